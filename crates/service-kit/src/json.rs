@@ -1,0 +1,560 @@
+//! JSON bodies read so that every fault is reported at once, each with its pointer, and numbers keep
+//! the text they were written in (so that a price never passes through a binary float).
+
+use std::{
+    collections::BTreeMap,
+    fmt::{self, Display},
+    ops::RangeInclusive,
+    str::FromStr,
+};
+
+use axum::{
+    body::Bytes,
+    extract::{FromRequest, Request},
+    http::header::CONTENT_TYPE,
+};
+use rust_decimal::Decimal;
+use serde::{
+    Deserialize,
+    de::{MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+use crate::problem::{Fault, HttpCode, Problem};
+
+/// Deeper nesting is refused before anything recurses into it.
+const MAX_DEPTH: usize = 64;
+
+/// A type that reads itself from JSON. `None` means that at least one fault was noted.
+pub trait FromJson: Sized {
+    fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self>;
+}
+
+/// The faults found so far.
+#[derive(Debug, Default)]
+pub struct Faults(Vec<Fault>);
+
+impl Faults {
+    /// Notes a fault at a pointer.
+    pub fn add(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
+        self.0.push(Fault { pointer: pointer.into(), message: message.into() });
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Which JSON type a value has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Object,
+    Array,
+    String,
+    Number,
+    Boolean,
+    Null,
+}
+
+impl Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Object => "an object",
+            Self::Array => "an array",
+            Self::String => "a string",
+            Self::Number => "a number",
+            Self::Boolean => "a boolean",
+            Self::Null => "null",
+        })
+    }
+}
+
+/// One value of a body and where it stands.
+#[derive(Debug, Clone)]
+pub struct Node<'a> {
+    raw: &'a RawValue,
+    pointer: String,
+}
+
+impl<'a> Node<'a> {
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self.raw.get().as_bytes().first() {
+            Some(b'{') => Kind::Object,
+            Some(b'[') => Kind::Array,
+            Some(b'"') => Kind::String,
+            Some(b't' | b'f') => Kind::Boolean,
+            Some(b'n') => Kind::Null,
+            _ => Kind::Number,
+        }
+    }
+
+    #[must_use]
+    pub fn pointer(&self) -> &str {
+        &self.pointer
+    }
+
+    /// Notes a fault at this value; reads well after `return`.
+    pub fn fault<T>(&self, faults: &mut Faults, message: impl Into<String>) -> Option<T> {
+        faults.add(&self.pointer, message);
+        None
+    }
+
+    fn expect(&self, wanted: Kind, faults: &mut Faults) -> Option<()> {
+        let found = self.kind();
+        if found == wanted { Some(()) } else { self.fault(faults, format!("must be {wanted}, not {found}")) }
+    }
+
+    pub fn object(&self, faults: &mut Faults) -> Option<Object<'a>> {
+        self.expect(Kind::Object, faults)?;
+        match serde_json::from_str::<Members<'a>>(self.raw.get()) {
+            Ok(members) => Some(Object { members: members.0, pointer: self.pointer.clone() }),
+            Err(error) => self.fault(faults, reason(&error)),
+        }
+    }
+
+    pub fn array(&self, faults: &mut Faults) -> Option<Vec<Node<'a>>> {
+        self.expect(Kind::Array, faults)?;
+        match serde_json::from_str::<Vec<&'a RawValue>>(self.raw.get()) {
+            Ok(values) => Some(
+                values
+                    .into_iter()
+                    .enumerate()
+                    .map(|(index, raw)| Node { raw, pointer: format!("{}/{index}", self.pointer) })
+                    .collect(),
+            ),
+            Err(error) => self.fault(faults, reason(&error)),
+        }
+    }
+
+    /// Reads every element, so that one bad element doesn't hide the faults of the next.
+    pub fn list<T: FromJson>(&self, sizes: RangeInclusive<usize>, faults: &mut Faults) -> Option<Vec<T>> {
+        let nodes = self.array(faults)?;
+        if !sizes.contains(&nodes.len()) {
+            return self.fault(
+                faults,
+                format!("must have {} to {} elements, not {}", sizes.start(), sizes.end(), nodes.len()),
+            );
+        }
+        let read: Vec<Option<T>> = nodes.iter().map(|node| T::from_json(node, faults)).collect();
+        read.into_iter().collect()
+    }
+
+    pub fn string(&self, faults: &mut Faults) -> Option<String> {
+        self.expect(Kind::String, faults)?;
+        match serde_json::from_str::<String>(self.raw.get()) {
+            Ok(text) => Some(text),
+            Err(error) => self.fault(faults, format!("is not a string: {}", reason(&error))),
+        }
+    }
+
+    /// A string that a newtype parses.
+    pub fn parse<T: FromStr<Err: Display>>(&self, faults: &mut Faults) -> Option<T> {
+        match self.string(faults)?.parse() {
+            Ok(value) => Some(value),
+            Err(error) => self.fault(faults, format!("{error}")),
+        }
+    }
+
+    /// A number exactly as it was written: at most 28 significant digits, no rounding.
+    pub fn decimal(&self, faults: &mut Faults) -> Option<Decimal> {
+        self.expect(Kind::Number, faults)?;
+        let text = self.raw.get();
+        let exact = if text.contains(['e', 'E']) {
+            Decimal::from_scientific(text)
+        } else {
+            Decimal::from_str_exact(text)
+        };
+        match exact {
+            Ok(value) => Some(value),
+            Err(_) => self.fault(faults, "is a number out of range"),
+        }
+    }
+
+    /// A whole number in a range. `5998.0` is whole, `59.98` isn't.
+    pub fn integer(&self, range: RangeInclusive<i64>, faults: &mut Faults) -> Option<i64> {
+        let value = self.decimal(faults)?;
+        let whole = value.is_integer().then(|| i64::try_from(value).ok()).flatten();
+        match whole {
+            Some(whole) if range.contains(&whole) => Some(whole),
+            _ => self.fault(faults, format!("must be an integer from {} to {}", range.start(), range.end())),
+        }
+    }
+
+    pub fn boolean(&self, faults: &mut Faults) -> Option<bool> {
+        self.expect(Kind::Boolean, faults)?;
+        Some(self.raw.get() == "true")
+    }
+}
+
+/// The members of a JSON object.
+#[derive(Debug)]
+pub struct Object<'a> {
+    members: BTreeMap<String, &'a RawValue>,
+    pointer: String,
+}
+
+impl<'a> Object<'a> {
+    /// Where the object itself stands.
+    #[must_use]
+    pub fn pointer(&self) -> &str {
+        &self.pointer
+    }
+
+    /// A member, present and not null.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<Node<'a>> {
+        let raw = self.members.get(name)?;
+        let node = Node { raw, pointer: self.pointer_to(name) };
+        (node.kind() != Kind::Null).then_some(node)
+    }
+
+    /// The members' names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.members.keys().map(String::as_str)
+    }
+
+    fn pointer_to(&self, name: &str) -> String {
+        format!("{}/{}", self.pointer, name.replace('~', "~0").replace('/', "~1"))
+    }
+
+    pub fn required<T: FromJson>(&self, name: &str, faults: &mut Faults) -> Option<T> {
+        self.required_with(name, faults, T::from_json)
+    }
+
+    pub fn required_with<T>(
+        &self,
+        name: &str,
+        faults: &mut Faults,
+        read: impl FnOnce(&Node<'a>, &mut Faults) -> Option<T>,
+    ) -> Option<T> {
+        if let Some(node) = self.get(name) {
+            read(&node, faults)
+        } else {
+            faults.add(self.pointer_to(name), "is required");
+            None
+        }
+    }
+
+    /// `Some(None)` where the member is absent or null, `None` where it has a fault.
+    #[allow(clippy::option_option, reason = "a fault, an absence and a value are three things")]
+    pub fn optional<T: FromJson>(&self, name: &str, faults: &mut Faults) -> Option<Option<T>> {
+        self.optional_with(name, faults, T::from_json)
+    }
+
+    #[allow(clippy::option_option, reason = "a fault, an absence and a value are three things")]
+    pub fn optional_with<T>(
+        &self,
+        name: &str,
+        faults: &mut Faults,
+        read: impl FnOnce(&Node<'a>, &mut Faults) -> Option<T>,
+    ) -> Option<Option<T>> {
+        match self.get(name) {
+            Some(node) => read(&node, faults).map(Some),
+            None => Some(None),
+        }
+    }
+}
+
+/// Object members by name; a name given twice is refused, since readers disagree on which one counts.
+struct Members<'a>(BTreeMap<String, &'a RawValue>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct MembersVisitor;
+        impl<'de> Visitor<'de> for MembersVisitor {
+            type Value = BTreeMap<String, &'de RawValue>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = BTreeMap::new();
+                while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
+                    if members.contains_key(&name) {
+                        return Err(serde::de::Error::custom(format!("has the member {name:?} twice")));
+                    }
+                    members.insert(name, value);
+                }
+                Ok(members)
+            }
+        }
+        deserializer.deserialize_map(MembersVisitor).map(Members)
+    }
+}
+
+/// `serde_json`'s message without the position inside a fragment, which would mislead.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or_default().to_owned()
+}
+
+impl FromJson for String {
+    fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        node.string(faults)
+    }
+}
+
+impl FromJson for bool {
+    fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        node.boolean(faults)
+    }
+}
+
+impl FromJson for Decimal {
+    fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        node.decimal(faults)
+    }
+}
+
+/// Reads a whole body.
+///
+/// # Errors
+/// 400 where it isn't JSON, else 422 with every fault.
+pub fn read<T: FromJson>(body: &[u8]) -> Result<T, Problem> {
+    let raw = document(body)?;
+    let mut faults = Faults::default();
+    let value = T::from_json(&Node { raw, pointer: String::new() }, &mut faults);
+    match value {
+        Some(value) if faults.is_empty() => Ok(value),
+        _ => Err(Problem::invalid(faults.0)),
+    }
+}
+
+/// The body as text that is the same for the same JSON: members sorted, no white space. Numbers keep
+/// their spelling.
+///
+/// # Errors
+/// 400 where it isn't JSON.
+pub fn canonical(body: &[u8]) -> Result<String, Problem> {
+    let mut out = String::new();
+    write_canonical(document(body)?, &mut out).map_err(|error| malformed(&error))?;
+    Ok(out)
+}
+
+fn write_canonical(raw: &RawValue, out: &mut String) -> Result<(), serde_json::Error> {
+    let text = raw.get();
+    match text.as_bytes().first() {
+        Some(b'{') => {
+            out.push('{');
+            for (index, (name, value)) in serde_json::from_str::<Members<'_>>(text)?.0.into_iter().enumerate()
+            {
+                if index > 0 {
+                    out.push(',');
+                }
+                out.push_str(&serde_json::to_string(&name)?);
+                out.push(':');
+                write_canonical(value, out)?;
+            }
+            out.push('}');
+        }
+        Some(b'[') => {
+            out.push('[');
+            for (index, value) in serde_json::from_str::<Vec<&RawValue>>(text)?.into_iter().enumerate() {
+                if index > 0 {
+                    out.push(',');
+                }
+                write_canonical(value, out)?;
+            }
+            out.push(']');
+        }
+        Some(b'"') => out.push_str(&serde_json::to_string(&serde_json::from_str::<String>(text)?)?),
+        _ => out.push_str(text),
+    }
+    Ok(())
+}
+
+fn document(body: &[u8]) -> Result<&RawValue, Problem> {
+    if depth(body) > MAX_DEPTH {
+        return Err(Problem::new(
+            HttpCode::MalformedJson,
+            format!("the body nests deeper than {MAX_DEPTH} levels"),
+        ));
+    }
+    serde_json::from_slice(body).map_err(|error| malformed(&error))
+}
+
+fn malformed(error: &serde_json::Error) -> Problem {
+    Problem::new(HttpCode::MalformedJson, format!("the body is not JSON: {error}"))
+}
+
+/// How deep brackets nest, outside of strings.
+fn depth(body: &[u8]) -> usize {
+    let (mut now, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
+    for byte in body {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => {
+                now += 1;
+                deepest = deepest.max(now);
+            }
+            b'}' | b']' if !in_string => now = now.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// Extractor of a JSON body: 415 for another media type, 413 when too large, 400 when it isn't JSON,
+/// 422 with all faults.
+#[derive(Debug)]
+pub struct ValidJson<T> {
+    pub value: T,
+    /// See [`canonical`].
+    pub canonical: String,
+}
+
+impl<T: FromJson, S: Send + Sync> FromRequest<S> for ValidJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        require_json(&request)?;
+        let body = body(request, state).await?;
+        Ok(Self { value: read(&body)?, canonical: canonical(&body)? })
+    }
+}
+
+/// Extractor of a JSON body that may be left out altogether.
+#[derive(Debug)]
+pub struct OptionalJson<T>(pub Option<T>);
+
+impl<T: FromJson, S: Send + Sync> FromRequest<S> for OptionalJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let kind = require_json(&request);
+        let body = body(request, state).await?;
+        if body.iter().all(u8::is_ascii_whitespace) {
+            return Ok(Self(None));
+        }
+        kind?;
+        read(&body).map(Some).map(Self)
+    }
+}
+
+fn require_json(request: &Request) -> Result<(), Problem> {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
+        return Ok(());
+    }
+    let found = if kind.is_empty() { "no Content-Type".to_owned() } else { format!("Content-Type {kind}") };
+    Err(Problem::new(
+        HttpCode::UnsupportedMediaType,
+        format!("the request has {found}; send Content-Type: application/json"),
+    ))
+}
+
+async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+    Bytes::from_request(request, state)
+        .await
+        .map_err(|rejection| Problem::from_foreign(rejection.status(), &rejection.body_text()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq)]
+    struct Line {
+        sku: String,
+        quantity: i64,
+        price: Decimal,
+    }
+
+    impl FromJson for Line {
+        fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+            let object = node.object(faults)?;
+            let sku = object.required("sku", faults);
+            let quantity =
+                object.required_with("quantity", faults, |node, faults| node.integer(1..=9, faults));
+            let price = object.required("price", faults);
+            Some(Self { sku: sku?, quantity: quantity?, price: price? })
+        }
+    }
+
+    fn pointers(body: &str) -> Vec<(String, String)> {
+        let problem = read::<Line>(body.as_bytes()).unwrap_err();
+        let value = serde_json::to_value(problem.faults_for_tests()).unwrap();
+        value
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|fault| {
+                (fault["pointer"].as_str().unwrap().to_owned(), fault["message"].as_str().unwrap().to_owned())
+            })
+            .collect()
+    }
+
+    #[test]
+    fn wrong_types_and_missing_members_are_all_reported_at_once() {
+        assert_eq!(
+            pointers(r#"{"sku": 7, "quantity": 10}"#),
+            [
+                ("/sku".to_owned(), "must be a string, not a number".to_owned()),
+                ("/quantity".to_owned(), "must be an integer from 1 to 9".to_owned()),
+                ("/price".to_owned(), "is required".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_decimal_keeps_the_digits_it_was_written_with() {
+        let line: Line =
+            read(br#"{"sku":"a","quantity":1.0,"price":0.1000000000000000055511151231}"#).unwrap();
+        assert_eq!(line.price.to_string(), "0.1000000000000000055511151231");
+        assert_eq!(line.quantity, 1);
+    }
+
+    #[test]
+    fn a_number_no_decimal_can_hold_is_a_fault_at_its_place() {
+        for number in ["1e400", "-1e400", "1e-400", "0.10000000000000000555111512312578270"] {
+            let faults = pointers(&format!(r#"{{"sku":"a","quantity":1,"price":{number}}}"#));
+            assert_eq!(faults, [("/price".to_owned(), "is a number out of range".to_owned())], "{number}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_json_is_malformed() {
+        for body in ["", "{", "NaN", r#"{"price": NaN}"#, "{} {}", r#"{"a":01}"#, "\u{feff}{}"] {
+            assert_eq!(read::<Line>(body.as_bytes()).unwrap_err().code(), "malformed_json", "{body:?}");
+        }
+        assert_eq!(read::<Line>(b"{\"a\":\"\xff\"}").unwrap_err().code(), "malformed_json");
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_before_it_is_followed() {
+        let body = "[".repeat(100_000);
+        assert_eq!(read::<Line>(body.as_bytes()).unwrap_err().code(), "malformed_json");
+        let brackets_in_a_string = format!(r#"{{"sku":"{}","quantity":1,"price":1}}"#, "[".repeat(100));
+        assert!(read::<Line>(brackets_in_a_string.as_bytes()).is_ok());
+    }
+
+    #[test]
+    fn a_member_given_twice_is_a_fault() {
+        assert_eq!(
+            pointers(r#"{"price":1,"price":2}"#),
+            [(String::new(), "has the member \"price\" twice".to_owned())]
+        );
+    }
+
+    #[test]
+    fn the_canonical_text_ignores_order_space_and_escapes_but_not_content() {
+        let one = canonical(br#"{ "b": [1, 2.50], "a": "\u0041" }"#).unwrap();
+        assert_eq!(one, r#"{"a":"A","b":[1,2.50]}"#);
+        assert_eq!(one, canonical(br#"{"a":"A","b":[1,2.50]}"#).unwrap());
+        assert_ne!(one, canonical(br#"{"a":"A","b":[2.50,1]}"#).unwrap());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_body_makes_the_reader_panic(body in ".{0,200}") {
+            let _ = read::<Line>(body.as_bytes());
+            let _ = canonical(body.as_bytes());
+        }
+    }
+}

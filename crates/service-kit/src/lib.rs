@@ -1,0 +1,16 @@
+//! What every service of the suite needs and that holds no business word: configuration, logs,
+//! correlation ids, problem documents, JSON that reports every fault, health, metrics, serving.
+
+pub mod client;
+pub mod config;
+pub mod correlation;
+pub mod health;
+pub mod json;
+pub mod metrics;
+pub mod openapi;
+pub mod problem;
+pub mod process;
+pub mod serve;
+pub mod service;
+pub mod telemetry;
+pub mod time;

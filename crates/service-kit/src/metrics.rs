@@ -1,0 +1,86 @@
+//! Prometheus metrics: one registry a service, as a value, so that tests can run many services at once.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::http::{Method, StatusCode};
+use futures::future::BoxFuture;
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder};
+
+/// The content type of the Prometheus text format.
+pub const CONTENT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Text in the Prometheus format from elsewhere in the process, appended to the service's own.
+pub type Appendix = Arc<dyn Fn() -> BoxFuture<'static, String> + Send + Sync>;
+
+/// The registry of a service and the metrics that every service has.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    seconds: HistogramVec,
+    appendix: Option<Appendix>,
+}
+
+impl Metrics {
+    /// # Panics
+    /// Never: the names are constants, valid and unlike one another.
+    #[must_use]
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let requests = counter(
+            &registry,
+            "http_requests_total",
+            "Requests answered, by method, route and status.",
+            &["method", "route", "status"],
+        );
+        let seconds = HistogramVec::new(
+            HistogramOpts::new("http_request_duration_seconds", "Time to answer, by method and route."),
+            &["method", "route"],
+        )
+        .expect("a valid histogram");
+        registry.register(Box::new(seconds.clone())).expect("registered once");
+        Self { registry, requests, seconds, appendix: None }
+    }
+
+    /// Appends another source's text to `/metrics`.
+    #[must_use]
+    pub fn append(mut self, appendix: Appendix) -> Self {
+        self.appendix = Some(appendix);
+        self
+    }
+
+    #[must_use]
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    pub(crate) fn observe(&self, method: &Method, route: &str, status: StatusCode, took: Duration) {
+        self.requests.with_label_values(&[method.as_str(), route, status.as_str()]).inc();
+        self.seconds.with_label_values(&[method.as_str(), route]).observe(took.as_secs_f64());
+    }
+
+    pub(crate) async fn text(&self) -> Result<String, prometheus::Error> {
+        let mut text = TextEncoder::new().encode_to_string(&self.registry.gather())?;
+        if let Some(appendix) = &self.appendix {
+            text.push_str(&appendix().await);
+        }
+        Ok(text)
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A counter with labels, registered.
+///
+/// # Panics
+/// When the name isn't valid or is taken: a fault of the program, seen at its first start.
+#[must_use]
+pub fn counter(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+    let counter = IntCounterVec::new(Opts::new(name, help), labels).expect("a valid counter");
+    registry.register(Box::new(counter.clone())).expect("registered once");
+    counter
+}

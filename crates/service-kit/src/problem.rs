@@ -1,0 +1,333 @@
+//! Errors as RFC 9457 problem documents: the closed lists of codes, and the one body they all have.
+
+use std::time::Duration;
+
+use axum::{
+    body::Body,
+    http::{
+        HeaderMap, HeaderValue, StatusCode,
+        header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
+    },
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use crate::correlation::CorrelationId;
+
+pub const CONTENT: &str = "application/problem+json";
+/// Where every service lists its codes; a problem's `type` points into it.
+pub const CATALOGUE_PATH: &str = "/api/docs/errors";
+
+/// All that is fixed about one error code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CodeInfo {
+    pub code: &'static str,
+    pub status: u16,
+    pub title: &'static str,
+    /// Whether the same request can succeed later without being changed.
+    pub retryable: bool,
+}
+
+/// A closed list of error codes; made by [`error_codes!`](crate::error_codes).
+pub trait ErrorCode: Copy {
+    fn info(self) -> CodeInfo;
+}
+
+/// Declares a closed list of error codes: an enum with `ALL`, where each variant has its code, its
+/// HTTP status, its title and whether it is `final` or `retryable`.
+#[macro_export]
+macro_rules! error_codes {
+    ($(#[$meta:meta])* $vis:vis enum $name:ident {
+        $($(#[$variant_meta:meta])* $variant:ident = $code:literal, $status:literal, $title:literal, $end:ident;)+
+    }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        $vis enum $name { $($(#[$variant_meta])* $variant),+ }
+
+        impl $name {
+            /// Every code of this list, for the catalogue and the documentation test.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+        }
+
+        impl $crate::problem::ErrorCode for $name {
+            fn info(self) -> $crate::problem::CodeInfo {
+                match self {
+                    $(Self::$variant => $crate::problem::CodeInfo {
+                        code: $code,
+                        status: $status,
+                        title: $title,
+                        retryable: $crate::error_codes!(@retryable $end),
+                    }),+
+                }
+            }
+        }
+    };
+    (@retryable final) => { false };
+    (@retryable retryable) => { true };
+}
+
+error_codes! {
+    /// What any HTTP service of the suite can answer, whatever it is for.
+    pub enum HttpCode {
+        BadRequest = "bad_request", 400, "The request could not be understood", final;
+        MalformedJson = "malformed_json", 400, "The body is not JSON", final;
+        NotFound = "not_found", 404, "There is nothing here", final;
+        MethodNotAllowed = "method_not_allowed", 405, "The path does not know this method", final;
+        PayloadTooLarge = "payload_too_large", 413, "The body is too large", final;
+        UnsupportedMediaType = "unsupported_media_type", 415, "The body must be application/json", final;
+        ValidationFailed = "validation_failed", 422, "The body does not fit", final;
+        Internal = "internal", 500, "The service failed", retryable;
+        NotReady = "not_ready", 503, "The service is not ready", retryable;
+        RequestTimeout = "request_timeout", 503, "The request took too long", retryable;
+    }
+}
+
+impl HttpCode {
+    /// The code that fits a status which came without a problem of its own.
+    fn for_status(status: StatusCode) -> Self {
+        match status.as_u16() {
+            404 => Self::NotFound,
+            405 => Self::MethodNotAllowed,
+            413 => Self::PayloadTooLarge,
+            415 => Self::UnsupportedMediaType,
+            422 => Self::ValidationFailed,
+            400..=499 => Self::BadRequest,
+            503 => Self::NotReady,
+            _ => Self::Internal,
+        }
+    }
+}
+
+/// One fault of a body.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Fault {
+    /// JSON pointer (RFC 6901) into the body; empty for the body itself.
+    #[schema(example = "/items/0/price")]
+    pub pointer: String,
+    #[schema(example = "is required")]
+    pub message: String,
+}
+
+/// An error on its way to the caller. The outer layer of the service adds what only the request
+/// knows (`instance`, `correlationId`) when it writes the body.
+#[derive(Debug, Clone)]
+pub struct Problem(Box<Parts>);
+
+#[derive(Debug, Clone)]
+struct Parts {
+    info: CodeInfo,
+    detail: String,
+    faults: Vec<Fault>,
+    retry_after: Option<Duration>,
+    extensions: Map<String, Value>,
+}
+
+impl Problem {
+    #[must_use]
+    pub fn new(code: impl ErrorCode, detail: impl Into<String>) -> Self {
+        Self(Box::new(Parts {
+            info: code.info(),
+            detail: detail.into(),
+            faults: Vec::new(),
+            retry_after: None,
+            extensions: Map::new(),
+        }))
+    }
+
+    /// 422 with every fault of the body.
+    #[must_use]
+    pub fn invalid(faults: Vec<Fault>) -> Self {
+        let detail = match faults.as_slice() {
+            [only] if only.pointer.is_empty() => format!("the body {}", only.message),
+            [only] => format!("{} {}", only.pointer, only.message),
+            many => format!("{} faults in the body, see errors", many.len()),
+        };
+        let mut problem = Self::new(HttpCode::ValidationFailed, detail);
+        problem.0.faults = faults;
+        problem
+    }
+
+    /// A failure that the caller can do nothing about. The cause is logged here, once, and not told.
+    #[must_use]
+    pub fn internal(cause: &(dyn std::error::Error + 'static)) -> Self {
+        let mut chain = cause.to_string();
+        let mut source = cause.source();
+        while let Some(error) = source {
+            chain = format!("{chain}: {error}");
+            source = error.source();
+        }
+        tracing::error!(error = chain, "internal error");
+        Self::new(HttpCode::Internal, "The service failed; its log has the cause under this correlation id.")
+    }
+
+    /// Sent as the `Retry-After` header, rounded up to whole seconds.
+    #[must_use]
+    pub fn retry_after(mut self, after: Duration) -> Self {
+        self.0.retry_after = Some(after);
+        self
+    }
+
+    /// A member of the body beside the fixed ones.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: Value) -> Self {
+        self.0.extensions.insert(name.to_owned(), value);
+        self
+    }
+
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.0.info.code
+    }
+
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.0.info.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn faults_for_tests(&self) -> &[Fault] {
+        &self.0.faults
+    }
+
+    /// A problem for an error response that came from a library and has no problem of its own.
+    pub(crate) fn from_foreign(status: StatusCode, text: &str) -> Self {
+        let code = HttpCode::for_status(status);
+        let detail =
+            if status.is_client_error() && !text.trim().is_empty() { text.trim() } else { code.info().title };
+        let mut problem = Self::new(code, detail);
+        problem.0.info.status = status.as_u16();
+        problem
+    }
+
+    /// The body, for the request that it answers.
+    pub(crate) fn render(self, instance: &str, correlation: &CorrelationId) -> Response {
+        let status = self.status();
+        let Parts { info, detail, faults, retry_after, extensions } = *self.0;
+        let body = ProblemBody {
+            r#type: format!("{CATALOGUE_PATH}#{}", info.code),
+            title: info.title.to_owned(),
+            status: status.as_u16(),
+            detail: detail.clone(),
+            instance: instance.to_owned(),
+            success: false,
+            error: info.code.to_owned(),
+            message: detail,
+            retryable: info.retryable,
+            correlation_id: correlation.as_str().to_owned(),
+            errors: faults,
+            extensions,
+        };
+        let mut response =
+            (status, Body::from(serde_json::to_vec(&body).unwrap_or_default())).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT));
+        if let Some(after) = retry_after {
+            let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Turns any error response into a problem document; leaves every other response alone.
+pub(crate) async fn document(
+    mut response: Response,
+    instance: &str,
+    correlation: &CorrelationId,
+) -> Response {
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        let kept = std::mem::take(response.headers_mut());
+        return with_headers(problem.render(instance, correlation), kept);
+    }
+    let status = response.status();
+    let is_error = status.is_client_error() || status.is_server_error();
+    if !is_error || response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == CONTENT) {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let text = axum::body::to_bytes(body, 4096).await.unwrap_or_default();
+    let kept = std::mem::take(&mut parts.headers);
+    with_headers(
+        Problem::from_foreign(status, &String::from_utf8_lossy(&text)).render(instance, correlation),
+        kept,
+    )
+}
+
+/// Keeps what a handler or axum said in headers (`Allow`, chaos decisions), but for the old body's.
+fn with_headers(mut response: Response, kept: HeaderMap) -> Response {
+    let headers = response.headers_mut();
+    let mut last = None;
+    for (name, value) in kept {
+        last = name.or(last);
+        if let Some(name) = &last
+            && name != CONTENT_TYPE
+            && name != CONTENT_LENGTH
+        {
+            headers.append(name.clone(), value);
+        }
+    }
+    response
+}
+
+/// The body of every error.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProblemBody {
+    /// A relative reference to the code's entry in this service's catalogue.
+    #[schema(example = "/api/docs/errors#not_found")]
+    pub r#type: String,
+    pub title: String,
+    pub status: u16,
+    pub detail: String,
+    /// The path of the request.
+    pub instance: String,
+    /// Always false.
+    pub success: bool,
+    /// The machine code, in `snake_case`.
+    #[schema(example = "not_found")]
+    pub error: String,
+    /// The same text as `detail`.
+    pub message: String,
+    /// Whether the same request can succeed later without being changed.
+    pub retryable: bool,
+    pub correlation_id: String,
+    /// Every fault of the body, for 422.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<Fault>,
+    #[serde(flatten)]
+    #[schema(ignore)]
+    pub extensions: Map<String, Value>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_fault_is_told_in_the_detail_and_many_are_counted() {
+        let fault = |pointer: &str| Fault { pointer: pointer.to_owned(), message: "is required".to_owned() };
+        assert_eq!(Problem::invalid(vec![fault("/amount")]).0.detail, "/amount is required");
+        assert_eq!(
+            Problem::invalid(vec![fault("/a"), fault("/b")]).0.detail,
+            "2 faults in the body, see errors"
+        );
+    }
+
+    #[test]
+    fn no_two_codes_are_the_same() {
+        let mut codes: Vec<_> = HttpCode::ALL.iter().map(|code| code.info().code).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), HttpCode::ALL.len());
+    }
+}

@@ -1,0 +1,186 @@
+//! A service's router: its routes, and around them everything that is the same for all services.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Extension, Json, Router,
+    extract::{DefaultBodyLimit, MatchedPath, Request, State},
+    http::{HeaderValue, header::CONTENT_TYPE},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use tower_http::catch_panic::CatchPanicLayer;
+use tracing::Instrument;
+use utoipa::openapi;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    config::Common,
+    correlation::{self, CorrelationId},
+    health::{self, Dependency, Health, Ready},
+    metrics::{self, Metrics},
+    openapi as docs,
+    problem::{self, CodeInfo, ErrorCode, HttpCode, Problem},
+};
+
+/// Puts a service together.
+pub struct Service {
+    name: &'static str,
+    version: &'static str,
+    metrics: Metrics,
+    dependencies: Vec<Dependency>,
+    codes: Vec<CodeInfo>,
+    routes: OpenApiRouter,
+    long_routes: OpenApiRouter,
+}
+
+impl Service {
+    #[must_use]
+    pub fn new(name: &'static str, version: &'static str, about: openapi::OpenApi) -> Self {
+        Self {
+            name,
+            version,
+            metrics: Metrics::new(),
+            dependencies: Vec::new(),
+            codes: HttpCode::ALL.iter().map(|code| code.info()).collect(),
+            routes: OpenApiRouter::with_openapi(about),
+            long_routes: OpenApiRouter::new(),
+        }
+    }
+
+    /// Replaces the metrics, for a service that registers its own before its routes exist.
+    #[must_use]
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    /// Adds routes under the general request timeout.
+    #[must_use]
+    pub fn routes(mut self, routes: OpenApiRouter) -> Self {
+        self.routes = self.routes.merge(routes);
+        self
+    }
+
+    /// Adds routes that bound their own time, such as long polls and event streams.
+    #[must_use]
+    pub fn long_routes(mut self, routes: OpenApiRouter) -> Self {
+        self.long_routes = self.long_routes.merge(routes);
+        self
+    }
+
+    /// Adds something the service can't do its work without.
+    #[must_use]
+    pub fn depends_on(mut self, dependency: Dependency) -> Self {
+        self.dependencies.push(dependency);
+        self
+    }
+
+    /// Adds error codes to the catalogue.
+    #[must_use]
+    pub fn codes<C: ErrorCode + 'static>(mut self, codes: &'static [C]) -> Self {
+        self.codes.extend(codes.iter().map(|code| code.info()));
+        self
+    }
+
+    /// The router, and the OpenAPI document it serves.
+    pub fn build(self, common: &Common) -> (Router, openapi::OpenApi) {
+        let operations = OpenApiRouter::new()
+            .routes(routes!(get_health))
+            .routes(routes!(get_live))
+            .routes(routes!(get_ready))
+            .routes(routes!(get_metrics))
+            .with_state(Arc::new(Operations {
+                name: self.name,
+                version: self.version,
+                started: Instant::now(),
+                dependencies: self.dependencies,
+                metrics: self.metrics.clone(),
+            }));
+        let timed = self
+            .routes
+            .merge(operations)
+            .layer(middleware::from_fn_with_state(common.request_timeout, within));
+        let (router, api) = timed.merge(self.long_routes).split_for_parts();
+        let api = docs::complete(api);
+        let router = router
+            .merge(docs::pages(api.clone(), self.name, &self.codes))
+            .layer(CatchPanicLayer::custom(|_| {
+                Problem::new(HttpCode::Internal, "The service failed.").into_response()
+            }))
+            .layer(DefaultBodyLimit::max(common.body_limit))
+            .layer(middleware::from_fn(around))
+            .layer(Extension(self.metrics));
+        (router, api)
+    }
+}
+
+struct Operations {
+    name: &'static str,
+    version: &'static str,
+    started: Instant,
+    dependencies: Vec<Dependency>,
+    metrics: Metrics,
+}
+
+/// That the service runs, and which version.
+#[utoipa::path(get, path = "/health", tag = "operations", responses((status = 200, body = Health)))]
+async fn get_health(State(operations): State<Arc<Operations>>) -> Json<Health> {
+    Json(Health::new(operations.name, operations.version, operations.started))
+}
+
+/// That the process answers at all.
+#[utoipa::path(get, path = "/health/live", tag = "operations", responses((status = 200, body = Health)))]
+async fn get_live(state: State<Arc<Operations>>) -> Json<Health> {
+    get_health(state).await
+}
+
+/// That everything the service depends on can be used.
+#[utoipa::path(get, path = "/health/ready", tag = "operations", responses((status = 200, body = Ready)))]
+async fn get_ready(State(operations): State<Arc<Operations>>) -> Result<Json<Ready>, Problem> {
+    health::ready(&operations.dependencies).await.map(Json)
+}
+
+/// Metrics in the Prometheus text format.
+#[utoipa::path(get, path = "/metrics", tag = "operations", responses((status = 200, body = String, content_type = "text/plain")))]
+async fn get_metrics(State(operations): State<Arc<Operations>>) -> Result<Response, Problem> {
+    let text = operations.metrics.text().await.map_err(|error| Problem::internal(&error))?;
+    Ok(([(CONTENT_TYPE, metrics::CONTENT)], text).into_response())
+}
+
+/// Bounds the time of a request.
+async fn within(State(limit): State<Duration>, request: Request, next: Next) -> Response {
+    tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
+        Problem::new(HttpCode::RequestTimeout, format!("no answer within {} s", limit.as_secs_f64()))
+            .into_response()
+    })
+}
+
+/// The outermost layer: correlation id, log line, metrics, and every error in the one shape.
+async fn around(Extension(metrics): Extension<Metrics>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let correlation = CorrelationId::from_header(request.headers().get(correlation::HEADER));
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+
+    let span = tracing::info_span!("request", correlation_id = %correlation, %method, route);
+    let response = correlation.clone().scope(next.run(request)).instrument(span.clone()).await;
+    let mut response = problem::document(response, &path, &correlation).instrument(span.clone()).await;
+    response.headers_mut().insert(correlation::HEADER, HeaderValue::from(&correlation));
+
+    let (status, took) = (response.status(), started.elapsed());
+    metrics.observe(&method, &route, status, took);
+    span.in_scope(|| {
+        let (status, millis) = (status.as_u16(), took.as_secs_f64() * 1000.0);
+        if route.starts_with("/health") || route == "/metrics" {
+            tracing::debug!(status, millis, "answered");
+        } else {
+            tracing::info!(status, millis, "answered");
+        }
+    });
+    response
+}

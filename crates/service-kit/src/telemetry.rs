@@ -1,0 +1,23 @@
+//! Logs: one JSON object a line (or pretty ones for people), to standard output.
+
+use std::panic;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Common, LogFormat};
+
+/// Starts the logs. A second call in one process changes nothing.
+pub fn init(common: &Common) {
+    let filter = EnvFilter::try_new(&common.log_filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter);
+    let started = match common.log_format {
+        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
+        LogFormat::Pretty => builder.with_target(false).try_init(),
+    };
+    if started.is_ok() {
+        panic::set_hook(Box::new(|panic| {
+            let place = panic.location().map(ToString::to_string).unwrap_or_default();
+            tracing::error!(place, "panic: {}", panic.payload_as_str().unwrap_or("no message"));
+        }));
+    }
+}

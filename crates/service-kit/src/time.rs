@@ -1,0 +1,34 @@
+//! Times as every body of the suite writes them: RFC 3339, UTC, milliseconds, `Z`.
+
+use jiff::Timestamp;
+
+/// The present, e.g. `2026-11-23T20:27:54.123Z`.
+#[must_use]
+pub fn now() -> String {
+    format!("{:.3}", Timestamp::now())
+}
+
+/// A time given in milliseconds since the Unix epoch. A time outside the years that RFC 3339 can
+/// write is shown as the nearest one that it can.
+#[must_use]
+pub fn from_millis(millis: i64) -> String {
+    let nearest = if millis < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    format!("{:.3}", Timestamp::from_millisecond(millis).unwrap_or(nearest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_has_exactly_three_decimals_and_a_z() {
+        assert_eq!(from_millis(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(from_millis(1_764_000_000_007), "2025-11-24T16:00:00.007Z");
+    }
+
+    #[test]
+    fn a_time_out_of_range_does_not_panic() {
+        assert!(from_millis(i64::MAX).ends_with('Z'));
+        assert!(from_millis(i64::MIN).ends_with('Z'));
+    }
+}
