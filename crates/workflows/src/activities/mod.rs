@@ -1,0 +1,49 @@
+//! The activities: what goes in, what comes out, under which name. The worker implements them.
+#![allow(
+    clippy::needless_pass_by_value,
+    reason = "a definition has no body: the macro reads its signature"
+)]
+
+pub mod inventory;
+pub mod notification;
+pub mod payment;
+pub mod refusal;
+pub mod shipping;
+
+use serde::{Deserialize, Serialize};
+
+/// What every call to the provider carries.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CallContext {
+    pub order_id: String,
+    pub idempotency_key: String,
+    pub correlation_id: String,
+}
+
+/// Undoes whatever the forward call with this key did, and blocks it where it hasn't happened yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Undo {
+    pub call: CallContext,
+    /// The idempotency key of the forward call.
+    pub forward_key: String,
+}
+
+/// What an undo found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Undone {
+    pub found: Found,
+    /// The attempt that got the answer, counted from 1.
+    pub attempt: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Found {
+    /// The effect was there and is undone, now or before.
+    Undone,
+    /// The forward call never took effect, and never will.
+    NothingToUndo,
+}

@@ -1,0 +1,59 @@
+//! Payment activities.
+
+use serde::{Deserialize, Serialize};
+use temporalio_macros::activity_definitions;
+
+use super::{CallContext, Undo, Undone};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Authorize {
+    pub call: CallContext,
+    pub customer_id: String,
+    /// Minor units.
+    pub amount: u64,
+    pub currency: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Authorized {
+    pub auth_id: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Capture {
+    pub call: CallContext,
+    pub auth_id: String,
+    /// Minor units: what must have been captured for the answer to count.
+    pub amount: u64,
+    pub currency: String,
+}
+
+pub struct PaymentActivities;
+
+#[activity_definitions]
+impl PaymentActivities {
+    #[activity(name = "authorizePayment")]
+    pub fn authorize_payment(input: Authorize) -> Authorized {
+        unimplemented!()
+    }
+
+    #[activity(name = "capturePayment")]
+    pub fn capture_payment(input: Capture) {
+        unimplemented!()
+    }
+
+    #[activity(name = "releasePayment")]
+    pub fn release_payment(input: Undo) -> Undone {
+        unimplemented!()
+    }
+
+    #[activity(name = "refundPayment")]
+    pub fn refund_payment(input: Undo) -> Undone {
+        unimplemented!()
+    }
+}
+
+pub use payment_activities::{AuthorizePayment, CapturePayment, RefundPayment, ReleasePayment};

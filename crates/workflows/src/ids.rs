@@ -1,0 +1,68 @@
+//! Names that the API, the worker and people in the Temporal UI meet: workflow ids, the task queue,
+//! idempotency keys, the memo and header that carry the correlation id.
+
+/// Where workers look for work unless configured otherwise.
+pub const DEFAULT_TASK_QUEUE: &str = "founder-tasks";
+
+/// The memo and the start header that hold the correlation id.
+pub const CORRELATION_FIELD: &str = "correlationId";
+
+const ORDER_PREFIX: &str = "order-fulfillment-";
+
+/// The workflow id of an order: one order, one workflow at a time.
+#[must_use]
+pub fn order_workflow_id(order_id: &str) -> String {
+    format!("{ORDER_PREFIX}{order_id}")
+}
+
+/// One call an order makes to its provider. Its name is part of the idempotency key, so it is never
+/// changed once released.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Call {
+    AuthorizePayment,
+    ReserveInventory,
+    CapturePayment,
+    CreateShippingLabel,
+    SendNotification,
+    ReleasePayment,
+    RefundPayment,
+    ReleaseInventory,
+    CancelShippingLabel,
+}
+
+impl Call {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AuthorizePayment => "authorize_payment",
+            Self::ReserveInventory => "reserve_inventory",
+            Self::CapturePayment => "capture_payment",
+            Self::CreateShippingLabel => "create_shipping_label",
+            Self::SendNotification => "send_notification",
+            Self::ReleasePayment => "release_payment",
+            Self::RefundPayment => "refund_payment",
+            Self::ReleaseInventory => "release_inventory",
+            Self::CancelShippingLabel => "cancel_shipping_label",
+        }
+    }
+}
+
+/// The idempotency key of a call. The first run's id makes it the same in every attempt, after a
+/// reset and after continue-as-new, and another one when a failed order is tried again.
+#[must_use]
+pub fn idempotency_key(workflow_id: &str, first_run_id: &str, call: Call) -> String {
+    format!("{workflow_id}/{first_run_id}/{}", call.name())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_names_workflow_first_run_and_call() {
+        assert_eq!(
+            idempotency_key(&order_workflow_id("42"), "run-1", Call::CapturePayment),
+            "order-fulfillment-42/run-1/capture_payment"
+        );
+    }
+}

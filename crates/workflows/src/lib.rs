@@ -1,0 +1,9 @@
+//! The contract between API and worker, and the deterministic code itself: workflows, activity
+//! definitions, public names, policies. No I/O, clock, randomness or environment here.
+
+pub mod activities;
+pub mod ids;
+pub mod order_fulfillment;
+pub mod policies;
+pub mod search_attributes;
+pub mod time;

@@ -1,0 +1,73 @@
+//! What goes into and comes out of the order workflow. Histories outlive the REST bodies, so these
+//! are types of their own.
+
+use serde::{Deserialize, Serialize};
+
+use super::{progress::Order, saga::Saga};
+use crate::{activities::shipping::Address, policies::Timing};
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderInput {
+    pub order_id: String,
+    pub customer_id: String,
+    pub customer_email: String,
+    pub items: Vec<Item>,
+    /// Minor units.
+    pub amount: u64,
+    pub currency: String,
+    pub shipping_address: Address,
+    pub requires_approval: bool,
+    pub correlation_id: String,
+    /// Whether the namespace knows our search attributes; where it doesn't, none is written.
+    pub search_attributes: bool,
+    #[serde(default)]
+    pub timing: Timing,
+    /// Set by continue-as-new alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resumed: Option<Box<Resumed>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Item {
+    pub sku: String,
+    pub quantity: u32,
+    /// Minor units.
+    pub price: u64,
+}
+
+/// What a compensation that outlives one history carries over.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resumed {
+    pub order: Order,
+    pub saga: Saga,
+    pub round: u32,
+}
+
+/// `rejectOrder`, `cancelOrder`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Reason {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// `resolveCompensation`: somebody undid a step by hand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resolution {
+    /// The compensation's name, as the state lists it.
+    pub step: String,
+    pub note: String,
+    pub actor: String,
+}
+
+/// `getProgress`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Progress {
+    /// 0 to 100.
+    pub progress: u8,
+}

@@ -1,0 +1,25 @@
+//! Workflow time as bodies write it.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use jiff::Timestamp;
+
+/// RFC 3339, UTC, milliseconds, `Z`. A workflow's time is its own event's, so this replays alike.
+#[must_use]
+pub fn rfc3339(at: Option<SystemTime>) -> String {
+    let since_epoch = at.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+    let millis = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
+    format!("{:.3}", Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn workflow_time_is_written_with_milliseconds() {
+        let at = UNIX_EPOCH + Duration::from_millis(1_764_000_000_007);
+        assert_eq!(rfc3339(Some(at)), "2025-11-24T16:00:00.007Z");
+    }
+}
