@@ -1,0 +1,89 @@
+//! cargo, run as a person would: its own output is the progress that is seen.
+
+use std::{
+    env,
+    ffi::OsString,
+    io,
+    process::{ExitStatus, Stdio},
+};
+
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+};
+
+use crate::workspace::Workspace;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("cargo can't be run: {0}")]
+    Io(#[from] io::Error),
+    #[error("the build failed ({0})")]
+    Build(ExitStatus),
+}
+
+/// Builds every program of the workspace, in the profile that we were built in ourselves. Always all of them:
+/// cargo builds shared dependencies anew for another selection of packages.
+///
+/// # Errors
+/// When they don't compile.
+pub async fn build(workspace: &Workspace) -> Result<(), Error> {
+    let mut cargo = command(workspace);
+    cargo.args(["build", "--workspace", "--bins"]);
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    let status = Running::spawn(&mut cargo)?.0.wait().await?;
+    if status.success() { Ok(()) } else { Err(Error::Build(status)) }
+}
+
+/// Runs every test of the workspace, handing on each line of the test runner.
+///
+/// # Errors
+/// When cargo can't be run; failed tests are in the status.
+pub async fn test(
+    workspace: &Workspace,
+    arguments: &[String],
+    environment: (&str, OsString),
+    mut tell: impl FnMut(&str),
+) -> Result<ExitStatus, Error> {
+    let mut cargo = command(workspace);
+    cargo.args(["test", "--workspace", "--no-fail-fast"]).args(arguments).env(environment.0, environment.1);
+    let mut running = Running::spawn(cargo.stdout(Stdio::piped()))?;
+    if let Some(output) = running.0.stdout.take() {
+        let mut lines = BufReader::new(output).lines();
+        while let Some(line) = lines.next_line().await? {
+            tell(&line);
+        }
+    }
+    Ok(running.0.wait().await?)
+}
+
+fn command(workspace: &Workspace) -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(workspace.root()).stdin(Stdio::null());
+    cargo
+}
+
+/// cargo and all that it started, in a process group of its own, asked to end when this is dropped.
+struct Running(Child);
+
+impl Running {
+    fn spawn(command: &mut Command) -> io::Result<Self> {
+        command.process_group(0).spawn().map(Self)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // There is no number once it was waited for.
+        if let Some(group) = self.0.id() {
+            // Gone already is as good.
+            let _ = killpg(Pid::from_raw(group.cast_signed()), Signal::SIGTERM);
+        }
+    }
+}

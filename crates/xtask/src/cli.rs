@@ -1,0 +1,98 @@
+//! The command line: what a person can ask for, and who does it.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    console::Console,
+    demo, guard,
+    interrupt::Interrupts,
+    test,
+    up::{self, Error, Wishes},
+};
+
+/// Runs, shows and tests the whole stack: our services on a real Temporal development server
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask", version, propagate_version = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Builds and starts everything, and shows its logs until Ctrl-C. Starts from an empty state
+    Up(Up),
+    /// Ends what `up` has started, also when `up` itself was killed
+    Down,
+    /// Tells of each process whether it runs and is ready; exit code 1 unless all are
+    Status,
+    /// Starts everything, ships three orders, and ends with the provider's verdict on them
+    Demo {
+        /// Any free ports instead of the usual ones
+        #[arg(long)]
+        free_ports: bool,
+    },
+    /// Runs every test, those against a real Temporal server included
+    Test {
+        /// Only tests whose names contain one of these
+        filters: Vec<String>,
+    },
+    /// Waits for the end of whoever started the stack in a folder, and ends what that left
+    #[command(hide = true)]
+    Guard { folder: PathBuf },
+}
+
+#[derive(Debug, Args)]
+struct Up {
+    /// How the provider misbehaves: a profile's name (off, calm, seed, hostile, outage) or its file
+    #[arg(long, default_value = "seed")]
+    chaos: String,
+    /// Makes chaos repeat itself; else drawn, and logged by the provider
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Labels take 1 s instead of 20 s, timeouts 0.5 s instead of 5 s
+    #[arg(long)]
+    fast: bool,
+    /// Returns as soon as all is ready, and leaves it running
+    #[arg(long)]
+    detach: bool,
+    /// Any free ports instead of the usual ones
+    #[arg(long)]
+    free_ports: bool,
+}
+
+/// Does what was asked for, and tells what went wrong.
+pub async fn run(cli: Cli) -> ExitCode {
+    let console = Console::new();
+    match act(cli.command, &console).await {
+        Ok(code) => code,
+        Err(error) => {
+            console.fail(&error);
+            match error {
+                // As the shell has it for a Ctrl-C.
+                Error::Interrupted(_) => ExitCode::from(130),
+                _ => ExitCode::FAILURE,
+            }
+        }
+    }
+}
+
+async fn act(command: Command, console: &Console) -> Result<ExitCode, Error> {
+    match command {
+        Command::Up(Up { chaos, seed, fast, detach, free_ports }) => {
+            let wishes = Wishes { chaos, seed, fast, free_ports };
+            up::up(console, &mut Interrupts::listen()?, &wishes, detach).await?;
+        }
+        Command::Down => up::down(console).await?,
+        Command::Status => up::status().await?,
+        Command::Demo { free_ports } => {
+            let agree = demo::run(console, &mut Interrupts::listen()?, free_ports).await?;
+            return Ok(if agree { ExitCode::SUCCESS } else { ExitCode::FAILURE });
+        }
+        Command::Test { filters } => test::run(console, &mut Interrupts::listen()?, &filters).await?,
+        Command::Guard { folder } => guard::stand(&folder).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,135 @@
+//! What a person sees while we work: a spinner a step on a terminal, plain lines elsewhere. All of it goes to
+//! standard error, so that standard output has results alone.
+
+use std::{
+    io::{self, IsTerminal},
+    time::{Duration, Instant},
+};
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+const GOOD: Style = AnsiColor::Green.on_default();
+const BAD: Style = AnsiColor::Red.on_default().bold();
+
+/// Where steps are shown.
+#[derive(Debug, Clone)]
+pub struct Console {
+    /// Only on a terminal.
+    bars: Option<MultiProgress>,
+}
+
+/// Something that takes time.
+#[derive(Debug)]
+pub struct Step {
+    console: Console,
+    text: String,
+    begun: Instant,
+    spinner: Option<ProgressBar>,
+}
+
+/// How far something has got.
+#[derive(Debug)]
+pub struct Gauge {
+    console: Console,
+    name: String,
+    bar: Option<ProgressBar>,
+    shown: String,
+}
+
+impl Default for Console {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Console {
+    #[must_use]
+    pub fn new() -> Self {
+        let terminal = io::stderr().is_terminal();
+        Self { bars: terminal.then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr())) }
+    }
+
+    /// Shows that something begins; the step says when it is done.
+    #[must_use]
+    pub fn begin(&self, text: impl Into<String>) -> Step {
+        let text = text.into();
+        let spinner = self.bars.as_ref().map(|bars| {
+            let spinner = bars.add(ProgressBar::new_spinner().with_message(text.clone()));
+            spinner.enable_steady_tick(Duration::from_millis(100));
+            spinner
+        });
+        if spinner.is_none() {
+            self.say(&format!("   {text} ..."));
+        }
+        Step { console: self.clone(), text, begun: Instant::now(), spinner }
+    }
+
+    /// Shows something that goes from 0 to 100.
+    #[must_use]
+    pub fn gauge(&self, name: impl Into<String>) -> Gauge {
+        let name = name.into();
+        let bar = self.bars.as_ref().map(|bars| {
+            let bar = bars.add(ProgressBar::new(100).with_prefix(name.clone()));
+            match ProgressStyle::with_template("   {prefix}  {bar:30.cyan}  {pos:>3} %  {msg}") {
+                Ok(style) => bar.with_style(style),
+                Err(_) => bar,
+            }
+        });
+        Gauge { console: self.clone(), name, bar, shown: String::new() }
+    }
+
+    /// Says something in a line, above whatever is in progress.
+    pub fn say(&self, line: &str) {
+        match &self.bars {
+            Some(bars) => bars.suspend(|| anstream::eprintln!("{line}")),
+            None => anstream::eprintln!("{line}"),
+        }
+    }
+
+    /// Says what went wrong.
+    pub fn fail(&self, error: &dyn std::error::Error) {
+        self.say(&format!("{BAD}error{BAD:#}: {error}"));
+    }
+}
+
+impl Step {
+    pub fn done(self) {
+        let took = self.begun.elapsed().as_secs_f32();
+        let line = format!("{GOOD}ok{GOOD:#} {} ({took:.1} s)", self.text);
+        let console = self.console.clone();
+        drop(self);
+        console.say(&line);
+    }
+}
+
+impl Drop for Step {
+    fn drop(&mut self) {
+        if let Some(spinner) = &self.spinner {
+            spinner.finish_and_clear();
+        }
+    }
+}
+
+impl Gauge {
+    pub fn set(&mut self, percent: u64, text: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_position(percent);
+            bar.set_message(text.to_owned());
+            return;
+        }
+        let line = format!("   {}  {percent:>3} %  {text}", self.name);
+        if line != self.shown {
+            self.console.say(&line);
+            self.shown = line;
+        }
+    }
+}
+
+impl Drop for Gauge {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.abandon();
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The guard: a process beside every stack that does nothing but wait for the supervisor's end. Where that
+//! end left the stack running (a SIGKILL, a test run cut short), it ends the stack.
+
+use std::{
+    fs::File,
+    io::{self, Read, Write},
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use crate::record::{self, Record};
+
+/// What the supervisor says to leave the stack running.
+const RELIEVED: &[u8] = b"relieved";
+const GRACE: Duration = Duration::from_secs(15);
+
+/// The supervisor's side: a pipe, which the system closes when the supervisor ends, however it ends.
+#[derive(Debug)]
+pub struct Guard(Child);
+
+impl Guard {
+    /// # Errors
+    /// When the guard can't be started.
+    pub fn post(xtask: &Path, folder: &Path, log: &Path) -> io::Result<Self> {
+        let log = File::create(log)?;
+        Command::new(xtask)
+            .arg("guard")
+            .arg(folder)
+            .stdin(Stdio::piped())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .process_group(0)
+            .spawn()
+            .map(Self)
+    }
+
+    /// The stack may outlive the supervisor.
+    ///
+    /// # Errors
+    /// When the guard can't be told.
+    pub fn relieve(&mut self) -> io::Result<()> {
+        match &mut self.0.stdin {
+            Some(pipe) => pipe.write_all(RELIEVED),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        // With the stack ended or the guard relieved, it has nothing left to do.
+        let _ = self.0.wait();
+    }
+}
+
+/// What can go wrong on guard.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Record(#[from] record::Error),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// The guard's side: returns when the supervisor is gone and nothing of its stack is left, or when relieved.
+///
+/// # Errors
+/// When the record can't be read or a process can't be ended.
+pub async fn stand(folder: &Path) -> Result<(), Error> {
+    let mut said = Vec::new();
+    io::stdin().read_to_end(&mut said)?;
+    if said == RELIEVED {
+        return Ok(());
+    }
+    if let Some(record) = Record::load(folder)? {
+        record.end(GRACE, |process, end| println!("{}: {end:?}", process.service)).await?;
+        Record::remove(folder)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,228 @@
+//! Logs of the stack's processes: files that grow, and JSON lines made readable.
+
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs::{self, File},
+    io::{self, Read},
+    path::{Path, PathBuf},
+};
+
+use anstyle::{AnsiColor, Style};
+use serde_json::Value;
+
+/// A log file that is read while it grows.
+#[derive(Debug)]
+pub struct Follower {
+    path: PathBuf,
+    file: Option<File>,
+    unfinished: Vec<u8>,
+}
+
+impl Follower {
+    /// From the file's beginning, once there is one.
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
+        Self { path, file: None, unfinished: Vec::new() }
+    }
+
+    /// The lines that were finished since the last call.
+    ///
+    /// # Errors
+    /// When the file is there but can't be read.
+    pub fn lines(&mut self) -> io::Result<Vec<String>> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => match File::open(&self.path) {
+                Ok(file) => self.file.insert(file),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+                Err(error) => return Err(error),
+            },
+        };
+        file.read_to_end(&mut self.unfinished)?;
+        let finished = self.unfinished.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+        let finished: Vec<u8> = self.unfinished.drain(..finished).collect();
+        Ok(String::from_utf8_lossy(&finished).lines().map(str::to_owned).collect())
+    }
+}
+
+/// The last lines of a log, readable; none where there is no log.
+#[must_use]
+pub fn last_lines(path: &Path, count: usize) -> Vec<String> {
+    let text = fs::read(path).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    lines.iter().skip(lines.len().saturating_sub(count)).map(|line| render(line)).collect()
+}
+
+/// A line for people: time, level, message, correlation id, and whatever else the line tells. A line that is
+/// no JSON object stays as it is. What a service logs may come from outside, so that no control character
+/// gets through to the terminal.
+#[must_use]
+pub fn render(line: &str) -> String {
+    match serde_json::from_str(line) {
+        Ok(Value::Object(members)) => Line::from(members).to_string(),
+        _ => printable(line),
+    }
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    time: String,
+    level: String,
+    message: String,
+    correlation_id: Option<String>,
+    others: BTreeMap<String, String>,
+}
+
+impl From<serde_json::Map<String, Value>> for Line {
+    /// Knows the names that our services use (the members of the spans around the event included), and those
+    /// of Temporal's server.
+    fn from(members: serde_json::Map<String, Value>) -> Self {
+        let mut line = Self::default();
+        for (name, value) in members {
+            match name.as_str() {
+                "timestamp" | "time" => line.time = clock(&text(&value)),
+                "level" => line.level = text(&value),
+                "message" | "msg" => line.message = text(&value),
+                "spans" => value.as_array().into_iter().flatten().for_each(|span| line.add_span(span)),
+                "span" => line.add_span(&value),
+                "target" => {}
+                _ => line.add(&name, &value),
+            }
+        }
+        line
+    }
+}
+
+impl Line {
+    fn add_span(&mut self, span: &Value) {
+        let members = span.as_object().into_iter().flatten();
+        members.filter(|(name, _)| *name != "name").for_each(|(name, value)| self.add(name, value));
+    }
+
+    fn add(&mut self, name: &str, value: &Value) {
+        match name {
+            "correlationId" | "correlation_id" => self.correlation_id = Some(text(value)),
+            _ => drop(self.others.insert(printable(name), text(value))),
+        }
+    }
+}
+
+impl std::fmt::Display for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { time, level, message, .. } = self;
+        let (dim, colour) = (Style::new().dimmed(), level_style(level));
+        write!(f, "{dim}{time}{dim:#} {colour}{level:<5}{colour:#} {message}")?;
+        let mut rest = String::new();
+        if let Some(id) = &self.correlation_id {
+            write!(rest, " correlationId={id}")?;
+        }
+        for (name, value) in &self.others {
+            write!(rest, " {name}={value}")?;
+        }
+        if rest.is_empty() { Ok(()) } else { write!(f, "{dim}{rest}{dim:#}") }
+    }
+}
+
+fn level_style(level: &str) -> Style {
+    match level {
+        "ERROR" => AnsiColor::Red.on_default().bold(),
+        "WARN" => AnsiColor::Yellow.on_default(),
+        "INFO" => AnsiColor::Green.on_default(),
+        _ => AnsiColor::Blue.on_default(),
+    }
+}
+
+/// The time of day of an RFC 3339 time, to the millisecond.
+fn clock(time: &str) -> String {
+    let time_of_day = time.split_once('T').map_or(time, |(_, time_of_day)| time_of_day);
+    time_of_day.chars().take("00:00:00.000".len()).collect()
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => printable(text),
+        other => other.to_string(),
+    }
+}
+
+fn printable(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut printable, character| {
+        if character.is_control() {
+            printable.extend(character.escape_default());
+        } else {
+            printable.push(character);
+        }
+        printable
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs::OpenOptions, io::Write};
+
+    use super::*;
+
+    fn plain(line: &str) -> String {
+        anstream::adapter::strip_str(&render(line)).to_string()
+    }
+
+    #[test]
+    fn a_line_of_ours_shows_time_level_message_and_correlation_id_first() {
+        let line = r#"{"timestamp":"2026-11-23T20:44:12.633628Z","level":"INFO","message":"answered","status":201,
+            "target":"service_kit::serve","spans":[{"name":"request","correlationId":"abc","path":"/api/v1/order"}]}"#;
+        assert_eq!(
+            plain(line),
+            "20:44:12.633 INFO  answered correlationId=abc path=/api/v1/order status=201"
+        );
+    }
+
+    #[test]
+    fn a_line_of_temporals_server_is_read_as_well() {
+        let line =
+            r#"{"time":"2026-11-23T20:44:12.6Z","level":"WARN","msg":"Failed to poll","service":"worker"}"#;
+        assert_eq!(plain(line), "20:44:12.6Z WARN  Failed to poll service=worker");
+    }
+
+    #[test]
+    fn a_line_that_is_no_json_object_stays_as_it_is() {
+        assert_eq!(
+            plain("thread 'main' panicked at src/main.rs:1"),
+            "thread 'main' panicked at src/main.rs:1"
+        );
+        assert_eq!(plain("[1]"), "[1]");
+    }
+
+    #[test]
+    fn no_control_character_reaches_the_terminal() {
+        for line in
+            ["\u{1b}]0;title\u{7}", r#"{"level":"INFO","message":"\u001b]0;title\u0007","a\u001b":"\u001b"}"#]
+        {
+            assert!(!plain(line).contains(char::is_control), "{:?}", plain(line));
+        }
+    }
+
+    #[test]
+    fn a_follower_gives_each_line_once_and_only_when_it_is_finished() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let mut follower = Follower::new(path.clone());
+        assert!(follower.lines().unwrap().is_empty());
+        let mut log = OpenOptions::new().create(true).append(true).open(path).unwrap();
+        log.write_all(b"one\ntw").unwrap();
+        assert_eq!(follower.lines().unwrap(), ["one"]);
+        log.write_all(b"o\nthree\n").unwrap();
+        assert_eq!(follower.lines().unwrap(), ["two", "three"]);
+        assert!(follower.lines().unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_last_lines_of_a_log_are_those_that_say_something() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        fs::write(&path, "one\ntwo\nthree\n\n").unwrap();
+        assert_eq!(last_lines(&path, 2), ["two", "three"]);
+        assert!(last_lines(&folder.path().join("none"), 2).is_empty());
+    }
+}

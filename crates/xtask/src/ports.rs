@@ -1,0 +1,185 @@
+//! Ports: whether one is free, and who has it when it isn't.
+
+use std::{
+    fmt, fs, io,
+    net::{Ipv4Addr, TcpListener, TcpStream},
+};
+
+use crate::process::Pid;
+
+/// A port that something has to listen on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    pub port: u16,
+    pub by: &'static str,
+}
+
+/// A port that can't be had.
+#[derive(Debug)]
+pub struct Taken {
+    pub claim: Claim,
+    reason: Reason,
+}
+
+#[derive(Debug)]
+enum Reason {
+    InUse { owner: Option<Owner> },
+    Refused(io::Error),
+}
+
+/// A process that listens on a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Owner {
+    pid: Pid,
+    name: String,
+}
+
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Claim { port, by } = self.claim;
+        match &self.reason {
+            Reason::InUse { owner: Some(Owner { pid, name }) } => {
+                write!(f, "port {port} ({by}) is in use by {name} (pid {pid})")
+            }
+            Reason::InUse { owner: None } => write!(f, "port {port} ({by}) is in use by another process"),
+            Reason::Refused(error) => write!(f, "port {port} ({by}) can't be listened on: {error}"),
+        }
+    }
+}
+
+/// Every one of these ports that can't be had, in their order.
+#[must_use]
+pub fn taken(claims: &[Claim]) -> Vec<Taken> {
+    claims.iter().filter_map(|claim| Some(Taken { claim: *claim, reason: refusal(claim.port)? })).collect()
+}
+
+fn refusal(port: u16) -> Option<Reason> {
+    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+        Ok(_) => None,
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+            Some(Reason::InUse { owner: owner_of(port) })
+        }
+        Err(error) => Some(Reason::Refused(error)),
+    }
+}
+
+/// Ports that were free a moment ago, no two the same, and not given to anybody else for the next minute.
+///
+/// # Errors
+/// When the system has none left.
+pub fn free<const N: usize>() -> io::Result<[u16; N]> {
+    // Held until all are chosen, so that the system doesn't name one twice.
+    let mut held = Vec::with_capacity(N);
+    let mut ports = [0; N];
+    for port in &mut ports {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = listener.local_addr()?;
+        if cfg!(target_os = "linux") {
+            // A connection that the listening side closed leaves the port in TIME_WAIT, where only who asks
+            // for it by number gets it: parallel tests never get one another's.
+            let caller = TcpStream::connect(address)?;
+            let (answered, _) = listener.accept()?;
+            drop(answered);
+            drop(caller);
+        }
+        *port = address.port();
+        held.push(listener);
+    }
+    Ok(ports)
+}
+
+/// Known on Linux, and there for processes that we may look into.
+fn owner_of(port: u16) -> Option<Owner> {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
+    let inode = tables.iter().find_map(|table| listening_inode(&fs::read_to_string(table).ok()?, port))?;
+    let socket = format!("socket:[{inode}]");
+    let pid = fs::read_dir("/proc")
+        .ok()?
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<Pid>().ok())
+        .find(|pid| has_open(*pid, &socket))?;
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    Some(Owner { pid, name: name.trim_end().escape_debug().to_string() })
+}
+
+fn has_open(pid: Pid, socket: &str) -> bool {
+    fs::read_dir(format!("/proc/{pid}/fd")).is_ok_and(|files| {
+        files
+            .flatten()
+            .any(|file| fs::read_link(file.path()).is_ok_and(|target| target.as_os_str() == socket))
+    })
+}
+
+/// The socket that listens on a port, in the text of `/proc/net/tcp` or `tcp6` (see proc(5)): columns
+/// `sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode`, port and state in hex.
+fn listening_inode(table: &str, port: u16) -> Option<u64> {
+    const LISTEN: &str = "0A";
+    table.lines().skip(1).find_map(|line| {
+        let mut columns = line.split_whitespace();
+        let local = columns.nth(1)?;
+        let state = columns.nth(1)?;
+        let inode = columns.nth(5)?;
+        let (_, local_port) = local.rsplit_once(':')?;
+        (state == LISTEN && u16::from_str_radix(local_port, 16) == Ok(port))
+            .then(|| inode.parse().ok())
+            .flatten()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn listener() -> (TcpListener, Claim) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        (listener, Claim { port, by: "temporal-api" })
+    }
+
+    #[test]
+    fn a_free_port_is_not_taken() {
+        let [port] = free().unwrap();
+        assert!(taken(&[Claim { port, by: "temporal-api" }]).is_empty());
+    }
+
+    #[test]
+    fn a_port_in_use_is_told_with_its_service() {
+        let (_listener, claim) = listener();
+        let told = taken(&[claim]).iter().map(ToString::to_string).collect::<String>();
+        assert!(told.starts_with(&format!("port {} (temporal-api) is in use by ", claim.port)), "{told}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_port_in_use_is_told_with_the_process_that_has_it() {
+        let (_listener, claim) = listener();
+        let told = taken(&[claim]).iter().map(ToString::to_string).collect::<String>();
+        assert!(told.ends_with(&format!("(pid {})", std::process::id())), "{told}");
+    }
+
+    #[test]
+    fn every_port_in_use_is_told_not_the_first_alone() {
+        let ((_one, first), (_two, second)) = (listener(), listener());
+        let ports: Vec<_> = taken(&[first, second]).iter().map(|taken| taken.claim).collect();
+        assert_eq!(ports, [first, second]);
+    }
+
+    #[test]
+    fn free_ports_differ_over_calls() {
+        let ports = [free::<8>().unwrap(), free::<8>().unwrap()].concat();
+        assert_eq!(ports.iter().collect::<HashSet<_>>().len(), 16);
+    }
+
+    #[test]
+    fn only_a_listening_socket_owns_a_port() {
+        let table = "\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:0BB9 0100007F:D2A0 01 00000000:00000000 00:00000000 00000000     0        0 111 1 0 20 4 30 10 -1
+   1: 0100007F:0BB9 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 222 1 0 100 0 0 10 0
+";
+        assert_eq!(listening_inode(table, 3001), Some(222));
+        assert_eq!(listening_inode(table, 3002), None);
+    }
+}

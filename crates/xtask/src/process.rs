@@ -1,0 +1,342 @@
+//! A process that we started: never mistaken for another, asked to end, and made to where it won't.
+
+use std::{
+    fmt, fs,
+    fs::OpenOptions,
+    io,
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use nix::{
+    errno::Errno,
+    sys::signal::{Signal, kill},
+};
+use serde::{Deserialize, Serialize};
+
+/// How often a process is looked at while it is waited for.
+const LOOK: Duration = Duration::from_millis(20);
+/// A process that was killed is gone as soon as the system gets to it.
+const KILL_LIMIT: Duration = Duration::from_secs(10);
+
+/// A process number, as the system gives it; it may belong to another process later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pid(i32);
+
+impl std::str::FromStr for Pid {
+    type Err = std::num::ParseIntError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self)
+    }
+}
+
+impl fmt::Display for Pid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One process for ever: its number, and when it started, since numbers are used again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    pub pid: Pid,
+    started: String,
+}
+
+impl Identity {
+    /// Who has this number now.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn of(pid: Pid) -> io::Result<Self> {
+        let Glimpse { started, .. } = look(pid)?;
+        Ok(Self { pid, started })
+    }
+
+    /// This very process.
+    ///
+    /// # Errors
+    /// When the system doesn't tell.
+    pub fn own() -> io::Result<Self> {
+        Self::of(Pid(std::process::id().cast_signed()))
+    }
+
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        look(self.pid).is_ok_and(|glimpse| glimpse.started == self.started && !glimpse.ended)
+    }
+
+    /// Ends a process that need not be our child: asks, and after `grace` kills.
+    ///
+    /// # Errors
+    /// When it may not be signalled, or outlives even being killed.
+    pub async fn end(&self, grace: Duration) -> io::Result<End> {
+        for (signal, limit, end) in
+            [(Signal::SIGTERM, grace, End::Graceful), (Signal::SIGKILL, KILL_LIMIT, End::Killed)]
+        {
+            if !self.is_running() {
+                return Ok(End::Before);
+            }
+            send(self.pid, signal)?;
+            if poll(limit, || (!self.is_running()).then_some(())).await.is_some() {
+                return Ok(end);
+            }
+        }
+        Err(io::Error::new(io::ErrorKind::TimedOut, format!("pid {} outlives SIGKILL", self.pid)))
+    }
+}
+
+/// How a process came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// It had ended before we asked.
+    Before,
+    Graceful,
+    Killed,
+}
+
+/// A child, in a process group of its own, so that a Ctrl-C in the terminal reaches us alone and the end
+/// has an order. What it prints goes to a file, which outlives us and never blocks it. Killed when dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    identity: Identity,
+    released: bool,
+}
+
+impl Process {
+    /// # Errors
+    /// When the log can't be written to or the program can't be started.
+    pub fn spawn(mut command: Command, log: &Path) -> io::Result<Self> {
+        let log = OpenOptions::new().create(true).append(true).open(log)?;
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .process_group(0)
+            .spawn()
+            .map_err(|error| with_program(&error, &command))?;
+        // A child stays in the process table until it is waited for, however soon it ends.
+        let identity = Identity::of(Pid(child.id().cast_signed()))?;
+        Ok(Self { child, identity, released: false })
+    }
+
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// When the system doesn't tell.
+    pub fn exited(&mut self) -> io::Result<Option<ExitStatus>> {
+        self.child.try_wait()
+    }
+
+    /// Asks it to end, and after `grace` kills it.
+    ///
+    /// # Errors
+    /// When it can't be signalled or waited for.
+    pub async fn stop(&mut self, grace: Duration) -> io::Result<End> {
+        if self.exited()?.is_some() {
+            return Ok(End::Before);
+        }
+        send(self.identity.pid, Signal::SIGTERM)?;
+        if let Some(ended) = poll(grace, || self.exited().transpose()).await {
+            return ended.map(|_| End::Graceful);
+        }
+        self.kill()?;
+        Ok(End::Killed)
+    }
+
+    /// Ends it at once, as a crash would.
+    ///
+    /// # Errors
+    /// When it can't be signalled or waited for.
+    pub fn kill(&mut self) -> io::Result<()> {
+        self.child.kill()?;
+        self.child.wait().map(drop)
+    }
+
+    /// Leaves it running when this is dropped.
+    pub fn release(&mut self) {
+        self.released = true;
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if !self.released {
+            // Nobody is left to tell of a failure.
+            let _ = self.kill();
+        }
+    }
+}
+
+/// Looks again and again until there is something, or the limit has passed.
+pub async fn poll<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let deadline = Instant::now() + limit;
+    loop {
+        if let Some(seen) = look() {
+            return Some(seen);
+        }
+        if Instant::now() >= deadline {
+            return None;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+fn send(pid: Pid, signal: Signal) -> io::Result<()> {
+    match kill(nix::unistd::Pid::from_raw(pid.0), signal) {
+        // Gone in the meantime is what was wanted.
+        Ok(()) | Err(Errno::ESRCH) => Ok(()),
+        Err(errno) => Err(io::Error::new(
+            io::Error::from(errno).kind(),
+            format!("{signal} to pid {pid}: {}", errno.desc()),
+        )),
+    }
+}
+
+fn with_program(error: &io::Error, command: &Command) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", command.get_program().display()))
+}
+
+/// What the system tells of a process.
+#[derive(Debug, PartialEq, Eq)]
+struct Glimpse {
+    started: String,
+    /// It is in the process table only until its parent asks for its exit code.
+    ended: bool,
+}
+
+fn look(pid: Pid) -> io::Result<Glimpse> {
+    let unknown = || io::Error::new(io::ErrorKind::NotFound, format!("there is no process {pid}"));
+    if cfg!(target_os = "linux") {
+        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).map_err(|_| unknown())?;
+        parse_stat(&stat, boot.trim()).ok_or_else(unknown)
+    } else {
+        let ps = Command::new("ps").args(["-o", "stat=,lstart=", "-p", &pid.to_string()]).output()?;
+        parse_ps(&String::from_utf8_lossy(&ps.stdout)).ok_or_else(unknown)
+    }
+}
+
+/// The text of `/proc/PID/stat` (see proc(5)): the name, in parentheses, may contain any character. Start
+/// times count from the boot, so they mean something together with its id alone.
+fn parse_stat(stat: &str, boot: &str) -> Option<Glimpse> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut fields = after_name.split_whitespace();
+    let state = fields.next()?;
+    let started = fields.nth(18)?;
+    Some(Glimpse { started: format!("{boot}/{started}"), ended: matches!(state, "Z" | "X") })
+}
+
+/// A line of `ps -o stat=,lstart=`, on systems without `/proc`.
+fn parse_ps(line: &str) -> Option<Glimpse> {
+    let (state, started) = line.trim().split_once(' ')?;
+    Some(Glimpse { started: started.trim().to_owned(), ended: state.starts_with('Z') })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STAT: &str = "4242 (a) b) S 1 4242 4242 0 -1 4194560 155 0 0 0 1 2 0 0 20 0 9 0 98765 1234 56 18446744073709551615";
+
+    fn sleeper(script: &str) -> (Process, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        (Process::spawn(command, &folder.path().join("log")).unwrap(), folder)
+    }
+
+    /// Waits until the script has got as far as printing something.
+    async fn printed(folder: &tempfile::TempDir) {
+        let log = folder.path().join("log");
+        poll(Duration::from_secs(10), || fs::read_to_string(&log).ok().filter(|text| !text.is_empty()))
+            .await
+            .expect("the script prints");
+    }
+
+    #[test]
+    fn the_start_time_is_found_behind_a_name_with_parentheses() {
+        let glimpse = parse_stat(STAT, "boot").unwrap();
+        assert_eq!(glimpse, Glimpse { started: "boot/98765".to_owned(), ended: false });
+    }
+
+    #[test]
+    fn a_process_that_only_waits_to_be_reaped_has_ended() {
+        assert!(parse_stat(&STAT.replace(" S ", " Z "), "boot").unwrap().ended);
+    }
+
+    #[test]
+    fn a_start_time_of_another_boot_is_another() {
+        assert_ne!(parse_stat(STAT, "monday"), parse_stat(STAT, "tuesday"));
+    }
+
+    #[test]
+    fn systems_without_proc_tell_the_start_time_by_ps() {
+        let glimpse = parse_ps(
+            "Ss   Mon Nov 23 20:25:01 2026
+",
+        )
+        .unwrap();
+        assert_eq!(glimpse, Glimpse { started: "Mon Nov 23 20:25:01 2026".to_owned(), ended: false });
+        assert_eq!(parse_ps(""), None);
+    }
+
+    #[tokio::test]
+    async fn another_process_with_the_same_number_is_not_touched() {
+        let (mut process, _folder) = sleeper("exec sleep 60");
+        let before = Identity { started: "an earlier time".to_owned(), ..process.identity().clone() };
+        assert_eq!(before.end(Duration::ZERO).await.unwrap(), End::Before);
+        assert!(process.exited().unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_process_ends_gracefully_when_asked() {
+        let (mut process, folder) = sleeper("trap 'exit 7' TERM; echo ready; while :; do sleep 0.01; done");
+        printed(&folder).await;
+        assert_eq!(process.stop(Duration::from_secs(10)).await.unwrap(), End::Graceful);
+        assert_eq!(process.exited().unwrap().unwrap().code(), Some(7));
+    }
+
+    #[tokio::test]
+    async fn a_process_that_does_not_listen_is_killed() {
+        let (mut process, folder) = sleeper("trap '' TERM; echo ready; while :; do sleep 0.01; done");
+        printed(&folder).await;
+        assert_eq!(process.stop(Duration::from_millis(100)).await.unwrap(), End::Killed);
+        assert!(!process.identity().is_running());
+    }
+
+    #[tokio::test]
+    async fn a_dropped_process_is_gone() {
+        let (process, _folder) = sleeper("exec sleep 60");
+        let identity = process.identity().clone();
+        assert!(identity.is_running());
+        drop(process);
+        assert!(!identity.is_running());
+    }
+
+    #[tokio::test]
+    async fn a_released_process_lives_on_and_is_ended_by_its_identity() {
+        let (mut process, _folder) = sleeper("exec sleep 60");
+        process.release();
+        let identity = process.identity().clone();
+        drop(process);
+        assert!(identity.is_running());
+        assert_eq!(identity.end(Duration::from_secs(10)).await.unwrap(), End::Graceful);
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let error = Process::spawn(Command::new("/no/such/program"), &folder.path().join("log")).unwrap_err();
+        assert!(error.to_string().starts_with("/no/such/program: "), "{error}");
+    }
+}

@@ -1,0 +1,199 @@
+//! The record of a running stack, in its folder: what was started, so that it can be told, and ended, when
+//! whoever started it is gone.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+
+use crate::process::{End, Identity};
+
+const RECORD: &str = "stack.json";
+const LOCK: &str = "lock";
+
+/// What runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// Who looks after the processes; nobody after `up --detach`.
+    pub supervisor: Option<Identity>,
+    /// In the order in which they were started.
+    pub processes: Vec<Recorded>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recorded {
+    pub service: String,
+    pub identity: Identity,
+    /// What it listens on, its own door first.
+    pub ports: Vec<u16>,
+}
+
+/// A folder's record can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("a stack is already up, or coming up: `cargo xtask status` shows it, `cargo xtask down` ends it")]
+    AlreadyUp,
+    #[error("{}: {source}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    #[error("{} is no record of a stack: {source}", path.display())]
+    Unreadable { path: PathBuf, source: serde_json::Error },
+}
+
+impl Record {
+    /// The record of a folder, if it has one.
+    ///
+    /// # Errors
+    /// When there is one that can't be read.
+    pub fn load(folder: &Path) -> Result<Option<Self>, Error> {
+        let path = folder.join(RECORD);
+        match fs::read(&path) {
+            Ok(text) => {
+                serde_json::from_slice(&text).map(Some).map_err(|source| Error::Unreadable { path, source })
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(Error::Io { path, source }),
+        }
+    }
+
+    /// Writes it whole or not at all: a reader never sees half a record.
+    ///
+    /// # Errors
+    /// When it can't be written.
+    pub fn save(&self, folder: &Path) -> Result<(), Error> {
+        let path = folder.join(RECORD);
+        let write = || {
+            let draft = tempfile::NamedTempFile::new_in(folder)?;
+            serde_json::to_writer_pretty(draft.as_file(), self)?;
+            draft.persist(&path).map_err(|error| error.error).map(drop)
+        };
+        write().map_err(|source| Error::Io { path: path.clone(), source })
+    }
+
+    /// # Errors
+    /// When there is one that can't be removed.
+    pub fn remove(folder: &Path) -> Result<(), Error> {
+        let path = folder.join(RECORD);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::Io { path, source }),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether anything of it still runs.
+    #[must_use]
+    pub fn is_alive(&self) -> bool {
+        self.processes.iter().any(|process| process.identity.is_running())
+    }
+
+    /// Ends everything that still runs, the last started first, and tells of each.
+    ///
+    /// # Errors
+    /// When a process can't be ended; those after it are ended nevertheless.
+    pub async fn end(&self, grace: Duration, mut tell: impl FnMut(&Recorded, End)) -> io::Result<()> {
+        let mut outcome = Ok(());
+        for process in self.processes.iter().rev() {
+            match process.identity.end(grace).await {
+                Ok(end) => tell(process, end),
+                Err(error) => outcome = Err(error),
+            }
+        }
+        outcome
+    }
+}
+
+/// A stack's folder, claimed: while this lives, nobody else starts a stack in it. The system gives the claim
+/// back when the process ends, however it ends.
+#[derive(Debug)]
+pub struct Claim {
+    folder: PathBuf,
+    _lock: File,
+}
+
+impl Claim {
+    /// Claims a folder, and records us as the one who looks after it.
+    ///
+    /// # Errors
+    /// When a stack runs in it, or it can't be written to.
+    pub fn take(folder: &Path) -> Result<Self, Error> {
+        let io = |source| Error::Io { path: folder.to_owned(), source };
+        fs::create_dir_all(folder).map_err(io)?;
+        let lock = File::create(folder.join(LOCK)).map_err(io)?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(Error::AlreadyUp),
+            Err(TryLockError::Error(source)) => return Err(io(source)),
+        }
+        if Record::load(folder)?.is_some_and(|record| record.is_alive()) {
+            return Err(Error::AlreadyUp);
+        }
+        let claim = Self { folder: folder.to_owned(), _lock: lock };
+        let supervisor = Some(Identity::own().map_err(io)?);
+        Record { supervisor, processes: Vec::new() }.save(folder)?;
+        Ok(claim)
+    }
+
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_without_a_record_has_none() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(Record::load(folder.path()).unwrap(), None);
+        Record::remove(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_record_is_read_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let identity = Identity::own().unwrap();
+        let process = Recorded { service: "temporal".to_owned(), identity, ports: vec![7233, 8080] };
+        let record = Record { supervisor: None, processes: vec![process] };
+        record.save(folder.path()).unwrap();
+        assert_eq!(Record::load(folder.path()).unwrap(), Some(record));
+    }
+
+    #[test]
+    fn a_file_that_is_no_record_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(RECORD), "{").unwrap();
+        let error = Record::load(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("stack.json is no record of a stack"), "{error}");
+    }
+
+    #[test]
+    fn a_claimed_folder_records_who_looks_after_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let claim = Claim::take(folder.path()).unwrap();
+        let record = Record::load(claim.folder()).unwrap().unwrap();
+        assert_eq!(record.supervisor, Some(Identity::own().unwrap()));
+    }
+
+    #[test]
+    fn a_folder_is_claimed_by_one_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Claim::take(folder.path()).unwrap();
+        assert!(matches!(Claim::take(folder.path()), Err(Error::AlreadyUp)));
+        drop(first);
+        Claim::take(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_folder_whose_stack_still_runs_is_not_claimed() {
+        let folder = tempfile::tempdir().unwrap();
+        let running = Identity::own().unwrap();
+        let process = Recorded { service: "temporal".to_owned(), identity: running, ports: vec![] };
+        Record { supervisor: None, processes: vec![process] }.save(folder.path()).unwrap();
+        assert!(matches!(Claim::take(folder.path()), Err(Error::AlreadyUp)));
+    }
+}

