@@ -479,15 +479,7 @@ mod tests {
 
     fn pointers(body: &str) -> Vec<(String, String)> {
         let problem = read::<Line>(body.as_bytes()).unwrap_err();
-        let value = serde_json::to_value(problem.faults_for_tests()).unwrap();
-        value
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|fault| {
-                (fault["pointer"].as_str().unwrap().to_owned(), fault["message"].as_str().unwrap().to_owned())
-            })
-            .collect()
+        problem.faults().iter().map(|fault| (fault.pointer.clone(), fault.message.clone())).collect()
     }
 
     #[test]

@@ -186,8 +186,9 @@ impl Problem {
         StatusCode::from_u16(self.0.info.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
-    #[cfg(test)]
-    pub(crate) fn faults_for_tests(&self) -> &[Fault] {
+    /// Every fault of the body, for 422.
+    #[must_use]
+    pub fn faults(&self) -> &[Fault] {
         &self.0.faults
     }
 

@@ -1,8 +1,5 @@
 //! The activities: what goes in, what comes out, under which name. The worker implements them.
-#![allow(
-    clippy::needless_pass_by_value,
-    reason = "a definition has no body: the macro reads its signature"
-)]
+#![allow(clippy::needless_pass_by_value, reason = "a definition has no body: the macro reads its signature")]
 
 pub mod inventory;
 pub mod notification;

@@ -114,6 +114,20 @@ pub enum Step {
     CustomerNotification,
 }
 
+impl Step {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PaymentAuthorization => "payment_authorization",
+            Self::ManagerApproval => "manager_approval",
+            Self::InventoryReservation => "inventory_reservation",
+            Self::PaymentCapture => "payment_capture",
+            Self::ShippingLabel => "shipping_label",
+            Self::CustomerNotification => "customer_notification",
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StepStatus {

@@ -1,0 +1,111 @@
+//! The API's configuration.
+
+use std::{net::SocketAddr, time::Duration};
+
+use service_kit::{
+    config::{self, Common, ConfigFaults, Reader, Variable},
+    process::Configuration,
+};
+use temporal_connection::Settings;
+use workflows::{ids::DEFAULT_TASK_QUEUE, policies::Timing};
+
+const LISTEN_ADDR: Variable =
+    Variable { name: "LISTEN_ADDR", default: Some("127.0.0.1:3002"), meaning: "Where the API listens." };
+const TASK_QUEUE: Variable = Variable {
+    name: "TASK_QUEUE",
+    default: Some(DEFAULT_TASK_QUEUE),
+    meaning: "The Temporal task queue that the API fills and the worker empties.",
+};
+const APPROVAL_TIMEOUT: Variable = Variable {
+    name: "APPROVAL_TIMEOUT",
+    default: Some("2m"),
+    meaning: "How long an order waits for a manager before it is rejected.",
+};
+const ACTIVITY_RETRY_INITIAL: Variable = Variable {
+    name: "ACTIVITY_RETRY_INITIAL",
+    default: Some("1s"),
+    meaning: "The wait before an activity's second attempt; doubles up to the maximum.",
+};
+const ACTIVITY_RETRY_MAXIMUM: Variable = Variable {
+    name: "ACTIVITY_RETRY_MAXIMUM",
+    default: Some("10s"),
+    meaning: "The longest wait between two attempts of an activity.",
+};
+const COMPENSATION_RETRY_INITIAL: Variable = Variable {
+    name: "COMPENSATION_RETRY_INITIAL",
+    default: Some("30s"),
+    meaning: "The wait before a failed compensation's second round; doubles up to the maximum.",
+};
+const COMPENSATION_RETRY_MAXIMUM: Variable = Variable {
+    name: "COMPENSATION_RETRY_MAXIMUM",
+    default: Some("10m"),
+    meaning: "The longest wait between two rounds of compensation.",
+};
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub common: Common,
+    pub temporal: Settings,
+    pub listen_addr: SocketAddr,
+    pub task_queue: String,
+    /// Written into the input of each order that is started.
+    pub timing: Timing,
+}
+
+impl Configuration for Config {
+    fn variables() -> Vec<Variable> {
+        let own = [
+            LISTEN_ADDR,
+            TASK_QUEUE,
+            APPROVAL_TIMEOUT,
+            ACTIVITY_RETRY_INITIAL,
+            ACTIVITY_RETRY_MAXIMUM,
+            COMPENSATION_RETRY_INITIAL,
+            COMPENSATION_RETRY_MAXIMUM,
+        ];
+        [&own, temporal_connection::VARIABLES, config::COMMON].concat()
+    }
+
+    fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigFaults> {
+        let mut reader = Reader::new(lookup);
+        let common = Common::read(&mut reader);
+        let temporal = Settings::read(&mut reader, "temporal-api");
+        let listen_addr = reader.read(&LISTEN_ADDR, config::socket_address);
+        let task_queue = reader.read(&TASK_QUEUE, |text| Ok::<_, String>(text.to_owned()));
+        let approval_timeout_ms = reader.read(&APPROVAL_TIMEOUT, millis);
+        let retry_initial_ms = reader.read(&ACTIVITY_RETRY_INITIAL, millis);
+        let retry_maximum_ms = reader.read(&ACTIVITY_RETRY_MAXIMUM, millis);
+        let compensation_initial_ms = reader.read(&COMPENSATION_RETRY_INITIAL, millis);
+        let compensation_maximum_ms = reader.read(&COMPENSATION_RETRY_MAXIMUM, millis);
+        let config = (|| {
+            Some(Self {
+                common: common?,
+                temporal: temporal?,
+                listen_addr: listen_addr?,
+                task_queue: task_queue?,
+                timing: Timing {
+                    approval_timeout_ms: approval_timeout_ms?,
+                    retry_initial_ms: retry_initial_ms?,
+                    retry_maximum_ms: retry_maximum_ms?,
+                    compensation_initial_ms: compensation_initial_ms?,
+                    compensation_maximum_ms: compensation_maximum_ms?,
+                },
+            })
+        })();
+        reader.finish(config)
+    }
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+}
+
+/// Temporal's timers are whole milliseconds, at least one, and a year is longer than any of these waits.
+fn millis(text: &str) -> Result<u64, String> {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    let duration = config::duration(text)?;
+    if duration < Duration::from_millis(1) || duration > YEAR {
+        return Err("must be from 1ms to 365days".to_owned());
+    }
+    u64::try_from(duration.as_millis()).map_err(|error| error.to_string())
+}

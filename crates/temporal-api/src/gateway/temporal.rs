@@ -1,0 +1,217 @@
+//! The gateway over a real Temporal server.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use service_kit::{correlation::CorrelationId, health::Dependency};
+use temporal_connection::{
+    Settings,
+    search_attributes::{self as registration, SearchAttributes},
+};
+use temporalio_client::{
+    Client, WorkflowHandle, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowStartOptions,
+    errors::{WorkflowGetResultError, WorkflowQueryError, WorkflowStartError},
+    tonic::{Code, Status},
+};
+use temporalio_common::{
+    MemoValues,
+    error::IncomingError,
+    protos::temporal::api::common::v1::{Header, Payload},
+    search_attributes::SearchAttributes as Attributes,
+};
+use workflows::{
+    ids::CORRELATION_FIELD,
+    order_fulfillment::{OrderFulfillment, messages::OrderInput, progress::Order, progress::OrderState},
+    search_attributes,
+};
+
+use super::{Awaited, GatewayError, OrderGateway, Started, WorkflowId};
+
+/// Every answer comes within 5 s: this for the call itself, the rest to find out who is to blame.
+const CALL_TIMEOUT: Duration = Duration::from_secs(4);
+const BLAME_TIMEOUT: Duration = Duration::from_millis(800);
+
+/// Minor units in a major one.
+const CENTS: f64 = 100.0;
+
+struct Link {
+    client: Client,
+    search_attributes: SearchAttributes,
+}
+
+/// Reaches Temporal once it is there; until then every call is `Unavailable`.
+pub struct TemporalGateway {
+    task_queue: String,
+    link: OnceLock<Link>,
+}
+
+impl TemporalGateway {
+    pub fn new(task_queue: String) -> Self {
+        Self { task_queue, link: OnceLock::new() }
+    }
+
+    /// Connects and decides about the search attributes, however long it takes. The connection then
+    /// mends itself.
+    pub async fn connect(self: Arc<Self>, settings: Settings) {
+        let client = temporal_connection::connect_patiently(&settings).await;
+        let search_attributes = registration::ensure_patiently(&client).await;
+        // Called once.
+        let _ = self.link.set(Link { client, search_attributes });
+        tracing::info!("ready for orders");
+    }
+
+    pub fn dependency(self: Arc<Self>) -> Dependency {
+        Dependency::new("temporal", move || {
+            let client = self.link.get().map(|link| link.client.clone());
+            async move {
+                match client {
+                    Some(client) => temporal_connection::ping(&client).await,
+                    None => Err("not connected yet".to_owned()),
+                }
+            }
+        })
+    }
+
+    fn link(&self) -> Result<&Link, GatewayError> {
+        self.link.get().ok_or_else(|| GatewayError::Unavailable("not connected yet".to_owned()))
+    }
+
+    fn handle(&self, id: &WorkflowId) -> Result<WorkflowHandle<Client, OrderFulfillment>, GatewayError> {
+        Ok(self.link()?.client.get_workflow_handle(id.as_str()))
+    }
+
+    /// A query that no worker answered, or Temporal itself that didn't?
+    async fn blame(&self) -> GatewayError {
+        let Ok(link) = self.link() else {
+            return GatewayError::Unavailable("not connected".to_owned());
+        };
+        match tokio::time::timeout(BLAME_TIMEOUT, temporal_connection::ping(&link.client)).await {
+            Ok(Ok(())) => GatewayError::WorkerUnavailable,
+            Ok(Err(why)) => GatewayError::Unavailable(why),
+            Err(_) => GatewayError::Unavailable("no answer".to_owned()),
+        }
+    }
+}
+
+#[async_trait]
+impl OrderGateway for TemporalGateway {
+    async fn start(
+        &self,
+        mut input: OrderInput,
+        correlation: &CorrelationId,
+    ) -> Result<Started, GatewayError> {
+        let link = self.link()?;
+        let workflow_id = WorkflowId::of_order(&input.order_id);
+        input.search_attributes = link.search_attributes == SearchAttributes::Usable;
+        let mut memo = MemoValues::new();
+        memo.insert(CORRELATION_FIELD, correlation.to_string());
+        let options = WorkflowStartOptions::new(self.task_queue.clone(), workflow_id.as_str().to_owned())
+            .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicateFailedOnly)
+            .id_conflict_policy(WorkflowIdConflictPolicy::Fail)
+            .maybe_search_attributes(input.search_attributes.then(|| attributes(&input)))
+            .memo(memo)
+            .header(header(correlation))
+            .static_summary(format!("order {}", input.order_id))
+            .build();
+        let handle = within(link.client.start_workflow(OrderFulfillment::run, input, options)).await??;
+        let run_id = handle.run_id().unwrap_or_default().to_owned();
+        Ok(Started { workflow_id, run_id })
+    }
+
+    async fn state(&self, id: &WorkflowId) -> Result<OrderState, GatewayError> {
+        let handle = self.handle(id)?;
+        let query = handle.query(OrderFulfillment::status, (), Default::default());
+        match tokio::time::timeout(CALL_TIMEOUT, query).await {
+            Ok(Ok(state)) => Ok(state),
+            Ok(Err(WorkflowQueryError::NotFound(_))) => Err(GatewayError::NotFound),
+            // No worker polls, or none that knows the workflow answers.
+            Ok(Err(WorkflowQueryError::Rpc(status))) if is_silence(&status) => Err(self.blame().await),
+            Ok(Err(WorkflowQueryError::Rpc(status))) => Err(status.into()),
+            Ok(Err(error)) => Err(GatewayError::Failed(Box::new(error))),
+            Err(_) => Err(self.blame().await),
+        }
+    }
+
+    async fn wait(&self, id: &WorkflowId, at_most: Duration) -> Result<Awaited, GatewayError> {
+        let handle = self.handle(id)?;
+        let Ok(result) = tokio::time::timeout(at_most, handle.get_result(Default::default())).await else {
+            return Ok(Awaited::StillRunning);
+        };
+        match result {
+            Ok(state) => Ok(Awaited::Ended(state)),
+            Err(WorkflowGetResultError::Failed(error)) => match &*error {
+                IncomingError::Application(failure) => match failure.details::<OrderState>() {
+                    Ok(Some(state)) => Ok(Awaited::Ended(state)),
+                    _ => self.state(id).await.map(Awaited::Ended),
+                },
+                _ => self.state(id).await.map(Awaited::Ended),
+            },
+            Err(WorkflowGetResultError::NotFound(_)) => Err(GatewayError::NotFound),
+            Err(WorkflowGetResultError::Rpc(status)) => Err(status.into()),
+            // Terminated or timed out from outside: what it had reached is what there is to tell.
+            Err(error) if error.is_workflow_outcome() => self.state(id).await.map(Awaited::Ended),
+            Err(error) => Err(GatewayError::Failed(Box::new(error))),
+        }
+    }
+}
+
+async fn within<T>(call: impl Future<Output = T>) -> Result<T, GatewayError> {
+    tokio::time::timeout(CALL_TIMEOUT, call)
+        .await
+        .map_err(|_| GatewayError::Unavailable(format!("no answer within {} s", CALL_TIMEOUT.as_secs())))
+}
+
+fn attributes(input: &OrderInput) -> Attributes {
+    let status = Order::new(&input.order_id, input.requires_approval).state().status;
+    // For display and range queries only.
+    #[allow(clippy::cast_precision_loss, reason = "an order is at most 99 999 999 minor units")]
+    let total = input.amount as f64 / CENTS;
+    Attributes::new([
+        search_attributes::ORDER_ID.value_set(input.order_id.clone()),
+        search_attributes::CUSTOMER_ID.value_set(input.customer_id.clone()),
+        search_attributes::ORDER_STATUS.value_set(status.name().to_owned()),
+        search_attributes::TOTAL_AMOUNT.value_set(total),
+    ])
+}
+
+fn header(correlation: &CorrelationId) -> Header {
+    let payload = Payload {
+        metadata: [("encoding".to_owned(), b"binary/plain".to_vec())].into(),
+        data: correlation.as_str().as_bytes().to_vec(),
+        ..Default::default()
+    };
+    Header { fields: [(CORRELATION_FIELD.to_owned(), payload)].into() }
+}
+
+/// Nobody answered, as far as the server can tell.
+fn is_silence(status: &Status) -> bool {
+    matches!(
+        status.code(),
+        Code::DeadlineExceeded | Code::FailedPrecondition | Code::Cancelled | Code::Unavailable
+    )
+}
+
+impl From<Status> for GatewayError {
+    fn from(status: Status) -> Self {
+        match status.code() {
+            Code::NotFound => Self::NotFound,
+            Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled | Code::ResourceExhausted => {
+                Self::Unavailable(status.message().to_owned())
+            }
+            _ => Self::Failed(Box::new(status)),
+        }
+    }
+}
+
+impl From<WorkflowStartError> for GatewayError {
+    fn from(error: WorkflowStartError) -> Self {
+        match error {
+            WorkflowStartError::AlreadyStarted { run_id, .. } => Self::AlreadyExists { run_id },
+            WorkflowStartError::Rpc(status) => status.into(),
+            other => Self::Failed(Box::new(other)),
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! An order as it is asked for: read and checked whole, with all faults at once. The only place where
+//! decimals become minor units.
+
+use std::{fmt, str::FromStr};
+
+use email_address::{EmailAddress, Options};
+use rust_decimal::Decimal;
+use service_kit::json::{Faults, FromJson, Node};
+use workflows::{
+    activities::shipping::Address,
+    order_fulfillment::messages::{Item, OrderInput},
+    policies::Timing,
+};
+
+const ID_LENGTH: usize = 128;
+const TEXT_LENGTH: usize = 200;
+const ITEMS: std::ops::RangeInclusive<usize> = 1..=100;
+const QUANTITY: std::ops::RangeInclusive<i64> = 1..=1_000_000;
+/// 999 999.99 usd.
+const MAX_TOTAL: u64 = 99_999_999;
+const CURRENCY: &str = "usd";
+
+/// 1 to 128 of `[A-Za-z0-9._-]`.
+pub fn is_id(text: &str) -> bool {
+    (1..=ID_LENGTH).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+}
+
+/// The id of an order or a customer.
+struct Id(String);
+
+impl FromStr for Id {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if is_id(text) { Ok(Self(text.to_owned())) } else { Err("must be 1 to 128 of A-Z a-z 0-9 . _ -") }
+    }
+}
+
+/// One line of text with something in it.
+struct Text(String);
+
+impl FromStr for Text {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.trim().is_empty() {
+            Err("must not be empty".to_owned())
+        } else if text.chars().count() > TEXT_LENGTH {
+            Err(format!("must be at most {TEXT_LENGTH} characters"))
+        } else if text.chars().any(char::is_control) {
+            Err("must not contain control characters".to_owned())
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+}
+
+struct Email(String);
+
+impl FromStr for Email {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let options = Options::default().without_display_text().with_required_tld();
+        EmailAddress::parse_with_options(text, options)
+            .map(|_| Self(text.to_owned()))
+            .map_err(|_| "must be an e-mail address")
+    }
+}
+
+impl FromJson for Id {
+    fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        node.parse(faults)
+    }
+}
+
+impl FromJson for Text {
+    fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        node.parse(faults)
+    }
+}
+
+impl FromJson for Email {
+    fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        node.parse(faults)
+    }
+}
+
+/// An amount of at least a cent, without fractions of one. Minor units.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Cents(u64);
+
+impl FromJson for Cents {
+    fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let cents = node.decimal(faults)?.checked_mul(Decimal::ONE_HUNDRED);
+        match cents {
+            Some(cents) if !cents.is_integer() => node.fault(faults, "must have at most 2 decimals"),
+            Some(cents) if cents < Decimal::ONE => node.fault(faults, "must be at least 0.01"),
+            Some(cents) if cents <= Decimal::from(MAX_TOTAL) => u64::try_from(cents).ok().map(Self),
+            _ => node.fault(faults, format!("must be at most {}", Self(MAX_TOTAL))),
+        }
+    }
+}
+
+impl fmt::Display for Cents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{:02}", self.0 / 100, self.0 % 100)
+    }
+}
+
+struct Line(Item);
+
+impl FromJson for Line {
+    fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let object = node.object(faults)?;
+        let sku: Option<Text> = object.required("sku", faults);
+        let quantity =
+            object.required_with("quantity", faults, |node, faults| node.integer(QUANTITY, faults));
+        let price: Option<Cents> = object.required("price", faults);
+        let quantity = u32::try_from(quantity?).ok()?;
+        Some(Self(Item { sku: sku?.0, quantity, price: price?.0 }))
+    }
+}
+
+struct Destination(Address);
+
+impl FromJson for Destination {
+    fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let object = node.object(faults)?;
+        let [street, city, state, zip, country] = ["street", "city", "state", "zip", "country"]
+            .map(|part| object.required::<Text>(part, faults).map(|text| text.0));
+        Some(Self(Address { street: street?, city: city?, state: state?, zip: zip?, country: country? }))
+    }
+}
+
+/// An order that may be started.
+#[derive(Debug)]
+pub struct OrderRequest {
+    order_id: String,
+    customer_id: String,
+    customer_email: String,
+    items: Vec<Item>,
+    amount: u64,
+    shipping_address: Address,
+    requires_approval: bool,
+}
+
+impl OrderRequest {
+    /// The input of the order's workflow.
+    pub fn into_input(self, correlation_id: String, timing: Timing) -> OrderInput {
+        OrderInput {
+            order_id: self.order_id,
+            customer_id: self.customer_id,
+            customer_email: self.customer_email,
+            items: self.items,
+            amount: self.amount,
+            currency: CURRENCY.to_owned(),
+            shipping_address: self.shipping_address,
+            requires_approval: self.requires_approval,
+            correlation_id,
+            // The gateway knows whether the namespace has them.
+            search_attributes: false,
+            timing,
+            resumed: None,
+        }
+    }
+}
+
+impl FromJson for OrderRequest {
+    fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let object = node.object(faults)?;
+        let order_id: Option<Id> = object.required("orderId", faults);
+        let customer_id: Option<Id> = object.required("customerId", faults);
+        let customer_email: Option<Email> = object.required("customerEmail", faults);
+        let items = object.required_with("items", faults, |node, faults| node.list::<Line>(ITEMS, faults));
+        let items = items.map(|lines| lines.into_iter().map(|line| line.0).collect::<Vec<_>>());
+        let sum = items.as_deref().map(sum);
+        let amount = object.required_with("totalAmount", faults, |node, faults| {
+            let total = Cents::from_json(node, faults)?;
+            match sum {
+                Some(Some(sum)) if sum != total => {
+                    node.fault(faults, format!("must equal the sum of the items, {sum}"))
+                }
+                Some(None) => {
+                    node.fault(faults, format!("the items add up to more than {}", Cents(MAX_TOTAL)))
+                }
+                _ => Some(total.0),
+            }
+        });
+        let shipping_address: Option<Destination> = object.required("shippingAddress", faults);
+        let requires_approval = object.optional::<bool>("requiresApproval", faults);
+        Some(Self {
+            order_id: order_id?.0,
+            customer_id: customer_id?.0,
+            customer_email: customer_email?.0,
+            items: items?,
+            amount: amount?,
+            shipping_address: shipping_address?.0,
+            requires_approval: requires_approval?.unwrap_or(false),
+        })
+    }
+}
+
+/// `None` where the items cost more than any order may.
+fn sum(items: &[Item]) -> Option<Cents> {
+    items
+        .iter()
+        .try_fold(0_u64, |sum, item| sum.checked_add(item.price.checked_mul(u64::from(item.quantity))?))
+        .filter(|sum| *sum <= MAX_TOTAL)
+        .map(Cents)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    fn order() -> Value {
+        json!({
+            "orderId": "order-1",
+            "customerId": "customer-1",
+            "customerEmail": "ada@example.com",
+            "items": [{"sku": "book", "quantity": 2, "price": 29.99}],
+            "totalAmount": 59.98,
+            "shippingAddress": {"street": "1 Main St", "city": "Springfield", "state": "IL", "zip": "62701", "country": "US"},
+        })
+    }
+
+    fn read(body: &str) -> Result<OrderRequest, Vec<(String, String)>> {
+        service_kit::json::read::<OrderRequest>(body.as_bytes()).map_err(|problem| {
+            problem.faults().iter().map(|fault| (fault.pointer.clone(), fault.message.clone())).collect()
+        })
+    }
+
+    fn faults_with(pointer: &str, value: Value) -> Vec<(String, String)> {
+        let mut order = order();
+        *order.pointer_mut(pointer).unwrap() = value;
+        read(&order.to_string()).map(|_| ()).unwrap_err()
+    }
+
+    fn only(pointer: &str, message: &str) -> Vec<(String, String)> {
+        vec![(pointer.to_owned(), message.to_owned())]
+    }
+
+    #[test]
+    fn fifty_nine_ninety_eight_is_5998_minor_units() {
+        let order = read(&order().to_string()).unwrap();
+        assert_eq!((order.amount, order.items[0].price), (5998, 2999));
+        assert!(!order.requires_approval);
+    }
+
+    #[test]
+    fn every_missing_member_is_named_at_once() {
+        let pointers: Vec<String> = read("{}").unwrap_err().into_iter().map(|(pointer, _)| pointer).collect();
+        assert_eq!(
+            pointers,
+            ["/orderId", "/customerId", "/customerEmail", "/items", "/totalAmount", "/shippingAddress"]
+        );
+    }
+
+    #[test]
+    fn a_sum_off_by_a_cent_names_the_right_one() {
+        assert_eq!(
+            faults_with("/totalAmount", json!(59.99)),
+            only("/totalAmount", "must equal the sum of the items, 59.98")
+        );
+    }
+
+    #[test]
+    fn a_price_with_three_decimals_is_refused_but_a_trailing_zero_is_none() {
+        assert_eq!(
+            faults_with("/items/0/price", json!(29.991)),
+            only("/items/0/price", "must have at most 2 decimals")
+        );
+        let written = order().to_string().replace("29.99", "29.9900").replace("59.98", "5.998e1");
+        assert_eq!(read(&written).unwrap().amount, 5998);
+    }
+
+    #[test]
+    fn amounts_out_of_range_are_refused() {
+        let faults =
+            |price: &str| read(&order().to_string().replace("29.99", price)).map(|_| ()).unwrap_err();
+        assert_eq!(faults("0"), only("/items/0/price", "must be at least 0.01"));
+        assert_eq!(faults("-1"), only("/items/0/price", "must be at least 0.01"));
+        assert_eq!(faults("1000000"), only("/items/0/price", "must be at most 999999.99"));
+        assert_eq!(faults("1e400"), only("/items/0/price", "is a number out of range"));
+        assert_eq!(
+            faults_with("/items/0/quantity", json!(1_000_000)),
+            only("/totalAmount", "the items add up to more than 999999.99")
+        );
+    }
+
+    #[test]
+    fn ids_addresses_and_e_mails_are_checked() {
+        for id in ["", "a b", "a/b", "a'b", "a\u{0}b", "é", &"x".repeat(129)] {
+            let faults = faults_with("/orderId", json!(id));
+            assert_eq!(faults, only("/orderId", "must be 1 to 128 of A-Z a-z 0-9 . _ -"), "{id:?}");
+        }
+        for email in ["", "ada", "ada@", "@example.com", "Ada <ada@example.com>", "ada@localhost"] {
+            let faults = faults_with("/customerEmail", json!(email));
+            assert_eq!(faults, only("/customerEmail", "must be an e-mail address"), "{email:?}");
+        }
+        assert_eq!(
+            faults_with("/shippingAddress/street", json!("  ")),
+            only("/shippingAddress/street", "must not be empty")
+        );
+        assert_eq!(
+            faults_with("/shippingAddress/city", json!("a\u{0}b")),
+            only("/shippingAddress/city", "must not contain control characters")
+        );
+        assert_eq!(faults_with("/items", json!([])), only("/items", "must have 1 to 100 elements, not 0"));
+        assert_eq!(
+            faults_with("/items/0/quantity", json!(1.5)),
+            only("/items/0/quantity", "must be an integer from 1 to 1000000")
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn the_amount_is_exactly_the_decimal_sum_of_any_items(
+            items in proptest::collection::vec((1_u64..=99_999, 1_u64..=9), 1..=10),
+        ) {
+            let total: u64 = items.iter().map(|(price, quantity)| price * quantity).sum();
+            let lines: Vec<String> = items
+                .iter()
+                .map(|(price, quantity)| format!(r#"{{"sku":"s","quantity":{quantity},"price":{}}}"#, Cents(*price)))
+                .collect();
+            let mut order = order();
+            order["items"] = json!("ITEMS");
+            order["totalAmount"] = json!("TOTAL");
+            let body = order.to_string().replace("\"ITEMS\"", &format!("[{}]", lines.join(","))).replace("\"TOTAL\"", &Cents(total).to_string());
+            prop_assert_eq!(read(&body).unwrap().amount, total);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Where Temporal is and how to prove who we are: the SDK's own environment configuration, so that
+//! every Temporal tool on the machine reads the same variables.
+
+use std::{collections::HashMap, fmt, time::Duration};
+
+use service_kit::config::{Reader, Variable};
+use temporalio_client::{ClientOptions, ConnectionOptions, envconfig::LoadClientConfigProfileOptions};
+use temporalio_common::envconfig::load_client_config_profile;
+
+const fn variable(name: &'static str, default: Option<&'static str>, meaning: &'static str) -> Variable {
+    Variable { name, default, meaning }
+}
+
+const ADDRESS: Variable =
+    variable("TEMPORAL_ADDRESS", Some("localhost:7233"), "Host and port of the Temporal server.");
+const NAMESPACE: Variable = variable("TEMPORAL_NAMESPACE", Some("default"), "The Temporal namespace.");
+
+/// The variables of the SDK that our services pass on to it.
+pub const VARIABLES: &[Variable] = &[
+    ADDRESS,
+    NAMESPACE,
+    variable("TEMPORAL_API_KEY", None, "API key, for Temporal Cloud; turns TLS on."),
+    variable("TEMPORAL_TLS", None, "`true` turns TLS on."),
+    variable("TEMPORAL_TLS_CLIENT_CERT_PATH", None, "Client certificate for mutual TLS (PEM)."),
+    variable("TEMPORAL_TLS_CLIENT_KEY_PATH", None, "Key of the client certificate (PEM)."),
+    variable("TEMPORAL_TLS_SERVER_CA_CERT_PATH", None, "Certificate authority of the server (PEM)."),
+    variable("TEMPORAL_TLS_SERVER_NAME", None, "The name the server's certificate must carry."),
+    variable("TEMPORAL_PROFILE", None, "Profile of the SDK's configuration file."),
+    variable("TEMPORAL_CONFIG_FILE", None, "The SDK's configuration file, instead of its usual place."),
+];
+
+/// How to connect.
+#[derive(Clone)]
+pub struct Settings {
+    pub connection: ConnectionOptions,
+    pub client: ClientOptions,
+}
+
+impl fmt::Debug for Settings {
+    /// Without the credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("target", &self.connection.target.as_str()).finish_non_exhaustive()
+    }
+}
+
+impl Settings {
+    /// Reads the SDK's variables. The identity is what Temporal shows as who did something.
+    pub fn read(reader: &mut Reader<'_>, identity: &str) -> Option<Self> {
+        let mut environment = HashMap::new();
+        for variable in VARIABLES {
+            let value = reader.read_optional(variable, |text| Ok::<_, String>(text.to_owned()))?;
+            environment.extend(value.map(|value| (variable.name.to_owned(), value)));
+        }
+        let identity = format!("{identity}@{}", std::process::id());
+        let profile =
+            load_client_config_profile(LoadClientConfigProfileOptions::default(), Some(&environment))
+                .map_err(|error| error.to_string());
+        reader.read(&ADDRESS, |_| {
+            let profile = profile?;
+            let namespace = profile.namespace.clone().unwrap_or_else(|| "default".to_owned());
+            let mut connection = ConnectionOptions::try_from(profile).map_err(|error| error.to_string())?;
+            connection.identity = identity;
+            connection.connect_timeout = Some(Duration::from_secs(3));
+            Ok::<_, String>(Self { connection, client: ClientOptions::new(namespace).build() })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(variables: &[(&str, &str)]) -> Result<Settings, String> {
+        let lookup = |name: &str| {
+            variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+        };
+        let mut reader = Reader::new(&lookup);
+        let settings = Settings::read(&mut reader, "test");
+        reader.finish(settings).map_err(|faults| faults.to_string())
+    }
+
+    #[test]
+    fn without_any_variable_it_is_the_local_server() {
+        let settings = read(&[]).unwrap();
+        assert_eq!(settings.connection.target.as_str(), "http://localhost:7233/");
+        assert_eq!(settings.client.namespace, "default");
+    }
+
+    #[test]
+    fn address_namespace_and_key_are_the_sdks_own_variables() {
+        let settings = read(&[
+            ("TEMPORAL_ADDRESS", "eu.example.org:7233"),
+            ("TEMPORAL_NAMESPACE", "orders"),
+            ("TEMPORAL_API_KEY", "secret"),
+        ])
+        .unwrap();
+        assert_eq!(settings.connection.target.as_str(), "https://eu.example.org:7233/");
+        assert_eq!(settings.client.namespace, "orders");
+        assert!(!format!("{settings:?}").contains("secret"));
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_a_fault() {
+        assert!(read(&[("TEMPORAL_ADDRESS", "http://[oops")]).unwrap_err().contains("TEMPORAL_ADDRESS"));
+    }
+}

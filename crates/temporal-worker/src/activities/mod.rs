@@ -1,0 +1,123 @@
+//! The activities: each is one call to the provider, observed the same way.
+
+#[allow(
+    dead_code,
+    reason = "the macro names each activity by a constant that only local workflows would use"
+)]
+mod inventory;
+#[allow(
+    dead_code,
+    reason = "the macro names each activity by a constant that only local workflows would use"
+)]
+mod notification;
+#[allow(
+    dead_code,
+    reason = "the macro names each activity by a constant that only local workflows would use"
+)]
+mod payment;
+#[allow(
+    dead_code,
+    reason = "the macro names each activity by a constant that only local workflows would use"
+)]
+mod shipping;
+
+use std::{sync::Arc, time::Instant};
+
+pub use inventory::Inventory;
+pub use notification::Notification;
+pub use payment::Payment;
+pub use shipping::Shipping;
+use temporalio_sdk::{
+    ApplicationFailure,
+    activities::{ActivityContext, ActivityError},
+};
+use tracing::Instrument;
+use workflows::activities::{CallContext, Found, Undone};
+
+use crate::{
+    metrics::{ActivityMetrics, Outcome},
+    provider::{CallError, Provider},
+};
+
+/// What all activities share.
+#[derive(Clone)]
+pub struct Shared(Arc<Parts>);
+
+struct Parts {
+    provider: Provider,
+    metrics: ActivityMetrics,
+}
+
+impl Shared {
+    pub fn new(provider: Provider, metrics: ActivityMetrics) -> Self {
+        Self(Arc::new(Parts { provider, metrics }))
+    }
+
+    fn provider(&self) -> &Provider {
+        &self.0.provider
+    }
+
+    /// Runs an attempt: its log lines carry the order's correlation id, its end is counted and logged
+    /// once, and its error becomes what Temporal and the workflow read.
+    async fn observe<T>(
+        &self,
+        ctx: &ActivityContext,
+        call: &CallContext,
+        attempt: impl Future<Output = Result<T, Ended>>,
+    ) -> Result<T, ActivityError> {
+        let info = ctx.info();
+        let activity = info.activity_type.clone();
+        let span = tracing::info_span!(
+            "activity",
+            correlation_id = call.correlation_id,
+            order_id = call.order_id,
+            activity,
+            attempt = info.attempt,
+        );
+        let started = Instant::now();
+        let result = attempt.instrument(span.clone()).await;
+        let _entered = span.enter();
+        let millis = started.elapsed().as_secs_f64() * 1000.0;
+        let metrics = &self.0.metrics;
+        match result {
+            Ok(value) => {
+                tracing::info!(millis, "activity completed");
+                metrics.attempt(&activity, Outcome::Completed, "");
+                Ok(value)
+            }
+            Err(Ended::Cancelled) => {
+                tracing::info!(millis, "activity cancelled");
+                metrics.attempt(&activity, Outcome::Cancelled, "");
+                Err(ActivityError::cancelled())
+            }
+            Err(Ended::Failed(error)) => {
+                let outcome = if error.retryable { Outcome::Retryable } else { Outcome::Final };
+                tracing::warn!(
+                    millis,
+                    code = error.code,
+                    retryable = error.retryable,
+                    "activity failed: {error}"
+                );
+                metrics.attempt(&activity, outcome, &error.code);
+                Err(ActivityError::application(ApplicationFailure::from(error)))
+            }
+        }
+    }
+}
+
+/// How an attempt ended without a result.
+enum Ended {
+    Failed(CallError),
+    Cancelled,
+}
+
+impl From<CallError> for Ended {
+    fn from(error: CallError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+/// What an undo tells the workflow.
+fn undone(ctx: &ActivityContext, found: Found) -> Undone {
+    Undone { found, attempt: ctx.info().attempt }
+}

@@ -1,0 +1,48 @@
+//! Payment activities.
+
+use std::sync::Arc;
+
+use temporalio_macros::activities;
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
+use workflows::activities::{
+    Undo, Undone,
+    payment::{
+        Authorize, AuthorizePayment, Authorized, Capture, CapturePayment, RefundPayment, ReleasePayment,
+    },
+};
+
+use super::{Shared, undone};
+
+#[derive(Clone)]
+pub struct Payment(pub Shared);
+
+#[activities]
+impl Payment {
+    #[activity(definition = AuthorizePayment)]
+    async fn authorize(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: Authorize,
+    ) -> Result<Authorized, ActivityError> {
+        let attempt = async { Ok(self.0.provider().authorize(&input).await?) };
+        self.0.observe(&ctx, &input.call, attempt).await
+    }
+
+    #[activity(definition = CapturePayment)]
+    async fn capture(self: Arc<Self>, ctx: ActivityContext, input: Capture) -> Result<(), ActivityError> {
+        let attempt = async { Ok(self.0.provider().capture(&input).await?) };
+        self.0.observe(&ctx, &input.call, attempt).await
+    }
+
+    #[activity(definition = ReleasePayment)]
+    async fn release(self: Arc<Self>, ctx: ActivityContext, input: Undo) -> Result<Undone, ActivityError> {
+        let attempt = async { Ok(undone(&ctx, self.0.provider().release_payment(&input).await?)) };
+        self.0.observe(&ctx, &input.call, attempt).await
+    }
+
+    #[activity(definition = RefundPayment)]
+    async fn refund(self: Arc<Self>, ctx: ActivityContext, input: Undo) -> Result<Undone, ActivityError> {
+        let attempt = async { Ok(undone(&ctx, self.0.provider().refund(&input).await?)) };
+        self.0.observe(&ctx, &input.call, attempt).await
+    }
+}

@@ -1,0 +1,75 @@
+//! The worker's configuration.
+
+use std::net::SocketAddr;
+
+use service_kit::{
+    config::{self, Common, ConfigFaults, Reader, Variable},
+    process::Configuration,
+};
+use temporal_connection::Settings;
+use workflows::ids::DEFAULT_TASK_QUEUE;
+
+const METRICS_ADDR: Variable = Variable {
+    name: "METRICS_ADDR",
+    default: Some("127.0.0.1:9464"),
+    meaning: "Where the worker serves its health and its metrics.",
+};
+const PROVIDER_URL: Variable = Variable {
+    name: "PROVIDER_URL",
+    default: Some("http://127.0.0.1:3001"),
+    meaning: "The provider of payment, inventory, shipping and notification.",
+};
+const TASK_QUEUE: Variable = Variable {
+    name: "TASK_QUEUE",
+    default: Some(DEFAULT_TASK_QUEUE),
+    meaning: "The Temporal task queue that the API fills and the worker empties.",
+};
+const MAX_CONCURRENT_ACTIVITIES: Variable = Variable {
+    name: "MAX_CONCURRENT_ACTIVITIES",
+    default: Some("200"),
+    meaning: "How many activities one worker runs at once; waiting labels count.",
+};
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub common: Common,
+    pub temporal: Settings,
+    pub metrics_addr: SocketAddr,
+    pub provider_url: String,
+    pub task_queue: String,
+    pub max_concurrent_activities: usize,
+}
+
+impl Configuration for Config {
+    fn variables() -> Vec<Variable> {
+        let own = [METRICS_ADDR, PROVIDER_URL, TASK_QUEUE, MAX_CONCURRENT_ACTIVITIES];
+        [&own, temporal_connection::VARIABLES, config::COMMON].concat()
+    }
+
+    fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigFaults> {
+        let mut reader = Reader::new(lookup);
+        let common = Common::read(&mut reader);
+        let temporal = Settings::read(&mut reader, "temporal-worker");
+        let metrics_addr = reader.read(&METRICS_ADDR, config::socket_address);
+        let provider_url = reader.read(&PROVIDER_URL, config::base_url);
+        let task_queue = reader.read(&TASK_QUEUE, |text| Ok::<_, String>(text.to_owned()));
+        let max_concurrent_activities = reader.read(&MAX_CONCURRENT_ACTIVITIES, |text| {
+            text.parse().ok().filter(|count| *count > 0).ok_or("must be a number from 1")
+        });
+        let config = (|| {
+            Some(Self {
+                common: common?,
+                temporal: temporal?,
+                metrics_addr: metrics_addr?,
+                provider_url: provider_url?,
+                task_queue: task_queue?,
+                max_concurrent_activities: max_concurrent_activities?,
+            })
+        })();
+        reader.finish(config)
+    }
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+}

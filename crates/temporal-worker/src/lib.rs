@@ -1,0 +1,10 @@
+//! Runs the workflows of `workflows`, and implements their activities against the provider's HTTP API.
+
+mod activities;
+mod config;
+mod metrics;
+pub mod provider;
+mod worker;
+
+pub use config::Config;
+pub use worker::run;

@@ -1,0 +1,153 @@
+//! A call to the provider that did not succeed, and what Temporal must know of it.
+
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+use temporalio_sdk::ApplicationFailure;
+use workflows::activities::refusal::LEDGER_MISMATCH;
+
+/// Why a call failed. The code is the provider's own, or one of ours where it gave none.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct CallError {
+    pub code: String,
+    pub message: String,
+    /// Whether the same call can succeed later.
+    pub retryable: bool,
+    pub retry_after: Option<Duration>,
+    resource: Option<Value>,
+}
+
+/// The members of a problem document that matter here.
+#[derive(Deserialize)]
+struct ProblemDocument {
+    error: String,
+    message: String,
+    retryable: bool,
+    #[serde(default)]
+    resource: Option<Value>,
+}
+
+/// What an `already_…` answer says was there before.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Resource {
+    #[serde(default)]
+    pub order_id: Option<String>,
+}
+
+impl CallError {
+    /// Reads an answer that isn't a success. One that is no problem document (a proxy's page, say)
+    /// is judged by its status alone.
+    pub(super) fn from_answer(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Self {
+        let transient = status >= 500 || matches!(status, 408 | 429);
+        match serde_json::from_slice::<ProblemDocument>(body) {
+            Ok(problem) => Self {
+                code: problem.error,
+                message: problem.message,
+                retryable: problem.retryable || transient,
+                retry_after,
+                resource: problem.resource,
+            },
+            Err(_) => Self {
+                code: format!("http_{status}"),
+                message: format!("the provider answered {status}"),
+                retryable: transient,
+                retry_after,
+                resource: None,
+            },
+        }
+    }
+
+    /// A success whose body makes no sense: the call may have had its effect.
+    pub(super) fn unreadable(error: &serde_json::Error) -> Self {
+        Self::lost("unreadable_answer", format!("the provider's answer could not be read: {error}"))
+    }
+
+    /// The provider's ledger and this order disagree: no retry can mend that.
+    pub(super) fn mismatch(message: impl Into<String>) -> Self {
+        Self { retryable: false, ..Self::lost(LEDGER_MISMATCH, message) }
+    }
+
+    fn lost(code: &str, message: impl Into<String>) -> Self {
+        Self {
+            code: code.to_owned(),
+            message: message.into(),
+            retryable: true,
+            retry_after: None,
+            resource: None,
+        }
+    }
+
+    /// What the answer carried under `resource`.
+    pub(super) fn resource<T: DeserializeOwned>(&self) -> Option<T> {
+        T::deserialize(self.resource.as_ref()?).ok()
+    }
+}
+
+impl From<reqwest::Error> for CallError {
+    /// No answer, or none that could be read whole: the call may have had its effect.
+    fn from(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        if error.is_timeout() {
+            Self::lost("provider_timeout", "the provider did not answer in time")
+        } else if error.is_connect() {
+            Self::lost("provider_unreachable", "the provider cannot be reached")
+        } else {
+            Self::lost("provider_connection_lost", format!("the provider's answer was lost: {error}"))
+        }
+    }
+}
+
+impl From<CallError> for ApplicationFailure {
+    fn from(error: CallError) -> Self {
+        let (code, retryable, retry_after) = (error.code.clone(), error.retryable, error.retry_after);
+        Self::builder(error)
+            .type_name(code)
+            .non_retryable(!retryable)
+            .maybe_next_retry_delay(retry_after)
+            .build()
+    }
+}
+
+/// Seconds only: the provider never sends a date.
+pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_providers_own_code_and_message_are_kept() {
+        let body = br#"{"error":"insufficient_funds","message":"declined","retryable":false}"#;
+        let error = CallError::from_answer(402, None, body);
+        assert_eq!((error.code.as_str(), error.to_string().as_str()), ("insufficient_funds", "declined"));
+        let failure = ApplicationFailure::from(error);
+        assert_eq!(failure.type_name(), Some("insufficient_funds"));
+        assert!(failure.is_non_retryable());
+    }
+
+    #[test]
+    fn an_answer_that_is_no_problem_is_judged_by_its_status() {
+        for (status, retryable) in [(500, true), (504, true), (429, true), (404, false), (400, false)] {
+            let error = CallError::from_answer(status, None, b"<html>");
+            assert_eq!(
+                (error.code.as_str(), error.retryable),
+                (format!("http_{status}").as_str(), retryable)
+            );
+        }
+    }
+
+    #[test]
+    fn the_wait_that_was_asked_for_becomes_the_next_retry_delay() {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, "7".parse().unwrap());
+        let error = CallError::from_answer(429, retry_after(&headers), b"");
+        assert_eq!(ApplicationFailure::from(error).next_retry_delay(), Some(Duration::from_secs(7)));
+    }
+}

@@ -1,0 +1,155 @@
+//! The bodies of the provider's API, as far as an order needs them.
+
+use serde::{Deserialize, Serialize};
+use workflows::activities::{Found, inventory::Reserve, notification::Notify, shipping::CreateLabel};
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AuthorizeRequest<'a> {
+    pub amount: u64,
+    pub currency: &'a str,
+    pub order_id: &'a str,
+    pub customer_id: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CaptureRequest<'a> {
+    pub auth_id: &'a str,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PaymentResponse {
+    pub auth_id: String,
+    pub amount: u64,
+    pub currency: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ReserveRequest<'a> {
+    items: Vec<Line<'a>>,
+    order_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    sku: &'a str,
+    quantity: u32,
+}
+
+impl<'a> ReserveRequest<'a> {
+    pub fn new(input: &'a Reserve) -> Self {
+        let items = input.lines.iter().map(|line| Line { sku: &line.sku, quantity: line.quantity }).collect();
+        Self { items, order_id: &input.call.order_id }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct ReservationResponse {
+    pub reservation_id: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct LabelRequest<'a> {
+    shipping_address: Address<'a>,
+    order_id: &'a str,
+}
+
+#[derive(Serialize)]
+struct Address<'a> {
+    street: &'a str,
+    city: &'a str,
+    state: &'a str,
+    zip: &'a str,
+    country: &'a str,
+}
+
+impl<'a> LabelRequest<'a> {
+    pub fn new(input: &'a CreateLabel) -> Self {
+        let address = &input.address;
+        Self {
+            shipping_address: Address {
+                street: &address.street,
+                city: &address.city,
+                state: &address.state,
+                zip: &address.zip,
+                country: &address.country,
+            },
+            order_id: &input.call.order_id,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct LabelResponse {
+    pub label_id: String,
+    pub tracking_number: String,
+}
+
+/// How far a label is.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LabelProgress {
+    pub status: LabelStatus,
+    /// 0 to 100.
+    #[serde(default)]
+    pub progress: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabelStatus {
+    Generating,
+    Generated,
+    Cancelled,
+    Unknown,
+}
+
+#[derive(Serialize)]
+pub(super) struct UndoRequest<'a> {
+    pub key: &'a str,
+}
+
+#[derive(Deserialize)]
+pub(super) struct UndoResponse {
+    status: String,
+}
+
+impl UndoResponse {
+    pub fn found(&self) -> Found {
+        if self.status == "nothing_to_undo" { Found::NothingToUndo } else { Found::Undone }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NotifyRequest<'a> {
+    r#type: &'static str,
+    recipient: &'a str,
+    subject: &'a str,
+    message: &'a str,
+    order_id: &'a str,
+}
+
+impl<'a> NotifyRequest<'a> {
+    pub fn email(input: &'a Notify) -> Self {
+        Self {
+            r#type: "email",
+            recipient: &input.recipient,
+            subject: &input.subject,
+            message: &input.message,
+            order_id: &input.call.order_id,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NotificationResponse {
+    pub notification_id: String,
+}

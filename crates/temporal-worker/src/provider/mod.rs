@@ -1,0 +1,223 @@
+//! The provider's HTTP API as the worker uses it, with the worker's own message types: the two meet
+//! over HTTP alone, and a test runs this client against the real provider.
+
+mod failure;
+mod messages;
+
+use std::time::Duration;
+
+use reqwest::{Client, Method, RequestBuilder};
+use serde::{Serialize, de::DeserializeOwned};
+use service_kit::{client, correlation};
+use workflows::{
+    activities::{
+        CallContext, Found, Undo,
+        inventory::{Reserve, Reserved},
+        notification::{Notified, Notify},
+        payment::{Authorize, Authorized, Capture},
+        shipping::{CreateLabel, Label},
+    },
+    ids::Call,
+    policies::Policy,
+};
+
+pub use failure::CallError;
+use failure::Resource;
+pub use messages::LabelStatus;
+use messages::{
+    AuthorizeRequest, CaptureRequest, LabelProgress, LabelRequest, LabelResponse, NotificationResponse,
+    NotifyRequest, PaymentResponse, ReservationResponse, ReserveRequest, UndoRequest, UndoResponse,
+};
+
+/// Progress is asked for while a label is made, so an answer that is late is worth nothing.
+const PROGRESS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// A client of one provider.
+#[derive(Clone)]
+pub struct Provider {
+    http: Client,
+    base: String,
+}
+
+impl Provider {
+    /// # Errors
+    /// When no HTTP client can be made on this machine.
+    pub fn new(base_url: &str) -> reqwest::Result<Self> {
+        // Each call has the time its policy gives it; this bounds what a policy forgot.
+        Ok(Self { http: client::build(Duration::from_secs(60))?, base: base_url.to_owned() })
+    }
+
+    /// # Errors
+    /// Any answer but the authorization.
+    pub async fn authorize(&self, input: &Authorize) -> Result<Authorized, CallError> {
+        let body = AuthorizeRequest {
+            amount: input.amount,
+            currency: &input.currency,
+            order_id: &input.call.order_id,
+            customer_id: &input.customer_id,
+        };
+        let payment: PaymentResponse =
+            self.post(Call::AuthorizePayment, "/payment/authorize", &input.call, &body).await?;
+        Ok(Authorized { auth_id: payment.auth_id })
+    }
+
+    /// Counts a payment that was captured before as captured, if it is this order's, to the cent.
+    ///
+    /// # Errors
+    /// Any answer but the capture; [`CallError::mismatch`] where another payment was captured.
+    pub async fn capture(&self, input: &Capture) -> Result<(), CallError> {
+        let body = CaptureRequest { auth_id: &input.auth_id };
+        match self.post::<PaymentResponse>(Call::CapturePayment, "/payment/capture", &input.call, &body).await
+        {
+            Ok(payment) => input.check(&payment),
+            Err(error) if error.code == "already_captured" => {
+                input.check(&error.resource::<PaymentResponse>().ok_or_else(|| error.clone())?)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// # Errors
+    /// Any answer but that the payment is released, now or before.
+    pub async fn release_payment(&self, undo: &Undo) -> Result<Found, CallError> {
+        self.undo(Call::ReleasePayment, "/payment/release", undo, "already_released").await
+    }
+
+    /// # Errors
+    /// Any answer but that the payment is refunded, now or before.
+    pub async fn refund(&self, undo: &Undo) -> Result<Found, CallError> {
+        self.undo(Call::RefundPayment, "/payment/refund", undo, "already_refunded").await
+    }
+
+    /// # Errors
+    /// Any answer but the reservation.
+    pub async fn reserve(&self, input: &Reserve) -> Result<Reserved, CallError> {
+        let body = ReserveRequest::new(input);
+        let reservation: ReservationResponse =
+            self.post(Call::ReserveInventory, "/inventory/reserve", &input.call, &body).await?;
+        Ok(Reserved { reservation_id: reservation.reservation_id })
+    }
+
+    /// # Errors
+    /// Any answer but that the reservation is released, now or before.
+    pub async fn release_inventory(&self, undo: &Undo) -> Result<Found, CallError> {
+        self.undo(Call::ReleaseInventory, "/inventory/release", undo, "already_released").await
+    }
+
+    /// # Errors
+    /// Any answer but the label.
+    pub async fn create_label(&self, input: &CreateLabel) -> Result<Label, CallError> {
+        let body = LabelRequest::new(input);
+        let label: LabelResponse =
+            self.post(Call::CreateShippingLabel, "/shipping/create-label", &input.call, &body).await?;
+        Ok(Label { label_id: label.label_id, tracking_number: label.tracking_number })
+    }
+
+    /// How far the label with the call's key is.
+    ///
+    /// # Errors
+    /// When the provider gives no answer.
+    pub async fn label_progress(&self, call: &CallContext) -> Result<LabelProgress, CallError> {
+        let key =
+            percent_encoding::utf8_percent_encode(&call.idempotency_key, percent_encoding::NON_ALPHANUMERIC);
+        let request =
+            self.request(Method::GET, &format!("/shipping/by-key/{key}"), call).timeout(PROGRESS_TIMEOUT);
+        answer(request).await
+    }
+
+    /// # Errors
+    /// Any answer but that the label is cancelled, now or before.
+    pub async fn cancel_label(&self, undo: &Undo) -> Result<Found, CallError> {
+        self.undo(Call::CancelShippingLabel, "/shipping/cancel", undo, "already_cancelled").await
+    }
+
+    /// # Errors
+    /// Any answer but that it was sent.
+    pub async fn notify(&self, input: &Notify) -> Result<Notified, CallError> {
+        let body = NotifyRequest::email(input);
+        let sent: NotificationResponse =
+            self.post(Call::SendNotification, "/notification/send", &input.call, &body).await?;
+        Ok(Notified { notification_id: sent.notification_id })
+    }
+
+    /// That the provider answers at all.
+    ///
+    /// # Errors
+    /// Why it doesn't.
+    pub async fn ping(&self) -> Result<(), String> {
+        let request = self.http.get(format!("{}/health/live", self.base)).timeout(PROGRESS_TIMEOUT);
+        let response = request.send().await.map_err(|error| CallError::from(error).message)?;
+        if response.status().is_success() { Ok(()) } else { Err(format!("it answers {}", response.status())) }
+    }
+
+    async fn undo(&self, call: Call, path: &str, undo: &Undo, already: &str) -> Result<Found, CallError> {
+        let body = UndoRequest { key: &undo.forward_key };
+        match self.post::<UndoResponse>(call, path, &undo.call, &body).await {
+            Ok(response) => Ok(response.found()),
+            Err(error) if error.code == already => {
+                let resource = error.resource::<Resource>().ok_or_else(|| error.clone())?;
+                if resource.order_id.is_none_or(|order| order == undo.call.order_id) {
+                    Ok(Found::Undone)
+                } else {
+                    Err(CallError::mismatch("what was undone before belongs to another order"))
+                }
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn post<T: DeserializeOwned>(
+        &self,
+        call: Call,
+        path: &str,
+        context: &CallContext,
+        body: &impl Serialize,
+    ) -> Result<T, CallError> {
+        let request = self
+            .request(Method::POST, path, context)
+            .header("idempotency-key", &context.idempotency_key)
+            .timeout(Policy::of(call).http_timeout)
+            .json(body);
+        answer(request).await
+    }
+
+    fn request(&self, method: Method, path: &str, context: &CallContext) -> RequestBuilder {
+        self.http
+            .request(method, format!("{}{path}", self.base))
+            .header(correlation::HEADER, &context.correlation_id)
+            .header("x-order-id", &context.order_id)
+    }
+}
+
+async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, CallError> {
+    let response = request.send().await?;
+    let status = response.status();
+    let retry_after = failure::retry_after(response.headers());
+    let body = response.bytes().await?;
+    if status.is_success() {
+        serde_json::from_slice(&body).map_err(|error| CallError::unreadable(&error))
+    } else {
+        Err(CallError::from_answer(status.as_u16(), retry_after, &body))
+    }
+}
+
+trait Check {
+    fn check(&self, payment: &PaymentResponse) -> Result<(), CallError>;
+}
+
+impl Check for Capture {
+    /// What was captured must be what this order authorized.
+    fn check(&self, payment: &PaymentResponse) -> Result<(), CallError> {
+        let same = payment.auth_id == self.auth_id
+            && payment.amount == self.amount
+            && payment.currency == self.currency;
+        if same {
+            Ok(())
+        } else {
+            Err(CallError::mismatch(format!(
+                "captured {} {} under {}, this order authorized {} {} under {}",
+                payment.amount, payment.currency, payment.auth_id, self.amount, self.currency, self.auth_id
+            )))
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Assembles the worker: connection, activities, workflows, health and metrics.
+
+use std::{
+    error::Error,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::FutureExt;
+use service_kit::{
+    client,
+    health::Dependency,
+    metrics::{Appendix, Metrics},
+    serve,
+    service::Service,
+};
+use temporal_connection::search_attributes;
+use temporalio_client::Client;
+use temporalio_common::telemetry::{
+    PrometheusExporterOptions, TelemetryOptions, metrics::CoreMeter, start_prometheus_metric_exporter,
+};
+use temporalio_sdk::{
+    Runtime, Worker, WorkerOptions,
+    runtime::{
+        PollerBehavior, RuntimeOptions,
+        worker_tuner::{FixedSizeSlotSupplier, TunerHolder},
+    },
+};
+use utoipa::OpenApi;
+use workflows::order_fulfillment::OrderFulfillment;
+
+use crate::{
+    activities::{Inventory, Notification, Payment, Shared, Shipping},
+    config::Config,
+    metrics::ActivityMetrics,
+    provider::Provider,
+};
+
+/// Workflow tasks are short, so few at a time keep two cores busy.
+const WORKFLOW_SLOTS: usize = 100;
+const POLLERS: usize = 10;
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "temporal-worker",
+    description = "Health and metrics of the worker that runs the order workflows."
+))]
+struct About;
+
+/// Runs until a signal stops it.
+///
+/// # Errors
+/// When the port is taken, or the worker can't go on.
+pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let stop = serve::stop_signal()?.shared();
+    let listener = serve::bind(config.metrics_addr).await?;
+    let (runtime, sdk_metrics) = runtime()?;
+    let metrics = Metrics::new().append(sdk_metrics);
+    let provider = Provider::new(&config.provider_url)?;
+    let state = Arc::new(State::default());
+
+    let (app, _) = Service::new("temporal-worker", env!("CARGO_PKG_VERSION"), About::openapi())
+        .metrics(metrics.clone())
+        .depends_on(state.clone().temporal())
+        .depends_on(state.clone().polling())
+        .depends_on(provider_answers(provider.clone()))
+        .build(&config.common);
+    let health = tokio::spawn(serve::run(listener, app, stop.clone(), config.common.shutdown_grace));
+    tracing::info!(address = %config.metrics_addr, task_queue = config.task_queue, "worker starting");
+
+    let connected = tokio::select! {
+        () = stop.clone() => None,
+        client = connect(&config) => Some(client),
+    };
+    if let Some(client) = connected {
+        let activities = Shared::new(provider, ActivityMetrics::new(metrics.registry()));
+        let mut worker = Worker::new(&runtime, client.clone(), options(&config, &activities)?)?;
+        let shut_down = worker.shutdown_handle();
+        state.is_polling(client);
+        tracing::info!(task_queue = config.task_queue, "worker polling");
+        let stopping = async {
+            stop.await;
+            shut_down();
+            std::future::pending().await
+        };
+        tokio::select! {
+            result = worker.run() => result?,
+            () = stopping => {}
+        }
+    }
+    health.await??;
+    Ok(())
+}
+
+async fn connect(config: &Config) -> Client {
+    let client = temporal_connection::connect_patiently(&config.temporal).await;
+    search_attributes::ensure_patiently(&client).await;
+    client
+}
+
+fn options(config: &Config, shared: &Shared) -> Result<WorkerOptions, Box<dyn Error + Send + Sync>> {
+    let activities = config.max_concurrent_activities;
+    let tuner = TunerHolder::builder()
+        .workflow_task_slot_supplier(FixedSizeSlotSupplier::new(WORKFLOW_SLOTS))
+        .activity_task_slot_supplier(FixedSizeSlotSupplier::new(activities))
+        .local_activity_task_slot_supplier(FixedSizeSlotSupplier::new(activities))
+        .nexus_task_slot_supplier(FixedSizeSlotSupplier::new(1))
+        .build();
+    Ok(WorkerOptions::new(config.task_queue.clone())
+        .register_workflow::<OrderFulfillment>()?
+        .register_activities(Payment(shared.clone()))
+        .register_activities(Inventory(shared.clone()))
+        .register_activities(Shipping(shared.clone()))
+        .register_activities(Notification(shared.clone()))
+        .tuner(tuner)
+        .workflow_task_poller_behavior(PollerBehavior::SimpleMaximum(POLLERS))
+        .activity_task_poller_behavior(PollerBehavior::SimpleMaximum(POLLERS))
+        // Half of the heartbeat timeout of a label would make a cancellation wait too long.
+        .max_heartbeat_throttle_interval(Duration::from_secs(1))
+        .default_heartbeat_throttle_interval(Duration::from_secs(1))
+        .graceful_shutdown_period(config.common.shutdown_grace)
+        .build())
+}
+
+/// The SDK's runtime; its metrics have a listener of their own, on a port nobody else needs to know.
+fn runtime() -> Result<(Runtime, Appendix), Box<dyn Error + Send + Sync>> {
+    let exporter = start_prometheus_metric_exporter(
+        PrometheusExporterOptions::builder()
+            .socket_addr(([127, 0, 0, 1], 0).into())
+            .counters_total_suffix(true)
+            .unit_suffix(true)
+            .use_seconds_for_durations(true)
+            .build(),
+    )?;
+    let telemetry = TelemetryOptions::builder().metrics(exporter.meter.clone() as Arc<dyn CoreMeter>).build();
+    let options = RuntimeOptions::builder().telemetry_options(telemetry).build()?;
+    let runtime = Runtime::from_current_tokio(options)?;
+
+    let http = client::build(Duration::from_secs(2))?;
+    let url = format!("http://{}/metrics", exporter.bound_addr);
+    let appendix: Appendix = Arc::new(move || {
+        let request = http.get(&url);
+        async move {
+            match request.send().await {
+                Ok(response) => response.text().await.unwrap_or_default(),
+                Err(error) => format!("# the SDK's metrics could not be read: {error}\n"),
+            }
+        }
+        .boxed()
+    });
+    Ok((runtime, appendix))
+}
+
+/// What the health checks look at.
+#[derive(Default)]
+struct State {
+    client: OnceLock<Client>,
+    polling: AtomicBool,
+}
+
+impl State {
+    fn is_polling(&self, client: Client) {
+        // Called once.
+        let _ = self.client.set(client);
+        self.polling.store(true, Ordering::Relaxed);
+    }
+
+    fn temporal(self: Arc<Self>) -> Dependency {
+        Dependency::new("temporal", move || {
+            let client = self.client.get().cloned();
+            async move {
+                match client {
+                    Some(client) => temporal_connection::ping(&client).await,
+                    None => Err("not connected yet".to_owned()),
+                }
+            }
+        })
+    }
+
+    fn polling(self: Arc<Self>) -> Dependency {
+        Dependency::new("polling", move || {
+            let polling = self.polling.load(Ordering::Relaxed);
+            std::future::ready(polling.then_some(()).ok_or_else(|| "not polling yet".to_owned()))
+        })
+    }
+}
+
+fn provider_answers(provider: Provider) -> Dependency {
+    Dependency::new("provider", move || {
+        let provider = provider.clone();
+        async move { provider.ping().await }
+    })
+}
