@@ -3,6 +3,8 @@
 mod config;
 mod gateway;
 mod order;
+#[cfg(test)]
+mod tests;
 
 use std::{error::Error, sync::Arc};
 

@@ -7,6 +7,14 @@ pub const DEFAULT_TASK_QUEUE: &str = "founder-tasks";
 /// The memo and the start header that hold the correlation id.
 pub const CORRELATION_FIELD: &str = "correlationId";
 
+/// The memo fields that lists show beside the search attributes.
+pub const ORDER_ID_MEMO: &str = "orderId";
+pub const CUSTOMER_ID_MEMO: &str = "customerId";
+/// Minor units.
+pub const AMOUNT_MEMO: &str = "amount";
+/// Why an order didn't ship; written by its workflow.
+pub const ERROR_MEMO: &str = "error";
+
 const ORDER_PREFIX: &str = "order-fulfillment-";
 
 /// The workflow id of an order: one order, one workflow at a time.

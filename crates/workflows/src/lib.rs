@@ -6,4 +6,5 @@ pub mod ids;
 pub mod order_fulfillment;
 pub mod policies;
 pub mod search_attributes;
+pub mod signal;
 pub mod time;

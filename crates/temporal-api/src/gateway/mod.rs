@@ -1,12 +1,19 @@
 //! What the API asks of Temporal. A port, so that handlers are tested without a server.
 
 pub mod temporal;
+mod visibility;
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
+use rust_decimal::Decimal;
 use service_kit::correlation::CorrelationId;
-use workflows::order_fulfillment::{messages::OrderInput, progress::OrderState};
+use workflows::order_fulfillment::{
+    messages::{OrderInput, Reason, Resolution},
+    progress::{OrderError, OrderState, OrderStatus},
+};
+
+use crate::order::CustomerId;
 
 /// The id of an order's workflow, as a path names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +42,48 @@ pub struct Started {
     pub run_id: String,
 }
 
+/// What can be told to a running order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrderSignal {
+    Approve,
+    Reject(Reason),
+    Cancel(Reason),
+    RetryCompensation,
+    ResolveCompensation(Resolution),
+}
+
+/// Which orders a list shows. Everything in it is parsed, so that no text of a caller ever becomes
+/// part of a visibility query.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OrderFilter {
+    pub status: Option<OrderStatus>,
+    pub customer: Option<CustomerId>,
+    pub min_total: Option<Decimal>,
+    pub max_total: Option<Decimal>,
+}
+
+/// One page of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OrderPage {
+    pub orders: Vec<ListedOrder>,
+    /// Empty on the last page.
+    pub next: Vec<u8>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListedOrder {
+    pub workflow_id: String,
+    pub run_id: String,
+    pub order_id: String,
+    pub customer_id: Option<String>,
+    /// Minor units.
+    pub amount: Option<u64>,
+    pub status: Option<OrderStatus>,
+    pub error: Option<OrderError>,
+    pub started_at: Option<SystemTime>,
+    pub closed_at: Option<SystemTime>,
+}
+
 /// What waiting for an order gave.
 #[derive(Debug, Clone)]
 pub enum Awaited {
@@ -53,6 +102,10 @@ pub enum GatewayError {
     WorkerUnavailable,
     #[error("Temporal cannot be reached: {0}")]
     Unavailable(String),
+    #[error("the page token is none of this list's")]
+    BadPageToken,
+    #[error("the namespace doesn't know the search attributes")]
+    NotSearchable,
     #[error("Temporal failed")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
@@ -67,4 +120,10 @@ pub trait OrderGateway: Send + Sync {
 
     /// Waits for the order's end.
     async fn wait(&self, id: &WorkflowId, at_most: Duration) -> Result<Awaited, GatewayError>;
+
+    /// Tells a running order something; `NotFound` where it has ended.
+    async fn signal(&self, id: &WorkflowId, signal: OrderSignal) -> Result<(), GatewayError>;
+
+    /// Newest first.
+    async fn list(&self, filter: &OrderFilter, limit: u8, page: Vec<u8>) -> Result<OrderPage, GatewayError>;
 }

@@ -9,26 +9,32 @@ use async_trait::async_trait;
 use service_kit::{correlation::CorrelationId, health::Dependency};
 use temporal_connection::{
     Settings,
-    search_attributes::{self as registration, SearchAttributes},
+    search_attributes::{self as registration, SearchAttributes as Registered},
 };
 use temporalio_client::{
-    Client, WorkflowHandle, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowStartOptions,
-    errors::{WorkflowGetResultError, WorkflowQueryError, WorkflowStartError},
-    tonic::{Code, Status},
+    Client, NamespacedClient, WorkflowHandle, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
+    WorkflowSignalOptions, WorkflowStartOptions,
+    errors::{WorkflowGetResultError, WorkflowInteractionError, WorkflowQueryError, WorkflowStartError},
+    tonic::{Code, IntoRequest, Status},
 };
 use temporalio_common::{
     MemoValues,
     error::IncomingError,
-    protos::temporal::api::common::v1::{Header, Payload},
+    protos::temporal::api::{
+        common::v1::{Header, Payload},
+        workflowservice::v1::ListWorkflowExecutionsRequest,
+    },
     search_attributes::SearchAttributes as Attributes,
 };
 use workflows::{
-    ids::CORRELATION_FIELD,
+    ids,
     order_fulfillment::{OrderFulfillment, messages::OrderInput, progress::Order, progress::OrderState},
     search_attributes,
 };
 
-use super::{Awaited, GatewayError, OrderGateway, Started, WorkflowId};
+use super::{
+    Awaited, GatewayError, OrderFilter, OrderGateway, OrderPage, OrderSignal, Started, WorkflowId, visibility,
+};
 
 /// Every answer comes within 5 s: this for the call itself, the rest to find out who is to blame.
 const CALL_TIMEOUT: Duration = Duration::from_secs(4);
@@ -39,7 +45,7 @@ const CENTS: f64 = 100.0;
 
 struct Link {
     client: Client,
-    search_attributes: SearchAttributes,
+    search_attributes: Registered,
 }
 
 /// Reaches Temporal once it is there; until then every call is `Unavailable`.
@@ -105,9 +111,12 @@ impl OrderGateway for TemporalGateway {
     ) -> Result<Started, GatewayError> {
         let link = self.link()?;
         let workflow_id = WorkflowId::of_order(&input.order_id);
-        input.search_attributes = link.search_attributes == SearchAttributes::Usable;
+        input.search_attributes = link.search_attributes == Registered::Usable;
         let mut memo = MemoValues::new();
-        memo.insert(CORRELATION_FIELD, correlation.to_string());
+        memo.insert(ids::CORRELATION_FIELD, correlation.to_string())
+            .insert(ids::ORDER_ID_MEMO, input.order_id.clone())
+            .insert(ids::CUSTOMER_ID_MEMO, input.customer_id.clone())
+            .insert(ids::AMOUNT_MEMO, input.amount);
         let options = WorkflowStartOptions::new(self.task_queue.clone(), workflow_id.as_str().to_owned())
             .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicateFailedOnly)
             .id_conflict_policy(WorkflowIdConflictPolicy::Fail)
@@ -156,6 +165,60 @@ impl OrderGateway for TemporalGateway {
             Err(error) => Err(GatewayError::Failed(Box::new(error))),
         }
     }
+
+    async fn signal(&self, id: &WorkflowId, signal: OrderSignal) -> Result<(), GatewayError> {
+        let handle = self.handle(id)?;
+        let options = WorkflowSignalOptions::default();
+        let sent = async {
+            match signal {
+                OrderSignal::Approve => handle.signal(OrderFulfillment::approve, ().into(), options).await,
+                OrderSignal::Reject(reason) => {
+                    handle.signal(OrderFulfillment::reject, reason.into(), options).await
+                }
+                OrderSignal::Cancel(reason) => {
+                    handle.signal(OrderFulfillment::cancel, reason.into(), options).await
+                }
+                OrderSignal::RetryCompensation => {
+                    handle.signal(OrderFulfillment::retry_compensation, ().into(), options).await
+                }
+                OrderSignal::ResolveCompensation(by_hand) => {
+                    handle.signal(OrderFulfillment::resolve_compensation, by_hand.into(), options).await
+                }
+            }
+        };
+        match within(sent).await? {
+            Ok(()) => Ok(()),
+            Err(WorkflowInteractionError::NotFound(_)) => Err(GatewayError::NotFound),
+            Err(WorkflowInteractionError::Rpc(status)) => Err(status.into()),
+            Err(error) => Err(GatewayError::Failed(Box::new(error))),
+        }
+    }
+
+    async fn list(&self, filter: &OrderFilter, limit: u8, page: Vec<u8>) -> Result<OrderPage, GatewayError> {
+        let link = self.link()?;
+        if link.search_attributes == Registered::Unusable && *filter != OrderFilter::default() {
+            return Err(GatewayError::NotSearchable);
+        }
+        let first_page = page.is_empty();
+        let request = ListWorkflowExecutionsRequest {
+            namespace: link.client.namespace(),
+            page_size: i32::from(limit),
+            next_page_token: page,
+            query: visibility::query(filter),
+        };
+        let mut service = link.client.connection().workflow_service();
+        match within(service.list_workflow_executions(request.into_request())).await? {
+            Ok(response) => {
+                let response = response.into_inner();
+                let orders = response.executions.iter().filter_map(visibility::order).collect();
+                Ok(OrderPage { orders, next: response.next_page_token })
+            }
+            Err(status) if status.code() == Code::InvalidArgument && !first_page => {
+                Err(GatewayError::BadPageToken)
+            }
+            Err(status) => Err(status.into()),
+        }
+    }
 }
 
 async fn within<T>(call: impl Future<Output = T>) -> Result<T, GatewayError> {
@@ -183,7 +246,7 @@ fn header(correlation: &CorrelationId) -> Header {
         data: correlation.as_str().as_bytes().to_vec(),
         ..Default::default()
     };
-    Header { fields: [(CORRELATION_FIELD.to_owned(), payload)].into() }
+    Header { fields: [(ids::CORRELATION_FIELD.to_owned(), payload)].into() }
 }
 
 /// Nobody answered, as far as the server can tell.

@@ -1,14 +1,16 @@
 //! The bodies of the order endpoints. Histories outlive them, so they are types of their own.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::SystemTime};
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use workflows::order_fulfillment::progress::{
-    CompensationRecord, CompensationStatus, CompletedStep, OrderError, OrderState, OrderStatus, StepStatus,
+    CompensationRecord, CompensationStatus, CompletedStep, Decision, OrderError, OrderState, OrderStatus,
+    StepStatus,
 };
 
-use crate::gateway::{Started, WorkflowId};
+use super::request::dollars;
+use crate::gateway::{ListedOrder, Started, WorkflowId};
 
 /// What `POST /api/v1/order` takes. Read by [`OrderRequest`](super::request::OrderRequest); this is its
 /// documentation.
@@ -121,6 +123,12 @@ pub struct StateBody {
     label_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tracking_number: Option<String>,
+    requires_approval: bool,
+    /// `approved`, `rejected` or `timed_out`, whichever came first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<&'static str>,
+    /// Whether somebody cancelled it in time.
+    cancelled: bool,
     /// Grows with every change.
     version: u64,
 }
@@ -141,6 +149,9 @@ impl StateBody {
             reservation_id: state.reservation_id,
             label_id: state.label_id,
             tracking_number: state.tracking_number,
+            requires_approval: state.requires_approval,
+            decision: state.decision.map(Decision::name),
+            cancelled: state.cancelled,
             version: state.version,
         }
     }
@@ -245,4 +256,111 @@ pub struct ResultQuery {
 
 fn default_timeout() -> u64 {
     60
+}
+
+/// A decision that was taken over.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Accepted {
+    pub success: bool,
+    pub message: &'static str,
+    pub workflow_id: String,
+}
+
+#[derive(ToSchema)]
+#[schema(as = Reason)]
+#[allow(dead_code, reason = "the schema alone is used")]
+pub struct ReasonBody {
+    #[schema(example = "the customer changed their mind", max_length = 200)]
+    reason: Option<String>,
+}
+
+#[derive(ToSchema)]
+#[schema(as = Resolution)]
+#[allow(dead_code, reason = "the schema alone is used")]
+pub struct ResolutionBody {
+    /// `cancel_shipping`, `refund_payment`, `release_inventory` or `release_payment`.
+    #[schema(example = "refund_payment")]
+    step: String,
+    #[schema(example = "refunded in the provider's dashboard", max_length = 200)]
+    note: String,
+    #[schema(example = "ops@night-shift", max_length = 200)]
+    actor: String,
+}
+
+/// One page of orders, newest first.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct OrdersBody {
+    success: bool,
+    orders: Vec<ListedBody>,
+    /// Give it as `pageToken` for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<String>,
+}
+
+impl OrdersBody {
+    pub fn new(orders: Vec<ListedOrder>, next_page_token: Option<String>) -> Self {
+        Self { success: true, orders: orders.into_iter().map(Into::into).collect(), next_page_token }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ListedOrder)]
+pub struct ListedBody {
+    order_id: String,
+    workflow_id: String,
+    run_id: String,
+    /// As in the order's state; null where the namespace has no search attributes and it still runs.
+    #[schema(example = "shipped")]
+    status: Option<&'static str>,
+    customer_id: Option<String>,
+    /// US dollars.
+    #[schema(value_type = Option<f64>, example = 59.98)]
+    total_amount: Option<serde_json::Number>,
+    #[schema(format = "date-time")]
+    started_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = "date-time")]
+    closed_at: Option<String>,
+    /// Why the order didn't ship.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorBody>,
+}
+
+impl From<ListedOrder> for ListedBody {
+    fn from(order: ListedOrder) -> Self {
+        let time = |at: SystemTime| workflows::time::rfc3339(Some(at));
+        Self {
+            order_id: order.order_id,
+            workflow_id: order.workflow_id,
+            run_id: order.run_id,
+            status: order.status.map(OrderStatus::name),
+            customer_id: order.customer_id,
+            total_amount: order.amount.and_then(dollars),
+            started_at: order.started_at.map(time),
+            closed_at: order.closed_at.map(time),
+            error: order.error.map(Into::into),
+        }
+    }
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub struct ListQuery {
+    /// An order status, e.g. `shipped`.
+    pub status: Option<String>,
+    pub customer_id: Option<String>,
+    /// US dollars.
+    #[param(example = "10.50")]
+    pub min_total: Option<String>,
+    /// US dollars.
+    pub max_total: Option<String>,
+    /// 1 to 100; 20 when absent.
+    #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
+    pub limit: Option<String>,
+    /// `nextPageToken` of the page before.
+    pub page_token: Option<String>,
 }

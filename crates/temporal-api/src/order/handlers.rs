@@ -110,6 +110,6 @@ pub(super) async fn result(
     }
 }
 
-fn order(id: &str) -> Result<WorkflowId, Problem> {
+pub(super) fn order(id: &str) -> Result<WorkflowId, Problem> {
     WorkflowId::parse(id).ok_or_else(|| not_found(id))
 }

@@ -1,14 +1,17 @@
 //! Orders: what is asked, checked, answered.
 
+mod decisions;
 mod dto;
+mod events;
 mod handlers;
+mod list;
 mod problems;
 mod request;
 
 use std::sync::Arc;
 
 pub use problems::OrderCode;
-pub use request::is_id;
+pub use request::{CustomerId, is_id};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use workflows::policies::Timing;
 
@@ -33,7 +36,16 @@ pub fn module(orders: Orders) -> (OpenApiRouter, OpenApiRouter) {
         .routes(routes!(handlers::place))
         .routes(routes!(handlers::status))
         .routes(routes!(handlers::progress))
+        .routes(routes!(decisions::approve))
+        .routes(routes!(decisions::reject))
+        .routes(routes!(decisions::cancel))
+        .routes(routes!(decisions::retry_compensation))
+        .routes(routes!(decisions::resolve_compensation))
+        .routes(routes!(list::list))
         .with_state(orders.clone());
-    let long = OpenApiRouter::new().routes(routes!(handlers::result)).with_state(orders);
+    let long = OpenApiRouter::new()
+        .routes(routes!(handlers::result))
+        .routes(routes!(events::events))
+        .with_state(orders);
     (routes, long)
 }

@@ -12,6 +12,14 @@ error_codes! {
     pub enum OrderCode {
         OrderNotFound = "order_not_found", 404, "There is no such order", final;
         OrderAlreadyExists = "order_already_exists", 409, "The order runs already or has shipped", final;
+        OrderAlreadyClosed = "order_already_closed", 409, "The order has ended, or is being undone", final;
+        OrderAlreadyCancelling = "order_already_cancelling", 409, "The order is being cancelled", final;
+        OrderAlreadyShipped = "order_already_shipped", 409, "The order has its label and ships", final;
+        AlreadyDecided = "already_decided", 409, "Somebody decided before", final;
+        ApprovalNotRequired = "approval_not_required", 409, "The order needs no approval", final;
+        NothingToCompensate = "nothing_to_compensate", 409, "No undo of this order is waiting", final;
+        InvalidQuery = "invalid_query", 400, "A query parameter does not fit", final;
+        SearchUnavailable = "search_unavailable", 503, "Lists cannot be filtered here", final;
         WorkerUnavailable = "worker_unavailable", 503, "No worker answered", retryable;
         TemporalUnavailable = "temporal_unavailable", 503, "Temporal cannot be reached", retryable;
     }
@@ -19,6 +27,22 @@ error_codes! {
 
 pub fn not_found(id: &str) -> Problem {
     Problem::new(OrderCode::OrderNotFound, format!("no order has the workflow id {id:?}"))
+}
+
+pub fn invalid_query(name: &str, what: impl std::fmt::Display) -> Problem {
+    Problem::new(OrderCode::InvalidQuery, format!("{name} {what}"))
+}
+
+/// The problem for a gateway error that concerns no single order.
+pub fn list_problem(error: GatewayError) -> Problem {
+    match error {
+        GatewayError::BadPageToken => invalid_query("pageToken", "is none that this list gave"),
+        GatewayError::NotSearchable => Problem::new(
+            OrderCode::SearchUnavailable,
+            "the namespace doesn't know the search attributes, so only the whole list can be had",
+        ),
+        other => problem(&WorkflowId::of_order(""), other),
+    }
 }
 
 /// The problem for an order's gateway error.
@@ -40,6 +64,8 @@ pub fn problem(id: &WorkflowId, error: GatewayError) -> Problem {
             Problem::new(OrderCode::TemporalUnavailable, "Temporal cannot be reached")
                 .retry_after(Duration::from_secs(1))
         }
-        GatewayError::Failed(_) => Problem::internal(&error),
+        GatewayError::Failed(_) | GatewayError::BadPageToken | GatewayError::NotSearchable => {
+            Problem::internal(&error)
+        }
     }
 }

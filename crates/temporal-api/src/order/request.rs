@@ -8,7 +8,10 @@ use rust_decimal::Decimal;
 use service_kit::json::{Faults, FromJson, Node};
 use workflows::{
     activities::shipping::Address,
-    order_fulfillment::messages::{Item, OrderInput},
+    order_fulfillment::{
+        messages::{Item, OrderInput, Reason},
+        saga::Compensation,
+    },
     policies::Timing,
 };
 
@@ -34,6 +37,24 @@ impl FromStr for Id {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if is_id(text) { Ok(Self(text.to_owned())) } else { Err("must be 1 to 128 of A-Z a-z 0-9 . _ -") }
+    }
+}
+
+/// A customer, as a list's filter names one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CustomerId(String);
+
+impl CustomerId {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for CustomerId {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse::<Id>().map(|id| Self(id.0))
     }
 }
 
@@ -106,6 +127,44 @@ impl FromJson for Cents {
 impl fmt::Display for Cents {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{:02}", self.0 / 100, self.0 % 100)
+    }
+}
+
+/// Minor units as the API writes them: a JSON number with two decimals.
+pub fn dollars(amount: u64) -> Option<serde_json::Number> {
+    serde_json::from_str(&Cents(amount).to_string()).ok()
+}
+
+/// `{"reason": …}` of a rejection or a cancellation.
+pub struct ReasonRequest(pub Reason);
+
+impl FromJson for ReasonRequest {
+    fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let reason = node.object(faults)?.optional::<Text>("reason", faults)?;
+        Some(Self(Reason { reason: reason.map(|text| text.0) }))
+    }
+}
+
+/// `{"step", "note", "actor"}` of a compensation done by hand.
+pub struct ResolutionRequest {
+    pub compensation: Compensation,
+    pub note: String,
+    pub actor: String,
+}
+
+impl FromJson for ResolutionRequest {
+    fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let object = node.object(faults)?;
+        let compensation = object.required_with("step", faults, |node, faults| {
+            let name = node.string(faults)?;
+            Compensation::by_name(&name).or_else(|| {
+                let names = Compensation::ALL.map(Compensation::name).join(", ");
+                node.fault(faults, format!("must be one of {names}"))
+            })
+        });
+        let note: Option<Text> = object.required("note", faults);
+        let actor: Option<Text> = object.required("actor", faults);
+        Some(Self { compensation: compensation?, note: note?.0, actor: actor?.0 })
     }
 }
 

@@ -290,16 +290,33 @@ pub struct OrderState {
     pub label_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracking_number: Option<String>,
+    pub requires_approval: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+    /// Somebody cancelled it in time; it won't ship.
+    pub cancelled: bool,
     /// Grows by one with every change that a caller can see.
     pub version: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What was decided about an order that needs approval, and who was first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Decision {
+pub enum Decision {
     Approved,
-    Rejected(Option<String>),
+    Rejected,
     TimedOut,
+}
+
+impl Decision {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+            Self::TimedOut => "timed_out",
+        }
+    }
 }
 
 /// Where an approval stands, for the workflow's wait.
@@ -316,13 +333,8 @@ pub enum Approval {
 #[serde(rename_all = "camelCase")]
 pub struct Order {
     state: OrderState,
-    requires_approval: bool,
-    decision: Option<Decision>,
     /// Set once: what ends the order before it ships.
     cause: Option<Cause>,
-    cancelled: bool,
-    /// The point of no return.
-    label_made: bool,
 }
 
 impl Order {
@@ -345,13 +357,12 @@ impl Order {
                 reservation_id: None,
                 label_id: None,
                 tracking_number: None,
+                requires_approval,
+                decision: None,
+                cancelled: false,
                 version: 0,
             },
-            requires_approval,
-            decision: None,
             cause: None,
-            cancelled: false,
-            label_made: false,
         }
     }
 
@@ -408,10 +419,9 @@ impl Order {
 
     /// The label exists: from here on the order ships. `false` where it was cancelled before.
     pub fn labelled(&mut self, label_id: &str, tracking_number: &str, at: &str) -> bool {
-        if self.cancelled {
+        if self.state.cancelled {
             return false;
         }
-        self.label_made = true;
         self.state.label_id = Some(label_id.to_owned());
         self.state.tracking_number = Some(tracking_number.to_owned());
         let data = [("labelId", label_id), ("trackingNumber", tracking_number)];
@@ -443,69 +453,60 @@ impl Order {
     }
 
     fn undecided(&self) -> bool {
-        self.requires_approval && self.decision.is_none() && !self.cancelled && self.cause.is_none()
+        let state = &self.state;
+        state.requires_approval && state.decision.is_none() && self.cause.is_none()
     }
 
     /// Signal `approveOrder`. Kept when it comes before the wait.
     pub fn approve(&mut self) {
         if self.undecided() {
-            self.decision = Some(Decision::Approved);
-            self.change().status = OrderStatus::Approved;
+            let state = self.change();
+            state.decision = Some(Decision::Approved);
+            state.status = OrderStatus::Approved;
         }
     }
 
     /// Signal `rejectOrder`.
     pub fn reject(&mut self, reason: Option<String>) {
         if self.undecided() {
-            self.decision = Some(Decision::Rejected(reason));
-            self.change();
+            self.change().decision = Some(Decision::Rejected);
+            let message = because("the order was rejected", reason);
+            self.cause = Some(Cause::new(FailureCode::OrderRejected, message));
         }
     }
 
     /// The wait for a decision is over.
     pub fn time_out(&mut self) {
         if self.undecided() {
-            self.decision = Some(Decision::TimedOut);
-            self.change();
+            self.change().decision = Some(Decision::TimedOut);
+            self.cause = Some(Cause::new(FailureCode::ApprovalTimeout, "nobody decided in time"));
         }
     }
 
     /// Signal `cancelOrder` or Temporal's own cancellation: works until the label exists or something
     /// else has ended the order. `false` where it changes nothing.
     pub fn cancel(&mut self, reason: Option<String>) -> bool {
-        let refused = matches!(self.decision, Some(Decision::Rejected(_) | Decision::TimedOut));
-        if self.label_made || self.cancelled || self.cause.is_some() || refused {
+        if self.state.label_id.is_some() || self.cause.is_some() {
             return false;
         }
-        self.cancelled = true;
-        let message = reason.map_or("the order was cancelled".to_owned(), |reason| {
-            format!("the order was cancelled: {reason}")
-        });
-        self.cause = Some(Cause::new(FailureCode::OrderCancelled, message));
-        self.change();
+        self.cause =
+            Some(Cause::new(FailureCode::OrderCancelled, because("the order was cancelled", reason)));
+        self.change().cancelled = true;
         true
     }
 
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
-        self.cancelled
+        self.state.cancelled
     }
 
     #[must_use]
     pub fn approval(&self) -> Approval {
-        match &self.decision {
-            _ if !self.requires_approval => Approval::Granted,
-            None => Approval::Pending,
-            Some(Decision::Approved) => Approval::Granted,
-            Some(Decision::Rejected(reason)) => Approval::Refused(Cause::new(
-                FailureCode::OrderRejected,
-                reason.as_ref().map_or("the order was rejected".to_owned(), |reason| {
-                    format!("the order was rejected: {reason}")
-                }),
-            )),
-            Some(Decision::TimedOut) => {
-                Approval::Refused(Cause::new(FailureCode::ApprovalTimeout, "nobody decided in time"))
-            }
+        match (self.state.decision, &self.cause) {
+            _ if !self.state.requires_approval => Approval::Granted,
+            (Some(Decision::Approved), _) => Approval::Granted,
+            (Some(Decision::Rejected | Decision::TimedOut), Some(cause)) => Approval::Refused(cause.clone()),
+            _ => Approval::Pending,
         }
     }
 
@@ -584,6 +585,10 @@ impl Order {
         state.current_step = CurrentStep::Completed;
         state.status = status;
     }
+}
+
+fn because(what: &str, reason: Option<String>) -> String {
+    reason.map_or_else(|| what.to_owned(), |reason| format!("{what}: {reason}"))
 }
 
 #[cfg(test)]

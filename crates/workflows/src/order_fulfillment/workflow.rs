@@ -8,8 +8,9 @@ use temporalio_common::{
 };
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
-    ContinueAsNewOptions, SyncWorkflowContext, TimerOptions, WaitConditionOptions, WorkflowCancellationToken,
-    WorkflowContext, WorkflowContextView, WorkflowResult, WorkflowTermination, workflows::select,
+    ContinueAsNewOptions, MemoValue, SyncWorkflowContext, TimerOptions, WaitConditionOptions,
+    WorkflowCancellationToken, WorkflowContext, WorkflowContextView, WorkflowResult, WorkflowTermination,
+    workflows::select,
 };
 
 use super::{
@@ -30,7 +31,9 @@ use crate::{
         shipping::{self, ShippingActivities},
     },
     ids::{self, Call},
-    policies, search_attributes, time,
+    policies, search_attributes,
+    signal::Signal,
+    time,
 };
 
 /// `orderFulfillmentWorkflow`: ships the order, or leaves nothing behind.
@@ -78,7 +81,10 @@ impl OrderFulfillment {
         if ctx.state(|s| s.first_round == 1) {
             match ship_unless_cancelled(ctx).await {
                 Ok(()) => return Ok(ctx.state(|s| s.order.state().clone())),
-                Err(cause) => change(ctx, |s| s.order.compensate(cause)),
+                Err(cause) => {
+                    change(ctx, |s| s.order.compensate(cause));
+                    remember_error(ctx);
+                }
             }
         }
         compensate(ctx).await?;
@@ -87,29 +93,29 @@ impl OrderFulfillment {
     }
 
     #[signal(name = "approveOrder")]
-    pub fn approve(&mut self, _ctx: &mut SyncWorkflowContext<Self>) {
+    pub fn approve(&mut self, _ctx: &mut SyncWorkflowContext<Self>, _: Signal<()>) {
         self.order.approve();
     }
 
     #[signal(name = "rejectOrder")]
-    pub fn reject(&mut self, _ctx: &mut SyncWorkflowContext<Self>, reason: Reason) {
-        self.order.reject(reason.reason);
+    pub fn reject(&mut self, _ctx: &mut SyncWorkflowContext<Self>, reason: Signal<Reason>) {
+        self.order.reject(reason.0.and_then(|reason| reason.reason));
     }
 
     #[signal(name = "cancelOrder")]
-    pub fn cancel(&mut self, _ctx: &mut SyncWorkflowContext<Self>, reason: Reason) {
-        self.order.cancel(reason.reason);
+    pub fn cancel(&mut self, _ctx: &mut SyncWorkflowContext<Self>, reason: Signal<Reason>) {
+        self.order.cancel(reason.0.and_then(|reason| reason.reason));
     }
 
     #[signal(name = "retryCompensation")]
-    pub fn retry_compensation(&mut self, _ctx: &mut SyncWorkflowContext<Self>) {
+    pub fn retry_compensation(&mut self, _ctx: &mut SyncWorkflowContext<Self>, _: Signal<()>) {
         self.retry_requested = true;
     }
 
     #[signal(name = "resolveCompensation")]
-    #[allow(clippy::needless_pass_by_value, reason = "the macro wants a signal's input by value")]
-    pub fn resolve_compensation(&mut self, ctx: &mut SyncWorkflowContext<Self>, by_hand: Resolution) {
-        if let Some(compensation) = Compensation::by_name(&by_hand.step)
+    pub fn resolve_compensation(&mut self, ctx: &mut SyncWorkflowContext<Self>, by_hand: Signal<Resolution>) {
+        if let Some(by_hand) = by_hand.0
+            && let Some(compensation) = Compensation::by_name(&by_hand.step)
             && self.saga.resolve(compensation)
         {
             let note = format!("{}: {}", by_hand.actor, by_hand.note);
@@ -147,6 +153,13 @@ fn publish(ctx: &Context) {
         ctx.state_mut(|s| s.published = status);
         ctx.upsert_search_attributes([search_attributes::ORDER_STATUS.value_set(status.name().to_owned())]);
     }
+}
+
+/// Lists show why an order failed, and what they can read of it is its memo.
+fn remember_error(ctx: &Context) {
+    let error = ctx.state(|s| s.order.state().error.clone());
+    // A memo that can't be written is no reason to leave money held.
+    let _ = ctx.upsert_memo([(ids::ERROR_MEMO, Some(MemoValue::new(error)))]);
 }
 
 /// Runs the steps; a cancellation, by signal or by Temporal, interrupts them until the label exists.

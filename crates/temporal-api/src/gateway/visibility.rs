@@ -1,0 +1,88 @@
+//! Visibility queries and what they find. A query is put together from parsed values alone.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::de::DeserializeOwned;
+use temporalio_common::protos::temporal::api::{
+    common::v1::Payload, enums::v1::WorkflowExecutionStatus, workflow::v1::WorkflowExecutionInfo,
+};
+use workflows::{ids, order_fulfillment::progress::OrderStatus, search_attributes};
+
+use super::{ListedOrder, OrderFilter};
+
+/// The query for a filter.
+pub fn query(filter: &OrderFilter) -> String {
+    let mut terms = vec!["WorkflowType = 'orderFulfillmentWorkflow'".to_owned()];
+    if let Some(status) = filter.status {
+        terms.push(format!("{} = '{}'", search_attributes::ORDER_STATUS.name(), status.name()));
+    }
+    if let Some(customer) = &filter.customer {
+        terms.push(format!("{} = '{}'", search_attributes::CUSTOMER_ID.name(), customer.as_str()));
+    }
+    if let Some(total) = filter.min_total {
+        terms.push(format!("{} >= {total}", search_attributes::TOTAL_AMOUNT.name()));
+    }
+    if let Some(total) = filter.max_total {
+        terms.push(format!("{} <= {total}", search_attributes::TOTAL_AMOUNT.name()));
+    }
+    terms.join(" AND ")
+}
+
+/// What is listed of an order; `None` for what is no order of ours.
+pub fn order(info: &WorkflowExecutionInfo) -> Option<ListedOrder> {
+    let execution = info.execution.as_ref()?;
+    let memo = |name: &str| info.memo.as_ref().and_then(|memo| memo.fields.get(name));
+    let attribute = |name: &str| {
+        info.search_attributes.as_ref().and_then(|attributes| attributes.indexed_fields.get(name))
+    };
+    let order_id = memo(ids::ORDER_ID_MEMO)
+        .and_then(read)
+        .or_else(|| execution.workflow_id.strip_prefix(&ids::order_workflow_id("")).map(str::to_owned))?;
+    let written = attribute(search_attributes::ORDER_STATUS.name()).and_then(read::<OrderStatus>);
+    Some(ListedOrder {
+        workflow_id: execution.workflow_id.clone(),
+        run_id: execution.run_id.clone(),
+        order_id,
+        customer_id: memo(ids::CUSTOMER_ID_MEMO).and_then(read),
+        amount: memo(ids::AMOUNT_MEMO).and_then(read),
+        // Without search attributes only its end is known.
+        status: written.or_else(|| match info.status() {
+            WorkflowExecutionStatus::Completed => Some(OrderStatus::Shipped),
+            WorkflowExecutionStatus::Failed => Some(OrderStatus::Failed),
+            _ => None,
+        }),
+        error: memo(ids::ERROR_MEMO).and_then(read),
+        started_at: info.start_time.as_ref().and_then(|at| time(at.seconds, at.nanos)),
+        closed_at: info.close_time.as_ref().and_then(|at| time(at.seconds, at.nanos)),
+    })
+}
+
+fn read<T: DeserializeOwned>(payload: &Payload) -> Option<T> {
+    serde_json::from_slice(&payload.data).ok()
+}
+
+fn time(seconds: i64, nanos: i32) -> Option<SystemTime> {
+    UNIX_EPOCH.checked_add(Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanos).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rust_decimal::Decimal;
+
+    #[test]
+    fn a_query_names_what_is_asked_for_and_nothing_else() {
+        assert_eq!(query(&OrderFilter::default()), "WorkflowType = 'orderFulfillmentWorkflow'");
+        let filter = OrderFilter {
+            status: Some(OrderStatus::CompensationFailed),
+            customer: Some("c-1".parse().unwrap()),
+            min_total: Some(Decimal::new(1050, 2)),
+            max_total: Some(Decimal::from(99)),
+        };
+        assert_eq!(
+            query(&filter),
+            "WorkflowType = 'orderFulfillmentWorkflow' AND orderStatus = 'compensation_failed' \
+             AND customerId = 'c-1' AND totalAmount >= 10.50 AND totalAmount <= 99"
+        );
+    }
+}

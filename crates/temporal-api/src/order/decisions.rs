@@ -1,0 +1,230 @@
+//! What is told to a running order. The order itself decides, and the first decision wins; what is
+//! checked here tells the caller at once what certainly changes nothing.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use service_kit::{
+    json::{OptionalJson, ValidJson},
+    problem::Problem,
+};
+use workflows::order_fulfillment::{
+    messages::{Reason, Resolution},
+    progress::{CompensationStatus, Decision, OrderState, OrderStatus},
+};
+
+use super::{
+    Orders,
+    dto::{Accepted, ReasonBody, ResolutionBody},
+    handlers::order,
+    problems::{OrderCode, problem},
+    request::{ReasonRequest, ResolutionRequest},
+};
+use crate::gateway::{GatewayError, OrderSignal, WorkflowId};
+
+/// Approves an order that waits for it, or will.
+#[utoipa::path(
+    post,
+    path = "/api/v1/order/{workflowId}/approve",
+    tag = "orders",
+    params(("workflowId" = String, Path, example = "order-fulfillment-order-1001")),
+    responses((status = 200, body = Accepted))
+)]
+pub(super) async fn approve(
+    State(orders): State<Orders>,
+    Path(id): Path<String>,
+) -> Result<Json<Accepted>, Problem> {
+    orders.decide(&id, OrderSignal::Approve, Decision::Approved, "the order is approved").await
+}
+
+/// Rejects an order that waits for approval, or will.
+#[utoipa::path(
+    post,
+    path = "/api/v1/order/{workflowId}/reject",
+    tag = "orders",
+    params(("workflowId" = String, Path, example = "order-fulfillment-order-1001")),
+    request_body(content = Option<ReasonBody>),
+    responses((status = 200, body = Accepted))
+)]
+pub(super) async fn reject(
+    State(orders): State<Orders>,
+    Path(id): Path<String>,
+    OptionalJson(body): OptionalJson<ReasonRequest>,
+) -> Result<Json<Accepted>, Problem> {
+    let signal = OrderSignal::Reject(reason(body));
+    orders.decide(&id, signal, Decision::Rejected, "the order is rejected").await
+}
+
+/// Cancels an order; works until its shipping label exists.
+#[utoipa::path(
+    post,
+    path = "/api/v1/order/{workflowId}/cancel",
+    tag = "orders",
+    params(("workflowId" = String, Path, example = "order-fulfillment-order-1001")),
+    request_body(content = Option<ReasonBody>),
+    responses((status = 200, body = Accepted))
+)]
+pub(super) async fn cancel(
+    State(orders): State<Orders>,
+    Path(id): Path<String>,
+    OptionalJson(body): OptionalJson<ReasonRequest>,
+) -> Result<Json<Accepted>, Problem> {
+    let id = order(&id)?;
+    if let Some(refusal) = cannot_cancel(&orders.state(&id).await?) {
+        return Err(refusal);
+    }
+    orders.tell(&id, OrderSignal::Cancel(reason(body))).await?;
+    // The label may have been made in between: then it ships, and saying otherwise would be a lie.
+    let state = orders.state(&id).await?;
+    if state.cancelled {
+        return Ok(accepted(&id, "the order is being cancelled"));
+    }
+    Err(cannot_cancel(&state).unwrap_or_else(|| closed(&state)))
+}
+
+/// Tries the undos that failed again, at once.
+#[utoipa::path(
+    post,
+    path = "/api/v1/order/{workflowId}/retry-compensation",
+    tag = "orders",
+    params(("workflowId" = String, Path, example = "order-fulfillment-order-1001")),
+    responses((status = 200, body = Accepted))
+)]
+pub(super) async fn retry_compensation(
+    State(orders): State<Orders>,
+    Path(id): Path<String>,
+) -> Result<Json<Accepted>, Problem> {
+    let id = order(&id)?;
+    let state = orders.state(&id).await?;
+    if !matches!(state.status, OrderStatus::Compensating | OrderStatus::CompensationFailed) {
+        return Err(nothing_to_compensate("no undo of this order is waiting"));
+    }
+    orders.tell(&id, OrderSignal::RetryCompensation).await?;
+    Ok(accepted(&id, "the undos that failed are tried again"))
+}
+
+/// Records that somebody undid a step by hand; who and how stays in the order's history.
+#[utoipa::path(
+    post,
+    path = "/api/v1/order/{workflowId}/resolve-compensation",
+    tag = "orders",
+    params(("workflowId" = String, Path, example = "order-fulfillment-order-1001")),
+    request_body = ResolutionBody,
+    responses((status = 200, body = Accepted))
+)]
+pub(super) async fn resolve_compensation(
+    State(orders): State<Orders>,
+    Path(id): Path<String>,
+    body: ValidJson<ResolutionRequest>,
+) -> Result<Json<Accepted>, Problem> {
+    let id = order(&id)?;
+    let ResolutionRequest { compensation, note, actor } = body.value;
+    let state = orders.state(&id).await?;
+    let failed = state
+        .compensations
+        .iter()
+        .any(|record| record.name == compensation && record.status == CompensationStatus::Failed);
+    if state.status.is_final() || !failed {
+        return Err(nothing_to_compensate(&format!("{} has not failed", compensation.name())));
+    }
+    let resolution = Resolution { step: compensation.name().to_owned(), note, actor };
+    orders.tell(&id, OrderSignal::ResolveCompensation(resolution)).await?;
+    Ok(accepted(&id, "the step is taken as undone"))
+}
+
+impl Orders {
+    async fn state(&self, id: &WorkflowId) -> Result<OrderState, Problem> {
+        self.gateway.state(id).await.map_err(|error| problem(id, error))
+    }
+
+    /// Sends a signal; an order that ended in between is closed, not unknown.
+    async fn tell(&self, id: &WorkflowId, signal: OrderSignal) -> Result<(), Problem> {
+        match self.gateway.signal(id, signal).await {
+            Ok(()) => Ok(()),
+            Err(GatewayError::NotFound) => Err(closed(&self.state(id).await?)),
+            Err(error) => Err(problem(id, error)),
+        }
+    }
+
+    /// Approves or rejects, and looks whose decision counted.
+    async fn decide(
+        &self,
+        id: &str,
+        signal: OrderSignal,
+        decision: Decision,
+        message: &'static str,
+    ) -> Result<Json<Accepted>, Problem> {
+        let id = order(id)?;
+        if let Some(refusal) = cannot_decide(&self.state(&id).await?) {
+            return Err(refusal);
+        }
+        self.tell(&id, signal).await?;
+        let state = self.state(&id).await?;
+        if state.decision == Some(decision) {
+            return Ok(accepted(&id, message));
+        }
+        Err(cannot_decide(&state).unwrap_or_else(|| closed(&state)))
+    }
+}
+
+fn cannot_decide(state: &OrderState) -> Option<Problem> {
+    if !state.requires_approval {
+        return Some(Problem::new(
+            OrderCode::ApprovalNotRequired,
+            "the order was placed without requiresApproval",
+        ));
+    }
+    if state.cancelled && !state.status.is_final() {
+        return Some(cancelling());
+    }
+    if let Some(decision) = state.decision {
+        let detail = match decision {
+            Decision::Approved => "the order was approved before",
+            Decision::Rejected => "the order was rejected before",
+            Decision::TimedOut => "nobody decided in time",
+        };
+        return Some(Problem::new(OrderCode::AlreadyDecided, detail));
+    }
+    is_over(state).then(|| closed(state))
+}
+
+fn cannot_cancel(state: &OrderState) -> Option<Problem> {
+    if state.label_id.is_some() {
+        return Some(Problem::new(
+            OrderCode::OrderAlreadyShipped,
+            "the order has its shipping label and ships",
+        ));
+    }
+    if state.cancelled && !state.status.is_final() {
+        return Some(cancelling());
+    }
+    is_over(state).then(|| closed(state))
+}
+
+/// Ended, or certain to end without shipping.
+fn is_over(state: &OrderState) -> bool {
+    state.status.is_final() || state.error.is_some()
+}
+
+fn cancelling() -> Problem {
+    Problem::new(OrderCode::OrderAlreadyCancelling, "the order is being cancelled")
+}
+
+fn closed(state: &OrderState) -> Problem {
+    let why = state.error.as_ref().map(|error| format!(": {}", error.message)).unwrap_or_default();
+    Problem::new(OrderCode::OrderAlreadyClosed, format!("the order is {}{why}", state.status.name()))
+}
+
+fn nothing_to_compensate(detail: &str) -> Problem {
+    Problem::new(OrderCode::NothingToCompensate, detail)
+}
+
+fn reason(body: Option<ReasonRequest>) -> Reason {
+    body.map(|body| body.0).unwrap_or_default()
+}
+
+fn accepted(id: &WorkflowId, message: &'static str) -> Json<Accepted> {
+    tracing::info!(workflow_id = id.as_str(), message, "order signalled");
+    Json(Accepted { success: true, message, workflow_id: id.as_str().to_owned() })
+}

@@ -1,0 +1,87 @@
+//! The list of orders.
+
+use axum::{
+    Json,
+    extract::{Query, State},
+};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use rust_decimal::Decimal;
+use service_kit::problem::Problem;
+use workflows::order_fulfillment::progress::OrderStatus;
+
+use super::{
+    Orders,
+    dto::{ListQuery, OrdersBody},
+    problems::{invalid_query, list_problem},
+};
+use crate::gateway::OrderFilter;
+
+const DEFAULT_LIMIT: u8 = 20;
+const MAX_LIMIT: u8 = 100;
+
+/// Lists orders, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/orders",
+    tag = "orders",
+    params(ListQuery),
+    responses((status = 200, body = OrdersBody))
+)]
+pub(super) async fn list(
+    State(orders): State<Orders>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<OrdersBody>, Problem> {
+    let filter = filter(&query)?;
+    let limit = limit(query.limit.as_deref())?;
+    let page = page(query.page_token.as_deref())?;
+    let page = orders.gateway.list(&filter, limit, page).await.map_err(list_problem)?;
+    let next = (!page.next.is_empty()).then(|| BASE64_URL_SAFE_NO_PAD.encode(&page.next));
+    Ok(Json(OrdersBody::new(page.orders, next)))
+}
+
+fn filter(query: &ListQuery) -> Result<OrderFilter, Problem> {
+    let status = given(query.status.as_deref())
+        .map(|name| {
+            OrderStatus::ALL.into_iter().find(|status| status.name() == name).ok_or_else(|| {
+                let names = OrderStatus::ALL.map(OrderStatus::name).join(", ");
+                invalid_query("status", format_args!("must be one of {names}"))
+            })
+        })
+        .transpose()?;
+    let customer = given(query.customer_id.as_deref())
+        .map(|text| text.parse().map_err(|why| invalid_query("customerId", why)))
+        .transpose()?;
+    let min_total = total("minTotal", query.min_total.as_deref())?;
+    let max_total = total("maxTotal", query.max_total.as_deref())?;
+    Ok(OrderFilter { status, customer, min_total, max_total })
+}
+
+fn total(name: &str, text: Option<&str>) -> Result<Option<Decimal>, Problem> {
+    given(text)
+        .map(|text| {
+            Decimal::from_str_exact(text).map_err(|_| invalid_query(name, "must be a decimal such as 10.50"))
+        })
+        .transpose()
+}
+
+fn limit(text: Option<&str>) -> Result<u8, Problem> {
+    given(text).map_or(Ok(DEFAULT_LIMIT), |text| {
+        text.parse()
+            .ok()
+            .filter(|limit| (1..=MAX_LIMIT).contains(limit))
+            .ok_or_else(|| invalid_query("limit", format_args!("must be a number from 1 to {MAX_LIMIT}")))
+    })
+}
+
+fn page(token: Option<&str>) -> Result<Vec<u8>, Problem> {
+    given(token).map_or(Ok(Vec::new()), |token| {
+        BASE64_URL_SAFE_NO_PAD
+            .decode(token)
+            .map_err(|_| invalid_query("pageToken", "is none that this list gave"))
+    })
+}
+
+/// `?status=` asks for nothing.
+fn given(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.is_empty())
+}

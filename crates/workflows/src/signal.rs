@@ -1,0 +1,67 @@
+//! Signals that anybody may send, by the Temporal UI or CLI too, with any payload or none. A payload
+//! that can't be read must never fail the workflow's task, for that fails again for ever: it counts as
+//! no payload.
+
+use serde::{Serialize, de::DeserializeOwned};
+use temporalio_common::{
+    data_converters::{
+        PayloadConversionError, SerializationContext, TemporalDeserializable, TemporalSerializable,
+    },
+    protos::temporal::api::common::v1::Payload,
+};
+
+/// What came with a signal, where it could be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signal<T>(pub Option<T>);
+
+impl<T> From<T> for Signal<T> {
+    fn from(value: T) -> Self {
+        Self(Some(value))
+    }
+}
+
+impl<T: Serialize> TemporalSerializable for Signal<T> {
+    fn to_payload(&self, _: &SerializationContext<'_>) -> Result<Payload, PayloadConversionError> {
+        let data = serde_json::to_vec(&self.0)
+            .map_err(|error| PayloadConversionError::EncodingError(error.into()))?;
+        let metadata = [("encoding".to_owned(), b"json/plain".to_vec())].into();
+        Ok(Payload { metadata, data, ..Default::default() })
+    }
+}
+
+impl<T: DeserializeOwned> Signal<T> {
+    /// The first payload, where it is what the signal takes.
+    fn read(payloads: &[Payload]) -> Self {
+        Self(payloads.first().and_then(|payload| serde_json::from_slice(&payload.data).ok()))
+    }
+}
+
+impl<T: DeserializeOwned> TemporalDeserializable for Signal<T> {
+    fn from_payloads(
+        _: &SerializationContext<'_>,
+        payloads: Vec<Payload>,
+    ) -> Result<Self, PayloadConversionError> {
+        Ok(Self::read(&payloads))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::order_fulfillment::messages::Reason;
+
+    fn read(payloads: &[&str]) -> Signal<Reason> {
+        let payload = |data: &&str| Payload { data: data.as_bytes().to_vec(), ..Default::default() };
+        Signal::read(&payloads.iter().map(payload).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn any_payload_can_be_read_and_a_good_one_is() {
+        let good = Signal(Some(Reason { reason: Some("late".to_owned()) }));
+        assert_eq!(read(&[r#"{"reason":"late"}"#]), good);
+        assert_eq!(read(&[r#"{"reason":"late"}"#, "7"]), good);
+        for payloads in [&[][..], &[""], &["null"], &["7"], &["{"], &["\u{0}"], &[r#"{"reason":7}"#]] {
+            assert_eq!(read(payloads), Signal(None), "{payloads:?}");
+        }
+    }
+}
