@@ -15,7 +15,6 @@ use crate::{
     http::{Answer, Http, Unanswered},
     interrupt::Interrupts,
     services::{API, PROVIDER},
-    stack::Stack,
     up::{self, Wishes},
 };
 
@@ -60,8 +59,16 @@ pub async fn run(
     free_ports: bool,
 ) -> Result<bool, up::Error> {
     let wishes = Wishes { chaos: "off".to_owned(), seed: None, fast: true, free_ports };
-    let stack = interrupts.or(up::raise(console, &wishes)).await?;
-    let traded = interrupts.or(trade(console, &stack)).await;
+    let mut stack = interrupts.or(up::raise(console, &wishes)).await?;
+    let shop = Shop { http: Http::new()?, api: stack.url(&API), provider: stack.url(&PROVIDER) };
+    let traded = interrupts
+        .or(async {
+            tokio::select! {
+                traded = trade(console, &shop) => Ok(traded?),
+                ended = stack.watch() => Err(up::Error::from(ended)),
+            }
+        })
+        .await;
     up::lower(console, interrupts, stack).await?;
     let (ended, verdict) = traded?;
     let faults = verdict.faults(&ended);
@@ -72,8 +79,7 @@ pub async fn run(
     Ok(faults.is_empty())
 }
 
-async fn trade(console: &Console, stack: &Stack) -> Result<(Vec<Ended>, Verdict), up::Error> {
-    let shop = Shop { http: Http::new()?, api: stack.url(&API), provider: stack.url(&PROVIDER) };
+async fn trade(console: &Console, shop: &Shop) -> Result<(Vec<Ended>, Verdict), Error> {
     let run = run_name();
     let mut orders = JoinSet::new();
     for (number, (items, total)) in (1..).zip(ORDERS) {
@@ -84,7 +90,7 @@ async fn trade(console: &Console, stack: &Stack) -> Result<(Vec<Ended>, Verdict)
     }
     let mut ended = Vec::new();
     while let Some(order) = orders.join_next().await {
-        ended.push(order.map_err(Error::from)??);
+        ended.push(order??);
     }
     // Only who watches from outside tells the outcome: the order itself is what is judged.
     for order in &ended {

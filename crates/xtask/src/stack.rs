@@ -155,12 +155,15 @@ impl Stack {
         self.wait_until_ready(&[service], &mut |_| ()).await
     }
 
-    /// Whether everything still runs.
-    ///
-    /// # Errors
-    /// When a service has ended by itself.
-    pub fn check(&mut self) -> Result<(), Error> {
-        self.running.iter_mut().try_for_each(|running| running.check(&self.options.folder))
+    /// Waits until a service ends by itself.
+    pub async fn watch(&mut self) -> Error {
+        loop {
+            let checked = self.running.iter_mut().try_for_each(|running| running.check(&self.options.folder));
+            match checked {
+                Ok(()) => tokio::time::sleep(PROBE_PAUSE).await,
+                Err(error) => return error,
+            }
+        }
     }
 
     /// Ends everything, the last started first, and tells of each.
@@ -209,9 +212,10 @@ impl Stack {
         self.ports().url(service)
     }
 
-    /// Each service that was started, with its log.
-    pub fn log_files(&self) -> impl Iterator<Item = (&'static Service, PathBuf)> {
-        self.running.iter().map(|running| (running.service, log_file(&self.options.folder, running.service)))
+    /// The log of a service, once it was started.
+    #[must_use]
+    pub fn log(&self, service: &Service) -> PathBuf {
+        log_file(&self.options.folder, service)
     }
 
     fn logs(&self) -> PathBuf {
@@ -298,6 +302,7 @@ impl Stack {
         Ok(Record { supervisor: Some(Identity::own()?), processes: processes.collect() })
     }
 
+    /// Only the services waited for must still run: a test may have ended others.
     async fn wait_until_ready(
         &mut self,
         services: &[&'static Service],
@@ -415,9 +420,7 @@ impl Probe {
     }
 }
 
-/// The log of a service of the stack in this folder.
-#[must_use]
-pub fn log_file(folder: &Path, service: &Service) -> PathBuf {
+fn log_file(folder: &Path, service: &Service) -> PathBuf {
     folder.join("logs").join(format!("{}.log", service.name))
 }
 

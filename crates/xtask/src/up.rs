@@ -97,8 +97,10 @@ pub async fn up(
         return Ok(());
     }
     console.say("Ctrl-C ends all of it\n");
+    let logs = services::all_services().map(|service| (service.name, stack.log(service))).collect();
     let ended = tokio::select! {
-        ended = follow(&mut stack) => ended,
+        failed = follow(logs) => failed.map_err(Error::from),
+        ended = stack.watch() => Err(ended.into()),
         () = interrupts.next() => Ok(()),
     };
     lower(console, interrupts, stack).await?;
@@ -208,28 +210,21 @@ fn print_addresses(stack: &Stack) {
     anstream::println!();
 }
 
-/// Prints what the services log, until one of them ends.
-async fn follow(stack: &mut Stack) -> Result<(), Error> {
-    const COLOURS: [AnsiColor; 6] = [
-        AnsiColor::Magenta,
-        AnsiColor::Cyan,
-        AnsiColor::Yellow,
-        AnsiColor::Green,
-        AnsiColor::Blue,
-        AnsiColor::Red,
-    ];
-    let mut followers: Vec<_> = stack
-        .log_files()
+/// Prints what the services log, for ever.
+async fn follow(logs: Vec<(&'static str, PathBuf)>) -> io::Result<()> {
+    const COLOURS: [AnsiColor; 5] =
+        [AnsiColor::Blue, AnsiColor::Magenta, AnsiColor::Cyan, AnsiColor::Yellow, AnsiColor::Green];
+    let mut followers: Vec<_> = logs
+        .into_iter()
         .zip(COLOURS.into_iter().cycle())
-        .map(|((service, path), colour)| (service.name, colour.on_default(), Follower::new(path)))
+        .map(|((name, path), colour)| (name, colour.on_default(), Follower::new(path)))
         .collect();
     loop {
         for (name, colour, follower) in &mut followers {
-            for line in follower.lines()? {
-                anstream::println!("{colour}{name:<17} |{colour:#} {}", logs::render(&line));
+            for line in follower.lines()?.iter().filter(|line| !line.trim().is_empty()) {
+                anstream::println!("{colour}{name:<17} |{colour:#} {}", logs::render(line));
             }
         }
-        stack.check()?;
         tokio::time::sleep(FOLLOW).await;
     }
 }
