@@ -1,0 +1,164 @@
+//! The configuration: every variable the provider reads, and what it becomes.
+
+use std::{net::SocketAddr, time::Duration};
+
+use service_kit::{
+    config::{
+        BODY_LIMIT, Common, ConfigFaults, LOG_FORMAT, RUST_LOG, Reader, SHUTDOWN_GRACE, Variable, duration,
+        socket_address,
+    },
+    process::Configuration,
+};
+
+use crate::shared::chaos::ProfileName;
+
+pub const LISTEN_ADDR: Variable =
+    Variable { name: "LISTEN_ADDR", default: Some("127.0.0.1:3001"), meaning: "Where the provider listens." };
+pub const CHAOS_PROFILE: Variable = Variable {
+    name: "CHAOS_PROFILE",
+    default: Some("seed"),
+    meaning: "What goes wrong how often: `off` (nothing) or `seed` (the default table).",
+};
+pub const CHAOS_SEED: Variable = Variable {
+    name: "CHAOS_SEED",
+    default: None,
+    meaning: "What every draw is made from, 0 to 2^64 - 1; random when absent, and logged at start.",
+};
+pub const CHAOS_TIMEOUT_DELAY: Variable = Variable {
+    name: "CHAOS_TIMEOUT_DELAY",
+    default: Some("5s"),
+    meaning: "How long a timeout keeps its caller waiting for the 504.",
+};
+pub const SHIPPING_LABEL_DURATION: Variable = Variable {
+    name: "SHIPPING_LABEL_DURATION",
+    default: Some("20s"),
+    meaning: "How long a shipping label takes to be made.",
+};
+pub const LEDGER: Variable = Variable {
+    name: "LEDGER",
+    default: Some("memory"),
+    meaning: "Where the ledger is kept: `memory` (lost with the process).",
+};
+/// A label and the wait of a timeout after it fit in.
+pub const REQUEST_TIMEOUT: Variable = Variable {
+    name: "REQUEST_TIMEOUT",
+    default: Some("60s"),
+    meaning: "After this long without an answer a request gets 503 `request_timeout`; more than a label and a timeout's wait.",
+};
+
+/// Where the ledger is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LedgerKind {
+    Memory,
+}
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub common: Common,
+    pub listen: SocketAddr,
+    pub profile: ProfileName,
+    pub seed: Option<u64>,
+    pub timeout_delay: Duration,
+    pub label_duration: Duration,
+    pub ledger: LedgerKind,
+}
+
+impl Configuration for Config {
+    fn variables() -> Vec<Variable> {
+        vec![
+            LISTEN_ADDR,
+            CHAOS_PROFILE,
+            CHAOS_SEED,
+            CHAOS_TIMEOUT_DELAY,
+            SHIPPING_LABEL_DURATION,
+            LEDGER,
+            REQUEST_TIMEOUT,
+            SHUTDOWN_GRACE,
+            BODY_LIMIT,
+            LOG_FORMAT,
+            RUST_LOG,
+        ]
+    }
+
+    fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigFaults> {
+        let mut reader = Reader::new(lookup);
+        let common = Common::read_with_request_timeout(&mut reader, &REQUEST_TIMEOUT);
+        let listen = reader.read(&LISTEN_ADDR, socket_address);
+        let profile = reader.read(&CHAOS_PROFILE, str::parse);
+        let seed = reader.read_optional(&CHAOS_SEED, str::parse);
+        let timeout_delay = reader.read(&CHAOS_TIMEOUT_DELAY, duration);
+        let label_duration = reader.read(&SHIPPING_LABEL_DURATION, duration);
+        let ledger = reader.read(&LEDGER, |text| match text {
+            "memory" => Ok(LedgerKind::Memory),
+            _ => Err("must be `memory`"),
+        });
+        let config = || {
+            Some(Self {
+                common: common?,
+                listen: listen?,
+                profile: profile?,
+                seed: seed?,
+                timeout_delay: timeout_delay?,
+                label_duration: label_duration?,
+                ledger: ledger?,
+            })
+        };
+        reader.finish(config())
+    }
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_an_empty_environment_everything_has_its_default() {
+        let config = Config::from_lookup(&|_| None).unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:3001");
+        assert_eq!((config.profile, config.seed), (ProfileName::Seed, None));
+        assert_eq!(config.timeout_delay, Duration::from_secs(5));
+        assert_eq!(config.label_duration, Duration::from_secs(20));
+        assert!(config.common.request_timeout > config.label_duration + config.timeout_delay);
+    }
+
+    #[test]
+    fn every_fault_is_told_at_once() {
+        let faults = Config::from_lookup(&|name| {
+            Some(
+                match name {
+                    "CHAOS_PROFILE" => "nonsense",
+                    "CHAOS_SEED" => "-1",
+                    "LEDGER" => "sqlite:ledger.db",
+                    "LISTEN_ADDR" => "3001",
+                    "CHAOS_TIMEOUT_DELAY" => "soon",
+                    _ => return None,
+                }
+                .to_owned(),
+            )
+        })
+        .unwrap_err();
+        assert_eq!(faults.0.len(), 5, "{faults}");
+        assert!(faults.to_string().contains("CHAOS_PROFILE=nonsense: must be `off` or `seed`"), "{faults}");
+        assert!(faults.to_string().contains("LEDGER=sqlite:ledger.db: must be `memory`"), "{faults}");
+    }
+
+    #[test]
+    fn the_list_of_variables_is_what_is_read() {
+        let asked = std::cell::RefCell::new(Vec::new());
+        let _ = Config::from_lookup(&|name| {
+            asked.borrow_mut().push(name.to_owned());
+            None
+        });
+        let mut listed: Vec<_> =
+            Config::variables().into_iter().map(|variable| variable.name.to_owned()).collect();
+        let mut asked = asked.into_inner();
+        asked.sort();
+        listed.sort();
+        assert_eq!(asked, listed);
+    }
+}

@@ -1,0 +1,21 @@
+//! The operations on inventory and what each is told.
+
+use crate::{
+    inventory::domain::Item,
+    shared::{ids::OrderId, operation::Operation, protocol::Target},
+};
+
+pub const CONTEXT: &str = "inventory";
+pub const RESERVE: Operation = Operation::new("inventory.reserve");
+pub const RELEASE: Operation = Operation::new("inventory.release");
+
+#[derive(Debug, Clone)]
+pub struct Reserve {
+    pub items: Vec<Item>,
+    pub order_id: Option<OrderId>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Release {
+    pub target: Target,
+}

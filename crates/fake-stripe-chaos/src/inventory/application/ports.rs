@@ -1,0 +1,52 @@
+//! What inventory needs from outside, and what a reservation is to the shared protocol.
+
+use super::commands::RESERVE;
+use crate::{
+    inventory::domain::{InventoryError, Reservation},
+    shared::{
+        chaos::Scenario,
+        ids::OrderId,
+        operation::Operation,
+        resource::{Repository, Resource, Settled},
+    },
+};
+
+/// Where reservations are kept.
+pub type ReservationRepository = dyn Repository<Reservation>;
+
+/// What chaos can pretend.
+const REFUSALS: [InventoryError; 1] = [InventoryError::OutOfStock];
+
+impl Resource for Reservation {
+    type Error = InventoryError;
+
+    const UNDOABLE: &'static [Operation] = &[RESERVE];
+
+    fn id(&self) -> &str {
+        self.terms().id.as_str()
+    }
+
+    fn order(&self) -> Option<&OrderId> {
+        self.terms().order_id.as_ref()
+    }
+
+    fn settled(&self, error: &InventoryError) -> Settled {
+        match error {
+            InventoryError::AlreadyReleased => Settled::Already(None),
+            InventoryError::Expired => Settled::NothingLeft,
+            _ => Settled::No,
+        }
+    }
+
+    fn unknown(id: &str) -> InventoryError {
+        InventoryError::NotFound(id.to_owned())
+    }
+
+    fn refusal(scenario: Scenario) -> Option<InventoryError> {
+        REFUSALS.into_iter().find(|error| error.code() == scenario.name)
+    }
+
+    fn code(error: &InventoryError) -> &'static str {
+        error.code()
+    }
+}

@@ -1,0 +1,63 @@
+//! The use cases of inventory. Each says what it does to a reservation and to the ledger; replay, chaos,
+//! transaction and journal are the protocol's.
+
+use std::sync::Arc;
+
+use super::{
+    commands::{Release, Reserve},
+    ports::ReservationRepository,
+};
+use crate::{
+    inventory::domain::{RESERVATION_LIVES, Reservation, ReservationId, Terms},
+    shared::{
+        deps::Deps,
+        ledger::Posting,
+        protocol::{Call, Protocol, Reply},
+        resource::Seen,
+        store::StoreError,
+    },
+};
+
+pub struct InventoryService {
+    reservations: Protocol<Reservation>,
+}
+
+impl InventoryService {
+    #[must_use]
+    pub fn new(deps: &Deps, repository: Arc<ReservationRepository>) -> Self {
+        Self { reservations: Protocol::new(deps, repository) }
+    }
+
+    pub async fn reserve(&self, call: Call, command: Reserve) -> Reply<Reservation> {
+        let order = command.order_id.clone();
+        self.reservations
+            .create(call, order, |work| {
+                let until = work.now.plus(RESERVATION_LIVES);
+                work.post(Posting::Reserved { until });
+                Reservation::reserved(Terms {
+                    id: ReservationId::mint(work.mint()),
+                    items: command.items,
+                    order_id: command.order_id,
+                    created_at: work.now,
+                    expires_at: until,
+                })
+            })
+            .await
+    }
+
+    pub async fn release(&self, call: Call, command: Release) -> Reply<Reservation> {
+        self.reservations
+            .change(call, command.target, |work, reservation| {
+                reservation.release(work.now, work.shipped_at)?;
+                work.post(Posting::Returned);
+                Ok(None)
+            })
+            .await
+    }
+
+    /// # Errors
+    /// When the store fails.
+    pub async fn find(&self, id: String) -> Result<Option<Seen<Reservation>>, StoreError> {
+        self.reservations.find(id).await
+    }
+}

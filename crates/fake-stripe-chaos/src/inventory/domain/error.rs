@@ -1,0 +1,29 @@
+//! Why something can't be done to a reservation.
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InventoryError {
+    #[error("there is no reservation {0}")]
+    NotFound(String),
+    #[error("an item is out of stock")]
+    OutOfStock,
+    #[error("the reservation is already released")]
+    AlreadyReleased,
+    #[error("the reservation has expired, so nothing is reserved any more")]
+    Expired,
+    #[error("the order shipped with what was reserved")]
+    Fulfilled,
+}
+
+impl InventoryError {
+    /// The word for it that callers and operators see.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound(_) => "reservation_not_found",
+            Self::OutOfStock => "out_of_stock",
+            Self::AlreadyReleased => "already_released",
+            Self::Expired => "reservation_expired",
+            Self::Fulfilled => "reservation_fulfilled",
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Inventory: reserve stock for a while, release it.
+
+mod application;
+mod domain;
+mod infrastructure;
+mod presentation;
+
+use std::sync::Arc;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use self::{
+    application::InventoryService,
+    infrastructure::{ReservationRecords, chaos},
+    presentation::InventoryCode,
+};
+use crate::shared::{deps::Deps, slice::Slice};
+
+/// How the application takes inventory in.
+pub const SLICE: Slice = Slice {
+    chaos: chaos::TABLES,
+    install: |service, deps| service.codes(InventoryCode::ALL).routes(module(deps)),
+};
+
+/// The context, wired.
+pub fn module(deps: &Deps) -> OpenApiRouter {
+    presentation::routes(InventoryService::new(deps, Arc::new(ReservationRecords)), deps)
+}

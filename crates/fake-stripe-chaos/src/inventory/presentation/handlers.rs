@@ -1,0 +1,92 @@
+//! The endpoints of inventory.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+};
+use service_kit::{json::ValidJson, problem::Problem};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::dto::{
+    ReleaseReservationRequest, ReleaseReservationResponse, ReservationView, ReserveRequest, ReserveResponse,
+};
+use crate::{
+    inventory::application::{CONTEXT, InventoryService, RELEASE, RESERVE},
+    shared::{
+        deps::Deps,
+        presentation::{Asked, CallHeaders, Distribution, Shown, Undone, distribution, found, respond},
+    },
+};
+
+struct Inventory {
+    service: InventoryService,
+    deps: Deps,
+}
+
+/// The routes, over a service.
+pub fn routes(service: InventoryService, deps: &Deps) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(reserve))
+        .routes(routes!(release_reservation))
+        .routes(routes!(get_distribution))
+        .routes(routes!(get_reservation))
+        .with_state(Arc::new(Inventory { service, deps: deps.clone() }))
+}
+
+/// Reserve stock for half an hour.
+#[utoipa::path(
+    post, path = "/inventory/reserve", tag = "inventory", params(CallHeaders), request_body = ReserveRequest,
+    responses((status = 201, body = ReserveResponse))
+)]
+async fn reserve(
+    State(inventory): State<Arc<Inventory>>,
+    asked: Asked,
+    ValidJson { value, canonical }: ValidJson<ReserveRequest>,
+) -> Result<Response, Problem> {
+    let shown = value.shown();
+    let command = value.command(asked.order());
+    let call = asked.call(RESERVE, &inventory.deps.catalogue, &canonical, &shown)?;
+    let reply = inventory.service.reserve(call, command).await;
+    Ok(respond(reply, StatusCode::CREATED, |seen, _| Some(ReserveResponse::of(&seen.resource))))
+}
+
+/// Let go of what is reserved.
+#[utoipa::path(
+    post, path = "/inventory/release", tag = "inventory", params(CallHeaders),
+    request_body = ReleaseReservationRequest,
+    responses((status = 200, body = Undone<ReleaseReservationResponse>))
+)]
+async fn release_reservation(
+    State(inventory): State<Arc<Inventory>>,
+    asked: Asked,
+    ValidJson { value, canonical }: ValidJson<ReleaseReservationRequest>,
+) -> Result<Response, Problem> {
+    let call = asked.call(RELEASE, &inventory.deps.catalogue, &canonical, &value.shown())?;
+    let reply = inventory.service.release(call, value.command()).await;
+    Ok(respond(reply, StatusCode::OK, |seen, _| ReleaseReservationResponse::of(&seen.resource)))
+}
+
+/// How often inventory meets which scenario.
+#[utoipa::path(
+    get, path = "/inventory/chaos/distribution", tag = "inventory", operation_id = "get_inventory_distribution",
+    responses((status = 200, body = Distribution))
+)]
+async fn get_distribution(State(inventory): State<Arc<Inventory>>) -> Json<Distribution> {
+    Json(distribution(&inventory.deps.profile, CONTEXT))
+}
+
+/// A reservation as the ledger has it.
+#[utoipa::path(
+    get, path = "/inventory/{reservationId}", tag = "inventory", params(("reservationId" = String, Path)),
+    responses((status = 200, body = Shown<ReservationView>))
+)]
+async fn get_reservation(
+    State(inventory): State<Arc<Inventory>>,
+    Path(id): Path<String>,
+) -> Result<Json<Shown<ReservationView>>, Problem> {
+    found(&id, inventory.service.find(id.clone()).await, |seen| ReservationView::from(seen))
+}

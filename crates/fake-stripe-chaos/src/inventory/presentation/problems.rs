@@ -1,0 +1,61 @@
+//! The errors of inventory over HTTP.
+
+use serde_json::Value;
+use service_kit::{error_codes, problem::Problem};
+
+use super::dto::ReservationView;
+use crate::{
+    inventory::domain::{InventoryError, Reservation},
+    shared::{presentation::Presented, resource::Seen},
+};
+
+error_codes! {
+    /// See the module.
+    pub enum InventoryCode {
+        NotFound = "reservation_not_found", 404, "There is no such reservation", final;
+        OutOfStock = "out_of_stock", 409, "An item is out of stock", final;
+        AlreadyReleased = "already_released", 409, "The reservation is already released", final;
+        Expired = "reservation_expired", 409, "The reservation has expired", final;
+        Fulfilled = "reservation_fulfilled", 409, "The order shipped with what was reserved", final;
+    }
+}
+
+impl From<&InventoryError> for InventoryCode {
+    fn from(error: &InventoryError) -> Self {
+        match error {
+            InventoryError::NotFound(_) => Self::NotFound,
+            InventoryError::OutOfStock => Self::OutOfStock,
+            InventoryError::AlreadyReleased => Self::AlreadyReleased,
+            InventoryError::Expired => Self::Expired,
+            InventoryError::Fulfilled => Self::Fulfilled,
+        }
+    }
+}
+
+impl Presented for Reservation {
+    fn problem(error: &InventoryError) -> Problem {
+        Problem::new(InventoryCode::from(error), error.to_string())
+    }
+
+    fn shown(seen: &Seen<Self>) -> Value {
+        serde_json::to_value(ReservationView::from(seen)).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_domain_and_the_body_name_an_error_alike() {
+        for error in [
+            InventoryError::NotFound(String::new()),
+            InventoryError::OutOfStock,
+            InventoryError::AlreadyReleased,
+            InventoryError::Expired,
+            InventoryError::Fulfilled,
+        ] {
+            assert_eq!(Reservation::problem(&error).code(), error.code());
+        }
+    }
+}

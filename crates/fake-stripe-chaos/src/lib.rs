@@ -1,0 +1,18 @@
+//! A payment, inventory, shipping and notification provider that misbehaves on purpose and keeps the
+//! truth: every effect is in its ledger, and its verdict says whether an order's end fits it.
+//!
+//! Each context is a slice of its own (`domain`, `application`, `infrastructure`, `presentation`), which
+//! knows [`shared`] and no other context. `truth` looks across them, through the ledger alone.
+
+pub mod app;
+pub mod config;
+pub mod shared;
+
+mod inventory;
+mod notification;
+mod payment;
+mod shipping;
+
+/// Every slice of the service.
+const SLICES: &[shared::slice::Slice] =
+    &[payment::SLICE, inventory::SLICE, shipping::SLICE, notification::SLICE];

@@ -1,0 +1,7 @@
+//! What a notification is.
+
+mod error;
+mod notification;
+
+pub use error::NotificationError;
+pub use notification::{Channel, Notification, NotificationId};

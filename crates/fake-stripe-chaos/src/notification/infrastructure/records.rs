@@ -1,0 +1,95 @@
+//! Notifications as JSON records in the store.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    notification::domain::{Channel, Notification, NotificationId},
+    shared::{
+        clock::Timestamp,
+        ids::OrderId,
+        resource::{Repository, Resource},
+        store::{StoreError, Transaction, decode, encode},
+    },
+};
+
+const KIND: &str = "notification";
+
+#[derive(Debug, Clone, Copy)]
+pub struct NotificationRecords;
+
+impl Repository<Notification> for NotificationRecords {
+    fn load(&self, tx: &dyn Transaction, id: &str) -> Result<Option<Notification>, StoreError> {
+        let record =
+            tx.get(KIND, id)?.map(|text| decode::<NotificationRecord>(KIND, id, &text)).transpose()?;
+        Ok(record.map(Notification::from))
+    }
+
+    fn save(&self, tx: &mut dyn Transaction, notification: &Notification) -> Result<(), StoreError> {
+        let text = encode(KIND, notification.id(), &NotificationRecord::from(notification))?;
+        tx.put(KIND, notification.id(), text)
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct NotificationRecord {
+    id: NotificationId,
+    channel: ChannelRecord,
+    recipient: String,
+    order_id: Option<OrderId>,
+    sent_at: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ChannelRecord {
+    Email,
+    Sms,
+    Push,
+}
+
+impl From<&Notification> for NotificationRecord {
+    fn from(notification: &Notification) -> Self {
+        let Notification { id, channel, recipient, order_id, sent_at } = notification.clone();
+        let channel = match channel {
+            Channel::Email => ChannelRecord::Email,
+            Channel::Sms => ChannelRecord::Sms,
+            Channel::Push => ChannelRecord::Push,
+        };
+        Self { id, channel, recipient, order_id, sent_at }
+    }
+}
+
+impl From<NotificationRecord> for Notification {
+    fn from(record: NotificationRecord) -> Self {
+        let NotificationRecord { id, channel, recipient, order_id, sent_at } = record;
+        let channel = match channel {
+            ChannelRecord::Email => Channel::Email,
+            ChannelRecord::Sms => Channel::Sms,
+            ChannelRecord::Push => Channel::Push,
+        };
+        Self { id, channel, recipient, order_id, sent_at }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn every_fact_of_a_notification_survives_its_record() {
+        for channel in Channel::ALL {
+            let notification = Notification {
+                id: NotificationId::mint(Uuid::nil()),
+                channel,
+                recipient: "somebody".to_owned(),
+                order_id: "order-1".parse().ok(),
+                sent_at: Timestamp::from_millis(1),
+            };
+            let text = encode(KIND, "id", &NotificationRecord::from(&notification)).unwrap();
+            let restored = Notification::from(decode::<NotificationRecord>(KIND, "id", &text).unwrap());
+            assert_eq!(restored, notification);
+        }
+    }
+}

@@ -1,0 +1,28 @@
+//! Notification: send a message.
+
+mod application;
+mod domain;
+mod infrastructure;
+mod presentation;
+
+use std::sync::Arc;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use self::{
+    application::NotificationService,
+    infrastructure::{NotificationRecords, chaos},
+    presentation::NotificationCode,
+};
+use crate::shared::{deps::Deps, slice::Slice};
+
+/// How the application takes notification in.
+pub const SLICE: Slice = Slice {
+    chaos: chaos::TABLES,
+    install: |service, deps| service.codes(NotificationCode::ALL).routes(module(deps)),
+};
+
+/// The context, wired.
+pub fn module(deps: &Deps) -> OpenApiRouter {
+    presentation::routes(NotificationService::new(deps, Arc::new(NotificationRecords)), deps)
+}

@@ -1,0 +1,105 @@
+//! The bodies of notification.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use service_kit::{
+    json::{Faults, FromJson, Node},
+    time::from_millis,
+};
+use utoipa::ToSchema;
+
+use crate::{
+    notification::{
+        application::Send,
+        domain::{Channel, Notification},
+    },
+    shared::{
+        ids::OrderId,
+        presentation::{order_id, text},
+    },
+};
+
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct SendRequest {
+    /// `email`, `sms` or `push`.
+    #[schema(rename = "type", value_type = String, pattern = "^(email|sms|push)$", example = "email")]
+    channel: Channel,
+    #[schema(min_length = 1, max_length = 320, example = "customer@example.com")]
+    recipient: String,
+    #[schema(min_length = 1, max_length = 998, example = "Your order has shipped")]
+    #[allow(dead_code, reason = "asked for and, being personal, never looked at again")]
+    subject: String,
+    #[schema(min_length = 1, max_length = 10_000, example = "It is on its way.")]
+    #[allow(dead_code, reason = "asked for and, being personal, never looked at again")]
+    message: String,
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 255, example = "order-1")]
+    order_id: Option<OrderId>,
+}
+
+impl FromJson for SendRequest {
+    fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let object = node.object(faults)?;
+        let channel = object.required_with("type", faults, Node::parse);
+        let recipient = object.required_with("recipient", faults, |node, faults| text(node, 320, faults));
+        let subject = object.required_with("subject", faults, |node, faults| text(node, 998, faults));
+        let message = object.required_with("message", faults, |node, faults| text(node, 10_000, faults));
+        let order_id = order_id(&object, faults);
+        Some(Self {
+            channel: channel?,
+            recipient: recipient?,
+            subject: subject?,
+            message: message?,
+            order_id: order_id?,
+        })
+    }
+}
+
+impl SendRequest {
+    pub fn shown(&self) -> Value {
+        json!({
+            "type": self.channel.name(),
+            "orderId": self.order_id.as_ref().map(OrderId::as_str),
+        })
+    }
+
+    /// `order` is the one the header names, for a body that names none.
+    pub fn command(self, order: Option<&OrderId>) -> Send {
+        Send {
+            channel: self.channel,
+            recipient: self.recipient,
+            order_id: self.order_id.or_else(|| order.cloned()),
+        }
+    }
+}
+
+/// A notification as it was sent.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct NotificationView {
+    #[schema(example = "ntf_0197a5c0f3d27e0f8b1c2d3e4f506172")]
+    notification_id: String,
+    /// `email`, `sms` or `push`.
+    #[schema(example = "email")]
+    r#type: &'static str,
+    recipient: String,
+    #[schema(example = "sent")]
+    status: &'static str,
+    #[schema(format = DateTime)]
+    sent_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_id: Option<String>,
+}
+
+impl From<&Notification> for NotificationView {
+    fn from(notification: &Notification) -> Self {
+        Self {
+            notification_id: notification.id.to_string(),
+            r#type: notification.channel.name(),
+            recipient: notification.recipient.clone(),
+            status: "sent",
+            sent_at: from_millis(notification.sent_at.millis()),
+            order_id: notification.order_id.as_ref().map(ToString::to_string),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The endpoints of notification.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+};
+use service_kit::{json::ValidJson, problem::Problem};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::dto::{NotificationView, SendRequest};
+use crate::{
+    notification::application::{CONTEXT, NotificationService, SEND},
+    shared::{
+        deps::Deps,
+        presentation::{Asked, CallHeaders, Distribution, Shown, distribution, found, respond},
+    },
+};
+
+struct Notifications {
+    service: NotificationService,
+    deps: Deps,
+}
+
+/// The routes, over a service.
+pub fn routes(service: NotificationService, deps: &Deps) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(send))
+        .routes(routes!(get_distribution))
+        .routes(routes!(get_notification))
+        .with_state(Arc::new(Notifications { service, deps: deps.clone() }))
+}
+
+/// Send a message.
+#[utoipa::path(
+    post, path = "/notification/send", tag = "notification", params(CallHeaders), request_body = SendRequest,
+    responses((status = 201, body = Shown<NotificationView>))
+)]
+async fn send(
+    State(notifications): State<Arc<Notifications>>,
+    asked: Asked,
+    ValidJson { value, canonical }: ValidJson<SendRequest>,
+) -> Result<Response, Problem> {
+    let shown = value.shown();
+    let command = value.command(asked.order());
+    let call = asked.call(SEND, &notifications.deps.catalogue, &canonical, &shown)?;
+    let reply = notifications.service.send(call, command).await;
+    Ok(respond(reply, StatusCode::CREATED, |seen, _| {
+        Some(Shown::new(NotificationView::from(&seen.resource)))
+    }))
+}
+
+/// How often notification meets which scenario.
+#[utoipa::path(
+    get, path = "/notification/chaos/distribution", tag = "notification",
+    operation_id = "get_notification_distribution", responses((status = 200, body = Distribution))
+)]
+async fn get_distribution(State(notifications): State<Arc<Notifications>>) -> Json<Distribution> {
+    Json(distribution(&notifications.deps.profile, CONTEXT))
+}
+
+/// A notification as it was sent.
+#[utoipa::path(
+    get, path = "/notification/{notificationId}", tag = "notification",
+    params(("notificationId" = String, Path)), responses((status = 200, body = Shown<NotificationView>))
+)]
+async fn get_notification(
+    State(notifications): State<Arc<Notifications>>,
+    Path(id): Path<String>,
+) -> Result<Json<Shown<NotificationView>>, Problem> {
+    found(&id, notifications.service.find(id.clone()).await, |seen| NotificationView::from(&seen.resource))
+}

@@ -1,0 +1,41 @@
+//! The errors of notification over HTTP.
+
+use serde_json::Value;
+use service_kit::{error_codes, problem::Problem};
+
+use super::dto::NotificationView;
+use crate::{
+    notification::domain::{Notification, NotificationError},
+    shared::{presentation::Presented, resource::Seen},
+};
+
+error_codes! {
+    /// See the module.
+    pub enum NotificationCode {
+        NotFound = "notification_not_found", 404, "There is no such notification", final;
+    }
+}
+
+impl Presented for Notification {
+    fn problem(error: &NotificationError) -> Problem {
+        let code = match error {
+            NotificationError::NotFound(_) => NotificationCode::NotFound,
+        };
+        Problem::new(code, error.to_string())
+    }
+
+    fn shown(seen: &Seen<Self>) -> Value {
+        serde_json::to_value(NotificationView::from(&seen.resource)).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_domain_and_the_body_name_an_error_alike() {
+        let error = NotificationError::NotFound(String::new());
+        assert_eq!(Notification::problem(&error).code(), error.code());
+    }
+}

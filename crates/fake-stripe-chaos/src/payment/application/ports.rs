@@ -1,0 +1,56 @@
+//! What payments need from outside, and what they are to the shared protocol.
+
+use super::commands::{AUTHORIZE, CAPTURE, CHARGE};
+use crate::{
+    payment::domain::{Payment, PaymentError},
+    shared::{
+        chaos::Scenario,
+        ids::OrderId,
+        operation::Operation,
+        resource::{Part, Repository, Resource, Settled},
+    },
+};
+
+/// Where payments are kept.
+pub type PaymentRepository = dyn Repository<Payment>;
+
+/// What chaos can pretend.
+const REFUSALS: [PaymentError; 3] =
+    [PaymentError::InsufficientFunds, PaymentError::AlreadyCaptured, PaymentError::AlreadyRefunded];
+
+impl Resource for Payment {
+    type Error = PaymentError;
+
+    const UNDOABLE: &'static [Operation] = &[AUTHORIZE, CAPTURE, CHARGE];
+
+    fn id(&self) -> &str {
+        self.terms().auth_id.as_str()
+    }
+
+    fn order(&self) -> Option<&OrderId> {
+        self.terms().order_id.as_ref()
+    }
+
+    fn settled(&self, error: &PaymentError) -> Settled {
+        match error {
+            PaymentError::AlreadyReleased => Settled::Already(None),
+            PaymentError::AlreadyRefunded => {
+                Settled::Already(self.refunds().last().map(|refund| Part(refund.id.to_string())))
+            }
+            PaymentError::Released | PaymentError::Refunded | PaymentError::Expired => Settled::NothingLeft,
+            _ => Settled::No,
+        }
+    }
+
+    fn unknown(id: &str) -> PaymentError {
+        PaymentError::NotFound(id.to_owned())
+    }
+
+    fn refusal(scenario: Scenario) -> Option<PaymentError> {
+        REFUSALS.into_iter().find(|error| error.code() == scenario.name)
+    }
+
+    fn code(error: &PaymentError) -> &'static str {
+        error.code()
+    }
+}

@@ -1,0 +1,49 @@
+//! Why something can't be done to a payment.
+
+use crate::shared::money::Amount;
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PaymentError {
+    #[error("there is no payment {0}")]
+    NotFound(String),
+    #[error("the card has insufficient funds")]
+    InsufficientFunds,
+    #[error("the payment is already captured")]
+    AlreadyCaptured,
+    #[error("the payment is already released")]
+    AlreadyReleased,
+    #[error("the payment is already refunded")]
+    AlreadyRefunded,
+    #[error("the payment is captured; refund it instead")]
+    Captured,
+    #[error("the payment was released, so nothing is held any more")]
+    Released,
+    #[error("the payment was captured and refunded")]
+    Refunded,
+    #[error("the authorization has expired, so nothing is held any more")]
+    Expired,
+    #[error("the payment isn't captured; release it instead")]
+    NotCaptured,
+    #[error("only {left} of the payment are left to refund")]
+    ExceedsRemaining { left: Amount },
+}
+
+impl PaymentError {
+    /// The word for it that callers and operators see.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound(_) => "payment_not_found",
+            Self::InsufficientFunds => "insufficient_funds",
+            Self::AlreadyCaptured => "already_captured",
+            Self::AlreadyReleased => "already_released",
+            Self::AlreadyRefunded => "already_refunded",
+            Self::Captured => "payment_captured",
+            Self::Released => "payment_released",
+            Self::Refunded => "payment_refunded",
+            Self::Expired => "payment_expired",
+            Self::NotCaptured => "payment_not_captured",
+            Self::ExceedsRemaining { .. } => "refund_exceeds_remaining",
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! How payments are kept, and what goes wrong with them.
+
+pub mod chaos;
+mod records;
+
+pub use records::PaymentRecords;

@@ -1,0 +1,142 @@
+//! The endpoints of payments.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+};
+use service_kit::{json::ValidJson, problem::Problem};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::dto::{
+    AuthorizeRequest, AuthorizeResponse, CaptureRequest, CaptureResponse, ChargeRequest, ChargeResponse,
+    PaymentView, RefundRequest, RefundResponse, ReleaseRequest, ReleaseResponse,
+};
+use crate::{
+    payment::application::{AUTHORIZE, CAPTURE, CHARGE, CONTEXT, PaymentService, REFUND, RELEASE},
+    shared::{
+        deps::Deps,
+        presentation::{Asked, CallHeaders, Distribution, Shown, Undone, distribution, found, respond},
+    },
+};
+
+struct Payments {
+    service: PaymentService,
+    deps: Deps,
+}
+
+/// The routes, over a service.
+pub fn routes(service: PaymentService, deps: &Deps) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(authorize))
+        .routes(routes!(capture))
+        .routes(routes!(release))
+        .routes(routes!(refund))
+        .routes(routes!(charge))
+        .routes(routes!(get_distribution))
+        .routes(routes!(get_payment))
+        .with_state(Arc::new(Payments { service, deps: deps.clone() }))
+}
+
+/// Hold money for a capture.
+#[utoipa::path(
+    post, path = "/payment/authorize", tag = "payment", params(CallHeaders), request_body = AuthorizeRequest,
+    responses((status = 201, body = AuthorizeResponse))
+)]
+async fn authorize(
+    State(payments): State<Arc<Payments>>,
+    asked: Asked,
+    ValidJson { value, canonical }: ValidJson<AuthorizeRequest>,
+) -> Result<Response, Problem> {
+    let shown = value.shown();
+    let command = value.command(asked.order());
+    let call = asked.call(AUTHORIZE, &payments.deps.catalogue, &canonical, &shown)?;
+    let reply = payments.service.authorize(call, command).await;
+    Ok(respond(reply, StatusCode::CREATED, |seen, _| Some(AuthorizeResponse::of(&seen.resource))))
+}
+
+/// Take the money that is held.
+#[utoipa::path(
+    post, path = "/payment/capture", tag = "payment", params(CallHeaders), request_body = CaptureRequest,
+    responses((status = 200, body = CaptureResponse))
+)]
+async fn capture(
+    State(payments): State<Arc<Payments>>,
+    asked: Asked,
+    ValidJson { value, canonical }: ValidJson<CaptureRequest>,
+) -> Result<Response, Problem> {
+    let call = asked.call(CAPTURE, &payments.deps.catalogue, &canonical, &value.shown())?;
+    let reply = payments.service.capture(call, value.command()).await;
+    Ok(respond(reply, StatusCode::OK, |seen, _| CaptureResponse::of(&seen.resource)))
+}
+
+/// Let go of the money that is held.
+#[utoipa::path(
+    post, path = "/payment/release", tag = "payment", params(CallHeaders), request_body = ReleaseRequest,
+    responses((status = 200, body = Undone<ReleaseResponse>))
+)]
+async fn release(
+    State(payments): State<Arc<Payments>>,
+    asked: Asked,
+    ValidJson { value, canonical }: ValidJson<ReleaseRequest>,
+) -> Result<Response, Problem> {
+    let call = asked.call(RELEASE, &payments.deps.catalogue, &canonical, &value.shown())?;
+    let reply = payments.service.release(call, value.command()).await;
+    Ok(respond(reply, StatusCode::OK, |seen, _| ReleaseResponse::of(&seen.resource)))
+}
+
+/// Give back captured money, in part or whole.
+#[utoipa::path(
+    post, path = "/payment/refund", tag = "payment", params(CallHeaders), request_body = RefundRequest,
+    responses((status = 200, body = Undone<RefundResponse>))
+)]
+async fn refund(
+    State(payments): State<Arc<Payments>>,
+    asked: Asked,
+    ValidJson { value, canonical }: ValidJson<RefundRequest>,
+) -> Result<Response, Problem> {
+    let call = asked.call(REFUND, &payments.deps.catalogue, &canonical, &value.shown())?;
+    let reply = payments.service.refund(call, value.command()).await;
+    Ok(respond(reply, StatusCode::OK, |seen, part| RefundResponse::of(&seen.resource, part)))
+}
+
+/// Authorize and capture in one.
+#[utoipa::path(
+    post, path = "/payment/charge", tag = "payment", params(CallHeaders), request_body = ChargeRequest,
+    responses((status = 200, body = ChargeResponse))
+)]
+async fn charge(
+    State(payments): State<Arc<Payments>>,
+    asked: Asked,
+    ValidJson { value, canonical }: ValidJson<ChargeRequest>,
+) -> Result<Response, Problem> {
+    let shown = value.shown();
+    let command = value.command(asked.order());
+    let call = asked.call(CHARGE, &payments.deps.catalogue, &canonical, &shown)?;
+    let reply = payments.service.charge(call, command).await;
+    Ok(respond(reply, StatusCode::OK, |seen, _| ChargeResponse::of(&seen.resource)))
+}
+
+/// How often payments meet which scenario.
+#[utoipa::path(
+    get, path = "/payment/chaos/distribution", tag = "payment", operation_id = "get_payment_distribution",
+    responses((status = 200, body = Distribution))
+)]
+async fn get_distribution(State(payments): State<Arc<Payments>>) -> Json<Distribution> {
+    Json(distribution(&payments.deps.profile, CONTEXT))
+}
+
+/// A payment as the ledger has it.
+#[utoipa::path(
+    get, path = "/payment/{authId}", tag = "payment", params(("authId" = String, Path)),
+    responses((status = 200, body = Shown<PaymentView>))
+)]
+async fn get_payment(
+    State(payments): State<Arc<Payments>>,
+    Path(auth_id): Path<String>,
+) -> Result<Json<Shown<PaymentView>>, Problem> {
+    found(&auth_id, payments.service.find(auth_id.clone()).await, |seen| PaymentView::from(seen))
+}

@@ -1,0 +1,80 @@
+//! The errors of payments over HTTP.
+
+use serde_json::Value;
+use service_kit::{error_codes, problem::Problem};
+
+use super::dto::PaymentView;
+use crate::{
+    payment::domain::{Payment, PaymentError},
+    shared::{presentation::Presented, resource::Seen},
+};
+
+error_codes! {
+    /// See the module.
+    pub enum PaymentCode {
+        NotFound = "payment_not_found", 404, "There is no such payment", final;
+        InsufficientFunds = "insufficient_funds", 402, "The card has insufficient funds", final;
+        AlreadyCaptured = "already_captured", 409, "The payment is already captured", final;
+        AlreadyReleased = "already_released", 409, "The payment is already released", final;
+        AlreadyRefunded = "already_refunded", 409, "The payment is already refunded", final;
+        Captured = "payment_captured", 409, "The payment is captured", final;
+        Released = "payment_released", 409, "The payment was released", final;
+        Refunded = "payment_refunded", 409, "The payment was refunded", final;
+        Expired = "payment_expired", 409, "The authorization has expired", final;
+        NotCaptured = "payment_not_captured", 409, "The payment is not captured", final;
+        ExceedsRemaining = "refund_exceeds_remaining", 409, "Less is left to refund", final;
+    }
+}
+
+impl From<&PaymentError> for PaymentCode {
+    fn from(error: &PaymentError) -> Self {
+        match error {
+            PaymentError::NotFound(_) => Self::NotFound,
+            PaymentError::InsufficientFunds => Self::InsufficientFunds,
+            PaymentError::AlreadyCaptured => Self::AlreadyCaptured,
+            PaymentError::AlreadyReleased => Self::AlreadyReleased,
+            PaymentError::AlreadyRefunded => Self::AlreadyRefunded,
+            PaymentError::Captured => Self::Captured,
+            PaymentError::Released => Self::Released,
+            PaymentError::Refunded => Self::Refunded,
+            PaymentError::Expired => Self::Expired,
+            PaymentError::NotCaptured => Self::NotCaptured,
+            PaymentError::ExceedsRemaining { .. } => Self::ExceedsRemaining,
+        }
+    }
+}
+
+impl Presented for Payment {
+    fn problem(error: &PaymentError) -> Problem {
+        Problem::new(PaymentCode::from(error), error.to_string())
+    }
+
+    fn shown(seen: &Seen<Self>) -> Value {
+        serde_json::to_value(PaymentView::from(seen)).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shared::money::Amount;
+
+    #[test]
+    fn the_domain_and_the_body_name_an_error_alike() {
+        for error in [
+            PaymentError::NotFound(String::new()),
+            PaymentError::InsufficientFunds,
+            PaymentError::AlreadyCaptured,
+            PaymentError::AlreadyReleased,
+            PaymentError::AlreadyRefunded,
+            PaymentError::Captured,
+            PaymentError::Released,
+            PaymentError::Refunded,
+            PaymentError::Expired,
+            PaymentError::NotCaptured,
+            PaymentError::ExceedsRemaining { left: Amount::ZERO },
+        ] {
+            assert_eq!(Payment::problem(&error).code(), error.code());
+        }
+    }
+}

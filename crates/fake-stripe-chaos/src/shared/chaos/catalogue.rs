@@ -1,0 +1,47 @@
+//! The catalogue: every operation there is, which scenarios each can meet, and their default weights.
+
+use super::scenario::{INTERNAL_ERROR, SUCCESS, Scenario, TIMEOUT, TIMEOUT_AFTER_COMMIT};
+use crate::shared::operation::Operation;
+
+/// What every operation can be made to do, whether or not its table draws it.
+const ALWAYS: [Scenario; 4] = [SUCCESS, TIMEOUT, TIMEOUT_AFTER_COMMIT, INTERNAL_ERROR];
+
+/// The chaos of one operation, as its context declares it.
+#[derive(Debug, Clone, Copy)]
+pub struct OperationChaos {
+    pub operation: Operation,
+    /// The weights of profile `seed`, in the order in which a draw walks through them.
+    pub seed: &'static [(Scenario, u32)],
+}
+
+/// The operations of all contexts.
+#[derive(Debug, Clone)]
+pub struct Catalogue(Vec<OperationChaos>);
+
+impl Catalogue {
+    pub fn new(operations: impl IntoIterator<Item = OperationChaos>) -> Self {
+        Self(operations.into_iter().collect())
+    }
+
+    pub fn operations(&self) -> impl Iterator<Item = &OperationChaos> {
+        self.0.iter()
+    }
+
+    #[must_use]
+    pub fn operation(&self, name: &str) -> Option<Operation> {
+        self.0.iter().map(|entry| entry.operation).find(|operation| operation.name() == name)
+    }
+
+    /// Every scenario that can be forced on an operation, without repetition.
+    #[must_use]
+    pub fn scenarios(&self, operation: Operation) -> Vec<Scenario> {
+        let mut scenarios = ALWAYS.to_vec();
+        let own = self.0.iter().filter(|entry| entry.operation == operation).flat_map(|entry| entry.seed);
+        for (scenario, _) in own {
+            if !scenarios.contains(scenario) {
+                scenarios.push(*scenario);
+            }
+        }
+        scenarios
+    }
+}

@@ -1,0 +1,100 @@
+//! A decision: what was decided for one request, and everything that it was decided from.
+
+use std::{fmt, sync::Arc};
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use super::{engine::ChaosKey, scenario::Scenario};
+use crate::shared::operation::Operation;
+
+/// There is one run so far; its name is part of every decision, so that decisions stay readable when
+/// there are more.
+const RUN: &str = "default";
+
+/// All but RFC 3986's unreserved characters.
+const KEY_ESCAPES: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Who chose the scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// The profile, by a draw.
+    Draw,
+    /// The caller, by header.
+    Header,
+    /// The plan of the order.
+    Plan,
+}
+
+impl Source {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Draw => "draw",
+            Self::Header => "header",
+            Self::Plan => "plan",
+        }
+    }
+}
+
+/// What was decided for one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    pub seed: u64,
+    /// `name@hash`.
+    pub profile: Arc<str>,
+    pub operation: Operation,
+    pub key: ChaosKey,
+    /// The how manieth decision this is for the operation and the chaos key; from 1.
+    pub attempt: u32,
+    pub scenario: Scenario,
+    pub source: Source,
+}
+
+impl Decision {
+    /// As the `X-Chaos-Decision` of an answer that is given for the first time.
+    #[must_use]
+    pub fn made(&self) -> String {
+        self.told(self.source.name())
+    }
+
+    /// As the `X-Chaos-Decision` of an answer that is given again.
+    #[must_use]
+    pub fn replayed(&self) -> String {
+        self.told("replay")
+    }
+
+    fn told(&self, source: &str) -> String {
+        let Self { seed, profile, operation, key, attempt, scenario, .. } = self;
+        let (key, scenario) = (utf8_percent_encode(key.as_str(), &KEY_ESCAPES), scenario.name);
+        format!(
+            "seed={seed};profile={profile};run={RUN};op={operation};key={key};attempt={attempt};scenario={scenario};source={source}"
+        )
+    }
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.made())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::scenario::TIMEOUT_AFTER_COMMIT, *};
+
+    #[test]
+    fn a_decision_names_all_that_it_was_made_from() {
+        let decision = Decision {
+            seed: 42,
+            profile: "seed@0123abcd".into(),
+            operation: Operation::new("payment.capture"),
+            key: ChaosKey::Request("wf;run=1/50%".to_owned()),
+            attempt: 2,
+            scenario: TIMEOUT_AFTER_COMMIT,
+            source: Source::Plan,
+        };
+        let told = "seed=42;profile=seed@0123abcd;run=default;op=payment.capture;key=wf%3Brun%3D1%2F50%25;attempt=2;scenario=timeout_after_commit;source=";
+        assert_eq!(decision.made(), format!("{told}plan"));
+        assert_eq!(decision.replayed(), format!("{told}replay"));
+    }
+}

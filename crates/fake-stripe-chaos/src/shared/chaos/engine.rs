@@ -1,0 +1,133 @@
+//! The engine: decides what happens to a request. Precedence: header, plan, profile.
+
+use std::{collections::BTreeMap, fmt, sync::Arc};
+
+use super::{
+    decision::{Decision, Source},
+    draw::draw,
+    profile::Profile,
+    scenario::Scenario,
+    script::{Script, step},
+};
+use crate::shared::{
+    ids::OrderId,
+    operation::Operation,
+    store::{StoreError, Transaction},
+};
+
+/// What the attempts of one request are counted by, and its fate drawn by.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ChaosKey {
+    /// The order: plans go by it too.
+    Order(OrderId),
+    /// Where no order is known: the idempotency key, else the resource.
+    Request(String),
+}
+
+impl ChaosKey {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Order(order) => order.as_str(),
+            Self::Request(key) => key,
+        }
+    }
+}
+
+impl fmt::Display for ChaosKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How often each operation was decided for each chaos key.
+pub trait Attempts {
+    /// # Errors
+    /// When the store fails.
+    fn attempts(&self, operation: Operation, key: &str) -> Result<u32, StoreError>;
+    /// # Errors
+    /// When the store fails.
+    fn set_attempts(&mut self, operation: Operation, key: &str, attempts: u32) -> Result<(), StoreError>;
+}
+
+/// The planned scenarios of one operation of one order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlannedScript {
+    /// How many attempts there had been when the plan was made; its first scenario is for the next.
+    pub made_after: u32,
+    pub scenarios: Vec<Scenario>,
+}
+
+/// The plans of orders.
+pub trait Plans {
+    /// # Errors
+    /// When the store fails.
+    fn plan(&self, order: &OrderId, operation: Operation) -> Result<Option<PlannedScript>, StoreError>;
+    /// Replaces the whole plan of an order.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn set_plan(
+        &mut self,
+        order: &OrderId,
+        plan: BTreeMap<Operation, PlannedScript>,
+    ) -> Result<(), StoreError>;
+}
+
+/// What a decision is asked for.
+#[derive(Debug)]
+pub struct About<'a> {
+    pub operation: Operation,
+    pub key: ChaosKey,
+    /// What the request itself asks for.
+    pub forced: Option<&'a Script>,
+}
+
+/// Decides what happens to a request, once for each attempt.
+pub trait Chaos: Send + Sync {
+    /// # Errors
+    /// When the store fails.
+    fn decide(&self, tx: &mut dyn Transaction, about: About<'_>) -> Result<Decision, StoreError>;
+}
+
+/// The provider's own engine: every decision is a pure function of seed, profile, operation, chaos key
+/// and attempt.
+#[derive(Debug, Clone)]
+pub struct KeyedChaos {
+    seed: u64,
+    profile: Arc<Profile>,
+    told: Arc<str>,
+}
+
+impl KeyedChaos {
+    #[must_use]
+    pub fn new(seed: u64, profile: Arc<Profile>) -> Self {
+        let told = profile.to_string().into();
+        Self { seed, profile, told }
+    }
+}
+
+impl Chaos for KeyedChaos {
+    fn decide(&self, tx: &mut dyn Transaction, about: About<'_>) -> Result<Decision, StoreError> {
+        let About { operation, key, forced } = about;
+        let attempt = tx.attempts(operation, key.as_str())?.saturating_add(1);
+        tx.set_attempts(operation, key.as_str(), attempt)?;
+
+        let planned = match &key {
+            ChaosKey::Order(order) => tx.plan(order, operation)?,
+            ChaosKey::Request(_) => None,
+        };
+        let by_header = forced.and_then(|script| script.at(attempt));
+        let by_plan = planned.and_then(|plan| step(&plan.scenarios, attempt.saturating_sub(plan.made_after)));
+        let (scenario, source) = match (by_header, by_plan) {
+            (Some(scenario), _) => (scenario, Source::Header),
+            (None, Some(scenario)) => (scenario, Source::Plan),
+            (None, None) => {
+                let drawn = draw(self.seed, self.profile.name(), operation, key.as_str(), attempt);
+                (self.profile.choose(operation, drawn), Source::Draw)
+            }
+        };
+        let (seed, profile) = (self.seed, Arc::clone(&self.told));
+        Ok(Decision { seed, profile, operation, key, attempt, scenario, source })
+    }
+}

@@ -1,0 +1,103 @@
+//! A script: scenarios that a caller wants, one for each attempt.
+
+use super::{catalogue::Catalogue, scenario::Scenario};
+use crate::shared::operation::Operation;
+
+/// At least one scenario.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Script(Vec<Scenario>);
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{name:?} is not a scenario of {operation}; there are {}", valid.join(", "))]
+pub struct UnknownScenario {
+    pub name: String,
+    pub operation: Operation,
+    pub valid: Vec<&'static str>,
+}
+
+impl Script {
+    /// `timeout,timeout,success`: scenarios separated by commas, blanks around them ignored.
+    ///
+    /// # Errors
+    /// Names the first that the operation doesn't have.
+    pub fn parse(text: &str, operation: Operation, catalogue: &Catalogue) -> Result<Self, UnknownScenario> {
+        text.split(',')
+            .map(|name| scenario(name.trim(), operation, catalogue))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// What the script says for an attempt, counted from 1. A script of one scenario holds for every
+    /// attempt: it rides on the request it is for.
+    #[must_use]
+    pub fn at(&self, attempt: u32) -> Option<Scenario> {
+        match self.0.as_slice() {
+            [only] => Some(*only),
+            steps => step(steps, attempt),
+        }
+    }
+}
+
+/// The scenario for an attempt, counted from 1; none when the steps are used up.
+#[must_use]
+pub(super) fn step(steps: &[Scenario], attempt: u32) -> Option<Scenario> {
+    let index = usize::try_from(attempt.checked_sub(1)?).ok()?;
+    steps.get(index).copied()
+}
+
+/// # Errors
+/// When the operation has no such scenario.
+pub fn scenario(
+    name: &str,
+    operation: Operation,
+    catalogue: &Catalogue,
+) -> Result<Scenario, UnknownScenario> {
+    let scenarios = catalogue.scenarios(operation);
+    scenarios.iter().copied().find(|scenario| scenario.name == name).ok_or_else(|| UnknownScenario {
+        name: name.to_owned(),
+        operation,
+        valid: scenarios.iter().map(|scenario| scenario.name).collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{
+            catalogue::OperationChaos,
+            scenario::{SUCCESS, TIMEOUT},
+        },
+        *,
+    };
+
+    const CAPTURE: Operation = Operation::new("payment.capture");
+    const ALREADY: Scenario = Scenario::already("already_captured");
+
+    fn parse(text: &str) -> Result<Script, UnknownScenario> {
+        let seed = &[(ALREADY, 20), (SUCCESS, 80)];
+        Script::parse(text, CAPTURE, &Catalogue::new([OperationChaos { operation: CAPTURE, seed }]))
+    }
+
+    #[test]
+    fn a_script_gives_each_attempt_its_scenario_and_then_nothing() {
+        let script = parse("timeout, already_captured,success").unwrap();
+        let given: Vec<_> = (1..=4).map(|attempt| script.at(attempt)).collect();
+        assert_eq!(given, [Some(TIMEOUT), Some(ALREADY), Some(SUCCESS), None]);
+    }
+
+    #[test]
+    fn a_single_name_holds_for_any_attempt() {
+        assert_eq!(parse("timeout").unwrap().at(9), Some(TIMEOUT));
+    }
+
+    #[test]
+    fn an_unknown_name_is_refused_with_all_the_valid_ones() {
+        for text in ["timeout,nonsense", "out_of_stock", "", "timeout,"] {
+            let refused = parse(text).unwrap_err();
+            assert_eq!(
+                refused.valid,
+                ["success", "timeout", "timeout_after_commit", "internal_error", "already_captured"]
+            );
+        }
+    }
+}

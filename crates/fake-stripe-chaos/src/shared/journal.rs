@@ -1,0 +1,66 @@
+//! The journal: the last requests and what was decided for each. It may forget; the ledger never does.
+
+use std::time::Duration;
+
+use crate::shared::{
+    chaos::Decision,
+    clock::Timestamp,
+    ids::{Key, OrderId},
+    operation::Operation,
+    store::StoreError,
+};
+
+/// How many requests the journal remembers.
+pub const CAPACITY: usize = 10_000;
+
+/// What was decided for a request, and what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decided {
+    pub decision: Decision,
+    /// The decision wanted an effect, and the domain refused it or had nothing to do.
+    pub overruled: bool,
+}
+
+/// One request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// When the request came.
+    pub at: Timestamp,
+    pub operation: Operation,
+    pub order: Option<OrderId>,
+    pub key: Option<Key>,
+    pub correlation: String,
+    /// None where nothing was decided: a key in use, reused or buried.
+    pub decided: Option<Decided>,
+    pub replayed: bool,
+    /// `success`, `nothing_to_undo`, or the error's code; none while the request is being executed.
+    pub response: Option<&'static str>,
+    /// From the request to its answer, the wait of a timeout included.
+    pub duration: Duration,
+    /// The request's body as JSON, without anything personal.
+    pub body: String,
+}
+
+/// The journal in the store.
+pub trait Journal {
+    /// Adds a line, forgetting the oldest where there are too many, and gives its number.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn note(&mut self, line: Line) -> Result<u64, StoreError>;
+    /// Replaces a line; changes nothing where it is forgotten.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn amend(&mut self, number: u64, line: Line) -> Result<(), StoreError>;
+    /// Shows the lines, the newest first, until `see` says that it has seen enough.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn each_line(&self, see: &mut dyn FnMut(u64, &Line) -> bool) -> Result<(), StoreError>;
+    /// Forgets every line, and says how many there were.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn forget(&mut self) -> Result<usize, StoreError>;
+}

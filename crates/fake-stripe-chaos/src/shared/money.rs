@@ -1,0 +1,124 @@
+//! Money as integer minor units (cents, pence, centavos) in one of the currencies the provider takes.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+/// A number of minor units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Amount(u64);
+
+impl Amount {
+    pub const ZERO: Self = Self(0);
+
+    #[must_use]
+    pub const fn new(minor_units: u64) -> Self {
+        Self(minor_units)
+    }
+
+    #[must_use]
+    pub const fn minor_units(self) -> u64 {
+        self.0
+    }
+
+    #[must_use]
+    pub const fn checked_add(self, other: Self) -> Option<Self> {
+        match self.0.checked_add(other.0) {
+            Some(sum) => Some(Self(sum)),
+            None => None,
+        }
+    }
+
+    #[must_use]
+    pub const fn checked_sub(self, other: Self) -> Option<Self> {
+        match self.0.checked_sub(other.0) {
+            Some(rest) => Some(Self(rest)),
+            None => None,
+        }
+    }
+}
+
+impl fmt::Display for Amount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The currencies the provider takes; every one has two decimals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Currency {
+    Usd,
+    Eur,
+    Gbp,
+    Mxn,
+}
+
+impl Currency {
+    pub const ALL: [Self; 4] = [Self::Usd, Self::Eur, Self::Gbp, Self::Mxn];
+
+    /// The ISO 4217 code in lower case, as Stripe writes it.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Usd => "usd",
+            Self::Eur => "eur",
+            Self::Gbp => "gbp",
+            Self::Mxn => "mxn",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be one of usd, eur, gbp, mxn")]
+pub struct UnknownCurrency;
+
+impl FromStr for Currency {
+    type Err = UnknownCurrency;
+
+    fn from_str(text: &str) -> Result<Self, UnknownCurrency> {
+        Self::ALL.into_iter().find(|currency| currency.code() == text).ok_or(UnknownCurrency)
+    }
+}
+
+/// So many minor units of a currency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Money {
+    pub amount: Amount,
+    pub currency: Currency,
+}
+
+impl Money {
+    /// Another amount in the same currency.
+    #[must_use]
+    pub const fn with_amount(self, amount: Amount) -> Self {
+        Self { amount, currency: self.currency }
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.amount, self.currency.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_currency_is_read_from_its_code_and_nothing_else_is() {
+        for currency in Currency::ALL {
+            assert_eq!(currency.code().parse(), Ok(currency));
+        }
+        assert_eq!("USD".parse::<Currency>(), Err(UnknownCurrency));
+        assert_eq!("jpy".parse::<Currency>(), Err(UnknownCurrency));
+    }
+
+    #[test]
+    fn a_difference_below_zero_is_none() {
+        assert_eq!(Amount::new(1).checked_sub(Amount::new(2)), None);
+        assert_eq!(Amount::new(u64::MAX).checked_add(Amount::new(1)), None);
+    }
+}

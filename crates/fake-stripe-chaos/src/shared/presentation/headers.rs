@@ -1,0 +1,108 @@
+//! What a request's headers ask for.
+
+use std::{fmt::Display, str::FromStr};
+
+use axum::{
+    extract::FromRequestParts,
+    http::{HeaderMap, request::Parts},
+};
+use serde_json::Value;
+use service_kit::{correlation::CorrelationId, problem::Problem};
+use utoipa::IntoParams;
+
+use super::problems;
+use crate::shared::{
+    chaos::{Catalogue, Script},
+    idempotency::Fingerprint,
+    ids::{Key, OrderId},
+    operation::Operation,
+    protocol::Call,
+};
+
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+const ORDER_ID: &str = "x-order-id";
+const CHAOS_SCENARIO: &str = "x-chaos-scenario";
+
+/// The headers that every operation takes, for the documentation.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct CallHeaders {
+    /// 1 to 255 visible ASCII characters. The same key, path and body get the same answer for 24 h.
+    #[param(rename = "Idempotency-Key", value_type = Option<String>, example = "order-1/authorize")]
+    pub key: Option<Key>,
+    /// The order this request belongs to: its fate is drawn by it.
+    #[param(rename = "X-Order-Id", value_type = Option<String>, example = "order-1")]
+    pub order: Option<OrderId>,
+    /// A scenario to meet instead of a drawn one, or several separated by commas, one for each attempt.
+    #[param(rename = "X-Chaos-Scenario", value_type = Option<String>)]
+    pub scenario: Option<String>,
+}
+
+/// Extractor of what the headers say and of what the request is.
+#[derive(Debug)]
+pub struct Asked {
+    path: String,
+    key: Option<Key>,
+    order: Option<OrderId>,
+    scenario: Option<String>,
+    correlation: CorrelationId,
+}
+
+impl<S: Sync> FromRequestParts<S> for Asked {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Ok(correlation) = CorrelationId::from_request_parts(parts, state).await;
+        Ok(Self {
+            path: parts.uri.path().to_owned(),
+            key: header(&parts.headers, IDEMPOTENCY_KEY)?,
+            order: header(&parts.headers, ORDER_ID)?,
+            scenario: header(&parts.headers, CHAOS_SCENARIO)?,
+            correlation,
+        })
+    }
+}
+
+/// # Errors
+/// 400 where the header is there and doesn't parse.
+fn header<T: FromStr<Err: Display>>(headers: &HeaderMap, name: &str) -> Result<Option<T>, Problem> {
+    let Some(value) = headers.get(name) else { return Ok(None) };
+    let text = value
+        .to_str()
+        .map_err(|_| problems::invalid_header(name, "must be 1 to 255 visible ASCII characters"))?;
+    text.parse().map(Some).map_err(|error| problems::invalid_header(name, error))
+}
+
+impl Asked {
+    #[must_use]
+    pub fn order(&self) -> Option<&OrderId> {
+        self.order.as_ref()
+    }
+
+    /// The call of an operation. `shown` is what of the body the journal may keep.
+    ///
+    /// # Errors
+    /// 422 where a scenario is asked for that the operation doesn't have.
+    pub fn call(
+        self,
+        operation: Operation,
+        catalogue: &Catalogue,
+        canonical_body: &str,
+        shown: &Value,
+    ) -> Result<Call, Problem> {
+        let forced = self
+            .scenario
+            .map(|text| Script::parse(&text, operation, catalogue))
+            .transpose()
+            .map_err(|error| problems::unknown_scenario(&error))?;
+        Ok(Call {
+            operation,
+            order: self.order,
+            key: self.key,
+            fingerprint: Fingerprint::of(&self.path, canonical_body),
+            forced,
+            correlation: self.correlation.as_str().to_owned(),
+            body: shown.to_string(),
+        })
+    }
+}

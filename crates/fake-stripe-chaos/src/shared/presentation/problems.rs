@@ -1,0 +1,107 @@
+//! The errors that any operation can answer, whatever its context.
+
+use std::time::Duration;
+
+use service_kit::{error_codes, problem::Problem};
+
+use crate::shared::{
+    chaos::{Response, Scenario, UnknownScenario},
+    protocol::KeyRefusal,
+    store::StoreError,
+};
+
+error_codes! {
+    /// See the module.
+    pub enum ProviderCode {
+        InvalidHeader = "invalid_header", 400, "A header does not fit", final;
+        InvalidPath = "invalid_path", 400, "A part of the path does not fit", final;
+        InvalidQuery = "invalid_query", 400, "A part of the query does not fit", final;
+        UnknownScenario = "unknown_scenario", 422, "The operation has no such scenario", final;
+        KeyInUse = "idempotency_key_in_use", 409, "The idempotency key is in use", retryable;
+        KeyReused = "idempotency_key_reused", 409, "The idempotency key was used for something else", final;
+        Buried = "undone_before_execution", 409, "It was undone before it was executed", final;
+        KeyOfAnotherOperation = "key_of_another_operation", 409, "The key belongs to another operation", final;
+        InternalError = "internal_error", 500, "The provider failed", retryable;
+        Timeout = "timeout", 504, "The provider timed out", retryable;
+        StoreUnavailable = "store_unavailable", 503, "The provider's store is not available", retryable;
+    }
+}
+
+#[must_use]
+pub fn invalid_header(name: &str, why: impl std::fmt::Display) -> Problem {
+    Problem::new(ProviderCode::InvalidHeader, format!("{name} {why}")).with("header", name.into())
+}
+
+#[must_use]
+pub fn invalid_path(name: &str, why: impl std::fmt::Display) -> Problem {
+    Problem::new(ProviderCode::InvalidPath, format!("{name} {why}")).with("parameter", name.into())
+}
+
+#[must_use]
+pub fn invalid_query(name: &str, why: impl std::fmt::Display) -> Problem {
+    Problem::new(ProviderCode::InvalidQuery, format!("{name} {why}")).with("parameter", name.into())
+}
+
+#[must_use]
+pub fn unknown_scenario(error: &UnknownScenario) -> Problem {
+    Problem::new(ProviderCode::UnknownScenario, error.to_string())
+        .with("validScenarios", error.valid.clone().into())
+}
+
+#[must_use]
+pub fn key_refused(refusal: KeyRefusal) -> Problem {
+    let code = match refusal {
+        KeyRefusal::InUse => ProviderCode::KeyInUse,
+        KeyRefusal::Reused => ProviderCode::KeyReused,
+        KeyRefusal::Buried => ProviderCode::Buried,
+        KeyRefusal::OfAnotherOperation(_) => ProviderCode::KeyOfAnotherOperation,
+    };
+    let problem = Problem::new(code, refusal.to_string());
+    if refusal == KeyRefusal::InUse { problem.retry_after(Duration::from_secs(1)) } else { problem }
+}
+
+/// A failure that chaos wanted.
+#[must_use]
+pub fn chaos(scenario: Scenario) -> Problem {
+    match scenario.response {
+        Response::Timeout => {
+            Problem::new(ProviderCode::Timeout, "The provider gave no answer in time; it may have acted.")
+        }
+        _ => Problem::new(ProviderCode::InternalError, "The provider failed before it did anything."),
+    }
+}
+
+/// A failure of the store: logged here, since the caller can do nothing with its cause.
+#[must_use]
+pub fn store(error: &StoreError) -> Problem {
+    tracing::error!(error = %error, "the store failed");
+    Problem::new(ProviderCode::StoreUnavailable, "The provider's store failed; nothing was done.")
+}
+
+#[cfg(test)]
+mod tests {
+    use service_kit::problem::ErrorCode;
+
+    use super::*;
+    use crate::shared::operation::Operation;
+
+    #[test]
+    fn the_journal_and_the_body_name_a_refused_key_alike() {
+        let other = KeyRefusal::OfAnotherOperation(Operation::new("a.b"));
+        for refusal in [KeyRefusal::InUse, KeyRefusal::Reused, KeyRefusal::Buried, other] {
+            assert_eq!(key_refused(refusal).code(), refusal.code());
+        }
+    }
+
+    #[test]
+    fn only_a_key_in_use_is_worth_another_try() {
+        let retryable: Vec<_> = [KeyRefusal::InUse, KeyRefusal::Reused, KeyRefusal::Buried]
+            .into_iter()
+            .filter(|refusal| {
+                let code = key_refused(*refusal).code();
+                ProviderCode::ALL.iter().any(|known| known.info().code == code && known.info().retryable)
+            })
+            .collect();
+        assert_eq!(retryable, [KeyRefusal::InUse]);
+    }
+}

@@ -1,0 +1,127 @@
+//! The responder: writes an operation's answer, with the headers that tell how it came about.
+
+use axum::{
+    Json,
+    http::{HeaderName, HeaderValue, StatusCode},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use serde_json::Value;
+use service_kit::problem::Problem;
+use utoipa::ToSchema;
+
+use super::problems;
+use crate::shared::{
+    protocol::{Answer, Reply},
+    resource::{Part, Resource, Seen},
+    store::StoreError,
+};
+
+const CHAOS_DECISION: HeaderName = HeaderName::from_static("x-chaos-decision");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// How a context's entity and its errors look over HTTP.
+pub trait Presented: Resource {
+    fn problem(error: &Self::Error) -> Problem;
+    /// The entity as `GET` shows it, without `success`: what a conflict has under `resource`.
+    fn shown(seen: &Seen<Self>) -> Value;
+}
+
+/// An entity as `GET` shows it.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Shown<V> {
+    #[schema(example = true)]
+    success: bool,
+    #[serde(flatten)]
+    view: V,
+}
+
+impl<V> Shown<V> {
+    #[must_use]
+    pub const fn new(view: V) -> Self {
+        Self { success: true, view }
+    }
+}
+
+/// Nothing stands that the key did, and nothing will.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct NothingToUndo {
+    #[schema(example = true)]
+    success: bool,
+    /// The key that was to be undone.
+    key: String,
+    /// Always `nothing_to_undo`.
+    #[schema(example = "nothing_to_undo")]
+    status: &'static str,
+}
+
+/// The answer of an undo.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+pub enum Undone<T> {
+    Done(T),
+    Nothing(NothingToUndo),
+}
+
+/// Writes an operation's answer. `view` renders the operation's own success from the facts of the
+/// entity, so that a replay is the first answer again whatever happened to the entity since; it gives
+/// none only for an entity that the operation can't have left behind.
+pub fn respond<R: Presented, V: Serialize>(
+    reply: Reply<R>,
+    success: StatusCode,
+    view: impl FnOnce(&Seen<R>, Option<&Part>) -> Option<V>,
+) -> Response {
+    let Reply { answer, decision, replayed } = reply;
+    let mut response = match answer {
+        Answer::Done { seen, part } => match view(&seen, part.as_ref()) {
+            Some(view) => (success, Json(Undone::Done(view))).into_response(),
+            None => problems::store(&unlike(seen.resource.id())).into_response(),
+        },
+        Answer::NothingToUndo { key } => {
+            let body = NothingToUndo { success: true, key: key.to_string(), status: "nothing_to_undo" };
+            (success, Json(body)).into_response()
+        }
+        Answer::Refused { error, seen } => {
+            let problem = R::problem(&error);
+            match seen {
+                Some(seen) => problem.with("resource", R::shown(&seen)),
+                None => problem,
+            }
+            .into_response()
+        }
+        Answer::Chaos { scenario } => problems::chaos(scenario).into_response(),
+        Answer::KeyRefused(refusal) => problems::key_refused(refusal).into_response(),
+        Answer::StoreFailed(error) => problems::store(&error).into_response(),
+    };
+    let headers = response.headers_mut();
+    if let Some(decision) = decision.and_then(|text| HeaderValue::try_from(text).ok()) {
+        headers.insert(CHAOS_DECISION, decision);
+    }
+    if replayed {
+        headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}
+
+/// Writes the answer of a `GET` of one entity.
+///
+/// # Errors
+/// The context's problem for an unknown id, or 503 when the store fails.
+pub fn found<R: Presented, V: Serialize>(
+    id: &str,
+    found: Result<Option<Seen<R>>, StoreError>,
+    view: impl FnOnce(&Seen<R>) -> V,
+) -> Result<Json<Shown<V>>, Problem> {
+    match found.map_err(|error| problems::store(&error))? {
+        Some(seen) => Ok(Json(Shown::new(view(&seen)))),
+        None => Err(R::problem(&R::unknown(id))),
+    }
+}
+
+fn unlike(id: &str) -> StoreError {
+    StoreError::Corrupt {
+        kind: "resource",
+        id: id.to_owned(),
+        why: "it isn't as its operation left it".to_owned(),
+    }
+}

@@ -1,0 +1,176 @@
+//! The protocol that every operation of every context follows, in one transaction:
+//! replay? → decide → load → guard → apply → record → journal; then the wait that chaos may want.
+//!
+//! It runs detached from its connection: a caller that hangs up aborts nothing.
+
+mod call;
+mod reply;
+mod unit;
+mod work;
+
+use std::{panic, sync::Arc};
+
+use tracing::Instrument;
+
+pub use call::{Call, Target};
+pub use reply::{Answer, KeyRefusal, Reply};
+pub use work::Work;
+
+use self::unit::{Begun, Concluded, Unit};
+use crate::shared::{
+    clock::Timestamp,
+    deps::Deps,
+    ids::OrderId,
+    resource::{Part, Repository, Resource, Seen},
+    store::{StoreError, Transaction},
+};
+
+/// The protocol for one kind of resource.
+pub struct Protocol<R>(Arc<Inner<R>>);
+
+struct Inner<R> {
+    deps: Deps,
+    records: Arc<dyn Repository<R>>,
+}
+
+impl<R> Clone for Protocol<R> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<R: Resource> Protocol<R> {
+    #[must_use]
+    pub fn new(deps: &Deps, records: Arc<dyn Repository<R>>) -> Self {
+        Self(Arc::new(Inner { deps: deps.clone(), records }))
+    }
+
+    /// An operation that makes a resource.
+    pub async fn create(
+        &self,
+        call: Call,
+        order: Option<OrderId>,
+        make: impl FnOnce(&mut Work<'_>) -> R + Send + 'static,
+    ) -> Reply<R> {
+        let this = self.clone();
+        detached(async move {
+            let came = this.now();
+            let concluded =
+                this.transact(call, came, move |mut unit| unit.create(order.as_ref(), make)).await;
+            this.answer(concluded).await
+        })
+        .await
+    }
+
+    /// An operation that makes a resource, which takes as long as `making`. Meanwhile its key is in
+    /// flight; if it is undone by then, nothing is committed.
+    pub async fn create_slowly(
+        &self,
+        call: Call,
+        order: Option<OrderId>,
+        making: impl Future<Output = ()> + Send + 'static,
+        make: impl FnOnce(&mut Work<'_>) -> R + Send + 'static,
+    ) -> Reply<R> {
+        let this = self.clone();
+        detached(async move {
+            let came = this.now();
+            let (begin, finish) = (call.clone(), call);
+            let concluded = match this.transact(begin, came, move |mut unit| unit.begin(order.as_ref())).await
+            {
+                Ok(Begun::Started(started)) => {
+                    making.await;
+                    this.transact(finish, came, move |mut unit| unit.finish(started, make)).await
+                }
+                Ok(Begun::Concluded(concluded)) => Ok(*concluded),
+                Err(error) => Err(error),
+            };
+            this.answer(concluded).await
+        })
+        .await
+    }
+
+    /// An operation that changes a resource, named by its id or by the key of the request that made it.
+    pub async fn change(
+        &self,
+        call: Call,
+        target: Target,
+        change: impl FnOnce(&mut Work<'_>, &mut R) -> Result<Option<Part>, R::Error> + Send + 'static,
+    ) -> Reply<R> {
+        let this = self.clone();
+        detached(async move {
+            let came = this.now();
+            let concluded = this.transact(call, came, move |mut unit| unit.change(&target, change)).await;
+            this.answer(concluded).await
+        })
+        .await
+    }
+
+    /// The resource as it is now.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn find(&self, id: String) -> Result<Option<Seen<R>>, StoreError> {
+        let inner = Arc::clone(&self.0);
+        self.0
+            .deps
+            .store
+            .transact(move |tx| match inner.records.load(tx, &id)? {
+                Some(resource) => Ok(Some(Seen {
+                    now: inner.deps.clock.now(),
+                    shipped_at: shipped_at(tx, resource.order())?,
+                    resource,
+                })),
+                None => Ok(None),
+            })
+            .await
+    }
+
+    fn now(&self) -> Timestamp {
+        self.0.deps.clock.now()
+    }
+
+    async fn transact<T: Send + 'static>(
+        &self,
+        call: Call,
+        came: Timestamp,
+        work: impl FnOnce(Unit<'_, R>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let inner = Arc::clone(&self.0);
+        self.0
+            .deps
+            .store
+            .transact(move |tx| work(Unit::new(&inner.deps, &*inner.records, tx, &call, came)))
+            .await
+    }
+
+    /// Tells what happened, waits if chaos wants it, and answers.
+    async fn answer(&self, concluded: Result<Concluded<R>, StoreError>) -> Reply<R> {
+        match concluded {
+            Ok(Concluded { reply, line, held_back }) => {
+                self.0.deps.telemetry.tell(&line);
+                if let Some(decision) = held_back {
+                    self.0.deps.timeout_delay.wait(&decision).await;
+                }
+                reply
+            }
+            Err(error) => Reply { answer: Answer::StoreFailed(error), decision: None, replayed: false },
+        }
+    }
+}
+
+fn shipped_at(tx: &dyn Transaction, order: Option<&OrderId>) -> Result<Option<Timestamp>, StoreError> {
+    let told = order.map(|order| tx.outcome(order)).transpose()?.flatten();
+    Ok(told.and_then(crate::shared::orders::Told::shipped_at))
+}
+
+/// Runs `work` as a task of its own, so that it ends whatever becomes of who waits for it.
+async fn detached<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    match tokio::spawn(work.in_current_span()).await {
+        Ok(value) => value,
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => panic::resume_unwind(panic),
+            // Tasks are cancelled only when the process ends.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}

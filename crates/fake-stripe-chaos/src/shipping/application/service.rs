@@ -1,0 +1,100 @@
+//! The use cases of shipping. Each says what it does to a label and to the ledger; replay, chaos,
+//! transaction and journal are the protocol's.
+
+use std::sync::Arc;
+
+use super::{
+    commands::{CREATE_LABEL, Cancel, CreateLabel},
+    ports::{LabelPrinter, LabelRepository},
+};
+use crate::{
+    shared::{
+        deps::Deps,
+        idempotency::LedTo,
+        ids::Key,
+        ledger::Posting,
+        protocol::{Call, Protocol, Reply},
+        resource::Seen,
+        store::StoreError,
+    },
+    shipping::domain::{Label, LabelId, Progress, Terms, tracking_number},
+};
+
+pub struct ShippingService {
+    labels: Protocol<Label>,
+    repository: Arc<LabelRepository>,
+    printer: Arc<dyn LabelPrinter>,
+    deps: Deps,
+}
+
+impl ShippingService {
+    #[must_use]
+    pub fn new(deps: &Deps, repository: Arc<LabelRepository>, printer: Arc<dyn LabelPrinter>) -> Self {
+        let labels = Protocol::new(deps, Arc::clone(&repository));
+        Self { labels, repository, printer, deps: deps.clone() }
+    }
+
+    pub async fn create_label(&self, call: Call, command: CreateLabel) -> Reply<Label> {
+        let order = command.order_id.clone();
+        let printer = Arc::clone(&self.printer);
+        let making = async move { printer.print().await };
+        self.labels
+            .create_slowly(call, order, making, |work| {
+                work.post(Posting::Labelled);
+                Label::generated(Terms {
+                    id: LabelId::mint(work.mint()),
+                    tracking_number: tracking_number(work.mint()),
+                    carrier: command.carrier,
+                    order_id: command.order_id,
+                    created_at: work.now,
+                })
+            })
+            .await
+    }
+
+    pub async fn cancel(&self, call: Call, command: Cancel) -> Reply<Label> {
+        self.labels
+            .change(call, command.target, |work, label| {
+                label.cancel(work.now)?;
+                work.post(Posting::LabelCancelled);
+                Ok(None)
+            })
+            .await
+    }
+
+    /// # Errors
+    /// When the store fails.
+    pub async fn find(&self, id: String) -> Result<Option<Seen<Label>>, StoreError> {
+        self.labels.find(id).await
+    }
+
+    /// What became of the label that a key asked for.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn progress(&self, key: Key) -> Result<Progress, StoreError> {
+        let (repository, clock) = (Arc::clone(&self.repository), Arc::clone(&self.deps.clock));
+        let takes = self.printer.takes();
+        self.deps
+            .store
+            .transact(move |tx| {
+                if let Some(record) = tx.record(&key)?
+                    && record.operation == CREATE_LABEL
+                    && let LedTo::Effect { resource: id, .. } = record.led_to
+                    && let Some(label) = repository.load(tx, &id)?
+                {
+                    return Ok(Progress::Made(label));
+                }
+                if tx.tombstone(&key)?.is_some() {
+                    return Ok(Progress::Undone);
+                }
+                Ok(tx
+                    .in_flight(&key)?
+                    .filter(|flight| flight.operation == CREATE_LABEL)
+                    .map_or(Progress::Unknown, |flight| {
+                        Progress::generating(clock.now().since(flight.since), takes)
+                    }))
+            })
+            .await
+    }
+}

@@ -1,0 +1,110 @@
+//! The endpoints of shipping.
+
+use std::sync::Arc;
+
+use axum::{
+    Json,
+    extract::{Path, State},
+    http::StatusCode,
+    response::Response,
+};
+use service_kit::{json::ValidJson, problem::Problem};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::dto::{
+    CancelRequest, CancelResponse, CreateLabelRequest, CreateLabelResponse, LabelView, ProgressResponse,
+};
+use crate::{
+    shared::{
+        deps::Deps,
+        ids::Key,
+        presentation::{
+            Asked, CallHeaders, Distribution, Shown, Undone, distribution, found, problems, respond,
+        },
+    },
+    shipping::application::{CANCEL, CONTEXT, CREATE_LABEL, ShippingService},
+};
+
+struct Shipping {
+    service: ShippingService,
+    deps: Deps,
+}
+
+/// The routes, over a service.
+pub fn routes(service: ShippingService, deps: &Deps) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(create_label))
+        .routes(routes!(cancel_label))
+        .routes(routes!(get_progress))
+        .routes(routes!(get_distribution))
+        .routes(routes!(get_label))
+        .with_state(Arc::new(Shipping { service, deps: deps.clone() }))
+}
+
+/// Make a shipping label; the answer comes when it is made.
+#[utoipa::path(
+    post, path = "/shipping/create-label", tag = "shipping", params(CallHeaders),
+    request_body = CreateLabelRequest, responses((status = 201, body = CreateLabelResponse))
+)]
+async fn create_label(
+    State(shipping): State<Arc<Shipping>>,
+    asked: Asked,
+    ValidJson { value, canonical }: ValidJson<CreateLabelRequest>,
+) -> Result<Response, Problem> {
+    let shown = value.shown();
+    let command = value.command(asked.order());
+    let call = asked.call(CREATE_LABEL, &shipping.deps.catalogue, &canonical, &shown)?;
+    let reply = shipping.service.create_label(call, command).await;
+    Ok(respond(reply, StatusCode::CREATED, |seen, _| Some(CreateLabelResponse::of(&seen.resource))))
+}
+
+/// Cancel a label, or one that is being made.
+#[utoipa::path(
+    post, path = "/shipping/cancel", tag = "shipping", params(CallHeaders), request_body = CancelRequest,
+    responses((status = 200, body = Undone<CancelResponse>))
+)]
+async fn cancel_label(
+    State(shipping): State<Arc<Shipping>>,
+    asked: Asked,
+    ValidJson { value, canonical }: ValidJson<CancelRequest>,
+) -> Result<Response, Problem> {
+    let call = asked.call(CANCEL, &shipping.deps.catalogue, &canonical, &value.shown())?;
+    let reply = shipping.service.cancel(call, value.command()).await;
+    Ok(respond(reply, StatusCode::OK, |seen, _| CancelResponse::of(&seen.resource)))
+}
+
+/// How far the label is that a request with this idempotency key asked for.
+#[utoipa::path(
+    get, path = "/shipping/by-key/{key}", tag = "shipping",
+    params(("key" = String, Path, description = "The idempotency key, percent-encoded.", min_length = 1, max_length = 255)),
+    responses((status = 200, body = ProgressResponse))
+)]
+async fn get_progress(
+    State(shipping): State<Arc<Shipping>>,
+    Path(key): Path<String>,
+) -> Result<Json<ProgressResponse>, Problem> {
+    let key: Key = key.parse().map_err(|error| problems::invalid_path("key", error))?;
+    let progress = shipping.service.progress(key.clone()).await.map_err(|error| problems::store(&error))?;
+    Ok(Json(ProgressResponse::of(&key, &progress)))
+}
+
+/// How often shipping meets which scenario.
+#[utoipa::path(
+    get, path = "/shipping/chaos/distribution", tag = "shipping", operation_id = "get_shipping_distribution",
+    responses((status = 200, body = Distribution))
+)]
+async fn get_distribution(State(shipping): State<Arc<Shipping>>) -> Json<Distribution> {
+    Json(distribution(&shipping.deps.profile, CONTEXT))
+}
+
+/// A label as the ledger has it.
+#[utoipa::path(
+    get, path = "/shipping/{labelId}", tag = "shipping", params(("labelId" = String, Path)),
+    responses((status = 200, body = Shown<LabelView>))
+)]
+async fn get_label(
+    State(shipping): State<Arc<Shipping>>,
+    Path(id): Path<String>,
+) -> Result<Json<Shown<LabelView>>, Problem> {
+    found(&id, shipping.service.find(id.clone()).await, |seen| LabelView::from(seen))
+}

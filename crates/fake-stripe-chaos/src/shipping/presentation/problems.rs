@@ -1,0 +1,55 @@
+//! The errors of shipping over HTTP.
+
+use serde_json::Value;
+use service_kit::{error_codes, problem::Problem};
+
+use super::dto::LabelView;
+use crate::{
+    shared::{presentation::Presented, resource::Seen},
+    shipping::domain::{Label, ShippingError},
+};
+
+error_codes! {
+    /// See the module.
+    pub enum ShippingCode {
+        NotFound = "label_not_found", 404, "There is no such label", final;
+        AddressRejected = "address_error", 422, "The carrier can not deliver to this address", final;
+        AlreadyCancelled = "already_cancelled", 409, "The label is already cancelled", final;
+    }
+}
+
+impl From<&ShippingError> for ShippingCode {
+    fn from(error: &ShippingError) -> Self {
+        match error {
+            ShippingError::NotFound(_) => Self::NotFound,
+            ShippingError::AddressRejected => Self::AddressRejected,
+            ShippingError::AlreadyCancelled => Self::AlreadyCancelled,
+        }
+    }
+}
+
+impl Presented for Label {
+    fn problem(error: &ShippingError) -> Problem {
+        Problem::new(ShippingCode::from(error), error.to_string())
+    }
+
+    fn shown(seen: &Seen<Self>) -> Value {
+        serde_json::to_value(LabelView::from(seen)).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_domain_and_the_body_name_an_error_alike() {
+        for error in [
+            ShippingError::NotFound(String::new()),
+            ShippingError::AddressRejected,
+            ShippingError::AlreadyCancelled,
+        ] {
+            assert_eq!(Label::problem(&error).code(), error.code());
+        }
+    }
+}
