@@ -1,0 +1,142 @@
+//! Every end that an order can have, reached for real; its history is the corpus that replay tests run
+//! again. `cargo xtask record` writes those that the corpus doesn't have.
+
+use std::{fs, path::PathBuf};
+
+use serde_json::{Value, json};
+use temporalio_client::UntypedWorkflow;
+use xtask::services::{API, PROVIDER};
+
+use crate::support::World;
+
+/// Set by `cargo xtask record`.
+const RECORD: &str = "RECORD_HISTORIES";
+
+struct Script {
+    name: &'static str,
+    requires_approval: bool,
+    plan: Value,
+    /// The step at which something is told to the order.
+    at: Option<&'static str>,
+    told: Told,
+    status: &'static str,
+}
+
+#[derive(Clone, Copy)]
+enum Told {
+    Nothing,
+    ByApi(&'static str),
+    CancelledByTemporal,
+    ResolvedByHand,
+}
+
+const fn script(name: &'static str, plan: Value, status: &'static str) -> Script {
+    Script { name, requires_approval: false, plan, at: None, told: Told::Nothing, status }
+}
+
+fn scripts() -> Vec<Script> {
+    let errors = |count: usize| json!(vec!["internal_error"; count]);
+    let none = || json!({});
+    vec![
+        script("shipped", none(), "shipped"),
+        Script {
+            requires_approval: true,
+            at: Some("awaiting_approval"),
+            told: Told::ByApi("approve"),
+            ..script("shipped-after-approval", none(), "shipped")
+        },
+        script("shipped-without-notification", json!({"notification.send": errors(1)}), "shipped"),
+        Script {
+            requires_approval: true,
+            at: Some("awaiting_approval"),
+            told: Told::ByApi("reject"),
+            ..script("rejected", none(), "rejected")
+        },
+        Script { requires_approval: true, ..script("approval-timeout", none(), "rejected") },
+        Script {
+            at: Some("creating_shipping_label"),
+            told: Told::ByApi("cancel"),
+            ..script("cancelled-while-labelled", none(), "cancelled")
+        },
+        Script {
+            at: Some("creating_shipping_label"),
+            told: Told::CancelledByTemporal,
+            ..script("cancelled-by-temporal", none(), "cancelled")
+        },
+        script("declined", json!({"payment.authorize": ["insufficient_funds"]}), "failed"),
+        script("out-of-stock", json!({"inventory.reserve": ["out_of_stock"]}), "failed"),
+        script("undeliverable", json!({"shipping.create-label": ["address_error"]}), "failed"),
+        script(
+            "compensation-retried",
+            json!({"shipping.create-label": ["address_error"], "payment.refund": errors(3)}),
+            "failed",
+        ),
+        Script {
+            at: Some("compensation_failed"),
+            told: Told::ResolvedByHand,
+            ..script(
+                "compensation-resolved",
+                json!({"inventory.reserve": ["out_of_stock"], "payment.release": errors(30)}),
+                "failed",
+            )
+        },
+        script("provider-unavailable", json!({"payment.authorize": errors(3)}), "failed"),
+    ]
+}
+
+#[tokio::test]
+async fn every_end_is_reached_and_can_be_recorded() {
+    let world = World::start_with("history", |options| {
+        options.environment.push((&API, "APPROVAL_TIMEOUT", "2s".to_owned()));
+        options.environment.push((&PROVIDER, "SHIPPING_LABEL_DURATION", "1500ms".to_owned()));
+    })
+    .await;
+    for script in scripts() {
+        play(&world, &script).await;
+    }
+    world.stop().await;
+}
+
+async fn play(world: &World, script: &Script) {
+    world.plan(script.name, &script.plan).await;
+    let mut order = world.order(script.name);
+    order["requiresApproval"] = json!(script.requires_approval);
+    world.place(&order).await;
+    if let Some(at) = script.at {
+        world.until(script.name, at, |state| state["currentStep"] == at || state["status"] == at).await;
+    }
+    let workflow = format!("order-fulfillment-{}", world.id(script.name));
+    match script.told {
+        Told::Nothing => {}
+        Told::ByApi(what) => assert_eq!(world.tell(script.name, what, None).await.0, 200),
+        Told::CancelledByTemporal => {
+            world.temporal(&["workflow", "cancel", "-w", &workflow]).await;
+        }
+        Told::ResolvedByHand => {
+            let body =
+                json!({"step": "release_payment", "note": "released in the dashboard", "actor": "ops"});
+            assert_eq!(world.tell(script.name, "resolve-compensation", Some(&body)).await.0, 200);
+        }
+    }
+    let end = world.end(script.name).await;
+    assert_eq!(end["status"], script.status, "{}: {end}", script.name);
+    if !matches!(script.told, Told::ResolvedByHand) {
+        world.must_agree(script.name, &end).await;
+    }
+    record(script.name, &workflow).await;
+}
+
+/// Histories of released workflows are never replaced, only added.
+async fn record(name: &str, workflow: &str) {
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../workflows/tests/histories"));
+    let path = folder.join(format!("{name}.json"));
+    if std::env::var_os(RECORD).is_none() || path.exists() {
+        return;
+    }
+    let client = crate::support::client().await;
+    let handle = client.get_workflow_handle::<UntypedWorkflow>(workflow.to_owned());
+    let json = handle.fetch_history(Default::default()).to_json().await.unwrap();
+    let value: Value = serde_json::from_slice(&json).unwrap();
+    fs::create_dir_all(folder).unwrap();
+    fs::write(path, serde_json::to_string_pretty(&value).unwrap() + "\n").unwrap();
+}

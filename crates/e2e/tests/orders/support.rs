@@ -1,0 +1,259 @@
+//! A stack for each test, on free ports and with a task queue of its own, over one Temporal dev server
+//! that all tests of this binary share.
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use reqwest::{Method, header::CONTENT_TYPE};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, Url};
+use tokio::sync::OnceCell;
+use xtask::{
+    services::{API, Options, PROVIDER, Ports, Service, Temporal},
+    stack::Stack,
+    temporal_cli::{Surroundings, TemporalCli},
+};
+
+/// Longer than anything here takes, on a machine that does other things too.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
+struct SharedTemporal {
+    address: String,
+    cli: TemporalCli,
+    /// Ended with the test's process, by the stack's own guard.
+    _stack: Stack,
+    _folder: TempDir,
+}
+
+static TEMPORAL: OnceCell<SharedTemporal> = OnceCell::const_new();
+
+async fn temporal() -> &'static SharedTemporal {
+    TEMPORAL
+        .get_or_init(|| async {
+            let tools = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/tools"));
+            let cli = Surroundings::from_env(tools)
+                .find()
+                .await
+                .expect("a Temporal CLI: `cargo xtask test` finds one");
+            let folder = tempfile::tempdir().unwrap();
+            let server = Temporal::DevServer(cli.clone());
+            let mut options = Options::new(folder.path().to_owned(), Ports::free().unwrap(), server);
+            options.services = Vec::new();
+            let address = options.temporal_address();
+            let stack = Stack::start(options).await.unwrap();
+            SharedTemporal { address, cli, _stack: stack, _folder: folder }
+        })
+        .await
+}
+
+/// A client of the tests' server.
+pub async fn client() -> Client {
+    let url: Url = format!("http://{}", temporal().await.address).parse().unwrap();
+    let connection = Connection::connect(ConnectionOptions::new(url).build()).await.unwrap();
+    Client::new(connection, ClientOptions::new("default").build()).unwrap()
+}
+
+/// One test's stack and its way to speak to it.
+pub struct World {
+    pub stack: Stack,
+    name: &'static str,
+    http: reqwest::Client,
+    _folder: TempDir,
+}
+
+impl World {
+    /// Everything, without chaos; waits as short as they can be.
+    pub async fn start(name: &'static str) -> Self {
+        Self::start_with(name, |_| ()).await
+    }
+
+    pub async fn start_with(name: &'static str, change: impl FnOnce(&mut Options)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let shared = Temporal::At(temporal().await.address.clone());
+        let mut options = Options::new(folder.path().to_owned(), Ports::free().unwrap(), shared);
+        options.task_queue = name.to_owned();
+        options.environment = vec![
+            (&PROVIDER, "SHIPPING_LABEL_DURATION", "200ms".to_owned()),
+            (&PROVIDER, "CHAOS_TIMEOUT_DELAY", "100ms".to_owned()),
+            (&API, "ACTIVITY_RETRY_INITIAL", "50ms".to_owned()),
+            (&API, "ACTIVITY_RETRY_MAXIMUM", "200ms".to_owned()),
+            (&API, "COMPENSATION_RETRY_INITIAL", "1s".to_owned()),
+            (&API, "COMPENSATION_RETRY_MAXIMUM", "2s".to_owned()),
+        ];
+        change(&mut options);
+        let stack = Stack::start(options).await.unwrap();
+        Self { stack, name, http: reqwest::Client::new(), _folder: folder }
+    }
+
+    /// The id of one of the test's orders; no other test has it.
+    pub fn id(&self, order: &str) -> String {
+        format!("{}-{order}", self.name)
+    }
+
+    /// Two books for 59.98.
+    pub fn order(&self, order: &str) -> Value {
+        json!({
+            "orderId": self.id(order),
+            "customerId": format!("customer-of-{}", self.name),
+            "customerEmail": "ada.lovelace@example.com",
+            "items": [{"sku": "book", "quantity": 2, "price": 29.99}],
+            "totalAmount": 59.98,
+            "shippingAddress": {
+                "street": "12 Analytical Row", "city": "London", "state": "LDN", "zip": "W1", "country": "GB"
+            },
+        })
+    }
+
+    pub async fn call(
+        &self,
+        service: &Service,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> (u16, Value) {
+        let mut request = self.http.request(method, format!("{}{path}", self.stack.url(service)));
+        if let Some(body) = body {
+            request = request.header(CONTENT_TYPE, "application/json").body(body.to_string());
+        }
+        let response = request.send().await.unwrap();
+        let status = response.status().as_u16();
+        let text = response.text().await.unwrap();
+        (status, serde_json::from_str(&text).unwrap_or(Value::String(text)))
+    }
+
+    pub async fn place(&self, order: &Value) -> Value {
+        let (status, body) = self.call(&API, Method::POST, "/api/v1/order", Some(order)).await;
+        assert_eq!(status, 201, "{body}");
+        body
+    }
+
+    fn path(&self, order: &str, rest: &str) -> String {
+        format!("/api/v1/order/order-fulfillment-{}/{rest}", self.id(order))
+    }
+
+    /// Tells an order something, with a body or without.
+    pub async fn tell(&self, order: &str, what: &str, body: Option<&Value>) -> (u16, Value) {
+        self.call(&API, Method::POST, &self.path(order, what), body).await
+    }
+
+    pub async fn status(&self, order: &str) -> Value {
+        let (status, body) = self.call(&API, Method::GET, &self.path(order, "status"), None).await;
+        assert_eq!(status, 200, "{body}");
+        body
+    }
+
+    /// The final state.
+    pub async fn end(&self, order: &str) -> Value {
+        let path = self.path(order, &format!("result?timeout={}", PATIENCE.as_secs()));
+        let (status, body) = self.call(&API, Method::GET, &path, None).await;
+        assert_eq!(status, 200, "{body}");
+        body
+    }
+
+    /// Waits until the order's state is as wanted.
+    pub async fn until(&self, order: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let state = self.status(order).await;
+            if wanted(&state) {
+                return state;
+            }
+            assert!(Instant::now() < deadline, "{order} never was {what}: {state}");
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+    }
+
+    pub async fn until_step(&self, order: &str, step: &str) -> Value {
+        self.until(order, step, |state| state["currentStep"] == step).await
+    }
+
+    /// Decides how the provider treats an order's calls.
+    pub async fn plan(&self, order: &str, plan: &Value) {
+        let path = format!("/chaos/plans/{}", self.id(order));
+        let (status, body) = self.call(&PROVIDER, Method::PUT, &path, Some(plan)).await;
+        assert!((200..300).contains(&status), "{body}");
+    }
+
+    /// All that the provider remembers of an order.
+    pub async fn ledger(&self, order: &str) -> Value {
+        let path = format!("/ledger/orders/{}", self.id(order));
+        let (status, body) = self.call(&PROVIDER, Method::GET, &path, None).await;
+        assert_eq!(status, 200, "{body}");
+        body
+    }
+
+    /// The provider's calls of one operation for an order, oldest first.
+    pub async fn journal(&self, order: &str, operation: &str) -> Vec<Value> {
+        let path = format!("/journal?orderId={}&operation={operation}&limit=100", self.id(order));
+        let (status, body) = self.call(&PROVIDER, Method::GET, &path, None).await;
+        assert_eq!(status, 200, "{body}");
+        body["entries"].as_array().unwrap_or_else(|| panic!("{body}")).clone()
+    }
+
+    /// Tells the provider what became of the order, and requires that its ledger agrees.
+    pub async fn must_agree(&self, order: &str, end: &Value) {
+        let outcome = if end["status"] == "shipped" { "shipped" } else { "not_shipped" };
+        let path = format!("/ledger/orders/{}/outcome", self.id(order));
+        let (status, body) =
+            self.call(&PROVIDER, Method::PUT, &path, Some(&json!({"outcome": outcome}))).await;
+        assert!((200..300).contains(&status), "{body}");
+        let path = format!("/verdict?final=true&orderId={}", self.id(order));
+        let (_, verdict) = self.call(&PROVIDER, Method::GET, &path, None).await;
+        assert_eq!(verdict["contradictions"], json!([]), "{verdict}\n{}", self.ledger(order).await);
+        assert_eq!(verdict["orders"], 1, "{verdict}");
+    }
+
+    /// Places an order and follows it to its end, where ledger and order must agree.
+    pub async fn run(&self, order: &str) -> Value {
+        self.place(&self.order(order)).await;
+        let end = self.end(order).await;
+        self.must_agree(order, &end).await;
+        end
+    }
+
+    /// Runs the Temporal CLI against the tests' server.
+    pub async fn temporal(&self, arguments: &[&str]) -> String {
+        let shared = temporal().await;
+        let output = tokio::process::Command::new(shared.cli.path())
+            .args(arguments)
+            .args(["--address", &shared.address])
+            .output()
+            .await
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// Sends a signal as the Temporal CLI does, with the payload as it is or with none.
+    pub async fn signal(&self, order: &str, name: &str, payload: Option<&str>) {
+        let id = format!("order-fulfillment-{}", self.id(order));
+        let mut arguments = vec!["workflow", "signal", "-w", &id, "--name", name];
+        if let Some(payload) = payload {
+            arguments.extend(["--input", payload]);
+        }
+        self.temporal(&arguments).await;
+    }
+
+    pub fn log(&self, service: &Service) -> String {
+        std::fs::read_to_string(self.stack.log(service)).unwrap()
+    }
+
+    pub async fn metrics(&self, service: &Service) -> String {
+        let (status, text) = self.call(service, Method::GET, "/metrics", None).await;
+        assert_eq!(status, 200);
+        text.as_str().unwrap().to_owned()
+    }
+
+    pub async fn stop(mut self) {
+        self.stack.stop(|_, _| ()).await.unwrap();
+    }
+}
+
+/// The names of a list's members, in their order.
+pub fn names(list: &Value) -> Vec<&str> {
+    list.as_array().unwrap().iter().map(|member| member["name"].as_str().unwrap()).collect()
+}

@@ -1,0 +1,86 @@
+//! Runs recorded histories again. A history of a released workflow must replay for ever: where one
+//! doesn't, a running order somewhere would be stuck, so the change needs `patched`.
+//!
+//! `cargo xtask record` adds the histories of ends that the folder doesn't have yet.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use temporalio_client::WorkflowHistory;
+use temporalio_macros::{workflow, workflow_methods};
+use temporalio_sdk::{
+    WorkflowContext, WorkflowResult,
+    workflow_replayer::{
+        WorkflowReplayError, WorkflowReplayFailure, WorkflowReplayer, WorkflowReplayerOptions,
+    },
+};
+use workflows::order_fulfillment::OrderFulfillment;
+
+/// The ends an order can have, each with a history of its own.
+const ENDS: &[&str] = &[
+    "shipped",
+    "shipped-after-approval",
+    "shipped-without-notification",
+    "rejected",
+    "approval-timeout",
+    "cancelled-while-labelled",
+    "cancelled-by-temporal",
+    "declined",
+    "out-of-stock",
+    "undeliverable",
+    "compensation-retried",
+    "compensation-resolved",
+    "provider-unavailable",
+];
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/histories")
+}
+
+fn history(path: &PathBuf) -> WorkflowHistory {
+    let json = fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    WorkflowHistory::from_json(&json).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+#[tokio::test]
+async fn every_recorded_history_replays() {
+    let options = WorkflowReplayerOptions::new().register_workflow::<OrderFulfillment>().unwrap().build();
+    let replayer = WorkflowReplayer::new(options).unwrap();
+    let mut paths: Vec<PathBuf> =
+        fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    for path in &paths {
+        if let Err(error) = replayer.replay_workflow(history(path)).await {
+            panic!("{} no longer replays: {error}", path.display());
+        }
+    }
+    let names: Vec<_> = paths.iter().map(|path| path.file_stem().unwrap().to_str().unwrap()).collect();
+    for end in ENDS {
+        assert!(names.contains(end), "no history ends {end}: `cargo xtask record` records it");
+    }
+}
+
+/// The order workflow with a change that no `patched` guards: it waits before it begins.
+#[workflow]
+#[derive(Default)]
+struct Mutated;
+
+#[workflow_methods]
+impl Mutated {
+    #[run(name = "orderFulfillmentWorkflow")]
+    async fn run(ctx: &mut WorkflowContext<Self>, _input: serde_json::Value) -> WorkflowResult<()> {
+        ctx.timer(Duration::from_secs(1)).await;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_change_without_a_patch_is_found_out() {
+    let options = WorkflowReplayerOptions::new().register_workflow::<Mutated>().unwrap().build();
+    let replayer = WorkflowReplayer::new(options).unwrap();
+    let result = replayer.replay_workflow(history(&folder().join("shipped.json"))).await;
+    assert!(
+        matches!(result, Err(WorkflowReplayError::Replay(WorkflowReplayFailure::Nondeterminism { .. }))),
+        "{:?}",
+        result.map(|_| ())
+    );
+}
