@@ -102,7 +102,7 @@ impl Configuration for Config {
 
 /// Temporal's timers are whole milliseconds, at least one, and a year is longer than any of these waits.
 fn millis(text: &str) -> Result<u64, String> {
-    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    const YEAR: Duration = Duration::from_hours(365 * 24);
     let duration = config::duration(text)?;
     if duration < Duration::from_millis(1) || duration > YEAR {
         return Err("must be from 1ms to 365days".to_owned());

@@ -75,7 +75,7 @@ impl OrderGateway for Script {
 
     async fn wait(&self, id: &WorkflowId, _: Duration) -> Result<Awaited, GatewayError> {
         let state = self.state(id).await?;
-        Ok(if state.status.is_final() { Awaited::Ended(state) } else { Awaited::StillRunning })
+        Ok(if state.status.is_final() { Awaited::Ended(Box::new(state)) } else { Awaited::StillRunning })
     }
 
     async fn signal(&self, _: &WorkflowId, signal: OrderSignal) -> Result<(), GatewayError> {
@@ -242,7 +242,8 @@ async fn bad_orders_start_nothing() {
 
 #[tokio::test]
 async fn what_the_gateway_cannot_do_is_a_problem_of_its_own() {
-    let table: [(fn() -> GatewayError, u16, &str); 5] = [
+    type Failure = fn() -> GatewayError;
+    let table: [(Failure, u16, &str); 5] = [
         (|| GatewayError::NotFound, 404, "order_not_found"),
         (|| GatewayError::WorkerUnavailable, 503, "worker_unavailable"),
         (|| GatewayError::Unavailable("down".to_owned()), 503, "temporal_unavailable"),

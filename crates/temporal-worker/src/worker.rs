@@ -84,7 +84,7 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
         let stopping = async {
             stop.await;
             shut_down();
-            std::future::pending().await
+            std::future::pending::<()>().await;
         };
         tokio::select! {
             result = worker.run() => result?,

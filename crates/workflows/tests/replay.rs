@@ -3,6 +3,8 @@
 //!
 //! `cargo xtask record` adds the histories of ends that the folder doesn't have yet.
 
+#![allow(clippy::disallowed_methods, reason = "a test may read files")]
+
 use std::{fs, path::PathBuf, time::Duration};
 
 use temporalio_client::WorkflowHistory;
@@ -81,6 +83,6 @@ async fn a_change_without_a_patch_is_found_out() {
     assert!(
         matches!(result, Err(WorkflowReplayError::Replay(WorkflowReplayFailure::Nondeterminism { .. }))),
         "{:?}",
-        result.map(|_| ())
+        result.map(|()| ())
     );
 }

@@ -4,7 +4,7 @@
 use std::{fs, path::PathBuf};
 
 use serde_json::{Value, json};
-use temporalio_client::UntypedWorkflow;
+use temporalio_client::{UntypedWorkflow, WorkflowFetchHistoryOptions};
 use xtask::services::{API, PROVIDER};
 
 use crate::support::World;
@@ -135,7 +135,7 @@ async fn record(name: &str, workflow: &str) {
     }
     let client = crate::support::client().await;
     let handle = client.get_workflow_handle::<UntypedWorkflow>(workflow.to_owned());
-    let json = handle.fetch_history(Default::default()).to_json().await.unwrap();
+    let json = handle.fetch_history(WorkflowFetchHistoryOptions::default()).to_json().await.unwrap();
     let value: Value = serde_json::from_slice(&json).unwrap();
     fs::create_dir_all(folder).unwrap();
     fs::write(path, serde_json::to_string_pretty(&value).unwrap() + "\n").unwrap();

@@ -18,7 +18,7 @@ use xtask::{
 };
 
 /// Longer than anything here takes, on a machine that does other things too.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 struct SharedTemporal {

@@ -87,7 +87,7 @@ pub struct ListedOrder {
 /// What waiting for an order gave.
 #[derive(Debug, Clone)]
 pub enum Awaited {
-    Ended(OrderState),
+    Ended(Box<OrderState>),
     StillRunning,
 }
 
@@ -124,6 +124,6 @@ pub trait OrderGateway: Send + Sync {
     /// Tells a running order something; `NotFound` where it has ended.
     async fn signal(&self, id: &WorkflowId, signal: OrderSignal) -> Result<(), GatewayError>;
 
-    /// Newest first.
+    /// Those that run first, then by their end, the last first.
     async fn list(&self, filter: &OrderFilter, limit: u8, page: Vec<u8>) -> Result<OrderPage, GatewayError>;
 }

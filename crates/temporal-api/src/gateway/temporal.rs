@@ -12,8 +12,8 @@ use temporal_connection::{
     search_attributes::{self as registration, SearchAttributes as Registered},
 };
 use temporalio_client::{
-    Client, NamespacedClient, WorkflowHandle, WorkflowIdConflictPolicy, WorkflowIdReusePolicy,
-    WorkflowSignalOptions, WorkflowStartOptions,
+    Client, NamespacedClient, WorkflowGetResultOptions, WorkflowHandle, WorkflowIdConflictPolicy,
+    WorkflowIdReusePolicy, WorkflowQueryOptions, WorkflowSignalOptions, WorkflowStartOptions,
     errors::{WorkflowGetResultError, WorkflowInteractionError, WorkflowQueryError, WorkflowStartError},
     tonic::{Code, IntoRequest, Status},
 };
@@ -89,6 +89,31 @@ impl TemporalGateway {
         Ok(self.link()?.client.get_workflow_handle(id.as_str()))
     }
 
+    /// Gives the run's id.
+    async fn try_start(
+        &self,
+        link: &Link,
+        input: &OrderInput,
+        correlation: &CorrelationId,
+    ) -> Result<String, WorkflowStartError> {
+        let workflow_id = ids::order_workflow_id(&input.order_id);
+        let mut memo = MemoValues::new();
+        memo.insert(ids::CORRELATION_FIELD, correlation.to_string())
+            .insert(ids::ORDER_ID_MEMO, input.order_id.clone())
+            .insert(ids::CUSTOMER_ID_MEMO, input.customer_id.clone())
+            .insert(ids::AMOUNT_MEMO, input.amount);
+        let options = WorkflowStartOptions::new(self.task_queue.clone(), workflow_id)
+            .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicateFailedOnly)
+            .id_conflict_policy(WorkflowIdConflictPolicy::Fail)
+            .maybe_search_attributes(input.search_attributes.then(|| attributes(input)))
+            .memo(memo)
+            .header(header(correlation))
+            .static_summary(format!("order {}", input.order_id))
+            .build();
+        let handle = link.client.start_workflow(OrderFulfillment::run, input.clone(), options).await?;
+        Ok(handle.run_id().unwrap_or_default().to_owned())
+    }
+
     /// A query that no worker answered, or Temporal itself that didn't?
     async fn blame(&self) -> GatewayError {
         let Ok(link) = self.link() else {
@@ -110,29 +135,20 @@ impl OrderGateway for TemporalGateway {
         correlation: &CorrelationId,
     ) -> Result<Started, GatewayError> {
         let link = self.link()?;
-        let workflow_id = WorkflowId::of_order(&input.order_id);
         input.search_attributes = link.search_attributes == Registered::Usable;
-        let mut memo = MemoValues::new();
-        memo.insert(ids::CORRELATION_FIELD, correlation.to_string())
-            .insert(ids::ORDER_ID_MEMO, input.order_id.clone())
-            .insert(ids::CUSTOMER_ID_MEMO, input.customer_id.clone())
-            .insert(ids::AMOUNT_MEMO, input.amount);
-        let options = WorkflowStartOptions::new(self.task_queue.clone(), workflow_id.as_str().to_owned())
-            .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicateFailedOnly)
-            .id_conflict_policy(WorkflowIdConflictPolicy::Fail)
-            .maybe_search_attributes(input.search_attributes.then(|| attributes(&input)))
-            .memo(memo)
-            .header(header(correlation))
-            .static_summary(format!("order {}", input.order_id))
-            .build();
-        let handle = within(link.client.start_workflow(OrderFulfillment::run, input, options)).await??;
-        let run_id = handle.run_id().unwrap_or_default().to_owned();
-        Ok(Started { workflow_id, run_id })
+        let workflow_id = WorkflowId::of_order(&input.order_id);
+        let mut started = within(self.try_start(link, &input, correlation)).await?;
+        if matches!(&started, Err(WorkflowStartError::Rpc(status)) if is_forgotten(status)) {
+            // A development server that was started anew knows nothing of what the old one was told.
+            within(registration::ensure_patiently(&link.client)).await?;
+            started = within(self.try_start(link, &input, correlation)).await?;
+        }
+        Ok(Started { workflow_id, run_id: started? })
     }
 
     async fn state(&self, id: &WorkflowId) -> Result<OrderState, GatewayError> {
         let handle = self.handle(id)?;
-        let query = handle.query(OrderFulfillment::status, (), Default::default());
+        let query = handle.query(OrderFulfillment::status, (), WorkflowQueryOptions::default());
         match tokio::time::timeout(CALL_TIMEOUT, query).await {
             Ok(Ok(state)) => Ok(state),
             Ok(Err(WorkflowQueryError::NotFound(_))) => Err(GatewayError::NotFound),
@@ -146,22 +162,26 @@ impl OrderGateway for TemporalGateway {
 
     async fn wait(&self, id: &WorkflowId, at_most: Duration) -> Result<Awaited, GatewayError> {
         let handle = self.handle(id)?;
-        let Ok(result) = tokio::time::timeout(at_most, handle.get_result(Default::default())).await else {
+        let Ok(result) =
+            tokio::time::timeout(at_most, handle.get_result(WorkflowGetResultOptions::default())).await
+        else {
             return Ok(Awaited::StillRunning);
         };
         match result {
-            Ok(state) => Ok(Awaited::Ended(state)),
+            Ok(state) => Ok(Awaited::Ended(Box::new(state))),
             Err(WorkflowGetResultError::Failed(error)) => match &*error {
                 IncomingError::Application(failure) => match failure.details::<OrderState>() {
-                    Ok(Some(state)) => Ok(Awaited::Ended(state)),
-                    _ => self.state(id).await.map(Awaited::Ended),
+                    Ok(Some(state)) => Ok(Awaited::Ended(Box::new(state))),
+                    _ => self.state(id).await.map(Box::new).map(Awaited::Ended),
                 },
-                _ => self.state(id).await.map(Awaited::Ended),
+                _ => self.state(id).await.map(Box::new).map(Awaited::Ended),
             },
             Err(WorkflowGetResultError::NotFound(_)) => Err(GatewayError::NotFound),
             Err(WorkflowGetResultError::Rpc(status)) => Err(status.into()),
             // Terminated or timed out from outside: what it had reached is what there is to tell.
-            Err(error) if error.is_workflow_outcome() => self.state(id).await.map(Awaited::Ended),
+            Err(error) if error.is_workflow_outcome() => {
+                self.state(id).await.map(Box::new).map(Awaited::Ended)
+            }
             Err(error) => Err(GatewayError::Failed(Box::new(error))),
         }
     }
@@ -247,6 +267,11 @@ fn header(correlation: &CorrelationId) -> Header {
         ..Default::default()
     };
     Header { fields: [(ids::CORRELATION_FIELD.to_owned(), payload)].into() }
+}
+
+/// The namespace lost the search attributes that it had.
+fn is_forgotten(status: &Status) -> bool {
+    status.code() == Code::InvalidArgument && status.message().contains("search attribute")
 }
 
 /// Nobody answered, as far as the server can tell.

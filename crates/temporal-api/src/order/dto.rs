@@ -288,7 +288,7 @@ pub struct ResolutionBody {
     actor: String,
 }
 
-/// One page of orders, newest first.
+/// One page of orders.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrdersBody {

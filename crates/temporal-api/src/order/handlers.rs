@@ -18,7 +18,7 @@ use super::{
 };
 use crate::gateway::{Awaited, WorkflowId};
 
-const LONGEST_WAIT: Duration = Duration::from_secs(300);
+const LONGEST_WAIT: Duration = Duration::from_mins(5);
 
 /// Places an order: starts its workflow, `order-fulfillment-{orderId}`.
 #[utoipa::path(
@@ -102,7 +102,7 @@ pub(super) async fn result(
     let id = order(&id)?;
     let at_most = Duration::from_secs(query.timeout).min(LONGEST_WAIT);
     match orders.gateway.wait(&id, at_most).await.map_err(|error| problem(&id, error))? {
-        Awaited::Ended(state) => Ok((StatusCode::OK, Json(StateBody::of_result(&id, state)))),
+        Awaited::Ended(state) => Ok((StatusCode::OK, Json(StateBody::of_result(&id, *state)))),
         Awaited::StillRunning => {
             let state = orders.gateway.state(&id).await.map_err(|error| problem(&id, error))?;
             Ok((StatusCode::ACCEPTED, Json(StateBody::new(&id, state))))

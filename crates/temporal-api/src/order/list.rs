@@ -19,7 +19,7 @@ use crate::gateway::OrderFilter;
 const DEFAULT_LIMIT: u8 = 20;
 const MAX_LIMIT: u8 = 100;
 
-/// Lists orders, newest first.
+/// Lists orders: those that run, then those that ended, the last first.
 #[utoipa::path(
     get,
     path = "/api/v1/orders",

@@ -153,13 +153,13 @@ pub struct ResolutionRequest {
 }
 
 impl FromJson for ResolutionRequest {
-    fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let object = node.object(faults)?;
-        let compensation = object.required_with("step", faults, |node, faults| {
-            let name = node.string(faults)?;
+    fn from_json(body: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let object = body.object(faults)?;
+        let compensation = object.required_with("step", faults, |step, faults| {
+            let name = step.string(faults)?;
             Compensation::by_name(&name).or_else(|| {
                 let names = Compensation::ALL.map(Compensation::name).join(", ");
-                node.fault(faults, format!("must be one of {names}"))
+                step.fault(faults, format!("must be one of {names}"))
             })
         });
         let note: Option<Text> = object.required("note", faults);

@@ -44,7 +44,7 @@ impl Provider {
     /// When no HTTP client can be made on this machine.
     pub fn new(base_url: &str) -> reqwest::Result<Self> {
         // Each call has the time its policy gives it; this bounds what a policy forgot.
-        Ok(Self { http: client::build(Duration::from_secs(60))?, base: base_url.to_owned() })
+        Ok(Self { http: client::build(Duration::from_mins(1))?, base: base_url.to_owned() })
     }
 
     /// # Errors
