@@ -2,17 +2,20 @@
 //! truth: every effect is in its ledger, and its verdict says whether an order's end fits it.
 //!
 //! Each context is a slice of its own (`domain`, `application`, `infrastructure`, `presentation`), which
-//! knows [`shared`] and no other context. `truth` looks across them, through the ledger alone.
+//! knows [`shared`] and no other context. `truth` looks across them, through the ledger alone, and
+//! `control` tells chaos what to do.
 
 pub mod app;
 pub mod config;
 pub mod shared;
 
+mod control;
 mod inventory;
 mod notification;
 mod payment;
 mod shipping;
+mod truth;
 
 /// Every slice of the service.
 const SLICES: &[shared::slice::Slice] =
-    &[payment::SLICE, inventory::SLICE, shipping::SLICE, notification::SLICE];
+    &[payment::SLICE, inventory::SLICE, shipping::SLICE, notification::SLICE, truth::SLICE, control::SLICE];

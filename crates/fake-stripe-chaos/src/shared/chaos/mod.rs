@@ -18,4 +18,4 @@ pub use draw::draw;
 pub use engine::{About, Attempts, Chaos, ChaosKey, KeyedChaos, PlannedScript, Plans};
 pub use profile::{Profile, ProfileName, Share};
 pub use scenario::{Effect, INTERNAL_ERROR, Response, SUCCESS, Scenario, TIMEOUT, TIMEOUT_AFTER_COMMIT};
-pub use script::{Script, UnknownScenario};
+pub use script::{Script, UnknownScenario, scenario};

@@ -71,11 +71,12 @@ pub fn chaos(scenario: Scenario) -> Problem {
     }
 }
 
-/// A failure of the store: logged here, since the caller can do nothing with its cause.
-#[must_use]
-pub fn store(error: &StoreError) -> Problem {
-    tracing::error!(error = %error, "the store failed");
-    Problem::new(ProviderCode::StoreUnavailable, "The provider's store failed; nothing was done.")
+/// Logged here, since the caller can do nothing with its cause.
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(error = %error, "the store failed");
+        Self::new(ProviderCode::StoreUnavailable, "The provider's store failed; nothing was done.")
+    }
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ pub fn respond<R: Presented, V: Serialize>(
     let mut response = match answer {
         Answer::Done { seen, part } => match view(&seen, part.as_ref()) {
             Some(view) => (success, Json(Undone::Done(view))).into_response(),
-            None => problems::store(&unlike(seen.resource.id())).into_response(),
+            None => Problem::from(unlike(seen.resource.id())).into_response(),
         },
         Answer::NothingToUndo { key } => {
             let body = NothingToUndo { success: true, key: key.to_string(), status: "nothing_to_undo" };
@@ -91,7 +91,7 @@ pub fn respond<R: Presented, V: Serialize>(
         }
         Answer::Chaos { scenario } => problems::chaos(scenario).into_response(),
         Answer::KeyRefused(refusal) => problems::key_refused(refusal).into_response(),
-        Answer::StoreFailed(error) => problems::store(&error).into_response(),
+        Answer::StoreFailed(error) => Problem::from(error).into_response(),
     };
     let headers = response.headers_mut();
     if let Some(decision) = decision.and_then(|text| HeaderValue::try_from(text).ok()) {
@@ -112,7 +112,7 @@ pub fn found<R: Presented, V: Serialize>(
     found: Result<Option<Seen<R>>, StoreError>,
     view: impl FnOnce(&Seen<R>) -> V,
 ) -> Result<Json<Shown<V>>, Problem> {
-    match found.map_err(|error| problems::store(&error))? {
+    match found? {
         Some(seen) => Ok(Json(Shown::new(view(&seen)))),
         None => Err(R::problem(&R::unknown(id))),
     }

@@ -84,7 +84,7 @@ async fn get_progress(
     Path(key): Path<String>,
 ) -> Result<Json<ProgressResponse>, Problem> {
     let key: Key = key.parse().map_err(|error| problems::invalid_path("key", error))?;
-    let progress = shipping.service.progress(key.clone()).await.map_err(|error| problems::store(&error))?;
+    let progress = shipping.service.progress(key.clone()).await?;
     Ok(Json(ProgressResponse::of(&key, &progress)))
 }
 

@@ -1,0 +1,7 @@
+//! What chaos can be told.
+
+mod commands;
+mod service;
+
+pub use commands::Plan;
+pub use service::ControlService;

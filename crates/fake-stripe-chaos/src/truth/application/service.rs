@@ -1,0 +1,171 @@
+//! The use cases of the truth.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use super::commands::{JournalQuery, TellOutcome, VerdictQuery};
+use crate::{
+    shared::{
+        clock::{Clock, Timestamp},
+        deps::Deps,
+        ids::OrderId,
+        journal::Line,
+        ledger::{Entry, NewEntry, Posting, Totals},
+        orders::{Outcome, Told},
+        store::{Store, StoreError, Transaction},
+    },
+    truth::domain::{Facts, TruthError, Verdict},
+};
+
+pub struct TruthService {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+}
+
+/// All that one order ever caused.
+#[derive(Debug, Clone)]
+pub struct OrderHistory {
+    pub told: Option<Told>,
+    pub entries: Vec<Entry>,
+}
+
+impl TruthService {
+    #[must_use]
+    pub fn new(deps: &Deps) -> Self {
+        Self { store: Arc::clone(&deps.store), clock: Arc::clone(&deps.clock) }
+    }
+
+    /// # Errors
+    /// When the store fails.
+    pub async fn totals(&self) -> Result<Totals, StoreError> {
+        self.store.transact(|tx| tx.totals()).await
+    }
+
+    /// # Errors
+    /// When the store fails, or [`TruthError::UnknownOrder`] inside.
+    pub async fn history(&self, order: OrderId) -> Result<Result<OrderHistory, TruthError>, StoreError> {
+        self.store
+            .transact(move |tx| {
+                if !tx.knows_order(&order)? {
+                    return Ok(Err(TruthError::UnknownOrder(order.to_string())));
+                }
+                Ok(Ok(OrderHistory { told: tx.outcome(&order)?, entries: tx.entries_of(Some(&order))? }))
+            })
+            .await
+    }
+
+    /// Notes how an order ended. The reservation of an order that shipped is used by that, and no longer
+    /// expires. The same again changes nothing; an order that didn't ship may be tried again, and ship.
+    ///
+    /// # Errors
+    /// When the store fails, or [`TruthError::AlreadyShipped`] inside.
+    pub async fn tell(&self, command: TellOutcome) -> Result<Result<Told, TruthError>, StoreError> {
+        let now = self.clock.now();
+        self.store
+            .transact(move |tx| {
+                let TellOutcome { order_id: order, outcome } = command;
+                match tx.outcome(&order)? {
+                    Some(told) if told.outcome == outcome => return Ok(Ok(told)),
+                    Some(Told { outcome: Outcome::Shipped, .. }) => {
+                        return Ok(Err(TruthError::AlreadyShipped));
+                    }
+                    Some(Told { outcome: Outcome::NotShipped, .. }) | None => {}
+                }
+                let told = Told { outcome, at: now };
+                tx.set_outcome(&order, told)?;
+                if outcome == Outcome::Shipped {
+                    fulfil(tx, &order, now)?;
+                }
+                Ok(Ok(told))
+            })
+            .await
+    }
+
+    /// # Errors
+    /// When the store fails.
+    pub async fn verdict(&self, query: VerdictQuery) -> Result<Verdict, StoreError> {
+        let now = self.clock.now();
+        self.store
+            .transact(move |tx| {
+                let mut verdict = Verdict::default();
+                if let Some(order) = query.order_id {
+                    verdict.judge(&facts(tx, Some(order), now)?, query.everything_is_over);
+                    return Ok(verdict);
+                }
+                for order in tx.orders()? {
+                    verdict.judge(&facts(tx, Some(order), now)?, query.everything_is_over);
+                }
+                verdict.judge(&facts(tx, None, now)?, query.everything_is_over);
+                let mut of_entries = Totals::default();
+                tx.each_entry(&mut |entry| of_entries.post(&entry.entry.posting))?;
+                verdict.judge_totals(&tx.totals()?, &of_entries);
+                Ok(verdict)
+            })
+            .await
+    }
+
+    /// The lines that fit, the newest first, each with its number.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn journal(&self, query: JournalQuery) -> Result<Vec<(u64, Line)>, StoreError> {
+        self.store
+            .transact(move |tx| {
+                let mut lines = Vec::new();
+                tx.each_line(&mut |number, line| {
+                    if lines.len() < query.limit && query.fits(line) {
+                        lines.push((number, line.clone()));
+                    }
+                    lines.len() < query.limit
+                })?;
+                Ok(lines)
+            })
+            .await
+    }
+
+    /// Forgets the journal, and says how many lines it had.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn forget_journal(&self) -> Result<usize, StoreError> {
+        self.store.transact(|tx| tx.forget()).await
+    }
+}
+
+impl JournalQuery {
+    fn fits(&self, line: &Line) -> bool {
+        let same = |wanted: &Option<String>, found: Option<&str>| {
+            wanted.as_deref().is_none_or(|wanted| found == Some(wanted))
+        };
+        same(&self.operation, Some(line.operation.name()))
+            && same(&self.order_id, line.order.as_ref().map(OrderId::as_str))
+            && same(&self.scenario, line.decided.as_ref().map(|decided| decided.decision.scenario.name))
+    }
+}
+
+/// Enters into the ledger that the reservations of an order were used.
+fn fulfil(tx: &mut dyn Transaction, order: &OrderId, now: Timestamp) -> Result<(), StoreError> {
+    let facts = facts(tx, Some(order.clone()), now)?;
+    for reservation in facts.live_reservations() {
+        tx.append(NewEntry {
+            at: now,
+            operation: None,
+            order: Some(order.clone()),
+            key: None,
+            resource: Some(reservation.to_owned()),
+            posting: Posting::Fulfilled,
+        })?;
+    }
+    Ok(())
+}
+
+fn facts(tx: &dyn Transaction, order: Option<OrderId>, now: Timestamp) -> Result<Facts, StoreError> {
+    let entries = tx.entries_of(order.as_ref())?;
+    let mut tombstones = BTreeMap::new();
+    for key in entries.iter().filter_map(|entry| entry.entry.key.as_ref()) {
+        if let Some(sequence) = tx.tombstone(key)? {
+            tombstones.insert(key.clone(), sequence);
+        }
+    }
+    let told = order.as_ref().map(|order| tx.outcome(order)).transpose()?.flatten();
+    Ok(Facts { order, told, entries, tombstones, now })
+}

@@ -1,0 +1,10 @@
+//! What an order's entries come to, and what they may not come to.
+
+mod error;
+mod facts;
+mod rules;
+mod verdict;
+
+pub use error::TruthError;
+pub use facts::Facts;
+pub use verdict::{Contradiction, Verdict};

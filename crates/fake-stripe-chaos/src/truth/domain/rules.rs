@@ -1,0 +1,360 @@
+//! The rules: what may never be found in a ledger. Each says in words what it found.
+
+use super::facts::Facts;
+use crate::shared::{
+    ledger::{Posting, Totals},
+    orders::Outcome,
+};
+
+/// A rule's name, and what it finds wrong.
+pub type Rule = (&'static str, fn(&Facts) -> Option<String>);
+
+/// The rules that every order has to keep. The first four bind an order that shipped, the next four one
+/// that didn't, the last two any.
+pub const RULES: [Rule; 10] = [
+    ("shipped_is_paid_once_in_full", shipped_is_paid_once_in_full),
+    ("shipped_leaves_no_hold", shipped_leaves_no_hold),
+    ("shipped_has_one_reservation", shipped_has_one_reservation),
+    ("shipped_has_one_label", shipped_has_one_label),
+    ("not_shipped_leaves_no_money_captured", not_shipped_leaves_no_money_captured),
+    ("not_shipped_leaves_no_hold", not_shipped_leaves_no_hold),
+    ("not_shipped_leaves_no_reservation", not_shipped_leaves_no_reservation),
+    ("not_shipped_leaves_no_label", not_shipped_leaves_no_label),
+    ("refunds_stay_within_captures", refunds_stay_within_captures),
+    ("no_effect_after_a_tombstone", no_effect_after_a_tombstone),
+];
+
+/// The rule that the whole ledger has to keep.
+pub const TOTALS: &str = "totals_equal_the_sum_of_entries";
+/// The rule that holds once everything is over.
+pub const OUTCOME_IS_TOLD: &str = "outcome_is_told";
+
+fn ended(facts: &Facts, outcome: Outcome) -> bool {
+    facts.told.is_some_and(|told| told.outcome == outcome)
+}
+
+fn shipped_is_paid_once_in_full(facts: &Facts) -> Option<String> {
+    if !ended(facts, Outcome::Shipped) {
+        return None;
+    }
+    let payments = facts.payments();
+    let paid: Vec<_> = payments.iter().filter(|(_, sums)| sums.net() != 0).collect();
+    match paid.as_slice() {
+        [(_, sums)] if sums.net() == sums.authorized => None,
+        [(id, sums)] => Some(format!("{id} is captured with {} of {}", sums.net(), sums.authorized)),
+        [] => Some("nothing is captured".to_owned()),
+        many => {
+            Some(format!("{} payments are captured: {}", many.len(), list(many.iter().map(|(id, _)| *id))))
+        }
+    }
+}
+
+fn shipped_leaves_no_hold(facts: &Facts) -> Option<String> {
+    ended(facts, Outcome::Shipped).then(|| held(facts)).flatten()
+}
+
+fn shipped_has_one_reservation(facts: &Facts) -> Option<String> {
+    ended(facts, Outcome::Shipped).then(|| one("reservation", &facts.live_reservations())).flatten()
+}
+
+fn shipped_has_one_label(facts: &Facts) -> Option<String> {
+    ended(facts, Outcome::Shipped).then(|| one("label", &facts.live_labels())).flatten()
+}
+
+fn not_shipped_leaves_no_money_captured(facts: &Facts) -> Option<String> {
+    if !ended(facts, Outcome::NotShipped) {
+        return None;
+    }
+    let payments = facts.payments();
+    let kept = payments.iter().filter(|(_, sums)| sums.net() != 0);
+    found(kept.map(|(id, sums)| format!("{id} keeps {}", sums.net())))
+}
+
+fn not_shipped_leaves_no_hold(facts: &Facts) -> Option<String> {
+    ended(facts, Outcome::NotShipped).then(|| held(facts)).flatten()
+}
+
+fn not_shipped_leaves_no_reservation(facts: &Facts) -> Option<String> {
+    ended(facts, Outcome::NotShipped).then(|| none("reserved", &facts.live_reservations())).flatten()
+}
+
+fn not_shipped_leaves_no_label(facts: &Facts) -> Option<String> {
+    ended(facts, Outcome::NotShipped).then(|| none("open", &facts.live_labels())).flatten()
+}
+
+fn refunds_stay_within_captures(facts: &Facts) -> Option<String> {
+    let payments = facts.payments();
+    let beyond = payments.iter().filter(|(_, sums)| sums.refunded > sums.captured);
+    found(beyond.map(|(id, sums)| format!("{id} gave back {} of {}", sums.refunded, sums.captured)))
+}
+
+fn no_effect_after_a_tombstone(facts: &Facts) -> Option<String> {
+    found(facts.entries.iter().filter_map(|entry| {
+        let key = entry.entry.key.as_ref()?;
+        let late = facts.tombstones.get(key).is_some_and(|buried_by| entry.sequence > *buried_by);
+        (late && entry.entry.posting != Posting::Tombstoned).then(|| {
+            format!("entry {} is {} under the buried key {key}", entry.sequence, entry.entry.posting.name())
+        })
+    }))
+}
+
+/// What the totals that are kept along the way differ in from those of the entries.
+pub fn totals_differ(kept: &Totals, of_entries: &Totals) -> Option<String> {
+    (kept != of_entries).then(|| format!("kept {kept:?}, but the entries come to {of_entries:?}"))
+}
+
+fn held(facts: &Facts) -> Option<String> {
+    let payments = facts.payments();
+    let held = payments.iter().map(|(id, sums)| (id, sums.held(facts.now))).filter(|(_, held)| *held != 0);
+    found(held.map(|(id, held)| format!("{id} holds {held}")))
+}
+
+fn one(what: &str, live: &[&str]) -> Option<String> {
+    match live {
+        [_] => None,
+        [] => Some(format!("there is no live {what}")),
+        many => Some(format!("there are {} live {what}s: {}", many.len(), list(many))),
+    }
+}
+
+fn none(how: &str, live: &[&str]) -> Option<String> {
+    (!live.is_empty()).then(|| format!("still {how}: {}", list(live)))
+}
+
+fn found(faults: impl Iterator<Item = String>) -> Option<String> {
+    let faults: Vec<_> = faults.collect();
+    (!faults.is_empty()).then(|| faults.join("; "))
+}
+
+fn list<'a>(ids: impl IntoIterator<Item = &'a &'a str>) -> String {
+    ids.into_iter().copied().collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, time::Duration};
+
+    use super::*;
+    use crate::shared::{
+        clock::Timestamp,
+        ids::Key,
+        ledger::{Entry, NewEntry},
+        money::{Amount, Currency, Money},
+        orders::Told,
+    };
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000);
+    const LATER: Timestamp = Timestamp::from_millis(2_000);
+
+    fn usd(minor_units: u64) -> Money {
+        Money { amount: Amount::new(minor_units), currency: Currency::Usd }
+    }
+
+    fn held(minor_units: u64) -> Posting {
+        Posting::Held { money: usd(minor_units), until: LATER }
+    }
+
+    const RESERVED: Posting = Posting::Reserved { until: LATER };
+
+    fn facts(outcome: Option<Outcome>, entries: &[(&str, Posting)]) -> Facts {
+        let entries = entries.iter().zip(1..).map(|((resource, posting), sequence)| Entry {
+            sequence,
+            entry: NewEntry {
+                at: NOW,
+                operation: None,
+                order: None,
+                key: None,
+                resource: Some((*resource).to_owned()),
+                posting: *posting,
+            },
+        });
+        Facts {
+            order: "order".parse().ok(),
+            told: outcome.map(|outcome| Told { outcome, at: NOW }),
+            entries: entries.collect(),
+            tombstones: BTreeMap::new(),
+            now: NOW,
+        }
+    }
+
+    fn shipped(entries: &[(&str, Posting)]) -> Facts {
+        facts(Some(Outcome::Shipped), entries)
+    }
+
+    fn not_shipped(entries: &[(&str, Posting)]) -> Facts {
+        facts(Some(Outcome::NotShipped), entries)
+    }
+
+    /// The entries of an order as it should be when it shipped.
+    fn good() -> Vec<(&'static str, Posting)> {
+        vec![
+            ("auth", held(500)),
+            ("res", RESERVED),
+            ("auth", Posting::Captured(usd(500))),
+            ("lbl", Posting::Labelled),
+            ("ntf", Posting::Notified),
+            ("res", Posting::Fulfilled),
+        ]
+    }
+
+    fn broken(facts: &Facts) -> Vec<&'static str> {
+        RULES.iter().filter(|(_, check)| check(facts).is_some()).map(|(name, _)| *name).collect()
+    }
+
+    /// A shipped order that is good but for one more entry.
+    fn good_and(posting: (&'static str, Posting)) -> Vec<&'static str> {
+        let mut entries = good();
+        entries.push(posting);
+        broken(&shipped(&entries))
+    }
+
+    /// A shipped order that is good but for what one resource lacks.
+    fn good_without(resource: &str) -> Vec<&'static str> {
+        let entries: Vec<_> = good().into_iter().filter(|(id, _)| *id != resource).collect();
+        broken(&shipped(&entries))
+    }
+
+    #[test]
+    fn an_order_that_shipped_as_it_should_breaks_no_rule() {
+        assert_eq!(broken(&shipped(&good())), [""; 0]);
+    }
+
+    #[test]
+    fn a_refused_attempt_that_was_undone_does_not_count_against_a_shipped_order() {
+        let mut entries = vec![
+            ("auth-0", held(500)),
+            ("auth-0", Posting::Captured(usd(500))),
+            ("auth-0", Posting::Refunded(usd(500))),
+            ("res-0", RESERVED),
+            ("res-0", Posting::Returned),
+            ("lbl-0", Posting::Labelled),
+            ("lbl-0", Posting::LabelCancelled),
+        ];
+        entries.extend(good());
+        assert_eq!(broken(&shipped(&entries)), [""; 0]);
+    }
+
+    #[test]
+    fn a_shipped_order_is_paid_once_in_full() {
+        let rule = ["shipped_is_paid_once_in_full"];
+        assert_eq!(good_without("auth"), rule);
+        assert_eq!(good_and(("auth", Posting::Refunded(usd(1)))), rule);
+        let mut twice = good();
+        twice.extend([("auth-2", held(500)), ("auth-2", Posting::Captured(usd(500)))]);
+        assert_eq!(broken(&shipped(&twice)), rule);
+        let partial = [("auth", held(500)), ("auth", Posting::Captured(usd(499)))];
+        assert!(broken(&shipped(&partial)).contains(&rule[0]));
+    }
+
+    #[test]
+    fn a_shipped_order_leaves_no_second_hold() {
+        assert_eq!(good_and(("auth-2", held(500))), ["shipped_leaves_no_hold"]);
+    }
+
+    #[test]
+    fn a_shipped_order_has_exactly_one_reservation() {
+        let rule = ["shipped_has_one_reservation"];
+        assert_eq!(good_without("res"), rule);
+        assert_eq!(good_and(("res-2", RESERVED)), rule);
+        assert_eq!(good_and(("res", Posting::Returned)), rule);
+    }
+
+    #[test]
+    fn a_reservation_that_was_used_does_not_expire_and_another_does() {
+        let mut facts = shipped(&good());
+        facts.now = LATER;
+        assert_eq!(broken(&facts), [""; 0]);
+        facts.entries.pop();
+        assert_eq!(broken(&facts), ["shipped_has_one_reservation"]);
+    }
+
+    #[test]
+    fn a_shipped_order_has_exactly_one_label() {
+        let rule = ["shipped_has_one_label"];
+        assert_eq!(good_without("lbl"), rule);
+        assert_eq!(good_and(("lbl-2", Posting::Labelled)), rule);
+        assert_eq!(good_and(("lbl", Posting::LabelCancelled)), rule);
+    }
+
+    #[test]
+    fn an_order_that_did_not_ship_leaves_nothing_of_each_kind() {
+        assert_eq!(
+            broken(&not_shipped(&[("auth", held(5)), ("auth", Posting::Captured(usd(5)))])),
+            ["not_shipped_leaves_no_money_captured"]
+        );
+        assert_eq!(
+            broken(&not_shipped(&[
+                ("auth", held(5)),
+                ("auth", Posting::Captured(usd(5))),
+                ("auth", Posting::Refunded(usd(4))),
+            ])),
+            ["not_shipped_leaves_no_money_captured"]
+        );
+        assert_eq!(broken(&not_shipped(&[("auth", held(5))])), ["not_shipped_leaves_no_hold"]);
+        assert_eq!(broken(&not_shipped(&[("res", RESERVED)])), ["not_shipped_leaves_no_reservation"]);
+        assert_eq!(broken(&not_shipped(&[("lbl", Posting::Labelled)])), ["not_shipped_leaves_no_label"]);
+    }
+
+    #[test]
+    fn an_order_that_did_not_ship_may_have_had_anything_that_was_undone() {
+        let undone = [
+            ("auth", held(5)),
+            ("auth", Posting::Captured(usd(5))),
+            ("auth", Posting::Refunded(usd(5))),
+            ("auth-2", held(5)),
+            ("auth-2", Posting::Released(usd(5))),
+            ("res", RESERVED),
+            ("res", Posting::Returned),
+            ("lbl", Posting::Labelled),
+            ("lbl", Posting::LabelCancelled),
+            ("ntf", Posting::Notified),
+        ];
+        assert_eq!(broken(&not_shipped(&undone)), [""; 0]);
+    }
+
+    #[test]
+    fn what_has_expired_is_not_left_behind() {
+        let mut facts = not_shipped(&[("auth", held(5)), ("res", RESERVED)]);
+        facts.now = LATER;
+        assert_eq!(broken(&facts), [""; 0]);
+        facts.now = Timestamp::from_millis(LATER.millis() - 1);
+        assert_eq!(broken(&facts).len(), 2);
+    }
+
+    #[test]
+    fn nothing_is_expected_of_an_order_whose_end_nobody_told() {
+        assert_eq!(broken(&facts(None, &[("auth", held(5)), ("res", RESERVED)])), [""; 0]);
+    }
+
+    #[test]
+    fn no_payment_gives_back_more_than_it_took() {
+        let entries =
+            [("auth", held(5)), ("auth", Posting::Captured(usd(5))), ("auth", Posting::Refunded(usd(6)))];
+        assert_eq!(broken(&facts(None, &entries)), ["refunds_stay_within_captures"]);
+    }
+
+    #[test]
+    fn a_buried_key_has_no_effect_after_its_tombstone() {
+        let key: Key = "key".parse().unwrap();
+        let mut facts = facts(None, &[("auth", held(5)), ("auth", Posting::Tombstoned)]);
+        for entry in &mut facts.entries {
+            entry.entry.key = Some(key.clone());
+        }
+        facts.tombstones = BTreeMap::from([(key.clone(), 2)]);
+        assert_eq!(broken(&facts), [""; 0], "what happened before isn't after");
+        facts.tombstones = BTreeMap::from([(key, 0)]);
+        assert_eq!(broken(&facts), ["no_effect_after_a_tombstone"]);
+    }
+
+    #[test]
+    fn the_totals_that_are_kept_equal_those_of_the_entries() {
+        let until = NOW.plus(Duration::from_secs(1));
+        let entries = [Posting::Held { money: usd(5), until }, RESERVED];
+        let kept = Totals::of(&entries);
+        assert_eq!(totals_differ(&kept, &Totals::of(&entries)), None);
+        assert!(totals_differ(&kept, &Totals::of(&entries[..1])).is_some());
+        assert!(
+            totals_differ(&kept, &Totals::of(&[Posting::Held { money: usd(6), until }, RESERVED])).is_some()
+        );
+    }
+}
