@@ -1,0 +1,158 @@
+//! The worker's client against the real provider: what the two believe of each other is checked here,
+//! since they share no type.
+
+use std::time::Duration;
+
+use fake_stripe_chaos::{
+    app::{self, Ports},
+    config::Config,
+};
+use service_kit::{process::Configuration, serve};
+use temporal_worker::provider::{CallError, LabelStatus, Provider};
+use workflows::activities::{
+    CallContext, Found, Undo,
+    inventory::{Reserve, StockLine},
+    notification::Notify,
+    payment::{Authorize, Authorized, Capture},
+    refusal::LEDGER_MISMATCH,
+    shipping::{Address, CreateLabel},
+};
+
+/// A provider of this test's own, and a client of it.
+async fn provider() -> Provider {
+    let lookup = |name: &str| match name {
+        "CHAOS_PROFILE" => Some("off".to_owned()),
+        "SHIPPING_LABEL_DURATION" => Some("300ms".to_owned()),
+        _ => None,
+    };
+    let config = Config::from_lookup(&lookup).unwrap();
+    let listener = serve::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (router, _) = app::build(&config, Ports::real(&config));
+    tokio::spawn(serve::run(listener, router, std::future::pending(), Duration::ZERO));
+    Provider::new(&url).unwrap()
+}
+
+fn call(order: &str, step: &str) -> CallContext {
+    CallContext {
+        order_id: order.to_owned(),
+        idempotency_key: format!("{order}/run/{step}"),
+        correlation_id: "corr-1".to_owned(),
+    }
+}
+
+fn undo(order: &str, step: &str) -> Undo {
+    Undo { call: call(order, &format!("undo_{step}")), forward_key: call(order, step).idempotency_key }
+}
+
+async fn authorize(provider: &Provider, order: &str) -> Result<Authorized, CallError> {
+    let input = Authorize {
+        call: call(order, "authorize"),
+        customer_id: "c".to_owned(),
+        amount: 5998,
+        currency: "usd".to_owned(),
+    };
+    provider.authorize(&input).await
+}
+
+fn capture(order: &str, step: &str, auth_id: &str, amount: u64) -> Capture {
+    Capture { call: call(order, step), auth_id: auth_id.to_owned(), amount, currency: "usd".to_owned() }
+}
+
+fn label(order: &str) -> CreateLabel {
+    let part = || "x".to_owned();
+    CreateLabel {
+        call: call(order, "label"),
+        address: Address { street: part(), city: part(), state: part(), zip: part(), country: part() },
+    }
+}
+
+#[tokio::test]
+async fn a_payment_is_authorized_captured_and_refunded_by_its_keys() {
+    let provider = provider().await;
+    let payment = authorize(&provider, "1").await.unwrap();
+    assert_eq!(authorize(&provider, "1").await.unwrap(), payment, "the same key gets the same payment");
+    provider.capture(&capture("1", "capture", &payment.auth_id, 5998)).await.unwrap();
+    assert_eq!(provider.refund(&undo("1", "capture")).await.unwrap(), Found::Undone);
+    assert_eq!(provider.refund(&undo("1", "capture")).await.unwrap(), Found::Undone);
+}
+
+#[tokio::test]
+async fn a_hold_is_released_by_its_key_once_nothing_was_captured() {
+    let provider = provider().await;
+    authorize(&provider, "1").await.unwrap();
+    assert_eq!(provider.refund(&undo("1", "capture")).await.unwrap(), Found::NothingToUndo);
+    assert_eq!(provider.release_payment(&undo("1", "authorize")).await.unwrap(), Found::Undone);
+}
+
+#[tokio::test]
+async fn what_was_undone_before_it_happened_never_happens() {
+    let provider = provider().await;
+    assert_eq!(provider.release_payment(&undo("1", "authorize")).await.unwrap(), Found::NothingToUndo);
+    let error = authorize(&provider, "1").await.unwrap_err();
+    assert_eq!((error.code.as_str(), error.retryable), ("undone_before_execution", false));
+}
+
+#[tokio::test]
+async fn a_payment_captured_before_counts_when_it_is_this_orders_to_the_cent() {
+    let provider = provider().await;
+    let payment = authorize(&provider, "1").await.unwrap();
+    provider.capture(&capture("1", "capture", &payment.auth_id, 5998)).await.unwrap();
+    // Another key, so that the provider says `already_captured` instead of replaying.
+    provider.capture(&capture("1", "again", &payment.auth_id, 5998)).await.unwrap();
+    let error = provider.capture(&capture("1", "wrong", &payment.auth_id, 5997)).await.unwrap_err();
+    assert_eq!((error.code.as_str(), error.retryable), (LEDGER_MISMATCH, false));
+}
+
+#[tokio::test]
+async fn stock_is_reserved_and_released() {
+    let provider = provider().await;
+    let lines = vec![StockLine { sku: "book".to_owned(), quantity: 2 }];
+    let reserved = provider.reserve(&Reserve { call: call("1", "reserve"), lines }).await.unwrap();
+    assert!(reserved.reservation_id.starts_with("res_"));
+    assert_eq!(provider.release_inventory(&undo("1", "reserve")).await.unwrap(), Found::Undone);
+}
+
+#[tokio::test]
+async fn a_label_shows_its_progress_until_it_exists_and_can_be_cancelled() {
+    let provider = provider().await;
+    let unknown = provider.label_progress(&call("1", "label")).await.unwrap();
+    assert_eq!(unknown.status, LabelStatus::Unknown);
+    let making = tokio::spawn({
+        let provider = provider.clone();
+        async move { provider.create_label(&label("1")).await }
+    });
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
+    while provider.label_progress(&call("1", "label")).await.unwrap().status != LabelStatus::Generating {
+        assert!(tokio::time::Instant::now() < deadline, "the label was never seen in the making");
+        tokio::task::yield_now().await;
+    }
+    let error = provider.create_label(&label("1")).await.unwrap_err();
+    assert_eq!((error.code.as_str(), error.retryable), ("idempotency_key_in_use", true));
+    let label = making.await.unwrap().unwrap();
+    assert!(label.label_id.starts_with("lbl_") && !label.tracking_number.is_empty());
+    let done = provider.label_progress(&call("1", "label")).await.unwrap();
+    assert_eq!((done.status, done.progress), (LabelStatus::Generated, 100));
+    assert_eq!(provider.cancel_label(&undo("1", "label")).await.unwrap(), Found::Undone);
+}
+
+#[tokio::test]
+async fn a_notification_is_sent() {
+    let provider = provider().await;
+    let text = |text: &str| text.to_owned();
+    let input = Notify {
+        call: call("1", "notify"),
+        recipient: text("ada@example.com"),
+        subject: text("s"),
+        message: text("m"),
+    };
+    assert!(provider.notify(&input).await.unwrap().notification_id.starts_with("ntf_"));
+}
+
+#[tokio::test]
+async fn a_provider_that_is_not_there_is_a_retryable_error() {
+    let nobody = Provider::new("http://127.0.0.1:9").unwrap();
+    let error = authorize(&nobody, "1").await.unwrap_err();
+    assert_eq!((error.code.as_str(), error.retryable), ("provider_unreachable", true));
+    assert!(nobody.ping().await.is_err());
+}
