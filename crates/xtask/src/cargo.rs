@@ -26,33 +26,41 @@ pub enum Error {
     Build(ExitStatus),
 }
 
-/// Builds every program of the workspace, in the profile that we were built in ourselves. Always all of them:
-/// cargo builds shared dependencies anew for another selection of packages.
+/// What is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Targets {
+    Programs,
+    /// Together, since cargo builds shared dependencies anew where tests ask more of them than programs do.
+    ProgramsAndTests,
+}
+
+/// Builds the workspace.
 ///
 /// # Errors
-/// When they don't compile.
-pub async fn build(workspace: &Workspace) -> Result<(), Error> {
-    let mut cargo = command(workspace);
-    cargo.args(["build", "--workspace", "--bins"]);
-    if !cfg!(debug_assertions) {
-        cargo.arg("--release");
+/// When it doesn't compile.
+pub async fn build(workspace: &Workspace, targets: Targets) -> Result<(), Error> {
+    let mut cargo = command(workspace, "build");
+    cargo.arg("--bins");
+    if targets == Targets::ProgramsAndTests {
+        cargo.arg("--tests");
     }
     let status = Running::spawn(&mut cargo)?.0.wait().await?;
     if status.success() { Ok(()) } else { Err(Error::Build(status)) }
 }
 
-/// Runs every test of the workspace, handing on each line of the test runner.
+/// Runs tests of the workspace, handing on each line of the test runner.
 ///
 /// # Errors
 /// When cargo can't be run; failed tests are in the status.
 pub async fn test(
     workspace: &Workspace,
     arguments: &[String],
-    environment: (&str, OsString),
+    environment: &[(&str, OsString)],
     mut tell: impl FnMut(&str),
 ) -> Result<ExitStatus, Error> {
-    let mut cargo = command(workspace);
-    cargo.args(["test", "--workspace", "--no-fail-fast"]).args(arguments).env(environment.0, environment.1);
+    let mut cargo = command(workspace, "test");
+    cargo.arg("--no-fail-fast").args(arguments);
+    cargo.envs(environment.iter().map(|(name, value)| (name, value)));
     let mut running = Running::spawn(cargo.stdout(Stdio::piped()))?;
     if let Some(output) = running.0.stdout.take() {
         let mut lines = BufReader::new(output).lines();
@@ -63,9 +71,14 @@ pub async fn test(
     Ok(running.0.wait().await?)
 }
 
-fn command(workspace: &Workspace) -> Command {
+/// A command for the whole workspace, in the profile that we were built in ourselves. Always the whole: for
+/// another selection of packages, cargo builds shared dependencies anew.
+fn command(workspace: &Workspace, name: &str) -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(workspace.root()).stdin(Stdio::null());
+    cargo.args([name, "--workspace"]).current_dir(workspace.root()).stdin(Stdio::null());
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
     cargo
 }
 

@@ -8,7 +8,7 @@ use crate::{
     console::Console,
     demo, guard,
     interrupt::Interrupts,
-    test,
+    test::{self, Selection},
     up::{self, Error, Wishes},
 };
 
@@ -39,6 +39,8 @@ enum Command {
         /// Only tests whose names contain one of these
         filters: Vec<String>,
     },
+    /// Adds the histories of ends that crates/workflows/tests/histories doesn't have yet
+    Record,
     /// Waits for the end of whoever started the stack in a folder, and ends what that left
     #[command(hide = true)]
     Guard { folder: PathBuf },
@@ -91,7 +93,10 @@ async fn act(command: Command, console: &Console) -> Result<ExitCode, Error> {
             let agree = demo::run(console, &mut Interrupts::listen()?, free_ports).await?;
             return Ok(if agree { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
-        Command::Test { filters } => test::run(console, &mut Interrupts::listen()?, &filters).await?,
+        Command::Test { filters } => {
+            test::run(console, &mut Interrupts::listen()?, &Selection::Named(filters)).await?;
+        }
+        Command::Record => test::run(console, &mut Interrupts::listen()?, &Selection::Recording).await?,
         Command::Guard { folder } => guard::stand(&folder).await?,
     }
     Ok(ExitCode::SUCCESS)

@@ -222,7 +222,7 @@ impl State {
     fn in_words(&self) -> String {
         match &self.error {
             Some(Failure { code, message }) => format!("{}: {code}: {message}", self.status),
-            None if self.success => self.status.clone(),
+            None if self.current_step == "completed" => self.status.clone(),
             None => format!("{}: {}", self.status, self.current_step.replace('_', " ")),
         }
     }

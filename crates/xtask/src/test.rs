@@ -1,6 +1,7 @@
-//! `cargo xtask test`: every test of the workspace, those that need a real Temporal server included.
+//! `cargo xtask test` and `record`: the tests of the workspace, those that need a real Temporal server included.
 
 use std::{
+    ffi::OsString,
     fmt,
     io::{self, IsTerminal},
     iter::Sum,
@@ -8,7 +9,7 @@ use std::{
 };
 
 use crate::{
-    cargo,
+    cargo::{self, Targets},
     console::Console,
     interrupt::Interrupts,
     temporal_cli::{self, Surroundings},
@@ -16,21 +17,30 @@ use crate::{
     workspace::Workspace,
 };
 
-/// Runs the tests whose names contain one of the filters; all of them without a filter.
+/// Which tests are run, and what for.
+#[derive(Debug, Clone)]
+pub enum Selection {
+    /// Those whose names contain one of these; all of them where there are none.
+    Named(Vec<String>),
+    /// The one that reaches every end of an order, and then records how: the histories that replay tests need.
+    Recording,
+}
+
+/// Runs tests, with all that they need.
 ///
 /// # Errors
 /// When a test fails, none was run, or there is no running them.
-pub async fn run(console: &Console, interrupts: &mut Interrupts, filters: &[String]) -> Result<(), Error> {
+pub async fn run(console: &Console, interrupts: &mut Interrupts, selection: &Selection) -> Result<(), Error> {
     let workspace = Workspace::locate()?;
     let work = async {
-        let surroundings = Surroundings::from_env(workspace.tools());
-        let cli = up::temporal_cli(console, &surroundings).await?;
-        console.say("Building the programs that the tests start");
-        cargo::build(&workspace).await?;
+        let cli = up::temporal_cli(console, &Surroundings::from_env(workspace.tools())).await?;
+        console.say("Building the tests, and the programs that they start");
+        cargo::build(&workspace, Targets::ProgramsAndTests).await?;
         console.say("Running the tests");
+        let mut environment = vec![(temporal_cli::VARIABLE, cli.path().into())];
+        environment.extend(selection.variable());
         let mut counts = Vec::new();
-        let variable = (temporal_cli::VARIABLE, cli.path().into());
-        let status = cargo::test(&workspace, &arguments(filters), variable, |line| {
+        let status = cargo::test(&workspace, &selection.arguments(), &environment, |line| {
             anstream::println!("{line}");
             counts.extend(Counts::of(line));
         })
@@ -42,11 +52,21 @@ pub async fn run(console: &Console, interrupts: &mut Interrupts, filters: &[Stri
     interrupts.or(work).await
 }
 
-fn arguments(filters: &[String]) -> Vec<String> {
-    // The runner writes to us, but in the end to a terminal.
-    let colour = if io::stdout().is_terminal() { "always" } else { "never" };
-    let own = ["--color", colour, "--", "--color", colour].map(str::to_owned);
-    own.into_iter().chain(filters.iter().cloned()).collect()
+impl Selection {
+    fn variable(&self) -> Option<(&'static str, OsString)> {
+        matches!(self, Self::Recording).then(|| ("RECORD_HISTORIES", "1".into()))
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        // The runner writes to us, but in the end to a terminal.
+        let colour = if io::stdout().is_terminal() { "always" } else { "never" };
+        let (targets, filters) = match self {
+            Self::Named(filters) => (vec![], filters.clone()),
+            Self::Recording => (vec!["--test", "orders"], vec!["can_be_recorded".to_owned()]),
+        };
+        let before = targets.into_iter().chain(["--color", colour, "--", "--color", colour]);
+        before.map(str::to_owned).chain(filters).collect()
+    }
 }
 
 /// How many tests ended how.

@@ -9,7 +9,7 @@ use std::{
 use anstyle::{AnsiColor, Style};
 
 use crate::{
-    cargo,
+    cargo::{self, Targets},
     console::Console,
     demo, guard,
     http::Http,
@@ -130,7 +130,7 @@ pub async fn raise(console: &Console, wishes: &Wishes) -> Result<Stack, Error> {
         ..Options::new(folder, ports, Temporal::DevServer(cli))
     })?;
     console.say("Building the services");
-    cargo::build(&workspace).await?;
+    cargo::build(&workspace, Targets::Programs).await?;
     let mut steps = Vec::new();
     stack
         .bring_up(|event| match event {
