@@ -63,9 +63,9 @@ pub async fn test(
     cargo.envs(environment.iter().map(|(name, value)| (name, value)));
     let mut running = Running::spawn(cargo.stdout(Stdio::piped()))?;
     if let Some(output) = running.0.stdout.take() {
-        let mut lines = BufReader::new(output).lines();
-        while let Some(line) = lines.next_line().await? {
-            tell(&line);
+        let mut lines = BufReader::new(output).split(b'\n');
+        while let Some(line) = lines.next_segment().await? {
+            tell(&String::from_utf8_lossy(&line));
         }
     }
     Ok(running.0.wait().await?)
