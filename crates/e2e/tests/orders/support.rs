@@ -220,7 +220,8 @@ impl World {
         let shared = temporal().await;
         let output = tokio::process::Command::new(shared.cli.path())
             .args(arguments)
-            .args(["--address", &shared.address])
+            // Histories keep who asked; without this they would name the machine.
+            .args(["--address", &shared.address, "--identity", "a-test"])
             .output()
             .await
             .unwrap();
