@@ -1,0 +1,286 @@
+//! A provider for one test, and a short way to ask it.
+
+use std::{
+    collections::HashMap,
+    future::{Future, IntoFuture},
+    pin::Pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderMap, Method, Request},
+};
+use fake_stripe_chaos::{
+    app::{self, Ports},
+    config::Config,
+    shared::{
+        clock::{ManualClock, Timestamp},
+        ids::RandomIds,
+        store::{MemoryStore, Store},
+    },
+};
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use service_kit::process::Configuration;
+use tower::ServiceExt;
+
+pub const START: Timestamp = Timestamp::from_millis(1_764_000_000_000);
+pub const SEED: u64 = 42;
+
+/// One provider with a clock of its own. Nothing fails and nothing takes time, unless a test says so.
+#[derive(Clone)]
+pub struct Provider {
+    pub router: Router,
+    pub openapi: utoipa::openapi::OpenApi,
+    pub clock: Arc<ManualClock>,
+    pub store: Arc<dyn Store>,
+}
+
+impl Provider {
+    pub fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// With variables that differ from the defaults of tests.
+    pub fn with(variables: &[(&str, &str)]) -> Self {
+        let mut environment = HashMap::from([
+            ("CHAOS_PROFILE", "off"),
+            ("CHAOS_TIMEOUT_DELAY", "0s"),
+            ("SHIPPING_LABEL_DURATION", "0s"),
+        ]);
+        environment.extend(variables.iter().copied());
+        let config =
+            Config::from_lookup(&|name| environment.get(name).map(|value| (*value).to_owned())).unwrap();
+        let clock = Arc::new(ManualClock::at(START));
+        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        let ports =
+            Ports { clock: clock.clone(), ids: Arc::new(RandomIds), store: store.clone(), seed: SEED };
+        let (router, openapi) = app::build(&config, ports);
+        Self { router, openapi, clock, store }
+    }
+
+    pub fn ask(&self, method: Method, path: &str) -> Ask {
+        Ask {
+            router: self.router.clone(),
+            method,
+            path: path.to_owned(),
+            headers: HeaderMap::new(),
+            body: None,
+        }
+    }
+
+    pub fn get(&self, path: &str) -> Ask {
+        self.ask(Method::GET, path)
+    }
+
+    pub fn post(&self, path: &str, body: &Value) -> Ask {
+        self.ask(Method::POST, path).body(&body.to_string())
+    }
+
+    pub fn put(&self, path: &str, body: &Value) -> Ask {
+        self.ask(Method::PUT, path).body(&body.to_string())
+    }
+
+    pub fn authorize(&self) -> Ask {
+        self.post("/payment/authorize", &json!({"amount": 5998, "currency": "usd"}))
+    }
+
+    pub fn reserve(&self) -> Ask {
+        self.post("/inventory/reserve", &json!({"items": [{"sku": "SKU-1", "quantity": 2}]}))
+    }
+
+    pub fn label(&self) -> Ask {
+        self.post("/shipping/create-label", &json!({ "shippingAddress": address() }))
+    }
+
+    pub fn notify(&self) -> Ask {
+        let body =
+            json!({"type": "email", "recipient": "jo@example.com", "subject": "Hi", "message": "Words"});
+        self.post("/notification/send", &body)
+    }
+
+    pub fn capture(&self, auth_id: &str) -> Ask {
+        self.post("/payment/capture", &json!({ "authId": auth_id }))
+    }
+
+    pub fn release(&self, auth_id: &str) -> Ask {
+        self.post("/payment/release", &json!({ "authId": auth_id }))
+    }
+
+    pub fn refund(&self, auth_id: &str) -> Ask {
+        self.post("/payment/refund", &json!({ "authId": auth_id }))
+    }
+
+    /// An authorization's id.
+    pub async fn authorized(&self, order: &str) -> String {
+        self.authorize().order(order).await.expect(201).text("authId")
+    }
+
+    pub async fn captured(&self, order: &str) -> String {
+        let auth_id = self.authorized(order).await;
+        self.capture(&auth_id).await.expect(200);
+        auth_id
+    }
+
+    /// The effects of an order in the ledger, by name.
+    pub async fn effects(&self, order: &str) -> Vec<String> {
+        let history = self.get(&format!("/ledger/orders/{order}")).await;
+        if history.status == 404 {
+            return Vec::new();
+        }
+        let history = history.expect(200).json();
+        let entries = history["entries"].as_array().unwrap();
+        entries.iter().map(|entry| entry["effect"].as_str().unwrap().to_owned()).collect()
+    }
+
+    pub async fn tell(&self, order: &str, outcome: &str) -> Answer {
+        self.put(&format!("/ledger/orders/{order}/outcome"), &json!({ "outcome": outcome })).await
+    }
+
+    /// The rules that are broken, with the orders that break them.
+    pub async fn broken(&self) -> Vec<(Option<String>, String)> {
+        let verdict = self.get("/verdict").await.expect(200).json();
+        let contradictions = verdict["contradictions"].as_array().unwrap();
+        contradictions
+            .iter()
+            .map(|found| {
+                (found["orderId"].as_str().map(str::to_owned), found["rule"].as_str().unwrap().to_owned())
+            })
+            .collect()
+    }
+
+    pub async fn journal(&self, query: &str) -> Vec<Value> {
+        let journal = self.get(&format!("/journal{query}")).await.expect(200).json();
+        journal["entries"].as_array().unwrap().clone()
+    }
+}
+
+pub fn address() -> Value {
+    json!({"street": "1 Secret Lane", "city": "Springfield", "state": "IL", "zip": "62701", "country": "US"})
+}
+
+/// A request that isn't sent yet; awaiting it sends it.
+#[derive(Clone)]
+pub struct Ask {
+    router: Router,
+    method: Method,
+    path: String,
+    headers: HeaderMap,
+    body: Option<String>,
+}
+
+impl Ask {
+    pub fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.insert(name, value.parse().unwrap());
+        self
+    }
+
+    pub fn key(self, key: &str) -> Self {
+        self.header("idempotency-key", key)
+    }
+
+    pub fn order(self, order: &str) -> Self {
+        self.header("x-order-id", order)
+    }
+
+    pub fn scenario(self, scenario: &str) -> Self {
+        self.header("x-chaos-scenario", scenario)
+    }
+
+    pub fn body(self, body: &str) -> Self {
+        let mut this = self.header("content-type", "application/json");
+        this.body = Some(body.to_owned());
+        this
+    }
+
+    async fn send(self) -> Answer {
+        let Self { router, method, path, headers, body } = self;
+        let mut request = Request::builder().method(method).uri(path);
+        request.headers_mut().unwrap().extend(headers);
+        let request = request.body(body.map_or_else(Body::empty, Body::from)).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Answer {
+            status: parts.status.as_u16(),
+            headers: parts.headers,
+            body: String::from_utf8(body.to_vec()).unwrap(),
+        }
+    }
+}
+
+impl IntoFuture for Ask {
+    type Output = Answer;
+    type IntoFuture = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status, status, "{}", self.body);
+        self
+    }
+
+    /// Expects a problem with this status and code.
+    #[track_caller]
+    pub fn problem(self, status: u16, code: &str) -> Self {
+        let body = self.json();
+        assert_eq!((self.status, body["error"].as_str()), (status, Some(code)), "{body}");
+        assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        self
+    }
+
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    #[track_caller]
+    pub fn text(&self, member: &str) -> String {
+        self.json()[member].as_str().unwrap_or_else(|| panic!("{member} in {}", self.body)).to_owned()
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// One part of the decision: `scenario`, `attempt`, `source` and so on.
+    pub fn decided(&self, part: &str) -> Option<String> {
+        let decision = self.header("x-chaos-decision")?;
+        decision
+            .split(';')
+            .filter_map(|part| part.split_once('='))
+            .find(|(name, _)| *name == part)
+            .map(|(_, value)| value.to_owned())
+    }
+
+    pub fn replayed(&self) -> bool {
+        self.header("idempotent-replayed") == Some("true")
+    }
+}
+
+/// Asks again and again until the answer is there.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut check: impl FnMut() -> F) -> T {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(value) = check().await {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "never: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}

@@ -1,0 +1,80 @@
+//! The provider as an HTTP service: its documents, errors, metrics.
+
+use axum::http::Method;
+use serde_json::json;
+
+use crate::help::Provider;
+
+#[tokio::test]
+async fn every_error_has_the_one_shape() {
+    let provider = Provider::new();
+    let authorize = |body: &str| provider.ask(Method::POST, "/payment/authorize").body(body);
+    for (answer, status, code) in [
+        (authorize("{").await, 400, "malformed_json"),
+        (authorize("[]").await, 422, "validation_failed"),
+        (authorize(&format!(r#"{{"a":"{}"}}"#, "x".repeat(300_000))).await, 413, "payload_too_large"),
+        (authorize("{}").header("content-type", "text/plain").await, 415, "unsupported_media_type"),
+        (provider.get("/payment/authorize/x").await, 404, "not_found"),
+        (provider.get("/nowhere").await, 404, "not_found"),
+        (provider.ask(Method::DELETE, "/payment/authorize").await, 405, "method_not_allowed"),
+        (provider.get("/shipping/by-key/two%20words").await, 400, "invalid_path"),
+    ] {
+        let body = answer.problem(status, code).json();
+        assert_eq!((&body["success"], &body["status"]), (&json!(false), &json!(status)));
+        assert!(
+            body["correlationId"].is_string() && body["instance"].is_string() && body["detail"].is_string()
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_metrics_count_each_request_by_operation_scenario_effect_and_outcome() {
+    let provider = Provider::new();
+    let auth_id = provider.authorize().order("o").key("k").await.expect(201).text("authId");
+    provider.authorize().order("o").key("k").await.expect(201);
+    provider.capture(&auth_id).scenario("timeout_after_commit").await.expect(504);
+    provider.capture(&auth_id).await.expect(409);
+    provider.refund("nobody").key("k").await.expect(409);
+    let metrics = provider.get("/metrics").await.expect(200).body;
+    let counted: Vec<_> = metrics.lines().filter(|line| line.starts_with("chaos_requests_total")).collect();
+    assert_eq!(
+        counted,
+        [
+            r#"chaos_requests_total{effect="apply",operation="payment.authorize",outcome="success",scenario="success"} 1"#,
+            r#"chaos_requests_total{effect="apply",operation="payment.capture",outcome="already_captured",scenario="success"} 1"#,
+            r#"chaos_requests_total{effect="apply",operation="payment.capture",outcome="timeout",scenario="timeout_after_commit"} 1"#,
+            r#"chaos_requests_total{effect="none",operation="payment.refund",outcome="idempotency_key_reused",scenario="none"} 1"#,
+            r#"chaos_requests_total{effect="replay",operation="payment.authorize",outcome="success",scenario="success"} 1"#,
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_openapi_document_is_the_one_that_was_agreed_on() {
+    let document = Provider::new().get("/api/docs/openapi.json").await.expect(200).json();
+    insta::assert_json_snapshot!("openapi", document);
+}
+
+#[tokio::test]
+async fn every_endpoint_is_documented_and_every_error_code_is_in_the_catalogue() {
+    let provider = Provider::new();
+    let catalogue = provider.get("/api/docs/errors").await.expect(200).body;
+    for code in [
+        "insufficient_funds",
+        "already_captured",
+        "out_of_stock",
+        "address_error",
+        "already_cancelled",
+        "idempotency_key_in_use",
+        "undone_before_execution",
+        "timeout",
+        "internal_error",
+        "order_not_found",
+        "notification_not_found",
+        "unknown_scenario",
+    ] {
+        assert!(catalogue.contains(&format!("id=\"{code}\"")), "{code}");
+    }
+    let operations = provider.openapi.paths.paths.values().count();
+    assert!(operations >= 24, "{operations} paths");
+}

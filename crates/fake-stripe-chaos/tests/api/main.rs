@@ -1,0 +1,14 @@
+//! The provider as its callers see it: every test asks a whole provider over its real router.
+
+mod chaos;
+mod concurrency;
+mod help;
+mod http;
+mod idempotency;
+mod inventory;
+mod machine;
+mod notification;
+mod payment;
+mod shipping;
+mod truth;
+mod undo;

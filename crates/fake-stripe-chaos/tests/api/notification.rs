@@ -1,0 +1,46 @@
+//! Notification: what it answers, and what it keeps to itself.
+
+use serde_json::json;
+
+use crate::help::Provider;
+
+#[tokio::test]
+async fn a_notification_is_answered_with_where_it_went() {
+    let provider = Provider::new();
+    let answer = provider.notify().order("order-1").await.expect(201).json();
+    let id = answer["notificationId"].as_str().unwrap();
+    assert!(id.starts_with("ntf_"));
+    assert_eq!(
+        answer,
+        json!({
+            "success": true, "notificationId": id, "type": "email", "recipient": "jo@example.com",
+            "status": "sent", "sentAt": "2025-11-24T16:00:00.000Z", "orderId": "order-1",
+        })
+    );
+    assert_eq!(provider.get(&format!("/notification/{id}")).await.expect(200).json(), answer);
+    provider.get("/notification/ntf_nobody").await.problem(404, "notification_not_found");
+}
+
+#[tokio::test]
+async fn all_faults_of_a_notification_are_told_at_once() {
+    let body = json!({"type": "fax", "recipient": "", "subject": "nul\u{0}", "orderId": 1});
+    let answer = Provider::new().post("/notification/send", &body).await;
+    let answer = answer.problem(422, "validation_failed").json();
+    let pointers: Vec<_> =
+        answer["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect();
+    assert_eq!(pointers, ["/type", "/recipient", "/subject", "/message", "/orderId"]);
+}
+
+#[tokio::test]
+async fn the_journal_keeps_nothing_personal() {
+    let provider = Provider::new();
+    provider.notify().order("order-1").await.expect(201);
+    provider.label().order("order-1").await.expect(201);
+    let card = json!({"amount": 1, "currency": "usd", "source": "4242424242424242", "description": "for Jo"});
+    provider.post("/payment/charge", &card).order("order-1").await.expect(200);
+    let journal = provider.get("/journal").await.expect(200);
+    assert_eq!(journal.json()["entries"].as_array().unwrap().len(), 3);
+    for personal in ["jo@example.com", "Words", "Secret Lane", "Springfield", "62701", "4242", "for Jo"] {
+        assert!(!journal.body.contains(personal), "{personal} in {}", journal.body);
+    }
+}

@@ -1,0 +1,265 @@
+//! Ledger, outcome, verdict, journal.
+
+use std::time::Duration;
+
+use fake_stripe_chaos::shared::{
+    ledger::{NewEntry, Posting},
+    operation::Operation,
+};
+use serde_json::json;
+
+use crate::help::{Provider, START};
+
+/// An order as a good saga leaves it.
+async fn ship(provider: &Provider, order: &str) {
+    provider.captured(order).await;
+    provider.reserve().order(order).await.expect(201);
+    provider.label().order(order).await.expect(201);
+    provider.notify().order(order).await.expect(201);
+}
+
+#[tokio::test]
+async fn the_ledger_adds_everything_up_by_currency_and_state() {
+    let provider = Provider::new();
+    ship(&provider, "order-1").await;
+    let auth_id = provider.captured("order-2").await;
+    let part = json!({"authId": auth_id, "amount": 98});
+    provider.post("/payment/refund", &part).await.expect(200);
+    provider.authorized("order-3").await;
+    let auth_id = provider.authorized("order-4").await;
+    provider.release(&auth_id).await.expect(200);
+    let euros = json!({"amount": 7, "currency": "eur"});
+    provider.post("/payment/authorize", &euros).await.expect(201);
+    let label = provider.label().await.expect(201).text("labelId");
+    provider.post("/shipping/cancel", &json!({ "labelId": label })).await.expect(200);
+    provider.tell("order-1", "shipped").await.expect(200);
+    assert_eq!(
+        provider.get("/ledger").await.expect(200).json(),
+        json!({
+            "success": true,
+            "totals": {
+                "usd": {"held": 5998, "captured": 11996, "refunded": 98, "released": 5998},
+                "eur": {"held": 7, "captured": 0, "refunded": 0, "released": 0},
+            },
+            "reservations": {"reserved": 0, "fulfilled": 1, "released": 0},
+            "labels": {"generated": 1, "cancelled": 1},
+            "notifications": {"sent": 1},
+        })
+    );
+}
+
+#[tokio::test]
+async fn the_history_of_an_order_is_all_that_it_caused_in_time_order() {
+    let provider = Provider::new();
+    let auth_id = provider.authorize().order("order-1").key("a").await.expect(201).text("authId");
+    provider.authorized("order-2").await;
+    provider.clock.advance(Duration::from_millis(7));
+    provider.capture(&auth_id).await.expect(200);
+    let history = provider.get("/ledger/orders/order-1").await.expect(200).json();
+    assert_eq!(
+        history,
+        json!({
+            "success": true, "orderId": "order-1", "outcome": null,
+            "entries": [
+                {
+                    "sequence": 1, "at": "2025-11-24T16:00:00.000Z", "effect": "held",
+                    "operation": "payment.authorize", "resource": auth_id, "amount": 5998, "currency": "usd",
+                    "expiresAt": "2025-12-01T16:00:00.000Z", "key": "a",
+                },
+                {
+                    "sequence": 3, "at": "2025-11-24T16:00:00.007Z", "effect": "captured",
+                    "operation": "payment.capture", "resource": auth_id, "amount": 5998, "currency": "usd",
+                },
+            ],
+        })
+    );
+    provider.get("/ledger/orders/order-9").await.problem(404, "order_not_found");
+}
+
+#[tokio::test]
+async fn an_outcome_is_told_once_and_a_shipped_order_stays_shipped() {
+    let provider = Provider::new();
+    let told = provider.tell("order-1", "not_shipped").await.expect(200).json();
+    assert_eq!(
+        told,
+        json!({
+            "success": true, "orderId": "order-1", "outcome": "not_shipped",
+            "toldAt": "2025-11-24T16:00:00.000Z",
+        })
+    );
+    provider.clock.advance(Duration::from_secs(1));
+    assert_eq!(provider.tell("order-1", "not_shipped").await.expect(200).json(), told);
+    provider.tell("order-1", "shipped").await.expect(200);
+    provider.tell("order-1", "not_shipped").await.problem(409, "order_already_shipped");
+    provider.tell("order-1", "lost").await.problem(422, "validation_failed");
+    provider.tell("two%20words", "shipped").await.problem(400, "invalid_path");
+}
+
+#[tokio::test]
+async fn the_verdict_counts_orders_by_their_end() {
+    let provider = Provider::new();
+    ship(&provider, "order-1").await;
+    provider.tell("order-1", "shipped").await.expect(200);
+    provider.tell("order-2", "not_shipped").await.expect(200);
+    provider.authorize().order("order-3").scenario("insufficient_funds").await.expect(402);
+    let verdict = provider.get("/verdict").await.expect(200).json();
+    assert_eq!(
+        verdict,
+        json!({"success": true, "orders": 3, "shipped": 1, "notShipped": 1, "open": 1, "contradictions": []})
+    );
+    let verdict = provider.get("/verdict?final=true").await.expect(200).json();
+    assert_eq!(
+        verdict["contradictions"],
+        json!([{"orderId": "order-3", "rule": "outcome_is_told", "detail": "nobody told how the order ended"}])
+    );
+    let one = provider.get("/verdict?orderId=order-1&final=true").await.expect(200).json();
+    assert_eq!((&one["orders"], &one["contradictions"]), (&json!(1), &json!([])));
+    let other = provider.get("/verdict?orderId=never-seen&final=true").await.expect(200).json();
+    assert_eq!((&other["open"], other["contradictions"].as_array().unwrap().len()), (&json!(1), 1));
+    provider.get("/verdict?final=maybe").await.problem(400, "invalid_query");
+    provider.get("/verdict?orderId=").await.problem(400, "invalid_query");
+}
+
+#[tokio::test]
+async fn a_naive_saga_is_found_out() {
+    let provider = Provider::new();
+    // Without an idempotency key, a lost answer is a second payment.
+    ship(&provider, "twice").await;
+    provider.captured("twice").await;
+    provider.tell("twice", "shipped").await.expect(200);
+    // A timeout that is taken for a failure strands what was done.
+    provider.authorize().order("stranded").scenario("timeout_after_commit").await.expect(504);
+    provider.tell("stranded", "not_shipped").await.expect(200);
+    // A shipment without its payment.
+    provider.reserve().order("unpaid").await.expect(201);
+    provider.label().order("unpaid").await.expect(201);
+    provider.tell("unpaid", "shipped").await.expect(200);
+    // A compensation that stops half way.
+    provider.captured("half").await;
+    provider.reserve().order("half").await.expect(201);
+    provider.label().order("half").await.expect(201);
+    provider.tell("half", "not_shipped").await.expect(200);
+    let found: Vec<_> =
+        provider.broken().await.into_iter().map(|(order, rule)| (order.unwrap(), rule)).collect();
+    let found: Vec<_> = found.iter().map(|(order, rule)| (order.as_str(), rule.as_str())).collect();
+    assert_eq!(
+        found,
+        [
+            ("half", "not_shipped_leaves_no_money_captured"),
+            ("half", "not_shipped_leaves_no_reservation"),
+            ("half", "not_shipped_leaves_no_label"),
+            ("stranded", "not_shipped_leaves_no_hold"),
+            ("twice", "shipped_is_paid_once_in_full"),
+            ("unpaid", "shipped_is_paid_once_in_full"),
+        ]
+    );
+}
+
+/// What no operation does, written past the domain.
+#[tokio::test]
+async fn an_effect_that_no_domain_allows_is_found_in_the_store_itself() {
+    let provider = Provider::new();
+    let auth_id = provider.captured("order-1").await;
+    provider.post("/payment/release", &json!({"key": "buried"})).order("order-1").await.expect(200);
+    let refund = {
+        let ledger = provider.get("/ledger/orders/order-1").await.expect(200).json();
+        assert_eq!(ledger["entries"][2]["effect"], "tombstoned");
+        NewEntry {
+            at: START,
+            operation: Some(Operation::new("payment.refund")),
+            order: "order-1".parse().ok(),
+            key: "buried".parse().ok(),
+            resource: Some(auth_id),
+            posting: Posting::Refunded(fake_stripe_chaos::shared::money::Money {
+                amount: fake_stripe_chaos::shared::money::Amount::new(6000),
+                currency: fake_stripe_chaos::shared::money::Currency::Usd,
+            }),
+        }
+    };
+    provider.store.transact(move |tx| tx.append(refund)).await.unwrap();
+    let order = Some("order-1".to_owned());
+    assert_eq!(
+        provider.broken().await,
+        [
+            (order.clone(), "refunds_stay_within_captures".to_owned()),
+            (order, "no_effect_after_a_tombstone".to_owned()),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_belongs_to_no_order_is_judged_too() {
+    let provider = Provider::new();
+    provider.post("/payment/release", &json!({"key": "buried"})).await.expect(200);
+    let late = NewEntry {
+        at: START,
+        operation: None,
+        order: None,
+        key: "buried".parse().ok(),
+        resource: Some("lbl".to_owned()),
+        posting: Posting::Labelled,
+    };
+    provider.store.transact(move |tx| tx.append(late)).await.unwrap();
+    assert_eq!(provider.broken().await, [(None, "no_effect_after_a_tombstone".to_owned())]);
+    assert_eq!(provider.get("/verdict").await.json()["orders"], 0);
+}
+
+#[tokio::test]
+async fn a_hold_that_expired_is_no_contradiction() {
+    let provider = Provider::new();
+    provider.authorized("order-1").await;
+    provider.tell("order-1", "not_shipped").await.expect(200);
+    assert_eq!(provider.broken().await.len(), 1);
+    provider.clock.advance(Duration::from_hours(7 * 24));
+    assert_eq!(provider.broken().await, []);
+}
+
+#[tokio::test]
+async fn the_journal_tells_the_newest_first_what_was_decided_and_answered() {
+    let provider = Provider::new();
+    provider.authorize().order("order-1").key("k").header("x-correlation-id", "corr-1").await.expect(201);
+    provider.authorize().order("order-1").key("k").await.expect(201);
+    let lines = provider.journal("").await;
+    assert_eq!(lines.len(), 2);
+    assert_eq!((&lines[0]["replayed"], &lines[1]["replayed"]), (&json!(true), &json!(false)));
+    assert_eq!(
+        lines[1],
+        json!({
+            "number": 0, "at": "2025-11-24T16:00:00.000Z", "operation": "payment.authorize",
+            "orderId": "order-1", "idempotencyKey": "k", "correlationId": "corr-1",
+            "decision": {
+                "scenario": "success", "effect": "apply", "source": "draw", "chaosKey": "order-1",
+                "attempt": 1, "overruled": false,
+            },
+            "replayed": false, "response": "success", "durationMs": 0,
+            "body": {"amount": 5998, "currency": "usd", "customerId": null, "orderId": null},
+        })
+    );
+}
+
+#[tokio::test]
+async fn the_journal_is_narrowed_by_operation_order_scenario_and_number() {
+    let provider = Provider::new();
+    for order in ["order-1", "order-2"] {
+        provider.authorize().order(order).scenario("timeout_after_commit").await.expect(504);
+        provider.reserve().order(order).await.expect(201);
+    }
+    assert_eq!(provider.journal("?operation=payment.authorize").await.len(), 2);
+    assert_eq!(provider.journal("?orderId=order-1").await.len(), 2);
+    assert_eq!(provider.journal("?scenario=timeout_after_commit&orderId=order-2").await.len(), 1);
+    assert_eq!(provider.journal("?limit=3").await.len(), 3);
+    assert_eq!(provider.journal("?operation=nonsense").await.len(), 0);
+    for bad in ["0", "10001", "many", "-1"] {
+        provider.get(&format!("/journal?limit={bad}")).await.problem(400, "invalid_query");
+    }
+}
+
+#[tokio::test]
+async fn the_journal_can_be_forgotten_and_the_ledger_not() {
+    let provider = Provider::new();
+    provider.authorized("order-1").await;
+    let forgotten = provider.ask(axum::http::Method::DELETE, "/journal").await.expect(200).json();
+    assert_eq!(forgotten, json!({"success": true, "forgotten": 1}));
+    assert_eq!(provider.journal("").await.len(), 0);
+    assert_eq!(provider.effects("order-1").await, ["held"]);
+}
