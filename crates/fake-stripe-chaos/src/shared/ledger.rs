@@ -162,7 +162,8 @@ impl Totals {
 
 /// The ledger in the store.
 pub trait Ledger {
-    /// Appends, adds to the totals, and gives the entry's sequence.
+    /// Appends, adds to the totals, and gives the entry's sequence. The entry's order is known from then
+    /// on, so that no effect escapes the verdict.
     ///
     /// # Errors
     /// When the store fails.

@@ -188,6 +188,16 @@ async fn an_effect_that_no_domain_allows_is_found_in_the_store_itself() {
 }
 
 #[tokio::test]
+async fn an_effect_is_judged_with_the_order_of_its_body_whatever_the_header_says() {
+    let provider = Provider::new();
+    let body = json!({"amount": 1, "currency": "usd", "orderId": "in-body"});
+    provider.post("/payment/authorize", &body).order("in-header").await.expect(201);
+    let verdict = provider.get("/verdict").await.expect(200).json();
+    assert_eq!(verdict["open"], 2);
+    assert_eq!(provider.effects("in-body").await, ["held"]);
+}
+
+#[tokio::test]
 async fn what_belongs_to_no_order_is_judged_too() {
     let provider = Provider::new();
     provider.post("/payment/release", &json!({"key": "buried"})).await.expect(200);

@@ -29,7 +29,7 @@ pub fn routes(service: ControlService, deps: &Deps) -> OpenApiRouter {
 /// Plan what the next attempts of an order's operations meet, for callers that can't set headers.
 #[utoipa::path(
     put, path = "/chaos/plans/{orderId}", tag = "chaos", params(("orderId" = String, Path)),
-    request_body = PlanRequest, responses((status = 200, body = PlanResponse))
+    request_body = PlanRequest, responses((status = 200, description = "The plan.", body = PlanResponse))
 )]
 async fn put_plan(
     State(control): State<Arc<Control>>,

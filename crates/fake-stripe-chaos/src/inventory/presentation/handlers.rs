@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::{
     Json,
     extract::{Path, State},
-    http::StatusCode,
     response::Response,
 };
 use service_kit::{json::ValidJson, problem::Problem};
@@ -18,7 +17,7 @@ use crate::{
     inventory::application::{CONTEXT, InventoryService, RELEASE, RESERVE},
     shared::{
         deps::Deps,
-        presentation::{Asked, CallHeaders, Distribution, Shown, Undone, distribution, found, respond},
+        presentation::{Asked, CallHeaders, Distribution, Shown, Undone, created, distribution, done, found},
     },
 };
 
@@ -40,7 +39,7 @@ pub fn routes(service: InventoryService, deps: &Deps) -> OpenApiRouter {
 /// Reserve stock for half an hour.
 #[utoipa::path(
     post, path = "/inventory/reserve", tag = "inventory", params(CallHeaders), request_body = ReserveRequest,
-    responses((status = 201, body = ReserveResponse))
+    responses((status = 201, description = "The stock is reserved.", body = ReserveResponse))
 )]
 async fn reserve(
     State(inventory): State<Arc<Inventory>>,
@@ -51,14 +50,14 @@ async fn reserve(
     let command = value.command(asked.order());
     let call = asked.call(RESERVE, &inventory.deps.catalogue, &canonical, &shown)?;
     let reply = inventory.service.reserve(call, command).await;
-    Ok(respond(reply, StatusCode::CREATED, |seen, _| Some(ReserveResponse::of(&seen.resource))))
+    Ok(created(reply, |seen, _| Some(ReserveResponse::of(&seen.resource))))
 }
 
 /// Let go of what is reserved.
 #[utoipa::path(
     post, path = "/inventory/release", tag = "inventory", params(CallHeaders),
     request_body = ReleaseReservationRequest,
-    responses((status = 200, body = Undone<ReleaseReservationResponse>))
+    responses((status = 200, description = "Nothing is reserved any more.", body = Undone<ReleaseReservationResponse>))
 )]
 async fn release_reservation(
     State(inventory): State<Arc<Inventory>>,
@@ -67,13 +66,13 @@ async fn release_reservation(
 ) -> Result<Response, Problem> {
     let call = asked.call(RELEASE, &inventory.deps.catalogue, &canonical, &value.shown())?;
     let reply = inventory.service.release(call, value.command()).await;
-    Ok(respond(reply, StatusCode::OK, |seen, _| ReleaseReservationResponse::of(&seen.resource)))
+    Ok(done(reply, |seen, _| ReleaseReservationResponse::of(&seen.resource)))
 }
 
 /// How often inventory meets which scenario.
 #[utoipa::path(
     get, path = "/inventory/chaos/distribution", tag = "inventory", operation_id = "get_inventory_distribution",
-    responses((status = 200, body = Distribution))
+    responses((status = 200, description = "The shares of each scenario.", body = Distribution))
 )]
 async fn get_distribution(State(inventory): State<Arc<Inventory>>) -> Json<Distribution> {
     Json(distribution(&inventory.deps.profile, CONTEXT))
@@ -82,7 +81,7 @@ async fn get_distribution(State(inventory): State<Arc<Inventory>>) -> Json<Distr
 /// A reservation as the ledger has it.
 #[utoipa::path(
     get, path = "/inventory/{reservationId}", tag = "inventory", params(("reservationId" = String, Path)),
-    responses((status = 200, body = Shown<ReservationView>))
+    responses((status = 200, description = "The reservation.", body = Shown<ReservationView>))
 )]
 async fn get_reservation(
     State(inventory): State<Arc<Inventory>>,

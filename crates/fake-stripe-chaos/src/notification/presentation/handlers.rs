@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::{
     Json,
     extract::{Path, State},
-    http::StatusCode,
     response::Response,
 };
 use service_kit::{json::ValidJson, problem::Problem};
@@ -16,7 +15,7 @@ use crate::{
     notification::application::{CONTEXT, NotificationService, SEND},
     shared::{
         deps::Deps,
-        presentation::{Asked, CallHeaders, Distribution, Shown, distribution, found, respond},
+        presentation::{Asked, CallHeaders, Distribution, Shown, created, distribution, found},
     },
 };
 
@@ -37,7 +36,7 @@ pub fn routes(service: NotificationService, deps: &Deps) -> OpenApiRouter {
 /// Send a message.
 #[utoipa::path(
     post, path = "/notification/send", tag = "notification", params(CallHeaders), request_body = SendRequest,
-    responses((status = 201, body = Shown<NotificationView>))
+    responses((status = 201, description = "The notification.", body = Shown<NotificationView>))
 )]
 async fn send(
     State(notifications): State<Arc<Notifications>>,
@@ -48,15 +47,13 @@ async fn send(
     let command = value.command(asked.order());
     let call = asked.call(SEND, &notifications.deps.catalogue, &canonical, &shown)?;
     let reply = notifications.service.send(call, command).await;
-    Ok(respond(reply, StatusCode::CREATED, |seen, _| {
-        Some(Shown::new(NotificationView::from(&seen.resource)))
-    }))
+    Ok(created(reply, |seen, _| Some(Shown::new(NotificationView::from(&seen.resource)))))
 }
 
 /// How often notification meets which scenario.
 #[utoipa::path(
     get, path = "/notification/chaos/distribution", tag = "notification",
-    operation_id = "get_notification_distribution", responses((status = 200, body = Distribution))
+    operation_id = "get_notification_distribution", responses((status = 200, description = "The shares of each scenario.", body = Distribution))
 )]
 async fn get_distribution(State(notifications): State<Arc<Notifications>>) -> Json<Distribution> {
     Json(distribution(&notifications.deps.profile, CONTEXT))
@@ -65,7 +62,7 @@ async fn get_distribution(State(notifications): State<Arc<Notifications>>) -> Js
 /// A notification as it was sent.
 #[utoipa::path(
     get, path = "/notification/{notificationId}", tag = "notification",
-    params(("notificationId" = String, Path)), responses((status = 200, body = Shown<NotificationView>))
+    params(("notificationId" = String, Path)), responses((status = 200, description = "The notification.", body = Shown<NotificationView>))
 )]
 async fn get_notification(
     State(notifications): State<Arc<Notifications>>,

@@ -432,8 +432,10 @@ pub struct PaymentView {
     #[schema(format = DateTime)]
     expires_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     captured_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     released_at: Option<String>,
     refunds: Vec<RefundView>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -448,6 +450,7 @@ pub struct RefundView {
     refund_id: String,
     amount: u64,
     reason: Option<String>,
+    #[schema(format = DateTime)]
     created_at: String,
 }
 

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::{
     Json,
     extract::{Path, State},
-    http::StatusCode,
     response::Response,
 };
 use service_kit::{json::ValidJson, problem::Problem};
@@ -19,7 +18,7 @@ use crate::{
     payment::application::{AUTHORIZE, CAPTURE, CHARGE, CONTEXT, PaymentService, REFUND, RELEASE},
     shared::{
         deps::Deps,
-        presentation::{Asked, CallHeaders, Distribution, Shown, Undone, distribution, found, respond},
+        presentation::{Asked, CallHeaders, Distribution, Shown, Undone, created, distribution, done, found},
     },
 };
 
@@ -44,7 +43,7 @@ pub fn routes(service: PaymentService, deps: &Deps) -> OpenApiRouter {
 /// Hold money for a capture.
 #[utoipa::path(
     post, path = "/payment/authorize", tag = "payment", params(CallHeaders), request_body = AuthorizeRequest,
-    responses((status = 201, body = AuthorizeResponse))
+    responses((status = 201, description = "The money is held.", body = AuthorizeResponse))
 )]
 async fn authorize(
     State(payments): State<Arc<Payments>>,
@@ -55,13 +54,13 @@ async fn authorize(
     let command = value.command(asked.order());
     let call = asked.call(AUTHORIZE, &payments.deps.catalogue, &canonical, &shown)?;
     let reply = payments.service.authorize(call, command).await;
-    Ok(respond(reply, StatusCode::CREATED, |seen, _| Some(AuthorizeResponse::of(&seen.resource))))
+    Ok(created(reply, |seen, _| Some(AuthorizeResponse::of(&seen.resource))))
 }
 
 /// Take the money that is held.
 #[utoipa::path(
     post, path = "/payment/capture", tag = "payment", params(CallHeaders), request_body = CaptureRequest,
-    responses((status = 200, body = CaptureResponse))
+    responses((status = 200, description = "The money is taken.", body = CaptureResponse))
 )]
 async fn capture(
     State(payments): State<Arc<Payments>>,
@@ -70,13 +69,13 @@ async fn capture(
 ) -> Result<Response, Problem> {
     let call = asked.call(CAPTURE, &payments.deps.catalogue, &canonical, &value.shown())?;
     let reply = payments.service.capture(call, value.command()).await;
-    Ok(respond(reply, StatusCode::OK, |seen, _| CaptureResponse::of(&seen.resource)))
+    Ok(done(reply, |seen, _| CaptureResponse::of(&seen.resource)))
 }
 
 /// Let go of the money that is held.
 #[utoipa::path(
     post, path = "/payment/release", tag = "payment", params(CallHeaders), request_body = ReleaseRequest,
-    responses((status = 200, body = Undone<ReleaseResponse>))
+    responses((status = 200, description = "Nothing is held any more.", body = Undone<ReleaseResponse>))
 )]
 async fn release(
     State(payments): State<Arc<Payments>>,
@@ -85,13 +84,13 @@ async fn release(
 ) -> Result<Response, Problem> {
     let call = asked.call(RELEASE, &payments.deps.catalogue, &canonical, &value.shown())?;
     let reply = payments.service.release(call, value.command()).await;
-    Ok(respond(reply, StatusCode::OK, |seen, _| ReleaseResponse::of(&seen.resource)))
+    Ok(done(reply, |seen, _| ReleaseResponse::of(&seen.resource)))
 }
 
 /// Give back captured money, in part or whole.
 #[utoipa::path(
     post, path = "/payment/refund", tag = "payment", params(CallHeaders), request_body = RefundRequest,
-    responses((status = 200, body = Undone<RefundResponse>))
+    responses((status = 200, description = "The money is given back.", body = Undone<RefundResponse>))
 )]
 async fn refund(
     State(payments): State<Arc<Payments>>,
@@ -100,13 +99,13 @@ async fn refund(
 ) -> Result<Response, Problem> {
     let call = asked.call(REFUND, &payments.deps.catalogue, &canonical, &value.shown())?;
     let reply = payments.service.refund(call, value.command()).await;
-    Ok(respond(reply, StatusCode::OK, |seen, part| RefundResponse::of(&seen.resource, part)))
+    Ok(done(reply, |seen, part| RefundResponse::of(&seen.resource, part)))
 }
 
 /// Authorize and capture in one.
 #[utoipa::path(
     post, path = "/payment/charge", tag = "payment", params(CallHeaders), request_body = ChargeRequest,
-    responses((status = 200, body = ChargeResponse))
+    responses((status = 200, description = "The money is taken.", body = ChargeResponse))
 )]
 async fn charge(
     State(payments): State<Arc<Payments>>,
@@ -117,13 +116,13 @@ async fn charge(
     let command = value.command(asked.order());
     let call = asked.call(CHARGE, &payments.deps.catalogue, &canonical, &shown)?;
     let reply = payments.service.charge(call, command).await;
-    Ok(respond(reply, StatusCode::OK, |seen, _| ChargeResponse::of(&seen.resource)))
+    Ok(done(reply, |seen, _| ChargeResponse::of(&seen.resource)))
 }
 
 /// How often payments meet which scenario.
 #[utoipa::path(
     get, path = "/payment/chaos/distribution", tag = "payment", operation_id = "get_payment_distribution",
-    responses((status = 200, body = Distribution))
+    responses((status = 200, description = "The shares of each scenario.", body = Distribution))
 )]
 async fn get_distribution(State(payments): State<Arc<Payments>>) -> Json<Distribution> {
     Json(distribution(&payments.deps.profile, CONTEXT))
@@ -132,7 +131,7 @@ async fn get_distribution(State(payments): State<Arc<Payments>>) -> Json<Distrib
 /// A payment as the ledger has it.
 #[utoipa::path(
     get, path = "/payment/{authId}", tag = "payment", params(("authId" = String, Path)),
-    responses((status = 200, body = Shown<PaymentView>))
+    responses((status = 200, description = "The payment.", body = Shown<PaymentView>))
 )]
 async fn get_payment(
     State(payments): State<Arc<Payments>>,

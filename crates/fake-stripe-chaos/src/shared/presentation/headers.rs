@@ -28,10 +28,10 @@ const CHAOS_SCENARIO: &str = "x-chaos-scenario";
 #[into_params(parameter_in = Header)]
 pub struct CallHeaders {
     /// 1 to 255 visible ASCII characters. The same key, path and body get the same answer for 24 h.
-    #[param(rename = "Idempotency-Key", value_type = Option<String>, example = "order-1/authorize")]
+    #[param(rename = "Idempotency-Key", value_type = Option<String>, min_length = 1, max_length = 255, example = "order-1/authorize")]
     pub key: Option<Key>,
     /// The order this request belongs to: its fate is drawn by it.
-    #[param(rename = "X-Order-Id", value_type = Option<String>, example = "order-1")]
+    #[param(rename = "X-Order-Id", value_type = Option<String>, min_length = 1, max_length = 255, example = "order-1")]
     pub order: Option<OrderId>,
     /// A scenario to meet instead of a drawn one, or several separated by commas, one for each attempt.
     #[param(rename = "X-Chaos-Scenario", value_type = Option<String>)]

@@ -9,4 +9,4 @@ mod respond;
 pub use distribution::{Distribution, distribution};
 pub use headers::{Asked, CallHeaders};
 pub use read::{order_id, target, text};
-pub use respond::{NothingToUndo, Presented, Shown, Undone, found, respond};
+pub use respond::{NothingToUndo, Presented, Shown, Undone, created, done, found};

@@ -63,10 +63,26 @@ pub enum Undone<T> {
     Nothing(NothingToUndo),
 }
 
+/// Writes the answer of an operation that makes something: 201. See [`respond`].
+pub fn created<R: Presented, V: Serialize>(
+    reply: Reply<R>,
+    view: impl FnOnce(&Seen<R>, Option<&Part>) -> Option<V>,
+) -> Response {
+    respond(reply, StatusCode::CREATED, view)
+}
+
+/// Writes the answer of an operation that does something: 200. See [`respond`].
+pub fn done<R: Presented, V: Serialize>(
+    reply: Reply<R>,
+    view: impl FnOnce(&Seen<R>, Option<&Part>) -> Option<V>,
+) -> Response {
+    respond(reply, StatusCode::OK, view)
+}
+
 /// Writes an operation's answer. `view` renders the operation's own success from the facts of the
 /// entity, so that a replay is the first answer again whatever happened to the entity since; it gives
 /// none only for an entity that the operation can't have left behind.
-pub fn respond<R: Presented, V: Serialize>(
+fn respond<R: Presented, V: Serialize>(
     reply: Reply<R>,
     success: StatusCode,
     view: impl FnOnce(&Seen<R>, Option<&Part>) -> Option<V>,

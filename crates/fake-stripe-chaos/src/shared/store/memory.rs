@@ -148,6 +148,9 @@ impl Idempotency for MemoryTransaction<'_> {
 
 impl Ledger for MemoryTransaction<'_> {
     fn append(&mut self, entry: NewEntry) -> Result<u64, StoreError> {
+        if let Some(order) = &entry.order {
+            self.see_order(order)?;
+        }
         let index = self.state.entries.len();
         let sequence = index as u64 + 1;
         let (order, totals) = (entry.order.clone(), self.state.totals.clone());

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::{
     Json,
     extract::{Path, State},
-    http::StatusCode,
     response::Response,
 };
 use service_kit::{json::ValidJson, problem::Problem};
@@ -19,7 +18,7 @@ use crate::{
         deps::Deps,
         ids::Key,
         presentation::{
-            Asked, CallHeaders, Distribution, Shown, Undone, distribution, found, problems, respond,
+            Asked, CallHeaders, Distribution, Shown, Undone, created, distribution, done, found, problems,
         },
     },
     shipping::application::{CANCEL, CONTEXT, CREATE_LABEL, ShippingService},
@@ -44,7 +43,7 @@ pub fn routes(service: ShippingService, deps: &Deps) -> OpenApiRouter {
 /// Make a shipping label; the answer comes when it is made.
 #[utoipa::path(
     post, path = "/shipping/create-label", tag = "shipping", params(CallHeaders),
-    request_body = CreateLabelRequest, responses((status = 201, body = CreateLabelResponse))
+    request_body = CreateLabelRequest, responses((status = 201, description = "The label is made.", body = CreateLabelResponse))
 )]
 async fn create_label(
     State(shipping): State<Arc<Shipping>>,
@@ -55,13 +54,13 @@ async fn create_label(
     let command = value.command(asked.order());
     let call = asked.call(CREATE_LABEL, &shipping.deps.catalogue, &canonical, &shown)?;
     let reply = shipping.service.create_label(call, command).await;
-    Ok(respond(reply, StatusCode::CREATED, |seen, _| Some(CreateLabelResponse::of(&seen.resource))))
+    Ok(created(reply, |seen, _| Some(CreateLabelResponse::of(&seen.resource))))
 }
 
 /// Cancel a label, or one that is being made.
 #[utoipa::path(
     post, path = "/shipping/cancel", tag = "shipping", params(CallHeaders), request_body = CancelRequest,
-    responses((status = 200, body = Undone<CancelResponse>))
+    responses((status = 200, description = "The label is cancelled.", body = Undone<CancelResponse>))
 )]
 async fn cancel_label(
     State(shipping): State<Arc<Shipping>>,
@@ -70,14 +69,14 @@ async fn cancel_label(
 ) -> Result<Response, Problem> {
     let call = asked.call(CANCEL, &shipping.deps.catalogue, &canonical, &value.shown())?;
     let reply = shipping.service.cancel(call, value.command()).await;
-    Ok(respond(reply, StatusCode::OK, |seen, _| CancelResponse::of(&seen.resource)))
+    Ok(done(reply, |seen, _| CancelResponse::of(&seen.resource)))
 }
 
 /// How far the label is that a request with this idempotency key asked for.
 #[utoipa::path(
     get, path = "/shipping/by-key/{key}", tag = "shipping",
     params(("key" = String, Path, description = "The idempotency key, percent-encoded.", min_length = 1, max_length = 255)),
-    responses((status = 200, body = ProgressResponse))
+    responses((status = 200, description = "How far it is.", body = ProgressResponse))
 )]
 async fn get_progress(
     State(shipping): State<Arc<Shipping>>,
@@ -91,7 +90,7 @@ async fn get_progress(
 /// How often shipping meets which scenario.
 #[utoipa::path(
     get, path = "/shipping/chaos/distribution", tag = "shipping", operation_id = "get_shipping_distribution",
-    responses((status = 200, body = Distribution))
+    responses((status = 200, description = "The shares of each scenario.", body = Distribution))
 )]
 async fn get_distribution(State(shipping): State<Arc<Shipping>>) -> Json<Distribution> {
     Json(distribution(&shipping.deps.profile, CONTEXT))
@@ -100,7 +99,7 @@ async fn get_distribution(State(shipping): State<Arc<Shipping>>) -> Json<Distrib
 /// A label as the ledger has it.
 #[utoipa::path(
     get, path = "/shipping/{labelId}", tag = "shipping", params(("labelId" = String, Path)),
-    responses((status = 200, body = Shown<LabelView>))
+    responses((status = 200, description = "The label.", body = Shown<LabelView>))
 )]
 async fn get_label(
     State(shipping): State<Arc<Shipping>>,

@@ -36,7 +36,7 @@ fn order_id(text: &str) -> Result<OrderId, Problem> {
 }
 
 /// The sums of everything that ever happened.
-#[utoipa::path(get, path = "/ledger", tag = "truth", responses((status = 200, body = LedgerResponse)))]
+#[utoipa::path(get, path = "/ledger", tag = "truth", responses((status = 200, description = "The sums.", body = LedgerResponse)))]
 async fn get_ledger(State(truth): Truth) -> Result<Json<LedgerResponse>, Problem> {
     let totals = truth.totals().await?;
     Ok(Json(LedgerResponse::from(&totals)))
@@ -45,7 +45,7 @@ async fn get_ledger(State(truth): Truth) -> Result<Json<LedgerResponse>, Problem
 /// All that one order ever caused, in time order.
 #[utoipa::path(
     get, path = "/ledger/orders/{orderId}", tag = "truth", params(("orderId" = String, Path)),
-    responses((status = 200, body = OrderHistoryResponse))
+    responses((status = 200, description = "Its effects.", body = OrderHistoryResponse))
 )]
 async fn get_order_history(
     State(truth): Truth,
@@ -59,7 +59,7 @@ async fn get_order_history(
 /// Tell how an order ended: for who watches from outside, never for the system under test.
 #[utoipa::path(
     put, path = "/ledger/orders/{orderId}/outcome", tag = "truth", params(("orderId" = String, Path)),
-    request_body = OutcomeRequest, responses((status = 200, body = OutcomeResponse))
+    request_body = OutcomeRequest, responses((status = 200, description = "How it ended.", body = OutcomeResponse))
 )]
 async fn put_outcome(
     State(truth): Truth,
@@ -75,7 +75,7 @@ async fn put_outcome(
 /// Whether the ledger and the orders' ends agree.
 #[utoipa::path(
     get, path = "/verdict", tag = "truth", params(VerdictParams),
-    responses((status = 200, body = VerdictResponse))
+    responses((status = 200, description = "The verdict, good or bad.", body = VerdictResponse))
 )]
 async fn get_verdict(
     State(truth): Truth,
@@ -88,7 +88,7 @@ async fn get_verdict(
 /// The last requests and what was decided for each, the newest first.
 #[utoipa::path(
     get, path = "/journal", tag = "truth", params(JournalParams),
-    responses((status = 200, body = JournalResponse))
+    responses((status = 200, description = "The requests.", body = JournalResponse))
 )]
 async fn get_journal(
     State(truth): Truth,
@@ -100,7 +100,7 @@ async fn get_journal(
 
 /// Forget the journal; the ledger stays.
 #[utoipa::path(
-    delete, path = "/journal", tag = "truth", responses((status = 200, body = ForgottenResponse))
+    delete, path = "/journal", tag = "truth", responses((status = 200, description = "How many were forgotten.", body = ForgottenResponse))
 )]
 async fn delete_journal(State(truth): Truth) -> Result<Json<ForgottenResponse>, Problem> {
     let forgotten = truth.forget_journal().await?;
