@@ -1,0 +1,149 @@
+//! The stack's life on real processes: a Temporal development server, which every stack needs, and the guard.
+
+use std::{
+    io::Write,
+    net::TcpListener,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use tempfile::TempDir;
+use xtask::{
+    process::{Process, poll},
+    record::{self, Record, Recorded},
+    services::{Options, Ports, TEMPORAL, Temporal},
+    stack::{Error, GRACE, Stack},
+    temporal_cli::Surroundings,
+    workspace::Workspace,
+};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A Temporal server alone, in a folder of its own.
+async fn options(folder: &TempDir) -> Options {
+    let tools = Workspace::locate().unwrap().tools();
+    let cli =
+        Surroundings::from_env(tools).find().await.expect("a Temporal CLI: `cargo xtask test` finds one");
+    let ports = Ports::free().unwrap();
+    let services = Vec::new();
+    Options { services, ..Options::new(folder.path().to_owned(), ports, Temporal::DevServer(cli)) }
+}
+
+fn recorded(folder: &TempDir) -> Record {
+    Record::load(folder.path()).unwrap().expect("a record")
+}
+
+#[tokio::test]
+async fn a_stack_that_was_ended_leaves_neither_process_nor_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stack = Stack::start(options(&folder).await).await.unwrap();
+    let record = recorded(&folder);
+    assert_eq!(record.processes.len(), 1);
+    assert!(record.is_alive());
+    stack.stop(|_, _| ()).await.unwrap();
+    assert!(!record.is_alive());
+    assert_eq!(Record::load(folder.path()).unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_stack_that_was_dropped_leaves_neither_process_nor_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let stack = Stack::start(options(&folder).await).await.unwrap();
+    let record = recorded(&folder);
+    drop(stack);
+    assert!(!record.is_alive());
+    assert_eq!(Record::load(folder.path()).unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_second_stack_in_the_same_folder_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let _first = Stack::start(options(&folder).await).await.unwrap();
+    let second = Stack::start(options(&folder).await).await;
+    assert!(matches!(second, Err(Error::Record(record::Error::AlreadyUp))), "{second:?}");
+}
+
+#[tokio::test]
+async fn a_service_that_was_killed_starts_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stack = Stack::start(options(&folder).await).await.unwrap();
+    let before = recorded(&folder);
+    stack.kill(&TEMPORAL).unwrap();
+    assert!(!before.is_alive());
+    stack.start_again(&TEMPORAL).await.unwrap();
+    assert!(recorded(&folder).is_alive());
+}
+
+#[tokio::test]
+async fn a_service_that_ends_by_itself_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut stack = Stack::start(options(&folder).await).await.unwrap();
+    stack.kill(&TEMPORAL).unwrap();
+    let ended = stack.watch().await.to_string();
+    assert!(ended.starts_with("temporal has ended by itself, with signal: 9 (SIGKILL)"), "{ended}");
+}
+
+#[tokio::test]
+async fn a_service_that_dies_at_start_is_told_with_exit_code_and_last_words() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = options(&folder).await;
+    let _in_its_way = TcpListener::bind(options.ports.address(&TEMPORAL)).unwrap();
+    let error = Stack::start(options).await.unwrap_err().to_string();
+    assert!(
+        error.starts_with("temporal has ended by itself, with exit status: 1; the last of its log:"),
+        "{error}"
+    );
+    assert!(error.contains("address already in use"), "{error}");
+    assert_eq!(Record::load(folder.path()).unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_detached_stack_lives_until_it_is_ended_by_its_record() {
+    let folder = tempfile::tempdir().unwrap();
+    Stack::start(options(&folder).await).await.unwrap().detach().unwrap();
+    let record = recorded(&folder);
+    assert_eq!(record.supervisor, None);
+    assert!(record.is_alive());
+    let mut ended = Vec::new();
+    record.end(GRACE, |process, _| ended.push(process.service.clone())).await.unwrap();
+    assert_eq!(ended, ["temporal"]);
+    assert!(!record.is_alive());
+}
+
+/// A record of something that runs, with a guard beside it.
+fn guarded(folder: &TempDir) -> (Process, std::process::Child) {
+    let mut command = Command::new("sleep");
+    command.arg("600");
+    let process = Process::spawn(command, &folder.path().join("log")).unwrap();
+    let identity = process.identity().clone();
+    let running = Recorded { service: "sleep".to_owned(), identity, ports: Vec::new() };
+    Record { supervisor: None, processes: vec![running] }.save(folder.path()).unwrap();
+    let guard = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .arg("guard")
+        .arg(folder.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    (process, guard)
+}
+
+#[tokio::test]
+async fn the_guard_ends_a_stack_whose_supervisor_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut process, mut guard) = guarded(&folder);
+    drop(guard.stdin.take());
+    poll(PATIENCE, || process.exited().unwrap()).await.expect("the guard ends the process");
+    assert!(guard.wait().unwrap().success());
+    assert_eq!(Record::load(folder.path()).unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_guard_that_was_relieved_leaves_the_stack_running() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut process, mut guard) = guarded(&folder);
+    guard.stdin.take().unwrap().write_all(b"relieved").unwrap();
+    assert!(guard.wait().unwrap().success());
+    assert_eq!(process.exited().unwrap(), None);
+    assert!(recorded(&folder).is_alive());
+}
