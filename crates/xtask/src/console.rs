@@ -124,12 +124,21 @@ impl Gauge {
             self.shown = line;
         }
     }
+
+    /// Ends it with a line that stays.
+    pub fn done(self, good: bool, text: &str) {
+        let mark = if good { format!("{GOOD}ok{GOOD:#}") } else { format!("{BAD}!!{BAD:#}") };
+        let line = format!("{mark} {}  {text}", self.name);
+        let console = self.console.clone();
+        drop(self);
+        console.say(&line);
+    }
 }
 
 impl Drop for Gauge {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
-            bar.abandon();
+            bar.finish_and_clear();
         }
     }
 }

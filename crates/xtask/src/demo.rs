@@ -170,7 +170,7 @@ impl Shop {
             return Err(Error::NotEnded(id.to_owned()));
         }
         let end: State = expect(StatusCode::OK, &format!("result of {id}"), answer)?;
-        gauge.set(end.progress, &end.in_words());
+        gauge.done(end.success, &end.in_words());
         Ok(Ended { id: id.to_owned(), shipped: end.success, how: end.in_words() })
     }
 
