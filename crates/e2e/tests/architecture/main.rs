@@ -32,10 +32,17 @@ fn product() -> Vec<(String, Vec<File>)> {
     packages.into_iter().map(|package| (package.name.clone(), files(&package))).collect()
 }
 
+fn across_the_product(rule: impl Fn(&str, &File) -> Vec<Breach>) -> Vec<Breach> {
+    let product = product();
+    let of_crate = |(krate, files): &(String, Vec<File>)| {
+        files.iter().flat_map(|file| rule(krate, file)).collect::<Vec<_>>()
+    };
+    product.iter().flat_map(of_crate).collect()
+}
+
 #[track_caller]
 fn assert_kept(breaches: &[Breach]) {
-    let told: Vec<_> = breaches.iter().map(|breach| format!("\n  {breach}")).collect();
-    assert!(breaches.is_empty(), "the architecture is broken in {} places:{}", breaches.len(), told.concat());
+    assert!(breaches.is_empty(), "{}", rules::report(breaches));
 }
 
 #[test]
@@ -70,20 +77,17 @@ fn rule_6_no_context_knows_another_and_shared_knows_none() {
 
 #[test]
 fn rule_7_statuses_live_only_where_http_is_spoken() {
-    let product = product();
-    let of_crate = |(krate, files): &(String, Vec<File>)| {
-        files.iter().flat_map(|file| rules::statuses(krate, file)).collect::<Vec<_>>()
-    };
-    assert_kept(&product.iter().flat_map(of_crate).collect::<Vec<_>>());
+    assert_kept(&across_the_product(rules::statuses));
 }
 
 #[test]
 fn rule_8_chance_and_sleeping_are_chaos_alone() {
-    let product = product();
-    let of_crate = |(krate, files): &(String, Vec<File>)| {
-        files.iter().flat_map(|file| rules::chance_and_waiting(krate, file)).collect::<Vec<_>>()
-    };
-    assert_kept(&product.iter().flat_map(of_crate).collect::<Vec<_>>());
+    assert_kept(&across_the_product(rules::chance_and_waiting));
+}
+
+#[test]
+fn the_environment_is_read_in_one_place() {
+    assert_kept(&across_the_product(rules::environment));
 }
 
 #[test]

@@ -17,6 +17,7 @@ pub enum Rule {
     StatusesStayAtTheEdge,
     ChanceAndWaitingAreChaos,
     LintsHoldEverywhere,
+    VariablesAreDeclared,
 }
 
 impl Rule {
@@ -41,6 +42,7 @@ impl Rule {
                 "rule 8: chance and sleeping live only in shared/chaos and a context's infrastructure/chaos.rs"
             }
             Self::LintsHoldEverywhere => "every crate takes the workspace's lints",
+            Self::VariablesAreDeclared => "the environment is read in service-kit's process.rs alone",
         }
     }
 
@@ -68,6 +70,9 @@ impl Rule {
                 "the same orders must meet the same fate; whatever is random or slow elsewhere breaks that in silence"
             }
             Self::LintsHoldEverywhere => "a crate without them is a hole in `-D warnings`",
+            Self::VariablesAreDeclared => {
+                "a variable that no configuration declares is in no table of variables"
+            }
         }
     }
 }
@@ -82,9 +87,16 @@ pub struct Breach {
 
 impl fmt::Display for Breach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rule, place, what } = self;
-        write!(f, "{place} {what}\n    {}\n    because {}", rule.law(), rule.reason())
+        write!(f, "{} {}", self.place, self.what)
     }
+}
+
+/// What a failed test says of the breaches of one rule; nothing where there are none.
+pub fn report(breaches: &[Breach]) -> String {
+    let Some(Breach { rule, .. }) = breaches.first() else { return String::new() };
+    let places: Vec<_> = breaches.iter().map(|breach| format!("\n  {breach}")).collect();
+    let (law, reason, count) = (rule.law(), rule.reason(), breaches.len());
+    format!("{law}\n  because {reason}; broken in {count} place(s):{}", places.concat())
 }
 
 fn breach(rule: Rule, krate: &str, file: &File, reference: &Reference, why: &str) -> Breach {
@@ -167,6 +179,7 @@ pub fn standing(file: &File) -> Standing<'_> {
 const VALUES: &[(&str, &[&str])] = &[
     ("clock", &["Clock", "ManualClock", "SystemClock"]),
     ("ids", &["Ids", "RandomIds"]),
+    ("ledger", &["Ledger"]),
     ("money", &[]),
     ("orders", &["Orders"]),
 ];
@@ -471,6 +484,21 @@ pub fn chance_and_waiting(krate: &str, file: &File) -> Vec<Breach> {
         .collect()
 }
 
+/// Every service hands its variables' names to the one reader, so the table of variables has them all.
+pub fn environment(krate: &str, file: &File) -> Vec<Breach> {
+    const READERS: &[&str] =
+        &["dotenvy", "std::env::var", "std::env::var_os", "std::env::vars", "std::env::vars_os"];
+    if (krate, file.place.as_str()) == ("service-kit", "process.rs") {
+        return Vec::new();
+    }
+    file.production()
+        .filter(|reference| READERS.iter().any(|reader| reference.reaches(reader)))
+        .map(|reference| {
+            breach(Rule::VariablesAreDeclared, krate, file, reference, "ask the configuration's reader")
+        })
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -512,14 +540,15 @@ mod tests {
     }
 
     #[test]
-    fn a_breach_says_where_what_which_rule_and_why() {
+    fn a_report_says_which_rule_where_what_and_why() {
         let breaches = layers(&file("payment/domain/payment.rs", "\nuse axum::Json;"));
         assert_eq!(
-            breaches[0].to_string(),
-            "crates/fake-stripe-chaos/src/payment/domain/payment.rs:2 uses `axum::Json`: \
-             of all crates, domain knows only std, thiserror, uuid\n    \
-             rule 5: domain <- application <- {infrastructure, presentation}, and a domain is pure\n    \
-             because what an order may do must be readable and testable without HTTP, a store or a clock"
+            report(&breaches),
+            "rule 5: domain <- application <- {infrastructure, presentation}, and a domain is pure\n  \
+             because what an order may do must be readable and testable without HTTP, a store or a clock; \
+             broken in 1 place(s):\n  \
+             crates/fake-stripe-chaos/src/payment/domain/payment.rs:2 uses `axum::Json`: \
+             of all crates, domain knows only std, thiserror, uuid"
         );
     }
 
@@ -560,6 +589,7 @@ mod tests {
                 "use crate::shared::*;",
                 "use crate::shared::store::Store;",
                 "use crate::shared::clock::Clock;",
+                "use crate::shared::ledger::Ledger;",
                 "use crate::shared::clock::*;",
                 "use super::super::super::shared::ids::Ids;",
                 "fn f(x: &dyn crate::shared::chaos::Chaos) {}",
@@ -568,7 +598,7 @@ mod tests {
         keeps(
             layers,
             "payment/domain/payment.rs",
-            &["use crate::shared::{clock::Timestamp, ids::{OrderId, id}, money, orders};"],
+            &["use crate::shared::{clock::Timestamp, ids::{OrderId, id}, ledger::Posting, money, orders};"],
         );
     }
 
@@ -772,5 +802,14 @@ mod tests {
         keeps(rule, place, &["use uuid::Uuid; fn f() { Uuid::now_v7(); }"]);
         breaks(rule, place, &["use uuid::Uuid; fn f() { Uuid::new_v4(); }"]);
         breaks(rule, "shared/ledger.rs", &["use uuid::Uuid; fn f() { Uuid::now_v7(); }"]);
+    }
+
+    #[test]
+    fn the_environment_is_read_in_one_place() {
+        let snippets =
+            ["fn f() { std::env::var(\"X\") }", "use std::env::*;", "use std::{env::vars as all};"];
+        breaks(|file| environment("temporal-api", file), "config.rs", &snippets);
+        keeps(|file| environment("service-kit", file), "process.rs", &snippets);
+        keeps(|file| environment("temporal-api", file), "config.rs", &["fn f() { std::env::args(); }"]);
     }
 }

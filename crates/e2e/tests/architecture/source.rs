@@ -75,7 +75,7 @@ impl File {
         seen.scopes.insert(module.clone(), Scope::default());
         seen.visit_file(&syntax);
         let names = Names { own, externs, scopes: &seen.scopes };
-        let references = seen
+        let mut references: Vec<_> = seen
             .written
             .iter()
             .map(|written| Reference {
@@ -84,6 +84,7 @@ impl File {
                 in_test: written.in_test,
             })
             .collect();
+        references.dedup();
         Ok(Self { place: place.to_owned(), module, references, test_modules: seen.test_modules })
     }
 

@@ -1,0 +1,214 @@
+//! Holds the documents that list what the code has together with the code: `docs/configuration.md`,
+//! `.env.example`, `docs/errors.md`, and the catalogue of codes that each service serves. A failure shows
+//! the text that belongs into the document.
+
+mod codes;
+mod tables;
+mod variables;
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use codes::{CodeList, code_lists};
+use fake_stripe_chaos::app;
+use service_kit::process::Configuration;
+use tables::assert_tables;
+use workflows::{activities::refusal::Refusal, order_fulfillment::progress::FailureCode};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
+}
+
+fn document(name: &str) -> String {
+    // One that isn't there lacks everything, and a failure shows what.
+    fs::read_to_string(root().join(name)).unwrap_or_default()
+}
+
+#[test]
+fn the_documented_variables_are_those_of_the_services() {
+    let services = variables::services();
+    let expected = services
+        .iter()
+        .map(|service| (service.name.to_owned(), variables::table(service)))
+        .collect::<Vec<_>>();
+    assert_tables("docs/configuration.md", &document("docs/configuration.md"), variables::HEADER, &expected);
+}
+
+#[test]
+fn the_example_of_an_environment_has_every_variable_with_its_default() {
+    let (text, expected) = (document(".env.example"), variables::example(&variables::services()));
+    assert!(text.ends_with(&expected), ".env.example has to end with:\n\n{expected}");
+    let before = text.trim_end_matches(&expected);
+    assert!(
+        before.lines().all(|line| ["", "#"].contains(&line) || line.starts_with("# ")),
+        "before the variables: {before}"
+    );
+}
+
+#[test]
+fn every_variable_that_is_read_is_declared_and_every_declared_one_is_read() {
+    for service in variables::services() {
+        let declared: BTreeSet<_> =
+            service.variables.iter().map(|variable| variable.name.to_owned()).collect();
+        assert_eq!(service.read, declared, "{}: what it reads, what it declares", service.name);
+        assert_eq!(declared.len(), service.variables.len(), "{} declares one twice", service.name);
+    }
+}
+
+#[test]
+fn the_documented_error_codes_are_those_that_the_services_declare() {
+    let lists = code_lists(&root());
+    let expected = lists.iter().map(|list| (list.heading(), list.table())).collect::<Vec<_>>();
+    assert_tables("docs/errors.md", &document("docs/errors.md"), codes::HEADER, &expected);
+}
+
+const FAILURES: &str = "| code | outcome of the business | when |";
+
+/// The last column is for people; the others are the code's.
+#[test]
+fn the_documented_failures_of_an_order_are_those_of_the_workflow() {
+    let text = document("docs/errors.md");
+    let found = tables::tables(&text, FAILURES);
+    let [(_, table)] = found.as_slice() else { panic!("docs/errors.md has to have one table {FAILURES}") };
+    let documented: Vec<_> = table
+        .lines()
+        .skip(2)
+        .map(|row| row.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>())
+        .collect();
+    let expected: Vec<_> = FailureCode::ALL
+        .into_iter()
+        .map(|code| (format!("`{}`", code.name()), yes(code.is_benign())))
+        .collect();
+    let listed: Vec<_> = documented.iter().map(|row| (row[0].to_owned(), row[1])).collect();
+    assert_eq!(listed, expected);
+    assert!(documented.iter().all(|row| !row[2].is_empty()), "{FAILURES}: each needs its `when`");
+}
+
+/// Every code that the provider can answer, and what it comes to when it is a step's last word.
+fn ends() -> Vec<(CodeList, Vec<(String, Refusal)>)> {
+    let of_provider = |list: &CodeList| list.krate == app::NAME || list.krate == "service-kit";
+    let end = |row: &codes::Row| (row.code.clone(), Refusal::from_failure(Some(&row.code), row.retryable));
+    code_lists(&root())
+        .into_iter()
+        .filter(of_provider)
+        .map(|list| {
+            let ends = list.rows.iter().map(end).collect();
+            (list, ends)
+        })
+        .collect()
+}
+
+#[test]
+fn the_documented_ends_of_an_order_by_a_step_are_those_of_the_workflow() {
+    const HEADER: &str = "| the provider's last answer to a step | nothing to undo | the order ends with |";
+    let told_apart: BTreeSet<_> = ends()
+        .into_iter()
+        .flat_map(|(_, ends)| ends)
+        .filter(|(_, refusal)| !matches!(refusal, Refusal::NoAnswer | Refusal::Unexpected))
+        .map(|(code, refusal)| row(&format!("`{code}`"), refusal))
+        .collect();
+    let others = [
+        ("`already_…` about something that isn't this order's", Refusal::LedgerMismatch),
+        ("any other that is retryable, or none", Refusal::NoAnswer),
+        ("any other", Refusal::Unexpected),
+    ];
+    let rows: Vec<_> =
+        told_apart.into_iter().chain(others.map(|(answer, refusal)| row(answer, refusal))).collect();
+    let table = tables::table(HEADER, &rows);
+    assert_tables(
+        "docs/errors.md",
+        &document("docs/errors.md"),
+        HEADER,
+        &[("How an answer of the provider ends an order".to_owned(), table)],
+    );
+}
+
+fn row(answer: &str, refusal: Refusal) -> String {
+    format!("| {answer} | {} | `{}` |", yes(refusal.is_definitive()), FailureCode::from(refusal).name())
+}
+
+/// The provider and the workflow spell the codes apart from each other, in two crates that never meet.
+#[test]
+fn every_refusal_that_the_workflow_tells_apart_is_one_that_the_provider_can_give() {
+    let given: Vec<_> = ends().into_iter().flat_map(|(_, ends)| ends).map(|(_, refusal)| refusal).collect();
+    for refusal in [
+        Refusal::InsufficientFunds,
+        Refusal::OutOfStock,
+        Refusal::AddressError,
+        Refusal::AuthorizationExpired,
+    ] {
+        assert!(
+            given.contains(&refusal),
+            "no code of the provider is read as {refusal:?}, so no order ever ends with {}",
+            FailureCode::from(refusal).name()
+        );
+    }
+}
+
+fn yes(answer: bool) -> &'static str {
+    if answer { "yes" } else { "no" }
+}
+
+/// A problem's `type` points into this page.
+#[tokio::test]
+async fn the_provider_serves_every_code_that_it_declares() {
+    let config = configured::<fake_stripe_chaos::config::Config>(&[("LISTEN_ADDR", "127.0.0.1:0")]);
+    let listener = service_kit::serve::bind(config.listen).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (router, _) = app::build(&config, app::Ports::real(&config));
+    let serving =
+        tokio::spawn(service_kit::serve::run(listener, router, std::future::pending(), Duration::ZERO));
+    assert_eq!(served(&address.to_string()).await, declared(app::NAME));
+    serving.abort();
+}
+
+#[tokio::test]
+async fn the_api_serves_every_code_that_it_declares() {
+    let [port] = xtask::ports::free().unwrap();
+    let address = format!("127.0.0.1:{port}");
+    // No server listens there: the catalogue doesn't wait for Temporal.
+    let config = configured(&[("LISTEN_ADDR", &address), ("TEMPORAL_ADDRESS", "127.0.0.1:1")]);
+    let serving = tokio::spawn(temporal_api::run(config));
+    assert_eq!(served(&address).await, declared("temporal-api"));
+    serving.abort();
+}
+
+#[test]
+fn no_other_service_declares_codes() {
+    let declaring: BTreeSet<_> = code_lists(&root()).into_iter().map(|list| list.krate).collect();
+    assert_eq!(declaring, ["fake-stripe-chaos", "service-kit", "temporal-api"].map(str::to_owned).into());
+}
+
+fn configured<C: Configuration>(variables: &[(&str, &str)]) -> C {
+    let lookup =
+        |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
+    C::from_lookup(&lookup).unwrap_or_else(|faults| panic!("{faults}"))
+}
+
+fn declared(krate: &str) -> BTreeSet<String> {
+    let lists = code_lists(&root());
+    let of_service = lists.iter().filter(|list| list.krate == krate || list.krate == "service-kit");
+    of_service.flat_map(|list| &list.rows).map(|row| row.code.clone()).collect()
+}
+
+async fn served(address: &str) -> BTreeSet<String> {
+    let http = service_kit::client::build(Duration::from_secs(5)).unwrap();
+    let url = format!("http://{address}{}", service_kit::problem::CATALOGUE_PATH);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    let page = loop {
+        match http.get(&url).send().await {
+            Ok(answer) => break answer.error_for_status().unwrap().text().await.unwrap(),
+            Err(error) => assert!(Instant::now() < deadline, "{error}"),
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    page.split("<tr id=\"")
+        .skip(1)
+        .filter_map(|row| row.split_once('"'))
+        .map(|(code, _)| code.to_owned())
+        .collect()
+}

@@ -1,0 +1,97 @@
+//! The variables of the services: as they declare them, as they read them, as documents show them.
+
+use std::{cell::RefCell, cmp::Reverse, collections::BTreeSet};
+
+use service_kit::{config::Variable, process::Configuration};
+
+use crate::tables;
+
+pub const HEADER: &str = "| variable | default | meaning |";
+
+pub struct Service {
+    pub name: &'static str,
+    /// What it says it reads.
+    pub variables: Vec<Variable>,
+    /// What it asks for when there is nothing in its environment.
+    pub read: BTreeSet<String>,
+}
+
+pub fn services() -> Vec<Service> {
+    vec![
+        service::<fake_stripe_chaos::config::Config>("fake-stripe-chaos"),
+        service::<temporal_worker::Config>("temporal-worker"),
+        service::<temporal_api::Config>("temporal-api"),
+    ]
+}
+
+fn service<C: Configuration>(name: &'static str) -> Service {
+    let read = RefCell::new(BTreeSet::new());
+    let lookup = |variable: &str| {
+        read.borrow_mut().insert(variable.to_owned());
+        None
+    };
+    let config = C::from_lookup(&lookup).map(drop);
+    assert_eq!(config, Ok(()), "{name} has to start without any variable");
+    Service { name, variables: C::variables(), read: read.into_inner() }
+}
+
+pub fn table(service: &Service) -> String {
+    let row = |variable: &Variable| {
+        let Variable { name, default, meaning } = variable;
+        let default = default.map_or_else(String::new, |default| format!("`{default}`"));
+        format!("| `{name}` | {default} | {} |", meaning.replace('|', "\\|")).replace("|  |", "| |")
+    };
+    tables::table(HEADER, &service.variables.iter().map(row).collect::<Vec<_>>())
+}
+
+/// Every variable once, under those who read it: first what all read, last what one reads alone.
+pub fn example(services: &[Service]) -> String {
+    let mut groups: Vec<(Vec<&str>, Vec<Variable>)> = Vec::new();
+    for variable in services.iter().flat_map(|service| &service.variables) {
+        let reads = |service: &&Service| service.variables.contains(variable);
+        let readers: Vec<_> = services.iter().filter(reads).map(|service| service.name).collect();
+        match groups.iter_mut().find(|(known, _)| *known == readers) {
+            Some((_, variables)) if variables.contains(variable) => {}
+            Some((_, variables)) => variables.push(*variable),
+            None => groups.push((readers, vec![*variable])),
+        }
+    }
+    groups.sort_by_key(|(readers, _)| Reverse(readers.len()));
+    let group = |(readers, variables): &(Vec<&str>, Vec<Variable>)| {
+        let lines = |Variable { name, default, meaning }: &Variable| {
+            format!("# {meaning}\n#{name}={}\n", default.unwrap_or_default())
+        };
+        let lines: String = variables.iter().map(lines).collect();
+        format!("# --- {} ---\n\n{lines}", readers.join(", "))
+    };
+    groups.iter().map(group).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn variable(name: &'static str, default: Option<&'static str>) -> Variable {
+        Variable { name, default, meaning: "Either `a|b`." }
+    }
+
+    #[test]
+    fn a_bar_in_a_meaning_does_not_end_its_column_and_no_default_is_an_empty_one() {
+        let service = Service { name: "one", variables: vec![variable("A", None)], read: BTreeSet::new() };
+        assert!(table(&service).ends_with("| `A` | | Either `a\\|b`. |\n"));
+    }
+
+    #[test]
+    fn the_example_names_what_is_shared_first_and_once() {
+        let service = |name, variables| Service { name, variables, read: BTreeSet::new() };
+        let (port, log) = (variable("PORT", Some("1")), variable("LOG", None));
+        let services =
+            [service("one", vec![port, log]), service("two", vec![log, variable("PORT", Some("2"))])];
+        assert_eq!(
+            example(&services),
+            "# --- one, two ---\n\n# Either `a|b`.\n#LOG=\n\n\
+             # --- one ---\n\n# Either `a|b`.\n#PORT=1\n\n\
+             # --- two ---\n\n# Either `a|b`.\n#PORT=2\n"
+        );
+    }
+}
