@@ -48,7 +48,7 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct Up {
-    /// How the provider misbehaves: a profile's name (off, calm, seed, hostile, outage) or its file
+    /// How the provider misbehaves: a profile that it knows, such as off or seed
     #[arg(long, default_value = "seed")]
     chaos: String,
     /// Makes chaos repeat itself; else drawn, and logged by the provider

@@ -185,7 +185,7 @@ pub struct Options {
     /// Beside Temporal's server; none makes a server that other stacks can share.
     pub services: Vec<&'static Service>,
     pub task_queue: String,
-    /// A profile's name or its file.
+    /// What the provider takes for a profile.
     pub chaos: String,
     pub seed: Option<u64>,
     /// Labels take 1 s and timeouts 0.5 s.
