@@ -99,3 +99,92 @@ async fn temporals_own_cancellation_does_the_same() {
     world.must_agree("1", &end).await;
     world.stop().await;
 }
+
+#[tokio::test]
+async fn a_cancellation_at_any_step_ends_within_2_s_and_blocks_the_late_call() {
+    let world = World::start_with("anytime", |options| {
+        options.environment.push((&PROVIDER, "CHAOS_TIMEOUT_DELAY", "20s".to_owned()));
+    })
+    .await;
+    let steps = [
+        ("payment.authorize", "authorizing_payment", "authorize_payment"),
+        ("inventory.reserve", "reserving_inventory", "reserve_inventory"),
+        ("payment.capture", "capturing_payment", "capture_payment"),
+        ("shipping.create-label", "creating_shipping_label", "create_shipping_label"),
+    ];
+    for (operation, step, call) in steps {
+        world.plan(call, &json!({ operation: ["timeout"] })).await;
+        let placed = world.place(&world.order(call)).await;
+        world.until_step(call, step).await;
+        // The call has reached the provider, and its answer is on its slow way.
+        world.eventually(operation, || async { !world.journal(call, operation).await.is_empty() }).await;
+        let asked = std::time::Instant::now();
+        assert_eq!(world.tell(call, "cancel", None).await.0, 200, "{call}");
+        let end = world.end(call).await;
+        assert!(asked.elapsed() < std::time::Duration::from_secs(4), "{call}: {:?}", asked.elapsed());
+        assert_eq!(end["status"], "cancelled", "{call}");
+        world.must_agree(call, &end).await;
+
+        let key =
+            format!("order-fulfillment-{}/{}/{call}", world.id(call), placed["runId"].as_str().unwrap());
+        let late = world.late(operation, &key, &world.id(call)).await;
+        assert_eq!(late, (409, "undone_before_execution".to_owned()), "{call}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_order_with_its_label_ships_whoever_cancels_it() {
+    let world = World::start_with("toolate", |options| {
+        options.environment.push((&PROVIDER, "CHAOS_TIMEOUT_DELAY", "3s".to_owned()));
+    })
+    .await;
+    world.plan("1", &json!({"notification.send": ["timeout"]})).await;
+    world.place(&world.order("1")).await;
+    world.until_step("1", "sending_notification").await;
+    let (status, body) = world.tell("1", "cancel", None).await;
+    assert_eq!((status, &body["error"]), (409, &json!("order_already_shipped")));
+    world.temporal(&["workflow", "cancel", "-w", "order-fulfillment-toolate-1"]).await;
+    let end = world.end("1").await;
+    assert_eq!(end["status"], "shipped");
+    world.must_agree("1", &end).await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn of_decisions_that_race_exactly_one_counts_and_both_callers_know() {
+    let world = World::start("racing").await;
+    for round in 0..8 {
+        let order = format!("{round}");
+        world.place(&asking(&world, &order)).await;
+        world.until_step(&order, "awaiting_approval").await;
+        let (approve, reject) =
+            tokio::join!(world.tell(&order, "approve", None), world.tell(&order, "reject", None));
+        let end = world.end(&order).await;
+        let (winner, loser) = if end["status"] == "shipped" { (approve, reject) } else { (reject, approve) };
+        assert_eq!(winner.0, 200, "{winner:?} {loser:?} {end}");
+        assert_eq!(loser.0, 409, "{winner:?} {loser:?} {end}");
+        world.must_agree(&order, &end).await;
+    }
+    let order = "twice";
+    world.place(&asking(&world, order)).await;
+    let both = tokio::join!(world.tell(order, "approve", None), world.tell(order, "approve", None));
+    assert!(both.0.0 == 200 || both.1.0 == 200, "{both:?}");
+    assert_eq!(world.end(order).await["status"], "shipped");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn an_approval_after_a_cancellation_changes_nothing() {
+    let world = World::start("regret").await;
+    // The release fails for a while, so that the approval finds the order still there.
+    world.plan("1", &json!({"payment.release": vec!["internal_error"; 9]})).await;
+    world.place(&asking(&world, "1")).await;
+    world.until_step("1", "awaiting_approval").await;
+    world.signal("1", "cancelOrder", None).await;
+    world.signal("1", "approveOrder", None).await;
+    let end = world.end("1").await;
+    assert_eq!((&end["status"], end.get("decision")), (&json!("cancelled"), None));
+    world.must_agree("1", &end).await;
+    world.stop().await;
+}

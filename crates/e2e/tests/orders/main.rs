@@ -1,9 +1,13 @@
 //! Orders through four real processes and a real Temporal server: what people are promised, seen from
 //! outside.
 
+mod crashes;
 mod decisions;
 mod failures;
 mod happy_path;
 mod histories;
+mod mutant;
+mod outages;
 mod signals;
 mod support;
+mod volume;

@@ -72,9 +72,19 @@ impl World {
     }
 
     pub async fn start_with(name: &'static str, change: impl FnOnce(&mut Options)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
         let shared = Temporal::At(temporal().await.address.clone());
-        let mut options = Options::new(folder.path().to_owned(), Ports::free().unwrap(), shared);
+        Self::start_on(shared, name, change).await
+    }
+
+    /// With a Temporal server of the test's own, for what it does to it.
+    pub async fn start_alone(name: &'static str, change: impl FnOnce(&mut Options)) -> Self {
+        let own = Temporal::DevServer(temporal().await.cli.clone());
+        Self::start_on(own, name, change).await
+    }
+
+    async fn start_on(server: Temporal, name: &'static str, change: impl FnOnce(&mut Options)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut options = Options::new(folder.path().to_owned(), Ports::free().unwrap(), server);
         options.task_queue = name.to_owned();
         options.environment = vec![
             (&PROVIDER, "SHIPPING_LABEL_DURATION", "200ms".to_owned()),
@@ -186,7 +196,7 @@ impl World {
         body
     }
 
-    /// The provider's calls of one operation for an order, oldest first.
+    /// The provider's calls of one operation for an order, the newest first.
     pub async fn journal(&self, order: &str, operation: &str) -> Vec<Value> {
         let path = format!("/journal?orderId={}&operation={operation}&limit=100", self.id(order));
         let (status, body) = self.call(&PROVIDER, Method::GET, &path, None).await;
@@ -194,13 +204,18 @@ impl World {
         body["entries"].as_array().unwrap_or_else(|| panic!("{body}")).clone()
     }
 
-    /// Tells the provider what became of the order, and requires that its ledger agrees.
-    pub async fn must_agree(&self, order: &str, end: &Value) {
+    /// Tells the provider what became of the order.
+    pub async fn tell_outcome(&self, order: &str, end: &Value) {
         let outcome = if end["status"] == "shipped" { "shipped" } else { "not_shipped" };
         let path = format!("/ledger/orders/{}/outcome", self.id(order));
         let (status, body) =
             self.call(&PROVIDER, Method::PUT, &path, Some(&json!({"outcome": outcome}))).await;
         assert!((200..300).contains(&status), "{body}");
+    }
+
+    /// Tells the provider what became of the order, and requires that its ledger agrees.
+    pub async fn must_agree(&self, order: &str, end: &Value) {
+        self.tell_outcome(order, end).await;
         let path = format!("/verdict?final=true&orderId={}", self.id(order));
         let (_, verdict) = self.call(&PROVIDER, Method::GET, &path, None).await;
         assert_eq!(verdict["contradictions"], json!([]), "{verdict}\n{}", self.ledger(order).await);
@@ -215,13 +230,12 @@ impl World {
         end
     }
 
-    /// Runs the Temporal CLI against the tests' server.
+    /// Runs the Temporal CLI against the test's server.
     pub async fn temporal(&self, arguments: &[&str]) -> String {
-        let shared = temporal().await;
-        let output = tokio::process::Command::new(shared.cli.path())
+        let output = tokio::process::Command::new(temporal().await.cli.path())
             .args(arguments)
             // Histories keep who asked; without this they would name the machine.
-            .args(["--address", &shared.address, "--identity", "a-test"])
+            .args(["--address", &self.stack.options().temporal_address(), "--identity", "a-test"])
             .output()
             .await
             .unwrap();
@@ -237,6 +251,49 @@ impl World {
             arguments.extend(["--input", payload]);
         }
         self.temporal(&arguments).await;
+    }
+
+    /// Waits until something about the provider is as wanted.
+    pub async fn eventually<F: Future<Output = bool>>(&self, what: &str, wanted: impl Fn() -> F) {
+        let deadline = Instant::now() + PATIENCE;
+        while !wanted().await {
+            assert!(Instant::now() < deadline, "never saw {what}");
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+    }
+
+    /// What the provider's ledger says happened to an order, in time order.
+    pub async fn effects(&self, order: &str) -> Vec<String> {
+        let path = format!("/ledger/orders/{}", self.id(order));
+        let (_, body) = self.call(&PROVIDER, Method::GET, &path, None).await;
+        let entries = body["entries"].as_array().cloned().unwrap_or_default();
+        entries.iter().map(|entry| entry["effect"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// A forward call that comes late, with the key that an order's step had.
+    pub async fn late(&self, operation: &str, key: &str, order_id: &str) -> (u16, String) {
+        let (path, body) = match operation {
+            "payment.authorize" => ("/payment/authorize", json!({"amount": 5998, "currency": "usd"})),
+            "payment.capture" => ("/payment/capture", json!({"authId": "auth_of_nobody"})),
+            "inventory.reserve" => ("/inventory/reserve", json!({"items": [{"sku": "book", "quantity": 2}]})),
+            _ => {
+                let address = json!({"street": "s", "city": "c", "state": "s", "zip": "z", "country": "c"});
+                ("/shipping/create-label", json!({"shippingAddress": address}))
+            }
+        };
+        let response = self
+            .http
+            .post(format!("{}{path}", self.stack.url(&PROVIDER)))
+            .header("idempotency-key", key)
+            .header("x-order-id", order_id)
+            .header(CONTENT_TYPE, "application/json")
+            .body(body.to_string())
+            .send()
+            .await
+            .unwrap();
+        let status = response.status().as_u16();
+        let body: Value = serde_json::from_str(&response.text().await.unwrap()).unwrap();
+        (status, body["error"].as_str().unwrap_or_default().to_owned())
     }
 
     pub fn log(&self, service: &Service) -> String {

@@ -30,7 +30,7 @@ impl Refusal {
             Some("insufficient_funds") => Self::InsufficientFunds,
             Some("out_of_stock") => Self::OutOfStock,
             Some("address_error") => Self::AddressError,
-            Some("authorization_expired") => Self::AuthorizationExpired,
+            Some("payment_expired") => Self::AuthorizationExpired,
             Some(LEDGER_MISMATCH) => Self::LedgerMismatch,
             _ if retryable => Self::NoAnswer,
             _ => Self::Unexpected,
@@ -57,7 +57,7 @@ mod tests {
             (Some("timeout"), true),
             (Some("internal_error"), true),
             (Some("validation_failed"), false),
-            (Some("authorization_expired"), false),
+            (Some("payment_expired"), false),
             (Some(LEDGER_MISMATCH), false),
             (None, true),
         ] {

@@ -119,25 +119,23 @@ impl Saga {
                 .is_none_or(|refund| refund.standing == Standing::NothingToUndo)
     }
 
-    pub fn undone(&mut self, compensation: Compensation, found: Found) {
+    /// An undo succeeded. `false` where somebody resolved it meanwhile, which stands.
+    pub fn undone(&mut self, compensation: Compensation, found: Found) -> bool {
         let standing = match found {
             Found::Undone => Standing::Undone,
             Found::NothingToUndo => Standing::NothingToUndo,
         };
-        self.set(compensation, standing);
+        self.set(compensation, standing)
     }
 
-    pub fn failed(&mut self, compensation: Compensation, round: u32) {
-        self.set(compensation, Standing::Failed { round });
+    /// An undo used up its attempts. `false` where somebody resolved it meanwhile, which stands.
+    pub fn failed(&mut self, compensation: Compensation, round: u32) -> bool {
+        self.set(compensation, Standing::Failed { round })
     }
 
     /// Somebody undid it by hand. `false` where there is nothing of that name to resolve.
     pub fn resolve(&mut self, compensation: Compensation) -> bool {
-        let open = self.open().any(|open| open == compensation);
-        if open {
-            self.set(compensation, Standing::Resolved);
-        }
-        open
+        self.open().any(|open| open == compensation) && self.set(compensation, Standing::Resolved)
     }
 
     /// What is still owed.
@@ -158,10 +156,10 @@ impl Saga {
         self.debts.iter().find(|debt| debt.compensation == compensation)
     }
 
-    fn set(&mut self, compensation: Compensation, standing: Standing) {
-        if let Some(debt) = self.debts.iter_mut().find(|debt| debt.compensation == compensation) {
-            debt.standing = standing;
-        }
+    fn set(&mut self, compensation: Compensation, standing: Standing) -> bool {
+        let unresolved =
+            |debt: &&mut Debt| debt.compensation == compensation && debt.standing != Standing::Resolved;
+        self.debts.iter_mut().find(unresolved).map(|debt| debt.standing = standing).is_some()
     }
 }
 
@@ -189,8 +187,8 @@ mod tests {
         while let Some(compensation) = saga.next(round) {
             ran.push(compensation);
             match outcome(compensation) {
-                Some(found) => saga.undone(compensation, found),
-                None => saga.failed(compensation, round),
+                Some(found) => assert!(saga.undone(compensation, found)),
+                None => assert!(saga.failed(compensation, round)),
             }
         }
         ran
@@ -233,6 +231,17 @@ mod tests {
         assert!(saga.resolve(RefundPayment));
         assert!(!saga.resolve(RefundPayment), "it is settled already");
         assert_eq!(saga.open().count(), 0);
+    }
+
+    #[test]
+    fn what_somebody_resolved_while_its_undo_ran_stays_resolved() {
+        let mut saga = owing(&WHOLE);
+        round(&mut saga, 1, |compensation| (compensation != RefundPayment).then_some(Found::Undone));
+        assert_eq!(saga.next(2), Some(RefundPayment));
+        assert!(saga.resolve(RefundPayment));
+        assert!(!saga.failed(RefundPayment, 2));
+        assert!(!saga.undone(RefundPayment, Found::NothingToUndo));
+        assert_eq!((saga.next(3), saga.open().count()), (None, 0));
     }
 
     #[test]

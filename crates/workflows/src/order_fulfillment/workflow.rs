@@ -434,18 +434,20 @@ async fn undo(ctx: &Context, compensation: Compensation, round: u32) {
     let at = now(ctx);
     change(ctx, |s| match outcome {
         Ok(Undone { found, attempt }) => {
-            s.saga.undone(compensation, found);
             let status = match found {
                 Found::Undone => CompensationStatus::Completed,
                 Found::NothingToUndo => CompensationStatus::NothingToUndo,
             };
-            s.order.compensation(compensation, status, attempt, None, &at);
+            if s.saga.undone(compensation, found) {
+                s.order.compensation(compensation, status, attempt, None, &at);
+            }
         }
         Err(error) => {
-            s.saga.failed(compensation, round);
             let attempts = policies::Policy::of(call).attempts;
             let error = told(&error).error;
-            s.order.compensation(compensation, CompensationStatus::Failed, attempts, Some(error), &at);
+            if s.saga.failed(compensation, round) {
+                s.order.compensation(compensation, CompensationStatus::Failed, attempts, Some(error), &at);
+            }
         }
     });
 }

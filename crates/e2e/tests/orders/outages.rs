@@ -1,0 +1,148 @@
+//! The provider, Temporal or a right that isn't there.
+
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use xtask::services::{API, PROVIDER, TEMPORAL, WORKER};
+
+use crate::support::World;
+
+#[tokio::test]
+async fn an_order_that_meets_no_provider_says_so_and_ends_by_itself_once_it_is_back() {
+    let mut world = World::start("outage").await;
+    world.stack.kill(&PROVIDER).unwrap();
+    world.place(&world.order("1")).await;
+    let failed =
+        world.until("1", "compensation_failed", |state| state["status"] == "compensation_failed").await;
+    assert_eq!(failed["error"]["code"], "PROVIDER_UNAVAILABLE");
+    world.stack.start_again(&PROVIDER).await.unwrap();
+    let back = Instant::now();
+    let end = world.end("1").await;
+    assert!(back.elapsed() < Duration::from_secs(5), "longer than a retry interval: {:?}", back.elapsed());
+    assert_eq!((&end["status"], &end["error"]["code"]), (&json!("failed"), &json!("PROVIDER_UNAVAILABLE")));
+    world.must_agree("1", &end).await;
+    assert_eq!(world.run("2").await["status"], "shipped");
+    world.stop().await;
+}
+
+/// Rounds of the release that an order has tried so far: three attempts each.
+async fn rounds(world: &World) -> usize {
+    world.journal("1", "payment.release").await.len().div_ceil(3)
+}
+
+#[tokio::test]
+async fn an_undo_that_fails_for_long_is_tried_fewer_than_3_rounds_in_its_first_minute() {
+    // The default timing, except of the approval.
+    let world = World::start_with("patient", |options| {
+        options.environment.retain(|(service, _, _)| *service != &API);
+    })
+    .await;
+    let plan = json!({"inventory.reserve": ["out_of_stock"], "payment.release": vec!["internal_error"; 30]});
+    world.plan("1", &plan).await;
+    world.place(&world.order("1")).await;
+    world.until("1", "compensation_failed", |state| state["status"] == "compensation_failed").await;
+    world.temporal(&["workflow", "cancel", "-w", "order-fulfillment-patient-1"]).await;
+    let started = Instant::now();
+    // Nothing to wait for: the whole point is what does not happen meanwhile.
+    tokio::time::sleep(Duration::from_secs(60).saturating_sub(started.elapsed())).await;
+    let seen = rounds(&world).await;
+    assert!((1..3).contains(&seen), "{seen} rounds");
+
+    let resolution = json!({"step": "release_payment", "note": "released by hand", "actor": "ops"});
+    assert_eq!(world.tell("1", "resolve-compensation", Some(&resolution)).await.0, 200);
+    let end = world.end("1").await;
+    assert_eq!((&end["status"], &end["compensations"][0]["status"]), (&json!("failed"), &json!("resolved")));
+    assert_eq!(end["compensations"][0]["note"], "ops: released by hand");
+    let history =
+        world.temporal(&["workflow", "show", "-w", "order-fulfillment-patient-1", "-o", "json"]).await;
+    assert!(history.contains("resolveCompensation"), "the history keeps who resolved it");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_failed_undo_is_tried_again_at_once_when_asked_and_holds_up_no_other() {
+    let world = World::start_with("asked", |options| {
+        options.environment.push((&API, "COMPENSATION_RETRY_INITIAL", "10m".to_owned()));
+        options.environment.push((&API, "COMPENSATION_RETRY_MAXIMUM", "10m".to_owned()));
+    })
+    .await;
+    let plan =
+        json!({"shipping.create-label": ["address_error"], "payment.refund": vec!["internal_error"; 3]});
+    world.plan("1", &plan).await;
+    world.place(&world.order("1")).await;
+    let failed =
+        world.until("1", "compensation_failed", |state| state["status"] == "compensation_failed").await;
+    let records = failed["compensations"].as_array().unwrap();
+    let status = |name: &str| records.iter().find(|record| record["name"] == name).unwrap()["status"].clone();
+    assert_eq!(
+        (status("refund_payment"), status("release_inventory")),
+        (json!("failed"), json!("completed"))
+    );
+    assert_eq!(world.tell("1", "retry-compensation", None).await.0, 200);
+    let end = world.end("1").await;
+    assert_eq!(end["error"]["code"], "ADDRESS_REJECTED");
+    world.must_agree("1", &end).await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn without_temporal_every_answer_comes_within_5_s_and_the_service_comes_back_by_itself() {
+    let mut world = World::start_alone("serverless", |_| ()).await;
+    world.run("1").await;
+    world.stack.kill(&TEMPORAL).unwrap();
+    for (method, path, body) in [
+        (Method::GET, "/api/v1/order/order-fulfillment-serverless-1/status", None),
+        (Method::GET, "/api/v1/orders", None),
+        (Method::POST, "/api/v1/order", Some(world.order("2"))),
+    ] {
+        let asked = Instant::now();
+        let (status, body) = world.call(&API, method, path, body.as_ref()).await;
+        assert_eq!((status, &body["error"]), (503, &json!("temporal_unavailable")), "{path}");
+        assert!(asked.elapsed() < Duration::from_secs(5), "{path}: {:?}", asked.elapsed());
+    }
+    world.stack.start_again(&TEMPORAL).await.unwrap();
+    world
+        .eventually("a ready API", || async {
+            world.call(&API, Method::GET, "/health/ready", None).await.0 == 200
+                && world.call(&WORKER, Method::GET, "/health/ready", None).await.0 == 200
+        })
+        .await;
+    assert_eq!(world.run("2").await["status"], "shipped");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn without_a_worker_orders_are_still_listed() {
+    let mut world = World::start("unworked").await;
+    world.run("1").await;
+    world.stack.kill(&WORKER).unwrap();
+    let (status, body) =
+        world.call(&API, Method::GET, "/api/v1/orders?customerId=customer-of-unworked", None).await;
+    assert_eq!((status, body["orders"].as_array().unwrap().len()), (200, 1), "{body}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn where_search_attributes_cannot_be_registered_orders_work_and_a_log_line_says_so() {
+    let mut world = World::start_alone("unsearchable", |options| options.services = Vec::new()).await;
+    // A namespace takes ten of a kind: with ten others there is no room for ours.
+    for number in 0..10 {
+        let name = format!("taken{number}");
+        world
+            .temporal(&["operator", "search-attribute", "create", "--name", &name, "--type", "Keyword"])
+            .await;
+    }
+    for service in [&PROVIDER, &WORKER, &API] {
+        world.stack.start_again(service).await.unwrap();
+    }
+    assert_eq!(world.run("1").await["status"], "shipped");
+    let said = |log: &str| log.matches("search attributes may not be registered").count();
+    assert_eq!((said(&world.log(&API)), said(&world.log(&WORKER))), (1, 1));
+    let (status, body) = world.call(&API, Method::GET, "/api/v1/orders?status=shipped", None).await;
+    assert_eq!((status, &body["error"]), (503, &json!("search_unavailable")));
+    let (status, body) = world.call(&API, Method::GET, "/api/v1/orders", None).await;
+    let orders: &Value = &body["orders"];
+    assert_eq!((status, &orders[0]["orderId"]), (200, &json!("unsearchable-1")), "{body}");
+    world.stop().await;
+}
