@@ -82,7 +82,6 @@ async fn a_change_without_a_patch_is_found_out() {
     let result = replayer.replay_workflow(history(&folder().join("shipped.json"))).await;
     assert!(
         matches!(result, Err(WorkflowReplayError::Replay(WorkflowReplayFailure::Nondeterminism { .. }))),
-        "{:?}",
-        result.map(|()| ())
+        "{result:?}"
     );
 }

@@ -120,7 +120,7 @@ async fn without_a_worker_an_order_waits_and_its_status_says_why() {
 #[tokio::test]
 async fn a_batch_under_chaos_leaves_no_contradiction() {
     let world = World::start_with("batch", |options| {
-        options.chaos = "seed".to_owned();
+        options.chaos = String::from("seed");
         options.seed = Some(4);
     })
     .await;

@@ -37,14 +37,14 @@ async fn verdict(world: &World) -> Value {
 /// each time; gives how each ended.
 async fn two_hundred(seed: u64) -> Vec<(Value, Value)> {
     let world = World::start_alone("volume", |options| {
-        options.chaos = "seed".to_owned();
+        options.chaos = String::from("seed");
         options.seed = Some(seed);
     })
     .await;
     let ends = run_all(&world, 200).await;
     let verdict = verdict(&world).await;
-    let seen = (&verdict["orders"], &verdict["open"], &verdict["contradictions"]);
-    assert_eq!(seen, (&json!(200), &json!(0), &json!([])), "seed {seed}: {verdict}");
+    let counts = (&verdict["orders"], &verdict["open"], &verdict["contradictions"]);
+    assert_eq!(counts, (&json!(200), &json!(0), &json!([])), "seed {seed}: {verdict}");
     let shipped = verdict["shipped"].as_u64().unwrap();
     assert!((40..=85).contains(&shipped), "seed {seed}: {shipped} shipped");
     let path = "/journal?scenario=timeout_after_commit&limit=10000";
@@ -68,7 +68,7 @@ async fn two_hundred_orders_at_once_end_right_and_the_same_seed_means_the_same_f
 async fn contradictions(name: &'static str, mistake: Mistake) -> Vec<String> {
     let (address, to) = mutant::start(mistake).await;
     let world = World::start_with(name, |options| {
-        options.chaos = "seed".to_owned();
+        options.chaos = String::from("seed");
         options.seed = Some(1);
         options.environment.push((&WORKER, "PROVIDER_URL", format!("http://{address}")));
         to.send(options.ports.url(&PROVIDER)).unwrap();
