@@ -39,6 +39,8 @@ pub struct Stack {
     http: Http,
     running: Vec<Running>,
     guard: Option<Guard>,
+    /// It may outlive us.
+    detached: bool,
     _claim: Claim,
 }
 
@@ -98,7 +100,15 @@ impl Stack {
     pub fn claim(options: Options) -> Result<Self, Error> {
         let claim = Claim::take(&options.folder)?;
         let (workspace, http) = (Workspace::locate()?, Http::new()?);
-        Ok(Self { options, workspace, http, running: Vec::new(), guard: None, _claim: claim })
+        Ok(Self {
+            options,
+            workspace,
+            http,
+            running: Vec::new(),
+            guard: None,
+            detached: false,
+            _claim: claim,
+        })
     }
 
     /// Starts everything from an empty state, Temporal's server before the rest, and waits until all of it is
@@ -193,6 +203,7 @@ impl Stack {
         for running in &mut self.running {
             running.process.release();
         }
+        self.detached = true;
         Ok(())
     }
 
@@ -346,13 +357,11 @@ impl Stack {
 
 impl Drop for Stack {
     fn drop(&mut self) {
-        // Nothing to end where it was stopped or detached; where not, this is the way out of a failure, which
-        // has been told, and what can't be removed is empty.
-        let detached = self.guard.is_none();
         while let Some(running) = self.running.pop() {
             drop(running);
         }
-        if !detached {
+        if !self.detached {
+            // What can't be removed tells of nothing that runs.
             let _ = Record::remove(&self.options.folder);
         }
     }

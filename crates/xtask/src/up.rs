@@ -1,10 +1,6 @@
 //! `cargo xtask up`, `down` and `status`: the stack on the usual ports, for people.
 
-use std::{
-    fs, io,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{io, path::PathBuf, time::Duration};
 
 use anstyle::{AnsiColor, Style};
 
@@ -229,35 +225,16 @@ async fn follow(logs: Vec<(&'static str, PathBuf)>) -> io::Result<()> {
     }
 }
 
-/// Ends the stack that is up, and whatever stacks of tests were left behind.
+/// Ends the stack that is up, if there is one.
 ///
 /// # Errors
-/// When a record can't be read or a process can't be ended.
+/// When the record can't be read or a process can't be ended.
 pub async fn down(console: &Console) -> Result<(), Error> {
-    let workspace = Workspace::locate()?;
-    let mut found = end_stack(console, &workspace.stack()).await?;
-    for folder in test_stacks(&workspace)? {
-        let abandoned = Record::load(&folder)?
-            .is_some_and(|record| !record.supervisor.is_some_and(|supervisor| supervisor.is_running()));
-        if abandoned {
-            found |= end_stack(console, &folder).await?;
-        }
-    }
-    console.say(if found { "All of it has ended" } else { "No stack is up" });
-    Ok(())
-}
-
-fn test_stacks(workspace: &Workspace) -> io::Result<Vec<PathBuf>> {
-    match fs::read_dir(workspace.test_stacks()) {
-        Ok(folders) => folders.map(|folder| folder.map(|folder| folder.path())).collect(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
-}
-
-/// Whether there was one.
-async fn end_stack(console: &Console, folder: &Path) -> Result<bool, Error> {
-    let Some(record) = Record::load(folder)? else { return Ok(false) };
+    let folder = Workspace::locate()?.stack();
+    let Some(record) = Record::load(&folder)? else {
+        console.say("No stack is up");
+        return Ok(());
+    };
     if let Some(supervisor) = record.supervisor.filter(Identity::is_running) {
         let step =
             console.begin(format!("wait for the command with pid {} to end its stack", supervisor.pid));
@@ -265,11 +242,12 @@ async fn end_stack(console: &Console, folder: &Path) -> Result<bool, Error> {
         step.done();
     }
     // Whatever it may have left.
-    if let Some(record) = Record::load(folder)? {
+    if let Some(record) = Record::load(&folder)? {
         record.end(GRACE, |process, end| tell_end(console, &process.service, end)).await?;
-        Record::remove(folder)?;
+        Record::remove(&folder)?;
     }
-    Ok(true)
+    console.say("All of it has ended");
+    Ok(())
 }
 
 /// Tells of each process of the stack whether it runs and is ready.

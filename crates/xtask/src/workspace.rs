@@ -52,12 +52,6 @@ impl Workspace {
         self.target().join("stack")
     }
 
-    /// The same for the stacks of tests: a folder each.
-    #[must_use]
-    pub fn test_stacks(&self) -> PathBuf {
-        self.stack().join("tests")
-    }
-
     fn target(&self) -> &Path {
         self.binaries.parent().unwrap_or(&self.binaries)
     }

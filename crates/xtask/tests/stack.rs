@@ -56,6 +56,15 @@ async fn a_stack_that_was_dropped_leaves_neither_process_nor_record() {
 }
 
 #[tokio::test]
+async fn a_claim_that_was_given_up_leaves_no_record() {
+    let folder = tempfile::tempdir().unwrap();
+    let stack = Stack::claim(options(&folder).await).unwrap();
+    assert_eq!(recorded(&folder).processes, []);
+    drop(stack);
+    assert_eq!(Record::load(folder.path()).unwrap(), None);
+}
+
+#[tokio::test]
 async fn a_second_stack_in_the_same_folder_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let _first = Stack::start(options(&folder).await).await.unwrap();
