@@ -193,6 +193,14 @@ async fn a_stored_answer_lives_for_a_day_and_what_the_key_led_to_for_ever() {
 }
 
 #[tokio::test]
+async fn a_key_whose_label_was_made_is_not_in_flight_any_more() {
+    let provider = Provider::new();
+    let first = provider.label().key("k").await.expect(201).text("labelId");
+    provider.clock.advance(DAY);
+    assert_ne!(provider.label().key("k").await.expect(201).text("labelId"), first);
+}
+
+#[tokio::test]
 async fn a_key_that_is_no_key_is_refused() {
     let provider = Provider::new();
     for bad in ["", "two words", &"x".repeat(256)] {

@@ -1,5 +1,7 @@
 //! Any sequence of operations, under any faults: the ledger stays true to itself.
 
+use std::collections::BTreeSet;
+
 use proptest::{prelude::*, test_runner::TestCaseResult};
 use serde_json::{Value, json};
 
@@ -127,7 +129,7 @@ async fn holds(steps: Vec<Step>) -> TestCaseResult {
     let mut sums = json!({"captured": 0, "refunded": 0, "released": 0, "held": 0});
     let mut add = |name: &str, amount: u64| sums[name] = json!(sums[name].as_u64().unwrap_or(0) + amount);
     let lost = provider.store.transact(|tx| {
-        let mut all = std::collections::BTreeSet::new();
+        let mut all = BTreeSet::new();
         tx.each_entry(&mut |entry| {
             if entry.entry.posting.money().is_some() {
                 all.extend(entry.entry.resource.clone());

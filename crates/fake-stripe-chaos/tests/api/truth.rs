@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use fake_stripe_chaos::shared::{
     ledger::{NewEntry, Posting},
+    money::{Amount, Currency, Money},
     operation::Operation,
 };
 use serde_json::json;
@@ -170,10 +171,7 @@ async fn an_effect_that_no_domain_allows_is_found_in_the_store_itself() {
             order: "order-1".parse().ok(),
             key: "buried".parse().ok(),
             resource: Some(auth_id),
-            posting: Posting::Refunded(fake_stripe_chaos::shared::money::Money {
-                amount: fake_stripe_chaos::shared::money::Amount::new(6000),
-                currency: fake_stripe_chaos::shared::money::Currency::Usd,
-            }),
+            posting: Posting::Refunded(Money { amount: Amount::new(6000), currency: Currency::Usd }),
         }
     };
     provider.store.transact(move |tx| tx.append(refund)).await.unwrap();
