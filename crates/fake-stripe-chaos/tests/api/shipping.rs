@@ -8,6 +8,8 @@ use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use crate::help::{Provider, address, eventually};
 
+/// Long enough to be asked about meanwhile, on a busy machine too.
+const SLOW: (&str, &str) = ("SHIPPING_LABEL_DURATION", "1s");
 /// Longer than any test runs.
 const NEVER: (&str, &str) = ("SHIPPING_LABEL_DURATION", "1h");
 
@@ -86,11 +88,11 @@ async fn every_part_of_an_address_must_be_there() {
 
 #[tokio::test]
 async fn progress_by_key_goes_from_unknown_over_a_share_of_the_time_to_generated() {
-    let provider = Provider::with(&[("SHIPPING_LABEL_DURATION", "200ms")]);
+    let provider = Provider::with(&[SLOW]);
     assert_eq!(progress(&provider, "wf%2Frun%2Flabel").await, ("unknown".to_owned(), 0));
     let making = tokio::spawn(provider.label().key("wf/run/label").into_future());
     until_status(&provider, "wf%2Frun%2Flabel", "generating").await;
-    provider.clock.advance(Duration::from_millis(90));
+    provider.clock.advance(Duration::from_millis(450));
     assert_eq!(progress(&provider, "wf%2Frun%2Flabel").await, ("generating".to_owned(), 45));
     provider.clock.advance(Duration::from_secs(9));
     assert_eq!(progress(&provider, "wf%2Frun%2Flabel").await, ("generating".to_owned(), 99));
@@ -124,7 +126,7 @@ async fn while_a_label_is_made_its_key_is_in_use() {
 
 #[tokio::test]
 async fn a_label_that_is_cancelled_while_it_is_made_is_never_there() {
-    let provider = Provider::with(&[("SHIPPING_LABEL_DURATION", "100ms")]);
+    let provider = Provider::with(&[SLOW]);
     let making = tokio::spawn(provider.label().key("k").order("order-1").into_future());
     until_status(&provider, "k", "generating").await;
     let undone = provider.post("/shipping/cancel", &json!({"key": "k"})).order("order-1").await.expect(200);
@@ -143,7 +145,7 @@ async fn a_label_that_is_cancelled_while_it_is_made_is_never_there() {
 
 #[tokio::test]
 async fn the_journal_shows_a_label_that_is_being_made() {
-    let provider = Provider::with(&[("SHIPPING_LABEL_DURATION", "100ms")]);
+    let provider = Provider::with(&[SLOW]);
     let making = tokio::spawn(provider.label().key("k").into_future());
     until_status(&provider, "k", "generating").await;
     let lines = provider.journal("").await;
@@ -173,7 +175,7 @@ async fn a_label_whose_answer_is_lost_is_there_all_the_same() {
 
 #[tokio::test]
 async fn a_caller_that_hangs_up_aborts_nothing() {
-    let provider = Provider::with(&[("SHIPPING_LABEL_DURATION", "100ms")]);
+    let provider = Provider::with(&[SLOW]);
     let listener = serve::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
     let never = std::future::pending();
