@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 use serde_json::json;
-use xtask::services::{API, PROVIDER, WORKER};
+use xtask::services::{API, WORKER};
 
 use crate::support::{World, names};
 
@@ -68,23 +68,6 @@ async fn a_notification_that_fails_does_not_stop_an_order() {
 }
 
 #[tokio::test]
-async fn an_order_outlives_a_worker_killed_while_its_label_is_made() {
-    let mut world = World::start_with("killed", |options| {
-        options.environment.push((&PROVIDER, "SHIPPING_LABEL_DURATION", "3s".to_owned()));
-    })
-    .await;
-    world.place(&world.order("1")).await;
-    world.until_step("1", "creating_shipping_label").await;
-    world.stack.kill(&WORKER).unwrap();
-    world.stack.start_again(&WORKER).await.unwrap();
-    let end = world.end("1").await;
-    assert_eq!(end["status"], "shipped");
-    assert!(world.journal("1", "shipping.create-label").await.len() >= 2, "the second attempt asks again");
-    world.must_agree("1", &end).await;
-    world.stop().await;
-}
-
-#[tokio::test]
 async fn an_undo_that_fails_is_shown_and_tried_again_until_it_succeeds() {
     let world = World::start("stubborn").await;
     let failing = vec!["internal_error"; 3];
@@ -114,31 +97,5 @@ async fn without_a_worker_an_order_waits_and_its_status_says_why() {
     assert!(asked.elapsed() < std::time::Duration::from_secs(5), "{:?}", asked.elapsed());
     world.stack.start_again(&WORKER).await.unwrap();
     assert_eq!(world.end("1").await["status"], "shipped");
-    world.stop().await;
-}
-
-#[tokio::test]
-async fn a_batch_under_chaos_leaves_no_contradiction() {
-    let world = World::start_with("batch", |options| {
-        options.chaos = String::from("seed");
-        options.seed = Some(4);
-    })
-    .await;
-    let orders: Vec<String> = (0..30).map(|number| number.to_string()).collect();
-    for order in &orders {
-        world.place(&world.order(order)).await;
-    }
-    let mut shipped = 0;
-    for order in &orders {
-        let end = world.end(order).await;
-        shipped += usize::from(end["status"] == "shipped");
-        world.must_agree(order, &end).await;
-    }
-    let (_, verdict) = world.call(&PROVIDER, Method::GET, "/verdict?final=true", None).await;
-    assert_eq!(
-        (&verdict["orders"], &verdict["shipped"], &verdict["open"]),
-        (&json!(30), &json!(shipped), &json!(0))
-    );
-    assert!((1..30).contains(&shipped), "{shipped}");
     world.stop().await;
 }

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use xtask::services::{API, PROVIDER, TEMPORAL, WORKER};
+use xtask::services::{API, PROVIDER, TEMPORAL, Temporal, WORKER};
 
-use crate::support::World;
+use crate::support::{World, dev_server};
 
 #[tokio::test]
 async fn an_order_that_meets_no_provider_says_so_and_ends_by_itself_once_it_is_back() {
@@ -145,4 +145,34 @@ async fn where_search_attributes_cannot_be_registered_orders_work_and_a_log_line
     let orders: &Value = &body["orders"];
     assert_eq!((status, &orders[0]["orderId"]), (200, &json!("unsearchable-1")), "{body}");
     world.stop().await;
+}
+
+#[tokio::test]
+async fn a_compensation_that_outgrows_its_history_goes_on_in_a_new_one() {
+    let (_server, address) = dev_server(&["limit.historyCount.suggestContinueAsNew=30"]).await;
+    let mut world = World::start_on(Temporal::At(address), "outgrown", |options| {
+        options.environment.push((&API, "COMPENSATION_RETRY_INITIAL", "100ms".to_owned()));
+        options.environment.push((&API, "COMPENSATION_RETRY_MAXIMUM", "100ms".to_owned()));
+    })
+    .await;
+    let plan = json!({"inventory.reserve": ["out_of_stock"], "payment.release": vec!["internal_error"; 60]});
+    world.plan("1", &plan).await;
+    let placed = world.place(&world.order("1")).await;
+    let run = || async {
+        let described = world
+            .temporal(&["workflow", "describe", "-w", "order-fulfillment-outgrown-1", "-o", "json"])
+            .await;
+        let described: Value = serde_json::from_str(&described).unwrap();
+        described["workflowExecutionInfo"]["execution"]["runId"].as_str().unwrap().to_owned()
+    };
+    world.eventually("another run", || async { run().await != placed["runId"].as_str().unwrap() }).await;
+    // What it had reached is carried over, and so are the keys: the release is the one it always was.
+    let state = world.status("1").await;
+    assert_eq!((&state["error"]["code"], &state["authId"].is_string()), (&json!("OUT_OF_STOCK"), &true));
+    world.plan("1", &json!({"payment.release": ["success"]})).await;
+    let end = world.end("1").await;
+    assert_eq!((&end["status"], &end["error"]["code"]), (&json!("failed"), &json!("OUT_OF_STOCK")));
+    assert!(end["compensations"][0]["attempts"].as_u64().unwrap() > 3, "{end}");
+    world.must_agree("1", &end).await;
+    world.stack.stop(|_, _| ()).await.unwrap();
 }

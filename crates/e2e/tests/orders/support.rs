@@ -3,6 +3,7 @@
 
 use std::{
     path::PathBuf,
+    process::Stdio,
     time::{Duration, Instant},
 };
 
@@ -10,9 +11,12 @@ use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, Url};
-use tokio::sync::OnceCell;
+use tokio::{
+    process::{Child, Command},
+    sync::OnceCell,
+};
 use xtask::{
-    services::{API, Options, PROVIDER, Ports, Service, Temporal},
+    services::{API, Options, PROVIDER, Ports, Service, TEMPORAL as TEMPORAL_SERVER, Temporal},
     stack::Stack,
     temporal_cli::{Surroundings, TemporalCli},
 };
@@ -50,6 +54,25 @@ async fn temporal() -> &'static SharedTemporal {
         .await
 }
 
+/// A dev server with settings of its own; ends with the value.
+pub async fn dev_server(settings: &[&str]) -> (Child, String) {
+    let ports = Ports::free().unwrap();
+    let port = ports.of(&TEMPORAL_SERVER).to_string();
+    let mut command = Command::new(temporal().await.cli.path());
+    command.args(["server", "start-dev", "--headless", "--ip", "127.0.0.1", "--port", &port]);
+    for setting in settings {
+        command.args(["--dynamic-config-value", setting]);
+    }
+    let server = command.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap();
+    let address = ports.address(&TEMPORAL_SERVER);
+    let deadline = Instant::now() + PATIENCE;
+    while tokio::net::TcpStream::connect(&address).await.is_err() {
+        assert!(Instant::now() < deadline, "the dev server never listened");
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
+    (server, address)
+}
+
 /// A client of the tests' server.
 pub async fn client() -> Client {
     let url: Url = format!("http://{}", temporal().await.address).parse().unwrap();
@@ -82,7 +105,7 @@ impl World {
         Self::start_on(own, name, change).await
     }
 
-    async fn start_on(server: Temporal, name: &'static str, change: impl FnOnce(&mut Options)) -> Self {
+    pub async fn start_on(server: Temporal, name: &'static str, change: impl FnOnce(&mut Options)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut options = Options::new(folder.path().to_owned(), Ports::free().unwrap(), server);
         options.task_queue = name.to_owned();
@@ -232,7 +255,7 @@ impl World {
 
     /// Runs the Temporal CLI against the test's server.
     pub async fn temporal(&self, arguments: &[&str]) -> String {
-        let output = tokio::process::Command::new(temporal().await.cli.path())
+        let output = Command::new(temporal().await.cli.path())
             .args(arguments)
             // Histories keep who asked; without this they would name the machine.
             .args(["--address", &self.stack.options().temporal_address(), "--identity", "a-test"])
