@@ -55,7 +55,8 @@ impl Settings {
         let profile =
             load_client_config_profile(LoadClientConfigProfileOptions::default(), Some(&environment))
                 .map_err(|error| error.to_string());
-        reader.read(&ADDRESS, |_| {
+        reader.read(&ADDRESS, |address| {
+            check(address)?;
             let profile = profile?;
             let namespace = profile.namespace.clone().unwrap_or_else(|| "default".to_owned());
             let mut connection = ConnectionOptions::try_from(profile).map_err(|error| error.to_string())?;
@@ -63,6 +64,19 @@ impl Settings {
             connection.connect_timeout = Some(Duration::from_secs(3));
             Ok::<_, String>(Self { connection, client: ClientOptions::new(namespace).build() })
         })
+    }
+}
+
+/// The SDK takes nearly any text for an address, and then fails to connect for ever.
+fn check(address: &str) -> Result<(), String> {
+    let (_, rest) = address.split_once("://").unwrap_or(("", address));
+    let port = rest
+        .trim_end_matches('/')
+        .rsplit_once(':')
+        .filter(|(host, _)| !host.is_empty() && !host.contains(['/', '@', ' ']));
+    match port.and_then(|(_, port)| port.parse::<u16>().ok()) {
+        Some(1..) => Ok(()),
+        _ => Err("must be a host and a port such as localhost:7233".to_owned()),
     }
 }
 
@@ -101,6 +115,12 @@ mod tests {
 
     #[test]
     fn an_address_that_is_none_is_a_fault() {
-        assert!(read(&[("TEMPORAL_ADDRESS", "http://[oops")]).unwrap_err().contains("TEMPORAL_ADDRESS"));
+        for address in ["http://[oops", "localhost", "localhost:port", "localhost:0", ":7233", "http//x:1"] {
+            let fault = read(&[("TEMPORAL_ADDRESS", address)]).unwrap_err();
+            assert!(fault.contains(&format!("TEMPORAL_ADDRESS={address}: must be a host")), "{fault}");
+        }
+        for address in ["temporal:7233", "127.0.0.1:7233", "[::1]:7233", "http://temporal:7233/"] {
+            assert!(read(&[("TEMPORAL_ADDRESS", address)]).is_ok(), "{address}");
+        }
     }
 }

@@ -242,7 +242,8 @@ struct Verdict {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Contradiction {
-    order_id: String,
+    /// None where it is the ledger as a whole that contradicts itself.
+    order_id: Option<String>,
     rule: String,
     detail: String,
 }
@@ -257,10 +258,10 @@ impl Verdict {
             ("not shipped", self.not_shipped, ended.len() - shipped),
             ("open", self.open, 0),
         ];
-        let contradictions = self
-            .contradictions
-            .iter()
-            .map(|Contradiction { order_id, rule, detail }| format!("{order_id}: {rule}: {detail}"));
+        let contradictions = self.contradictions.iter().map(|Contradiction { order_id, rule, detail }| {
+            let about = order_id.as_deref().unwrap_or("the ledger");
+            format!("{about}: {rule}: {detail}")
+        });
         let miscounts = counts.into_iter().filter(|(_, ledger, placed)| ledger != placed).map(
             |(what, ledger, placed)| {
                 format!("{what}: {ledger} in the ledger, {placed} as we placed and saw them end")
@@ -331,18 +332,18 @@ mod tests {
 
     #[test]
     fn every_contradiction_is_a_fault() {
-        let contradiction = |detail: &str| Contradiction {
-            order_id: "a".to_owned(),
+        let contradiction = |order: Option<&str>, detail: &str| Contradiction {
+            order_id: order.map(str::to_owned),
             rule: "one_net_capture".to_owned(),
             detail: detail.to_owned(),
         };
         let verdict = Verdict {
-            contradictions: vec![contradiction("two captures"), contradiction("none")],
+            contradictions: vec![contradiction(Some("a"), "two captures"), contradiction(None, "none")],
             ..verdict(1, 1, 0)
         };
         assert_eq!(
             verdict.faults(&[ended("a", true)]),
-            ["a: one_net_capture: two captures", "a: one_net_capture: none"]
+            ["a: one_net_capture: two captures", "the ledger: one_net_capture: none"]
         );
         assert_eq!(verdict.to_string(), "orders=1 shipped=1 open=0 contradictions=2");
     }
