@@ -86,6 +86,19 @@ async fn metrics_count_one_order_exactly() {
         assert!(worker.contains(&line), "{line}\n{worker}");
     }
     assert!(worker.contains("temporal_workflow_completed_total"), "the SDK's own metrics are missing");
+    let provider = world.metrics(&PROVIDER).await;
+    for operation in [
+        "payment.authorize",
+        "inventory.reserve",
+        "payment.capture",
+        "shipping.create-label",
+        "notification.send",
+    ] {
+        let counted: Vec<&str> =
+            provider.lines().filter(|line| line.contains(&format!(r#"operation="{operation}""#))).collect();
+        assert_eq!(counted.len(), 1, "{counted:?}");
+        assert!(counted[0].contains(r#"scenario="success""#) && counted[0].ends_with(" 1"), "{counted:?}");
+    }
     let api = world.metrics(&API).await;
     assert!(
         api.contains(r#"http_requests_total{method="POST",route="/api/v1/order",status="201"} 1"#),
