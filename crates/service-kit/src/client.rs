@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use axum::http::HeaderValue;
-use reqwest::{Client, RequestBuilder};
-
-use crate::correlation::{self, CorrelationId};
+use reqwest::Client;
 
 /// A client with a time limit for the whole call.
 ///
@@ -20,12 +17,4 @@ pub fn build(timeout: Duration) -> reqwest::Result<Client> {
         .user_agent(concat!("order-fulfilment/", env!("CARGO_PKG_VERSION")))
         .no_proxy()
         .build()
-}
-
-/// Gives a call the correlation id of the work it belongs to.
-pub fn correlated(request: RequestBuilder) -> RequestBuilder {
-    match CorrelationId::current() {
-        Some(id) => request.header(correlation::HEADER, HeaderValue::from(&id)),
-        None => request,
-    }
 }

@@ -314,7 +314,10 @@ impl FromJson for Decimal {
 /// # Errors
 /// 400 where it isn't JSON, else 422 with every fault.
 pub fn read<T: FromJson>(body: &[u8]) -> Result<T, Problem> {
-    let raw = document(body)?;
+    read_document(document(body)?)
+}
+
+fn read_document<T: FromJson>(raw: &RawValue) -> Result<T, Problem> {
     let mut faults = Faults::default();
     let value = T::from_json(&Node { raw, pointer: String::new() }, &mut faults);
     match value {
@@ -329,8 +332,12 @@ pub fn read<T: FromJson>(body: &[u8]) -> Result<T, Problem> {
 /// # Errors
 /// 400 where it isn't JSON.
 pub fn canonical(body: &[u8]) -> Result<String, Problem> {
+    canonical_document(document(body)?)
+}
+
+fn canonical_document(raw: &RawValue) -> Result<String, Problem> {
     let mut out = String::new();
-    write_canonical(document(body)?, &mut out).map_err(|error| malformed(&error))?;
+    write_canonical(raw, &mut out).map_err(|error| malformed(&error))?;
     Ok(out)
 }
 
@@ -414,7 +421,8 @@ impl<T: FromJson, S: Send + Sync> FromRequest<S> for ValidJson<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         require_json(&request)?;
         let body = body(request, state).await?;
-        Ok(Self { value: read(&body)?, canonical: canonical(&body)? })
+        let document = document(&body)?;
+        Ok(Self { value: read_document(document)?, canonical: canonical_document(document)? })
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use axum::{Router, response::Html, routing::get};
 use utoipa::{
-    OpenApi, PartialSchema, ToSchema,
+    OpenApi, ToSchema,
     openapi::{
         self, ContentBuilder, Ref, RefOr, ResponseBuilder,
         path::{Operation, PathItem},
@@ -75,10 +75,4 @@ fn catalogue(service: &str, codes: &[CodeInfo]) -> String {
          <p>Every error is an <code>application/problem+json</code> document; its <code>type</code> points here.</p>\
          <table><tr><th>code</th><th>status</th><th>meaning</th><th>retryable</th></tr>{rows}</table></html>"
     )
-}
-
-/// The schema that a list of codes has in the document, for examples in annotations.
-#[must_use]
-pub fn problem_schema() -> RefOr<openapi::Schema> {
-    ProblemBody::schema()
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use crate::correlation::CorrelationId;
+use crate::{correlation::CorrelationId, telemetry};
 
 pub const CONTENT: &str = "application/problem+json";
 /// Where every service lists its codes; a problem's `type` points into it.
@@ -152,13 +152,7 @@ impl Problem {
     /// A failure that the caller can do nothing about. The cause is logged here, once, and not told.
     #[must_use]
     pub fn internal(cause: &(dyn std::error::Error + 'static)) -> Self {
-        let mut chain = cause.to_string();
-        let mut source = cause.source();
-        while let Some(error) = source {
-            chain = format!("{chain}: {error}");
-            source = error.source();
-        }
-        tracing::error!(error = chain, "internal error");
+        tracing::error!(error = telemetry::chain(cause), "internal error");
         Self::new(HttpCode::Internal, "The service failed; its log has the cause under this correlation id.")
     }
 

@@ -70,22 +70,12 @@ where
             ExitCode::SUCCESS
         }
         Err(error) => {
-            tracing::error!(error = %chain(&*error), "cannot run");
-            eprintln!("{name}: {}", chain(&*error));
+            let error = telemetry::chain(&*error);
+            tracing::error!(error, "cannot run");
+            eprintln!("{name}: {error}");
             ExitCode::FAILURE
         }
     }
-}
-
-fn chain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(error) = source {
-        // Writing to a string can't fail.
-        let _ = write!(text, ": {error}");
-        source = error.source();
-    }
-    text
 }
 
 fn help(name: &str, variables: &[Variable]) -> String {

@@ -1,6 +1,6 @@
 //! Logs: one JSON object a line (or pretty ones for people), to standard output.
 
-use std::panic;
+use std::{error::Error, fmt::Write as _, panic};
 
 use tracing_subscriber::EnvFilter;
 
@@ -20,4 +20,16 @@ pub fn init(common: &Common) {
             tracing::error!(place, "panic: {}", panic.payload_as_str().unwrap_or("no message"));
         }));
     }
+}
+
+/// An error with all that led to it, for the one place that logs it.
+pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        // Writing to a string can't fail.
+        let _ = write!(text, ": {error}");
+        source = error.source();
+    }
+    text
 }

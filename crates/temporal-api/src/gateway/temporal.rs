@@ -167,23 +167,20 @@ impl OrderGateway for TemporalGateway {
         else {
             return Ok(Awaited::StillRunning);
         };
-        match result {
-            Ok(state) => Ok(Awaited::Ended(Box::new(state))),
-            Err(WorkflowGetResultError::Failed(error)) => match &*error {
-                IncomingError::Application(failure) => match failure.details::<OrderState>() {
-                    Ok(Some(state)) => Ok(Awaited::Ended(Box::new(state))),
-                    _ => self.state(id).await.map(Box::new).map(Awaited::Ended),
-                },
-                _ => self.state(id).await.map(Box::new).map(Awaited::Ended),
-            },
-            Err(WorkflowGetResultError::NotFound(_)) => Err(GatewayError::NotFound),
-            Err(WorkflowGetResultError::Rpc(status)) => Err(status.into()),
+        let told = match result {
+            Ok(state) => Some(state),
+            Err(WorkflowGetResultError::Failed(error)) => final_state(&error),
+            Err(WorkflowGetResultError::NotFound(_)) => return Err(GatewayError::NotFound),
+            Err(WorkflowGetResultError::Rpc(status)) => return Err(status.into()),
             // Terminated or timed out from outside: what it had reached is what there is to tell.
-            Err(error) if error.is_workflow_outcome() => {
-                self.state(id).await.map(Box::new).map(Awaited::Ended)
-            }
-            Err(error) => Err(GatewayError::Failed(Box::new(error))),
-        }
+            Err(error) if error.is_workflow_outcome() => None,
+            Err(error) => return Err(GatewayError::Failed(Box::new(error))),
+        };
+        let state = match told {
+            Some(state) => state,
+            None => self.state(id).await?,
+        };
+        Ok(Awaited::Ended(Box::new(state)))
     }
 
     async fn signal(&self, id: &WorkflowId, signal: OrderSignal) -> Result<(), GatewayError> {
@@ -245,6 +242,14 @@ async fn within<T>(call: impl Future<Output = T>) -> Result<T, GatewayError> {
     tokio::time::timeout(CALL_TIMEOUT, call)
         .await
         .map_err(|_| GatewayError::Unavailable(format!("no answer within {} s", CALL_TIMEOUT.as_secs())))
+}
+
+/// The state that an order's own failure carries; none where something else made it fail.
+fn final_state(error: &IncomingError) -> Option<OrderState> {
+    match error {
+        IncomingError::Application(failure) => failure.details().ok().flatten(),
+        _ => None,
+    }
 }
 
 fn attributes(input: &OrderInput) -> Attributes {

@@ -134,10 +134,6 @@ pub(super) async fn resolve_compensation(
 }
 
 impl Orders {
-    async fn state(&self, id: &WorkflowId) -> Result<OrderState, Problem> {
-        self.gateway.state(id).await.map_err(|error| problem(id, error))
-    }
-
     /// Sends a signal; an order that ended in between is closed, not unknown.
     async fn tell(&self, id: &WorkflowId, signal: OrderSignal) -> Result<(), Problem> {
         match self.gateway.signal(id, signal).await {

@@ -14,7 +14,7 @@ use futures::{Stream, stream};
 use service_kit::problem::Problem;
 use workflows::order_fulfillment::progress::OrderState;
 
-use super::{Orders, dto::StateBody, handlers::order, problems::problem};
+use super::{Orders, dto::StateBody, handlers::order};
 use crate::gateway::WorkflowId;
 
 /// Between two looks at a running order.
@@ -38,7 +38,7 @@ pub(super) async fn events(
     headers: HeaderMap,
 ) -> Result<impl IntoResponse, Problem> {
     let id = order(&id)?;
-    let first = orders.gateway.state(&id).await.map_err(|error| problem(&id, error))?;
+    let first = orders.state(&id).await?;
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let keep_alive = KeepAlive::new().interval(Duration::from_secs(10));
     Ok(Sse::new(states(orders, id, first, seen)).keep_alive(keep_alive))

@@ -62,7 +62,7 @@ pub(super) async fn status(
     Path(id): Path<String>,
 ) -> Result<Json<StateBody>, Problem> {
     let id = order(&id)?;
-    let state = orders.gateway.state(&id).await.map_err(|error| problem(&id, error))?;
+    let state = orders.state(&id).await?;
     Ok(Json(StateBody::new(&id, state)))
 }
 
@@ -79,7 +79,7 @@ pub(super) async fn progress(
     Path(id): Path<String>,
 ) -> Result<Json<ProgressBody>, Problem> {
     let id = order(&id)?;
-    let state = orders.gateway.state(&id).await.map_err(|error| problem(&id, error))?;
+    let state = orders.state(&id).await?;
     Ok(Json(ProgressBody { success: true, progress: state.progress }))
 }
 
@@ -104,7 +104,7 @@ pub(super) async fn result(
     match orders.gateway.wait(&id, at_most).await.map_err(|error| problem(&id, error))? {
         Awaited::Ended(state) => Ok((StatusCode::OK, Json(StateBody::of_result(&id, *state)))),
         Awaited::StillRunning => {
-            let state = orders.gateway.state(&id).await.map_err(|error| problem(&id, error))?;
+            let state = orders.state(&id).await?;
             Ok((StatusCode::ACCEPTED, Json(StateBody::new(&id, state))))
         }
     }

@@ -12,10 +12,11 @@ use std::sync::Arc;
 
 pub use problems::OrderCode;
 pub use request::{CustomerId, is_id};
+use service_kit::problem::Problem;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use workflows::policies::Timing;
+use workflows::{order_fulfillment::progress::OrderState, policies::Timing};
 
-use crate::gateway::OrderGateway;
+use crate::gateway::{OrderGateway, WorkflowId};
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -27,6 +28,10 @@ pub struct Orders {
 impl Orders {
     pub fn new(gateway: Arc<dyn OrderGateway>, timing: Timing) -> Self {
         Self { gateway, timing }
+    }
+
+    async fn state(&self, id: &WorkflowId) -> Result<OrderState, Problem> {
+        self.gateway.state(id).await.map_err(|error| problems::problem(id, error))
     }
 }
 

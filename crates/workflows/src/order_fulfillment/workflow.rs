@@ -218,14 +218,8 @@ async fn authorize(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<S
         currency: s.input.currency.clone(),
     });
     change(ctx, |s| s.order.begin(CurrentStep::AuthorizingPayment));
-    let authorized = step(
-        ctx,
-        scope,
-        (Call::AuthorizePayment, Compensation::ReleasePayment),
-        PaymentActivities::authorize_payment,
-        input,
-    )
-    .await?;
+    let authorized =
+        step(ctx, scope, Compensation::ReleasePayment, PaymentActivities::authorize_payment, input).await?;
     change(ctx, |s| s.order.authorized(&authorized.auth_id, &now(ctx)));
     Ok(authorized.auth_id)
 }
@@ -271,14 +265,9 @@ async fn reserve(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<(),
             .collect(),
     });
     change(ctx, |s| s.order.begin(CurrentStep::ReservingInventory));
-    let reserved = step(
-        ctx,
-        scope,
-        (Call::ReserveInventory, Compensation::ReleaseInventory),
-        InventoryActivities::reserve_inventory,
-        input,
-    )
-    .await?;
+    let reserved =
+        step(ctx, scope, Compensation::ReleaseInventory, InventoryActivities::reserve_inventory, input)
+            .await?;
     change(ctx, |s| s.order.reserved(&reserved.reservation_id, &now(ctx)));
     Ok(())
 }
@@ -291,14 +280,7 @@ async fn capture(ctx: &Context, scope: &WorkflowCancellationToken, auth_id: Stri
         currency: s.input.currency.clone(),
     });
     change(ctx, |s| s.order.begin(CurrentStep::CapturingPayment));
-    step(
-        ctx,
-        scope,
-        (Call::CapturePayment, Compensation::RefundPayment),
-        PaymentActivities::capture_payment,
-        input,
-    )
-    .await?;
+    step(ctx, scope, Compensation::RefundPayment, PaymentActivities::capture_payment, input).await?;
     change(ctx, |s| s.order.captured(&now(ctx)));
     Ok(())
 }
@@ -309,14 +291,9 @@ async fn label(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<(), C
         address: s.input.shipping_address.clone(),
     });
     change(ctx, |s| s.order.begin(CurrentStep::CreatingShippingLabel));
-    let label = step(
-        ctx,
-        scope,
-        (Call::CreateShippingLabel, Compensation::CancelShipping),
-        ShippingActivities::create_shipping_label,
-        input,
-    )
-    .await?;
+    let label =
+        step(ctx, scope, Compensation::CancelShipping, ShippingActivities::create_shipping_label, input)
+            .await?;
     let ships = change(ctx, |s| s.order.labelled(&label.label_id, &label.tracking_number, &now(ctx)));
     if ships { Ok(()) } else { Err(interrupted()) }
 }
@@ -348,7 +325,7 @@ async fn notify(ctx: &Context) {
 async fn step<A: ActivityDefinition + 'static>(
     ctx: &Context,
     scope: &WorkflowCancellationToken,
-    (call, compensation): (Call, Compensation),
+    compensation: Compensation,
     activity: A,
     input: A::Input,
 ) -> Result<A::Output, Cause> {
@@ -356,7 +333,7 @@ async fn step<A: ActivityDefinition + 'static>(
         return Err(interrupted());
     }
     ctx.state_mut(|s| s.saga.owe(compensation));
-    let options = ctx.state(|s| policies::options(call, &s.input.timing, scope.clone()));
+    let options = ctx.state(|s| policies::options(compensation.forward(), &s.input.timing, scope.clone()));
     ctx.execute_activity(activity, input, options).await.map_err(|error| {
         let Failed { refusal, error } = told(&error);
         if refusal.is_definitive() {
