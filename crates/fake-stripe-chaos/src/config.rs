@@ -110,6 +110,10 @@ impl Configuration for Config {
     fn common(&self) -> &Common {
         &self.common
     }
+
+    fn listens_on(&self) -> SocketAddr {
+        self.listen
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ pub mod client;
 pub mod config;
 pub mod correlation;
 pub mod health;
+mod healthcheck;
 pub mod json;
 pub mod metrics;
 pub mod openapi;

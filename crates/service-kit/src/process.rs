@@ -1,10 +1,10 @@
 //! The life of a service's process: configuration, logs, runtime, exit code.
 
-use std::{error::Error, fmt::Write as _, process::ExitCode};
+use std::{error::Error, fmt::Write as _, net::SocketAddr, process::ExitCode};
 
 use crate::{
     config::{Common, ConfigFaults, Variable},
-    telemetry,
+    healthcheck, telemetry,
 };
 
 /// Exit code for a configuration that can't be used.
@@ -22,16 +22,22 @@ pub trait Configuration: Sized {
     fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigFaults>;
 
     fn common(&self) -> &Common;
+
+    /// Where the service answers HTTP, its health among it.
+    fn listens_on(&self) -> SocketAddr;
 }
 
-/// The whole of a service's `main`: reads `.env` and the environment, starts logs and runtime, runs.
+/// The whole of a service's `main`: reads `.env` and the environment, starts logs and runtime, runs. Told
+/// `healthcheck`, it asks the service of the same configuration whether it is ready, instead.
 pub fn main<C, F>(name: &str, version: &str, run: impl FnOnce(C) -> F) -> ExitCode
 where
     C: Configuration,
     F: Future<Output = Result<(), Box<dyn Error + Send + Sync>>>,
 {
+    let mut checks_health = false;
     match std::env::args().nth(1).as_deref() {
         None => {}
+        Some("healthcheck") => checks_health = true,
         Some("--version" | "-V") => {
             println!("{name} {version}");
             return ExitCode::SUCCESS;
@@ -56,7 +62,9 @@ where
             return ExitCode::from(MISCONFIGURED);
         }
     };
-    telemetry::init(config.common());
+    if !checks_health {
+        telemetry::init(config.common());
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -64,6 +72,15 @@ where
             return ExitCode::FAILURE;
         }
     };
+    if checks_health {
+        return match runtime.block_on(healthcheck::ask(config.listens_on())) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                eprintln!("{name}: {why}");
+                ExitCode::FAILURE
+            }
+        };
+    }
     match runtime.block_on(run(config)) {
         Ok(()) => {
             tracing::info!("stopped");
@@ -79,7 +96,9 @@ where
 }
 
 fn help(name: &str, variables: &[Variable]) -> String {
-    let mut text = format!("{name} takes no arguments; its environment configures it:\n\n");
+    let mut text = format!(
+        "{name} takes no arguments but `healthcheck` (is it ready?); its environment configures it:\n\n"
+    );
     for Variable { name, default, meaning } in variables {
         let default = default.map_or(String::new(), |default| format!(" (default {default})"));
         let _ = writeln!(text, "  {name}{default}\n      {meaning}");

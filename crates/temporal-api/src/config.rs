@@ -98,6 +98,10 @@ impl Configuration for Config {
     fn common(&self) -> &Common {
         &self.common
     }
+
+    fn listens_on(&self) -> SocketAddr {
+        self.listen_addr
+    }
 }
 
 /// Temporal's timers are whole milliseconds, at least one, and a year is longer than any of these waits.

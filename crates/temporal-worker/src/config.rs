@@ -72,4 +72,8 @@ impl Configuration for Config {
     fn common(&self) -> &Common {
         &self.common
     }
+
+    fn listens_on(&self) -> SocketAddr {
+        self.metrics_addr
+    }
 }
