@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Router, middleware};
 use service_kit::{metrics::Metrics, service::Service};
 use utoipa::openapi::{self, InfoBuilder, OpenApiBuilder};
 
@@ -10,12 +10,14 @@ use crate::{
     SLICES,
     config::{Config, LedgerKind},
     shared::{
-        chaos::{Catalogue, KeyedChaos, Profile, TimeoutDelay},
+        chaos::{Catalogue, KeyedChaos, Profiles, TimeoutDelay},
         clock::{Clock, SystemClock},
         deps::Deps,
         ids::{Ids, RandomIds},
-        presentation::problems::ProviderCode,
+        presentation::{break_on_the_wire, problems::ProviderCode},
+        run::RunName,
         store::{MemoryStore, Store},
+        tally::Tally,
         telemetry::Telemetry,
     },
 };
@@ -50,20 +52,34 @@ pub fn build(config: &Config, ports: Ports) -> (Router, openapi::OpenApi) {
     let metrics = Metrics::new();
     let deps = deps(config, ports, &metrics);
     let service = Service::new(NAME, VERSION, about()).metrics(metrics).codes(ProviderCode::ALL);
-    SLICES.iter().fold(service, |service, slice| (slice.install)(service, &deps)).build(&config.common)
+    let service = SLICES.iter().fold(service, |service, slice| (slice.install)(service, &deps));
+    let (router, openapi) = service.build(&config.common);
+    (router.layer(middleware::from_fn(break_on_the_wire)), openapi)
+}
+
+/// The operations of every slice, and what goes wrong with them.
+#[must_use]
+pub fn catalogue() -> Catalogue {
+    Catalogue::new(SLICES.iter().flat_map(|slice| slice.chaos).copied())
 }
 
 fn deps(config: &Config, ports: Ports, metrics: &Metrics) -> Deps {
-    let catalogue = Catalogue::new(SLICES.iter().flat_map(|slice| slice.chaos).copied());
-    let profile = Arc::new(Profile::built_in(config.profile, &catalogue));
-    tracing::info!(seed = ports.seed, profile = %profile, "chaos");
+    let catalogue = Arc::new(catalogue());
+    tracing::info!(seed = ports.seed, profile = %config.profile, "chaos");
+    let profiles = Arc::new(Profiles::new(
+        Arc::clone(&config.profile),
+        Arc::clone(&catalogue),
+        Arc::clone(&ports.clock),
+    ));
     Deps {
+        run: RunName::default_run(),
         store: ports.store,
-        chaos: Arc::new(KeyedChaos::new(ports.seed, Arc::clone(&profile))),
+        chaos: Arc::new(KeyedChaos::new(ports.seed, Arc::clone(&profiles))),
+        tally: Arc::new(Tally::new(ports.clock.now())),
         clock: ports.clock,
         ids: ports.ids,
-        catalogue: Arc::new(catalogue),
-        profile,
+        catalogue,
+        profiles,
         telemetry: Telemetry::new(metrics.registry()),
         timeout_delay: TimeoutDelay::new(config.timeout_delay),
         label_duration: config.label_duration,

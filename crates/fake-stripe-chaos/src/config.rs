@@ -1,23 +1,27 @@
 //! The configuration: every variable the provider reads, and what it becomes.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{fmt::Write as _, fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use service_kit::{
     config::{
         BODY_LIMIT, Common, ConfigFaults, LOG_FORMAT, RUST_LOG, Reader, SHUTDOWN_GRACE, Variable, duration,
         socket_address,
     },
+    problem::Problem,
     process::Configuration,
 };
 
-use crate::shared::chaos::ProfileName;
+use crate::{
+    app,
+    shared::chaos::{Profile, ProfileName, Reading, UnknownProfile},
+};
 
 pub const LISTEN_ADDR: Variable =
     Variable { name: "LISTEN_ADDR", default: Some("127.0.0.1:3001"), meaning: "Where the provider listens." };
 pub const CHAOS_PROFILE: Variable = Variable {
     name: "CHAOS_PROFILE",
     default: Some("seed"),
-    meaning: "What goes wrong how often: `off` (nothing) or `seed` (the default table).",
+    meaning: "What goes wrong how often: `off`, `calm`, `seed`, `hostile`, `outage`, or the path of a `.toml` or `.json` file.",
 };
 pub const CHAOS_SEED: Variable = Variable {
     name: "CHAOS_SEED",
@@ -57,11 +61,41 @@ pub enum LedgerKind {
 pub struct Config {
     pub common: Common,
     pub listen: SocketAddr,
-    pub profile: ProfileName,
+    pub profile: Arc<Profile>,
     pub seed: Option<u64>,
     pub timeout_delay: Duration,
     pub label_duration: Duration,
     pub ledger: LedgerKind,
+}
+
+/// A profile by its name, or from a file.
+fn profile(text: &str) -> Result<Arc<Profile>, String> {
+    let catalogue = app::catalogue();
+    let built_in = |name: ProfileName| Arc::new(Profile::built_in(name, &catalogue));
+    if let Ok(name) = text.parse() {
+        return Ok(built_in(name));
+    }
+    let known = ProfileName::ALL.map(built_in);
+    let reading = Reading { catalogue: &catalogue, known: &known };
+    let file = || fs::read_to_string(text).map_err(|error| format!("cannot be read: {error}"));
+    let read = match Path::new(text).extension().and_then(|extension| extension.to_str()) {
+        Some("toml") => reading.toml(&file()?),
+        Some("json") => reading.json(file()?.as_bytes()),
+        _ => return Err(UnknownProfile.to_string()),
+    };
+    read.map_err(|problem| told(&problem))
+}
+
+/// A line for each fault.
+fn told(problem: &Problem) -> String {
+    if let [] | [_] = problem.faults() {
+        return problem.detail().to_owned();
+    }
+    problem.faults().iter().fold(format!("{} faults", problem.faults().len()), |mut lines, fault| {
+        // Writing to a string can't fail.
+        let _ = write!(lines, "\n    {} {}", fault.pointer, fault.message);
+        lines
+    })
 }
 
 impl Configuration for Config {
@@ -85,7 +119,7 @@ impl Configuration for Config {
         let mut reader = Reader::new(lookup);
         let common = Common::read_with_request_timeout(&mut reader, &REQUEST_TIMEOUT);
         let listen = reader.read(&LISTEN_ADDR, socket_address);
-        let profile = reader.read(&CHAOS_PROFILE, str::parse);
+        let profile = reader.read(&CHAOS_PROFILE, profile);
         let seed = reader.read_optional(&CHAOS_SEED, str::parse);
         let timeout_delay = reader.read(&CHAOS_TIMEOUT_DELAY, duration);
         let label_duration = reader.read(&SHIPPING_LABEL_DURATION, duration);
@@ -120,7 +154,7 @@ mod tests {
     fn with_an_empty_environment_everything_has_its_default() {
         let config = Config::from_lookup(&|_| None).unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:3001");
-        assert_eq!((config.profile, config.seed), (ProfileName::Seed, None));
+        assert_eq!((config.profile.name(), config.seed), ("seed", None));
         assert_eq!(config.timeout_delay, Duration::from_secs(5));
         assert_eq!(config.label_duration, Duration::from_secs(20));
         assert!(config.common.request_timeout > config.label_duration + config.timeout_delay);
@@ -143,7 +177,12 @@ mod tests {
         })
         .unwrap_err();
         assert_eq!(faults.0.len(), 5, "{faults}");
-        assert!(faults.to_string().contains("CHAOS_PROFILE=nonsense: must be `off` or `seed`"), "{faults}");
+        assert!(
+            faults
+                .to_string()
+                .contains("CHAOS_PROFILE=nonsense: must be one of off, calm, seed, hostile, outage, or"),
+            "{faults}"
+        );
         assert!(faults.to_string().contains("LEDGER=sqlite:ledger.db: must be `memory`"), "{faults}");
     }
 

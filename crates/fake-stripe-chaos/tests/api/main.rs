@@ -9,6 +9,8 @@ mod inventory;
 mod machine;
 mod notification;
 mod payment;
+mod profiles;
 mod shipping;
 mod truth;
 mod undo;
+mod wire;

@@ -16,12 +16,12 @@ use crate::{
 };
 
 struct Control {
-    service: ControlService,
+    service: Arc<ControlService>,
     catalogue: Arc<Catalogue>,
 }
 
 /// The routes, over a service.
-pub fn routes(service: ControlService, deps: &Deps) -> OpenApiRouter {
+pub fn routes(service: Arc<ControlService>, deps: &Deps) -> OpenApiRouter {
     let catalogue = Arc::clone(&deps.catalogue);
     OpenApiRouter::new()
         .routes(routes!(put_plan))

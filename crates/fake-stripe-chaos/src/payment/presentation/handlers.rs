@@ -124,8 +124,8 @@ async fn charge(
     get, path = "/payment/chaos/distribution", tag = "payment", operation_id = "get_payment_distribution",
     responses((status = 200, description = "The shares of each scenario.", body = Distribution))
 )]
-async fn get_distribution(State(payments): State<Arc<Payments>>) -> Json<Distribution> {
-    Json(distribution(&payments.deps.profile, CONTEXT))
+async fn get_distribution(State(payments): State<Arc<Payments>>) -> Result<Json<Distribution>, Problem> {
+    Ok(Json(distribution(&payments.deps, CONTEXT).await?))
 }
 
 /// A payment as the ledger has it.
