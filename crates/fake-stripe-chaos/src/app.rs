@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use axum::{Router, middleware};
-use service_kit::{metrics::Metrics, service::Service};
+use service_kit::{
+    metrics::Metrics,
+    service::{Service, dressed},
+};
 use utoipa::openapi::{self, InfoBuilder, OpenApiBuilder};
 
 use crate::{
     SLICES,
     config::{Config, LedgerKind},
+    runs::{self, Registry, RunsCode},
     shared::{
         chaos::{Catalogue, KeyedChaos, Profiles, TimeoutDelay},
         clock::{Clock, SystemClock},
@@ -16,7 +20,7 @@ use crate::{
         ids::{Ids, RandomIds},
         presentation::{break_on_the_wire, problems::ProviderCode},
         run::RunName,
-        store::{MemoryStore, Store},
+        store::{MemoryStore, MemoryStores, Store, Stores},
         tally::Tally,
         telemetry::Telemetry,
     },
@@ -30,7 +34,10 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub struct Ports {
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn Ids>,
+    /// That of the default run.
     pub store: Arc<dyn Store>,
+    /// Those of the other runs.
+    pub stores: Arc<dyn Stores>,
     /// What every draw is made from.
     pub seed: u64,
 }
@@ -43,17 +50,38 @@ impl Ports {
             LedgerKind::Memory => Arc::new(MemoryStore::default()),
         };
         let seed = config.seed.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
-        Self { clock: Arc::new(SystemClock), ids: Arc::new(RandomIds), store, seed }
+        Self {
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(RandomIds),
+            store,
+            stores: Arc::new(MemoryStores::default()),
+            seed,
+        }
     }
 }
 
 /// The provider's router, and the OpenAPI document it serves.
 pub fn build(config: &Config, ports: Ports) -> (Router, openapi::OpenApi) {
+    tracing::info!(seed = ports.seed, profile = %config.profile, "chaos");
     let metrics = Metrics::new();
-    let deps = deps(config, ports, &metrics);
-    let service = Service::new(NAME, VERSION, about()).metrics(metrics).codes(ProviderCode::ALL);
-    let service = SLICES.iter().fold(service, |service, slice| (slice.install)(service, &deps));
-    let (router, openapi) = service.build(&config.common);
+    let worlds = Worlds {
+        config: config.clone(),
+        clock: ports.clock,
+        ids: ports.ids,
+        catalogue: Arc::new(catalogue()),
+        telemetry: Telemetry::new(metrics.registry()),
+        metrics: metrics.clone(),
+    };
+    let default_run = worlds.service(&worlds.deps(RunName::default_run(), ports.seed, ports.store));
+    let of_run = move |run, seed, store| {
+        let (router, _) = worlds.service(&worlds.deps(run, seed, store)).build(&worlds.config.common);
+        router
+    };
+    let registry = Arc::new(Registry::new(ports.stores, ports.seed, config.max_runs, Box::new(of_run)));
+    let (default_run, openapi) =
+        default_run.codes(RunsCode::ALL).routes(runs::module(Arc::clone(&registry))).build(&config.common);
+    let dress = |router| dressed(router, &config.common, metrics);
+    let router = runs::choosing(default_run, registry, dress);
     (router.layer(middleware::from_fn(break_on_the_wire)), openapi)
 }
 
@@ -63,26 +91,43 @@ pub fn catalogue() -> Catalogue {
     Catalogue::new(SLICES.iter().flat_map(|slice| slice.chaos).copied())
 }
 
-fn deps(config: &Config, ports: Ports, metrics: &Metrics) -> Deps {
-    let catalogue = Arc::new(catalogue());
-    tracing::info!(seed = ports.seed, profile = %config.profile, "chaos");
-    let profiles = Arc::new(Profiles::new(
-        Arc::clone(&config.profile),
-        Arc::clone(&catalogue),
-        Arc::clone(&ports.clock),
-    ));
-    Deps {
-        run: RunName::default_run(),
-        store: ports.store,
-        chaos: Arc::new(KeyedChaos::new(ports.seed, Arc::clone(&profiles))),
-        tally: Arc::new(Tally::new(ports.clock.now())),
-        clock: ports.clock,
-        ids: ports.ids,
-        catalogue,
-        profiles,
-        telemetry: Telemetry::new(metrics.registry()),
-        timeout_delay: TimeoutDelay::new(config.timeout_delay),
-        label_duration: config.label_duration,
+/// What every run is made with.
+struct Worlds {
+    config: Config,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    catalogue: Arc<Catalogue>,
+    telemetry: Telemetry,
+    metrics: Metrics,
+}
+
+impl Worlds {
+    fn deps(&self, run: RunName, seed: u64, store: Arc<dyn Store>) -> Deps {
+        let profiles = Arc::new(Profiles::new(
+            Arc::clone(&self.config.profile),
+            Arc::clone(&self.catalogue),
+            Arc::clone(&self.clock),
+        ));
+        Deps {
+            run,
+            store,
+            chaos: Arc::new(KeyedChaos::new(seed, Arc::clone(&profiles))),
+            tally: Arc::new(Tally::new(self.clock.now())),
+            clock: Arc::clone(&self.clock),
+            ids: Arc::clone(&self.ids),
+            catalogue: Arc::clone(&self.catalogue),
+            profiles,
+            telemetry: self.telemetry.clone(),
+            timeout_delay: TimeoutDelay::new(self.config.timeout_delay),
+            label_duration: self.config.label_duration,
+        }
+    }
+
+    /// A whole provider for one run.
+    fn service(&self, deps: &Deps) -> Service {
+        let service =
+            Service::new(NAME, VERSION, about()).metrics(self.metrics.clone()).codes(ProviderCode::ALL);
+        SLICES.iter().fold(service, |service, slice| (slice.install)(service, deps))
     }
 }
 

@@ -28,6 +28,11 @@ pub const CHAOS_SEED: Variable = Variable {
     default: None,
     meaning: "What every draw is made from, 0 to 2^64 - 1; random when absent, and logged at start.",
 };
+pub const CHAOS_MAX_RUNS: Variable = Variable {
+    name: "CHAOS_MAX_RUNS",
+    default: Some("100"),
+    meaning: "How many isolated runs there may be at once, beside the default one.",
+};
 pub const CHAOS_TIMEOUT_DELAY: Variable = Variable {
     name: "CHAOS_TIMEOUT_DELAY",
     default: Some("5s"),
@@ -63,6 +68,7 @@ pub struct Config {
     pub listen: SocketAddr,
     pub profile: Arc<Profile>,
     pub seed: Option<u64>,
+    pub max_runs: usize,
     pub timeout_delay: Duration,
     pub label_duration: Duration,
     pub ledger: LedgerKind,
@@ -104,6 +110,7 @@ impl Configuration for Config {
             LISTEN_ADDR,
             CHAOS_PROFILE,
             CHAOS_SEED,
+            CHAOS_MAX_RUNS,
             CHAOS_TIMEOUT_DELAY,
             SHIPPING_LABEL_DURATION,
             LEDGER,
@@ -121,6 +128,7 @@ impl Configuration for Config {
         let listen = reader.read(&LISTEN_ADDR, socket_address);
         let profile = reader.read(&CHAOS_PROFILE, profile);
         let seed = reader.read_optional(&CHAOS_SEED, str::parse);
+        let max_runs = reader.read(&CHAOS_MAX_RUNS, str::parse);
         let timeout_delay = reader.read(&CHAOS_TIMEOUT_DELAY, duration);
         let label_duration = reader.read(&SHIPPING_LABEL_DURATION, duration);
         let ledger = reader.read(&LEDGER, |text| match text {
@@ -133,6 +141,7 @@ impl Configuration for Config {
                 listen: listen?,
                 profile: profile?,
                 seed: seed?,
+                max_runs: max_runs?,
                 timeout_delay: timeout_delay?,
                 label_duration: label_duration?,
                 ledger: ledger?,

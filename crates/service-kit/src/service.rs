@@ -106,16 +106,21 @@ impl Service {
             .layer(middleware::from_fn_with_state(common.request_timeout, within));
         let (router, api) = timed.merge(self.long_routes).split_for_parts();
         let api = docs::complete(api);
-        let router = router
-            .merge(docs::pages(api.clone(), self.name, &self.codes))
-            .layer(CatchPanicLayer::custom(|_| {
-                Problem::new(HttpCode::Internal, "The service failed.").into_response()
-            }))
-            .layer(DefaultBodyLimit::max(common.body_limit))
-            .layer(middleware::from_fn(around))
-            .layer(Extension(self.metrics));
-        (router, api)
+        let router = router.merge(docs::pages(api.clone(), self.name, &self.codes));
+        (dressed(router, common, self.metrics), api)
     }
+}
+
+/// Puts around a router what is around every service's: correlation id, log line, metrics, and every error,
+/// a panic too, in the one shape.
+pub fn dressed(router: Router, common: &Common, metrics: Metrics) -> Router {
+    router
+        .layer(CatchPanicLayer::custom(|_| {
+            Problem::new(HttpCode::Internal, "The service failed.").into_response()
+        }))
+        .layer(DefaultBodyLimit::max(common.body_limit))
+        .layer(middleware::from_fn(around))
+        .layer(Extension(metrics))
 }
 
 struct Operations {

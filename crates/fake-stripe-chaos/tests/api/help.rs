@@ -19,7 +19,7 @@ use fake_stripe_chaos::{
     shared::{
         clock::{ManualClock, Timestamp},
         ids::RandomIds,
-        store::{MemoryStore, Store},
+        store::{MemoryStore, MemoryStores, Store},
     },
 };
 use http_body_util::BodyExt;
@@ -56,8 +56,13 @@ impl Provider {
             Config::from_lookup(&|name| environment.get(name).map(|value| (*value).to_owned())).unwrap();
         let clock = Arc::new(ManualClock::at(START));
         let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-        let ports =
-            Ports { clock: clock.clone(), ids: Arc::new(RandomIds), store: store.clone(), seed: SEED };
+        let ports = Ports {
+            clock: clock.clone(),
+            ids: Arc::new(RandomIds),
+            store: store.clone(),
+            stores: Arc::new(MemoryStores::default()),
+            seed: SEED,
+        };
         let (router, openapi) = app::build(&config, ports);
         Self { router, openapi, clock, store }
     }

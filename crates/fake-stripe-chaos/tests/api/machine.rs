@@ -126,7 +126,7 @@ async fn holds(steps: Vec<Step>) -> TestCaseResult {
     prop_assert!(broken.is_empty(), "{broken:?}");
 
     // Everything that there is of a payment is in the ledger, to the cent, and nothing else.
-    let mut sums = json!({"captured": 0, "refunded": 0, "released": 0, "held": 0});
+    let mut sums = json!({"captured": 0, "refunded": 0, "released": 0, "held": 0, "expired": 0});
     let mut add = |name: &str, amount: u64| sums[name] = json!(sums[name].as_u64().unwrap_or(0) + amount);
     let lost = provider.store.transact(|tx| {
         let mut all = BTreeSet::new();
