@@ -203,10 +203,11 @@ impl Problem {
     }
 
     /// The body, for the request that it answers.
-    pub(crate) fn render(self, instance: &str, correlation: &CorrelationId) -> Response {
+    #[must_use]
+    pub fn body(self, instance: &str, correlation_id: &str) -> ProblemBody {
         let status = self.status();
-        let Parts { info, detail, faults, retry_after, extensions } = *self.0;
-        let body = ProblemBody {
+        let Parts { info, detail, faults, extensions, .. } = *self.0;
+        ProblemBody {
             r#type: format!("{CATALOGUE_PATH}#{}", info.code),
             title: info.title.to_owned(),
             status: status.as_u16(),
@@ -216,10 +217,15 @@ impl Problem {
             error: info.code.to_owned(),
             message: detail,
             retryable: info.retryable,
-            correlation_id: correlation.as_str().to_owned(),
+            correlation_id: correlation_id.to_owned(),
             errors: faults,
             extensions,
-        };
+        }
+    }
+
+    pub(crate) fn render(self, instance: &str, correlation: &CorrelationId) -> Response {
+        let (status, retry_after) = (self.status(), self.0.retry_after);
+        let body = self.body(instance, correlation.as_str());
         let mut response =
             (status, Body::from(serde_json::to_vec(&body).unwrap_or_default())).into_response();
         let headers = response.headers_mut();

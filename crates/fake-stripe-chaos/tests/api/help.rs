@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     future::{Future, IntoFuture},
+    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
@@ -24,7 +25,12 @@ use fake_stripe_chaos::{
 };
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use service_kit::process::Configuration;
+use service_kit::{process::Configuration, serve};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinHandle,
+};
 use tower::ServiceExt;
 
 pub const START: Timestamp = Timestamp::from_millis(1_764_000_000_000);
@@ -160,6 +166,51 @@ impl Provider {
     pub async fn journal(&self, query: &str) -> Vec<Value> {
         let journal = self.get(&format!("/journal{query}")).await.expect(200).json();
         journal["entries"].as_array().unwrap().clone()
+    }
+}
+
+/// A provider behind a real socket, until it is dropped.
+pub struct Served {
+    pub address: SocketAddr,
+    server: JoinHandle<std::io::Result<()>>,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Provider {
+    pub async fn serve(&self) -> Served {
+        let listener = serve::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let never = std::future::pending();
+        let server = tokio::spawn(serve::run(listener, self.router.clone(), never, Duration::ZERO));
+        Served { address, server }
+    }
+}
+
+impl Served {
+    /// Sends a request over a connection of its own and reads the answer's status, head and body. A
+    /// connection that ends without an answer has status 0.
+    pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> (u16, String, String) {
+        let body = body.to_string();
+        let headers: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let headers = headers.concat();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             {headers}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut connection = TcpStream::connect(self.address).await.unwrap();
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let mut bytes = Vec::new();
+        let _ = connection.read_to_end(&mut bytes).await;
+        let text = String::from_utf8(bytes).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_default();
+        let status = head.split(' ').nth(1).map_or(0, |status| status.parse().unwrap());
+        (status, head.to_owned(), body.to_owned())
     }
 }
 

@@ -6,6 +6,7 @@ mod help;
 mod http;
 mod idempotency;
 mod inventory;
+mod key_table;
 mod machine;
 mod notification;
 mod payment;

@@ -1,36 +1,14 @@
 //! Answers that break on the wire, as a caller sees them who reads bytes from a socket.
 
-use std::{io::ErrorKind, net::SocketAddr, time::Duration};
+use std::io::ErrorKind;
 
 use serde_json::Value;
-use service_kit::serve;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
-    task::JoinHandle,
 };
 
-use crate::help::Provider;
-
-/// A provider behind a real socket.
-struct Served {
-    address: SocketAddr,
-    server: JoinHandle<std::io::Result<()>>,
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
-}
-
-async fn serve(provider: &Provider) -> Served {
-    let listener = serve::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let never = std::future::pending();
-    let server = tokio::spawn(serve::run(listener, provider.router.clone(), never, Duration::ZERO));
-    Served { address, server }
-}
+use crate::help::{Provider, Served};
 
 /// All bytes of one answer, and how the connection ended.
 async fn bytes(served: &Served, order: &str, scenario: &str) -> (Vec<u8>, Result<(), ErrorKind>) {
@@ -64,7 +42,7 @@ async fn replayed(provider: &Provider, order: &str) -> bool {
 #[tokio::test]
 async fn a_reset_connection_ends_without_a_byte_of_the_answer() {
     let provider = Provider::new();
-    let served = serve(&provider).await;
+    let served = provider.serve().await;
     for (scenario, effects, is_there) in
         [("connection_reset", vec![], false), ("connection_reset_after_commit", vec!["held"], true)]
     {
@@ -83,7 +61,7 @@ async fn a_reset_connection_ends_without_a_byte_of_the_answer() {
 #[tokio::test]
 async fn a_truncated_body_is_declared_longer_than_it_is() {
     let provider = Provider::new();
-    let served = serve(&provider).await;
+    let served = provider.serve().await;
     for (scenario, status, effects, is_there) in
         [("truncated_body", 500, vec![], false), ("truncated_body_after_commit", 201, vec!["held"], true)]
     {
@@ -100,7 +78,7 @@ async fn a_truncated_body_is_declared_longer_than_it_is() {
 #[tokio::test]
 async fn a_malformed_body_comes_whole_and_is_no_json() {
     let provider = Provider::new();
-    let served = serve(&provider).await;
+    let served = provider.serve().await;
     for (scenario, status, effects, is_there) in
         [("malformed_json", 500, vec![], false), ("malformed_json_after_commit", 201, vec!["held"], true)]
     {
@@ -116,7 +94,7 @@ async fn a_malformed_body_comes_whole_and_is_no_json() {
 #[tokio::test]
 async fn after_a_broken_answer_the_next_connection_is_whole() {
     let provider = Provider::new();
-    let served = serve(&provider).await;
+    let served = provider.serve().await;
     for scenario in ["connection_reset", "truncated_body", "success"] {
         bytes(&served, "o", scenario).await.0.clear();
     }

@@ -48,6 +48,16 @@ pub enum WireFault {
 }
 
 impl WireFault {
+    /// What the caller sees of it.
+    #[must_use]
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::ConnectionReset => "the connection is reset before the first byte of an answer",
+            Self::TruncatedBody => "the connection ends in the middle of the body",
+            Self::MalformedJson => "the body is not JSON",
+        }
+    }
+
     /// The word for it in journal and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {

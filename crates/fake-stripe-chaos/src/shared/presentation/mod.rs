@@ -1,6 +1,7 @@
 //! HTTP as all contexts speak it: what a request's headers say, and how an answer is written.
 
 mod distribution;
+mod documented;
 mod headers;
 mod journal;
 pub mod problems;
@@ -10,6 +11,7 @@ mod stats;
 mod wire;
 
 pub use distribution::{Distribution, distribution, percent};
+pub use documented::documented;
 pub use headers::{Asked, CallHeaders};
 pub use journal::LineView;
 pub use read::{order_id, target, text};
