@@ -18,7 +18,7 @@ use fake_stripe_chaos::{
     app::{self, Ports},
     config::Config,
     shared::{
-        clock::{ManualClock, Timestamp},
+        clock::{Clock, ManualClock, Timestamp},
         ids::RandomIds,
         store::{MemoryStore, MemoryStores, Store},
     },
@@ -43,6 +43,7 @@ pub struct Provider {
     pub openapi: utoipa::openapi::OpenApi,
     pub clock: Arc<ManualClock>,
     pub store: Arc<dyn Store>,
+    config: Config,
 }
 
 impl Provider {
@@ -61,7 +62,16 @@ impl Provider {
         let config =
             Config::from_lookup(&|name| environment.get(name).map(|value| (*value).to_owned())).unwrap();
         let clock = Arc::new(ManualClock::at(START));
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+        Self::over(Arc::new(MemoryStore::default()), clock, config)
+    }
+
+    /// The same provider as after a restart, over the same store; its clock goes on by itself.
+    pub fn restarted(&self) -> Self {
+        let clock = Arc::new(ManualClock::at(self.clock.now()));
+        Self::over(self.store.clone(), clock, self.config.clone())
+    }
+
+    fn over(store: Arc<dyn Store>, clock: Arc<ManualClock>, config: Config) -> Self {
         let ports = Ports {
             clock: clock.clone(),
             ids: Arc::new(RandomIds),
@@ -70,7 +80,7 @@ impl Provider {
             seed: SEED,
         };
         let (router, openapi) = app::build(&config, ports);
-        Self { router, openapi, clock, store }
+        Self { router, openapi, clock, store, config }
     }
 
     pub fn ask(&self, method: Method, path: &str) -> Ask {

@@ -82,6 +82,23 @@ async fn a_profile_put_for_a_while_makes_way_for_the_one_before() {
     assert!(decided.starts_with("calm@"), "{decided}");
 }
 
+/// Whole ones and built-in ones; with weights that a binary float can't hold.
+#[tokio::test]
+async fn what_was_put_survives_a_restart_over_the_same_store() {
+    let provider = Provider::new();
+    let whole = json!({"name": "mine", "basedOn": "seed", "operations": {"payment.capture": {"success": 0.1, "timeout": 2}}});
+    put(&provider, "", &whole).await;
+    put(&provider, "?ttl=60s", &json!({"name": "outage"})).await;
+    let again = provider.restarted();
+    assert_eq!(in_force(&again).await, "outage");
+    again.clock.advance(Duration::from_secs(60));
+    provider.clock.advance(Duration::from_secs(60));
+    let (before, after) = (provider.get("/chaos/profile").await, again.get("/chaos/profile").await);
+    assert_eq!(before.body, after.expect(200).body);
+    assert_eq!(before.json()["operations"]["payment.capture"], json!({"success": 0.1, "timeout": 2}));
+    assert!(before.text("profile").starts_with("mine@"));
+}
+
 #[tokio::test]
 async fn a_bad_profile_changes_nothing_and_every_fault_has_its_place() {
     let provider = Provider::new();
