@@ -74,8 +74,7 @@ pub fn build(config: &Config, ports: Ports) -> (Router, openapi::OpenApi) {
     };
     let default_run = worlds.service(&worlds.deps(RunName::default_run(), ports.seed, ports.store));
     let of_run = move |run, seed, store| {
-        let (router, _) = worlds.service(&worlds.deps(run, seed, store)).build(&worlds.config.common);
-        router
+        worlds.service(&worlds.deps(run, seed, store)).build_undocumented(&worlds.config.common)
     };
     let registry = Arc::new(Registry::new(ports.stores, ports.seed, config.max_runs, Box::new(of_run)));
     let (default_run, openapi) =

@@ -75,7 +75,10 @@ pub struct Config {
 }
 
 /// A profile by its name, or from a file.
-fn profile(text: &str) -> Result<Arc<Profile>, String> {
+///
+/// # Errors
+/// Says every fault of it.
+pub fn profile(text: &str) -> Result<Arc<Profile>, String> {
     let catalogue = app::catalogue();
     let built_in = |name: ProfileName| Arc::new(Profile::built_in(name, &catalogue));
     if let Ok(name) = text.parse() {
@@ -193,6 +196,41 @@ mod tests {
             "{faults}"
         );
         assert!(faults.to_string().contains("LEDGER=sqlite:ledger.db: must be `memory`"), "{faults}");
+    }
+
+    fn with_profile(path: &Path) -> Result<Config, ConfigFaults> {
+        Config::from_lookup(&|name| (name == "CHAOS_PROFILE").then(|| path.display().to_string()))
+    }
+
+    #[test]
+    fn a_profile_comes_from_a_file_in_toml_or_json() {
+        let folder = tempfile::tempdir().unwrap();
+        let (toml, json) = (folder.path().join("profile.toml"), folder.path().join("profile.json"));
+        fs::write(&toml, "name = \"mine\"\n[operations.\"payment.*\"]\nrate_limited = 1\n").unwrap();
+        fs::write(&json, r#"{"name": "mine", "operations": {"payment.*": {"rate_limited": 1}}}"#).unwrap();
+        let [toml, json] = [toml, json].map(|path| with_profile(&path).unwrap().profile.to_string());
+        assert_eq!(toml, json);
+        assert!(toml.starts_with("mine@"));
+    }
+
+    #[test]
+    fn every_fault_of_a_profiles_file_has_a_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("profile.toml");
+        let lines = |text: &str| {
+            fs::write(&path, text).unwrap();
+            with_profile(&path).unwrap_err().to_string().lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let faults = lines("nonsense = 1\n[operations.\"payment.capture\"]\nsuccess = -1\n");
+        assert!(faults[1].ends_with("profile.toml: 2 faults"), "{faults:?}");
+        assert!(faults[2].starts_with("    /nonsense is not a member"), "{faults:?}");
+        assert!(
+            faults[3].starts_with("    /operations/payment.capture/success must be a number"),
+            "{faults:?}"
+        );
+        assert!(lines("name = ")[1].contains("is not TOML"));
+        let missing = with_profile(&folder.path().join("missing.json")).unwrap_err();
+        assert!(missing.to_string().contains("cannot be read"), "{missing}");
     }
 
     #[test]

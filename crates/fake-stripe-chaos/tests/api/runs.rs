@@ -125,6 +125,14 @@ async fn there_are_only_so_many_runs() {
 }
 
 #[tokio::test]
+async fn the_documents_of_every_run_are_the_servers() {
+    let provider = Provider::new();
+    let one = provider.get("/runs/one/api/docs/openapi.json").await.expect(200);
+    assert_eq!(one.body, provider.get("/api/docs/openapi.json").await.expect(200).body);
+    assert_eq!(runs(&provider).await, json!([]));
+}
+
+#[tokio::test]
 async fn a_bad_name_is_refused_and_makes_no_run() {
     let provider = Provider::new();
     for bad in ["", "two words", "..", "a/b", &"x".repeat(65)] {

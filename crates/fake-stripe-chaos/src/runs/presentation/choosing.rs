@@ -9,7 +9,7 @@ use axum::{
     http::{Uri, uri::PathAndQuery},
     response::Response,
 };
-use service_kit::problem::Problem;
+use service_kit::{openapi::UI_PATH, problem::Problem};
 use tower::ServiceExt;
 
 use crate::{
@@ -75,7 +75,7 @@ impl Choosing {
             (Some(name), None) => name,
             (None, None) => return Ok(self.default_run.clone()),
         };
-        if name.is_default() {
+        if name.is_default() || request.uri().path().starts_with(UI_PATH) {
             return Ok(self.default_run.clone());
         }
         Ok(self.registry.provider(&name).await?)
