@@ -19,8 +19,8 @@ use crate::{
         deps::Deps,
         ids::{Ids, RandomIds},
         presentation::{break_on_the_wire, problems::ProviderCode},
-        run::RunName,
-        store::{MemoryStore, MemoryStores, Store, Stores},
+        run::{RunName, keep_seed, kept_seed},
+        store::{MemoryStore, MemoryStores, Store, StoreError, Stores, Transaction},
         tally::Tally,
         telemetry::Telemetry,
     },
@@ -57,6 +57,24 @@ impl Ports {
             stores: Arc::new(MemoryStores::default()),
             seed,
         }
+    }
+}
+
+impl Ports {
+    /// Goes on with the seed that the default run's store keeps, where none is configured; keeps the one there
+    /// is. So the same orders meet the same fate after a restart, too, as long as the ledger lives.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn with_kept_seed(mut self, configured: Option<u64>) -> Result<Self, StoreError> {
+        let new = self.seed;
+        let choose = move |tx: &mut dyn Transaction| {
+            let seed = configured.or(kept_seed(tx)?).unwrap_or(new);
+            keep_seed(tx, seed)?;
+            Ok(seed)
+        };
+        self.seed = self.store.transact(choose).await?;
+        Ok(self)
     }
 }
 

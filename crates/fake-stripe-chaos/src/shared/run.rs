@@ -3,6 +3,8 @@
 
 use std::{fmt, str::FromStr};
 
+use crate::shared::store::{StoreError, Transaction};
+
 /// A run's name: 1 to 64 ASCII letters, digits, hyphens, underscores and dots, the first a letter or a
 /// digit. It becomes part of a file's name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,6 +34,30 @@ impl RunName {
     pub fn is_default(&self) -> bool {
         *self == Self::default_run()
     }
+}
+
+/// The setting that a run's seed is kept under.
+const SEED: &str = "run.seed";
+
+/// The seed that a run's store keeps; none where the run is new.
+///
+/// # Errors
+/// When the store fails, or keeps what is no seed.
+pub fn kept_seed(tx: &dyn Transaction) -> Result<Option<u64>, StoreError> {
+    let corrupt = |error: std::num::ParseIntError| StoreError::Corrupt {
+        kind: "setting",
+        id: SEED.to_owned(),
+        why: error.to_string(),
+    };
+    tx.setting(SEED)?.map(|seed| seed.parse().map_err(corrupt)).transpose()
+}
+
+/// Keeps a run's seed for as long as the run is.
+///
+/// # Errors
+/// When the store fails.
+pub fn keep_seed(tx: &mut dyn Transaction, seed: u64) -> Result<(), StoreError> {
+    tx.set_setting(SEED, Some(seed.to_string()))
 }
 
 impl FromStr for RunName {

@@ -91,8 +91,8 @@ async fn what_was_put_survives_a_restart_over_the_same_store() {
     put(&provider, "?ttl=60s", &json!({"name": "outage"})).await;
     let again = provider.restarted();
     assert_eq!(in_force(&again).await, "outage");
-    again.clock.advance(Duration::from_secs(60));
-    provider.clock.advance(Duration::from_secs(60));
+    again.clock.advance(Duration::from_mins(1));
+    provider.clock.advance(Duration::from_mins(1));
     let (before, after) = (provider.get("/chaos/profile").await, again.get("/chaos/profile").await);
     assert_eq!(before.body, after.expect(200).body);
     assert_eq!(before.json()["operations"]["payment.capture"], json!({"success": 0.1, "timeout": 2}));

@@ -1,10 +1,20 @@
 //! Runs: worlds of their own on one server.
 
+use std::sync::Arc;
+
 use axum::http::Method;
-use fake_stripe_chaos::shared::chaos::seed_of_run;
+use fake_stripe_chaos::{
+    app::Ports,
+    shared::{
+        chaos::seed_of_run,
+        clock::ManualClock,
+        ids::RandomIds,
+        store::{MemoryStore, MemoryStores, Store},
+    },
+};
 use serde_json::{Value, json};
 
-use crate::help::{Ask, Provider, SEED};
+use crate::help::{Ask, Provider, SEED, START};
 
 const RUN: &str = "x-chaos-run";
 
@@ -96,6 +106,23 @@ async fn a_profile_and_a_plan_are_those_of_a_run() {
     provider.authorize().order("o").await.expect(201);
     assert_eq!(provider.get("/runs/one/chaos/profile").await.expect(200).text("name"), "outage");
     assert_eq!(provider.get("/chaos/profile").await.expect(200).text("name"), "off");
+}
+
+#[tokio::test]
+async fn a_seed_lives_as_long_as_the_ledger_unless_another_is_configured() {
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
+    let ports = |seed| Ports {
+        clock: Arc::new(ManualClock::at(START)),
+        ids: Arc::new(RandomIds),
+        store: Arc::clone(&store),
+        stores: Arc::new(MemoryStores::default()),
+        seed,
+    };
+    let mut seeds = Vec::new();
+    for (drawn, configured) in [(1, None), (2, None), (3, Some(7)), (4, None)] {
+        seeds.push(ports(drawn).with_kept_seed(configured).await.unwrap().seed);
+    }
+    assert_eq!(seeds, [1, 1, 7, 7]);
 }
 
 #[tokio::test]

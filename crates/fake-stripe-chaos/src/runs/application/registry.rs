@@ -7,12 +7,9 @@ use std::{
 
 use crate::shared::{
     chaos::seed_of_run,
-    run::RunName,
+    run::{RunName, keep_seed, kept_seed},
     store::{Store, StoreError, Stores},
 };
-
-/// The setting that a run's seed is kept under.
-const SEED: &str = "run.seed";
 
 /// Makes what serves a run: from its name, its seed and its store.
 pub type Build<P> = Box<dyn Fn(RunName, u64, Arc<dyn Store>) -> P + Send + Sync>;
@@ -101,8 +98,8 @@ impl<P: Clone> Registry<P> {
         let mut runs = Vec::new();
         for name in self.stores.runs().await? {
             let store = self.stores.open(&name).await?;
-            if let Some(seed) = store.transact(|tx| tx.setting(SEED)).await? {
-                runs.push(RunInfo { seed: parse(&seed)?, name });
+            if let Some(seed) = store.transact(|tx| kept_seed(tx)).await? {
+                runs.push(RunInfo { name, seed });
             }
         }
         Ok(runs)
@@ -130,10 +127,10 @@ impl<P: Clone> Registry<P> {
         let wanted = seed.unwrap_or_else(|| seed_of_run(self.seed, name));
         let (seed, is_new) = store
             .transact(move |tx| {
-                if let Some(kept) = tx.setting(SEED)? {
-                    return Ok((parse(&kept)?, false));
+                if let Some(kept) = kept_seed(tx)? {
+                    return Ok((kept, false));
                 }
-                tx.set_setting(SEED, Some(wanted.to_string()))?;
+                keep_seed(tx, wanted)?;
                 Ok((wanted, true))
             })
             .await?;
@@ -148,12 +145,4 @@ impl<P: Clone> Registry<P> {
     fn opened(&self) -> MutexGuard<'_, BTreeMap<RunName, Open<P>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn parse(seed: &str) -> Result<u64, StoreError> {
-    seed.parse().map_err(|error: std::num::ParseIntError| StoreError::Corrupt {
-        kind: "setting",
-        id: SEED.to_owned(),
-        why: error.to_string(),
-    })
 }
