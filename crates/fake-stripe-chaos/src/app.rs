@@ -153,7 +153,9 @@ fn about() -> openapi::OpenApi {
         .title("fake-stripe-chaos")
         .version(VERSION)
         .description(Some(
-            "A payment, inventory, shipping and notification provider that misbehaves on purpose and keeps the truth.",
+            "A payment, inventory, shipping and notification provider that misbehaves on purpose and keeps the truth.\n\n\
+             Every request can be made in a run of its own, with its own seed, profile, ledger and journal: by the \
+             header `X-Chaos-Run: <name>`, or by `/runs/{name}` before the path.",
         ))
         .build();
     OpenApiBuilder::new().info(info).build()
