@@ -2,20 +2,26 @@
 
 use std::sync::Arc;
 
-use axum::Router;
-use service_kit::{metrics::Metrics, service::Service};
+use axum::{Router, middleware};
+use service_kit::{
+    metrics::Metrics,
+    service::{Service, dressed},
+};
 use utoipa::openapi::{self, InfoBuilder, OpenApiBuilder};
 
 use crate::{
     SLICES,
     config::{Config, LedgerKind},
+    runs::{self, Registry, RunsCode},
     shared::{
-        chaos::{Catalogue, KeyedChaos, Profile, TimeoutDelay},
+        chaos::{Catalogue, KeyedChaos, Profiles, TimeoutDelay},
         clock::{Clock, SystemClock},
         deps::Deps,
         ids::{Ids, RandomIds},
-        presentation::problems::ProviderCode,
-        store::{MemoryStore, Store},
+        presentation::{break_on_the_wire, problems::ProviderCode},
+        run::{RunName, keep_seed, kept_seed},
+        store::{MemoryStore, MemoryStores, Store, StoreError, Stores, Transaction},
+        tally::Tally,
         telemetry::Telemetry,
     },
 };
@@ -28,7 +34,10 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 pub struct Ports {
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn Ids>,
+    /// That of the default run.
     pub store: Arc<dyn Store>,
+    /// Those of the other runs.
+    pub stores: Arc<dyn Stores>,
     /// What every draw is made from.
     pub seed: u64,
 }
@@ -41,32 +50,101 @@ impl Ports {
             LedgerKind::Memory => Arc::new(MemoryStore::default()),
         };
         let seed = config.seed.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
-        Self { clock: Arc::new(SystemClock), ids: Arc::new(RandomIds), store, seed }
+        Self {
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(RandomIds),
+            store,
+            stores: Arc::new(MemoryStores::default()),
+            seed,
+        }
+    }
+}
+
+impl Ports {
+    /// Goes on with the seed that the default run's store keeps, where none is configured; keeps the one there
+    /// is. So the same orders meet the same fate after a restart, too, as long as the ledger lives.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn with_kept_seed(mut self, configured: Option<u64>) -> Result<Self, StoreError> {
+        let new = self.seed;
+        let choose = move |tx: &mut dyn Transaction| {
+            let seed = configured.or(kept_seed(tx)?).unwrap_or(new);
+            keep_seed(tx, seed)?;
+            Ok(seed)
+        };
+        self.seed = self.store.transact(choose).await?;
+        Ok(self)
     }
 }
 
 /// The provider's router, and the OpenAPI document it serves.
 pub fn build(config: &Config, ports: Ports) -> (Router, openapi::OpenApi) {
+    tracing::info!(seed = ports.seed, profile = %config.profile, "chaos");
     let metrics = Metrics::new();
-    let deps = deps(config, ports, &metrics);
-    let service = Service::new(NAME, VERSION, about()).metrics(metrics).codes(ProviderCode::ALL);
-    SLICES.iter().fold(service, |service, slice| (slice.install)(service, &deps)).build(&config.common)
-}
-
-fn deps(config: &Config, ports: Ports, metrics: &Metrics) -> Deps {
-    let catalogue = Catalogue::new(SLICES.iter().flat_map(|slice| slice.chaos).copied());
-    let profile = Arc::new(Profile::built_in(config.profile, &catalogue));
-    tracing::info!(seed = ports.seed, profile = %profile, "chaos");
-    Deps {
-        store: ports.store,
-        chaos: Arc::new(KeyedChaos::new(ports.seed, Arc::clone(&profile))),
+    let worlds = Worlds {
+        config: config.clone(),
         clock: ports.clock,
         ids: ports.ids,
-        catalogue: Arc::new(catalogue),
-        profile,
+        catalogue: Arc::new(catalogue()),
         telemetry: Telemetry::new(metrics.registry()),
-        timeout_delay: TimeoutDelay::new(config.timeout_delay),
-        label_duration: config.label_duration,
+        metrics: metrics.clone(),
+    };
+    let default_run = worlds.service(&worlds.deps(RunName::default_run(), ports.seed, ports.store));
+    let of_run = move |run, seed, store| {
+        worlds.service(&worlds.deps(run, seed, store)).build_undocumented(&worlds.config.common)
+    };
+    let registry = Arc::new(Registry::new(ports.stores, ports.seed, config.max_runs, Box::new(of_run)));
+    let (default_run, openapi) =
+        default_run.codes(RunsCode::ALL).routes(runs::module(Arc::clone(&registry))).build(&config.common);
+    let dress = |router| dressed(router, &config.common, metrics);
+    let router = runs::choosing(default_run, registry, dress);
+    (router.layer(middleware::from_fn(break_on_the_wire)), openapi)
+}
+
+/// The operations of every slice, and what goes wrong with them.
+#[must_use]
+pub fn catalogue() -> Catalogue {
+    Catalogue::new(SLICES.iter().flat_map(|slice| slice.chaos).copied())
+}
+
+/// What every run is made with.
+struct Worlds {
+    config: Config,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn Ids>,
+    catalogue: Arc<Catalogue>,
+    telemetry: Telemetry,
+    metrics: Metrics,
+}
+
+impl Worlds {
+    fn deps(&self, run: RunName, seed: u64, store: Arc<dyn Store>) -> Deps {
+        let profiles = Arc::new(Profiles::new(
+            Arc::clone(&self.config.profile),
+            Arc::clone(&self.catalogue),
+            Arc::clone(&self.clock),
+        ));
+        Deps {
+            run,
+            store,
+            chaos: Arc::new(KeyedChaos::new(seed, Arc::clone(&profiles))),
+            tally: Arc::new(Tally::new(self.clock.now())),
+            clock: Arc::clone(&self.clock),
+            ids: Arc::clone(&self.ids),
+            catalogue: Arc::clone(&self.catalogue),
+            profiles,
+            telemetry: self.telemetry.clone(),
+            timeout_delay: TimeoutDelay::new(self.config.timeout_delay),
+            label_duration: self.config.label_duration,
+        }
+    }
+
+    /// A whole provider for one run.
+    fn service(&self, deps: &Deps) -> Service {
+        let service =
+            Service::new(NAME, VERSION, about()).metrics(self.metrics.clone()).codes(ProviderCode::ALL);
+        SLICES.iter().fold(service, |service, slice| (slice.install)(service, deps))
     }
 }
 
@@ -75,7 +153,9 @@ fn about() -> openapi::OpenApi {
         .title("fake-stripe-chaos")
         .version(VERSION)
         .description(Some(
-            "A payment, inventory, shipping and notification provider that misbehaves on purpose and keeps the truth.",
+            "A payment, inventory, shipping and notification provider that misbehaves on purpose and keeps the truth.\n\n\
+             Every request can be made in a run of its own, with its own seed, profile, ledger and journal: by the \
+             header `X-Chaos-Run: <name>`, or by `/runs/{name}` before the path.",
         ))
         .build();
     OpenApiBuilder::new().info(info).build()

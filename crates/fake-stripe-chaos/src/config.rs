@@ -1,28 +1,37 @@
 //! The configuration: every variable the provider reads, and what it becomes.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{fmt::Write as _, fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use service_kit::{
     config::{
         BODY_LIMIT, Common, ConfigFaults, LOG_FORMAT, RUST_LOG, Reader, SHUTDOWN_GRACE, Variable, duration,
         socket_address,
     },
+    problem::Problem,
     process::Configuration,
 };
 
-use crate::shared::chaos::ProfileName;
+use crate::{
+    app,
+    shared::chaos::{Profile, ProfileName, Reading, UnknownProfile},
+};
 
 pub const LISTEN_ADDR: Variable =
     Variable { name: "LISTEN_ADDR", default: Some("127.0.0.1:3001"), meaning: "Where the provider listens." };
 pub const CHAOS_PROFILE: Variable = Variable {
     name: "CHAOS_PROFILE",
     default: Some("seed"),
-    meaning: "What goes wrong how often: `off` (nothing) or `seed` (the default table).",
+    meaning: "What goes wrong how often: `off`, `calm`, `seed`, `hostile`, `outage`, or the path of a `.toml` or `.json` file.",
 };
 pub const CHAOS_SEED: Variable = Variable {
     name: "CHAOS_SEED",
     default: None,
     meaning: "What every draw is made from, 0 to 2^64 - 1; random when absent, and logged at start.",
+};
+pub const CHAOS_MAX_RUNS: Variable = Variable {
+    name: "CHAOS_MAX_RUNS",
+    default: Some("100"),
+    meaning: "How many isolated runs there may be at once, beside the default one.",
 };
 pub const CHAOS_TIMEOUT_DELAY: Variable = Variable {
     name: "CHAOS_TIMEOUT_DELAY",
@@ -57,11 +66,45 @@ pub enum LedgerKind {
 pub struct Config {
     pub common: Common,
     pub listen: SocketAddr,
-    pub profile: ProfileName,
+    pub profile: Arc<Profile>,
     pub seed: Option<u64>,
+    pub max_runs: usize,
     pub timeout_delay: Duration,
     pub label_duration: Duration,
     pub ledger: LedgerKind,
+}
+
+/// A profile by its name, or from a file.
+///
+/// # Errors
+/// Says every fault of it.
+pub fn profile(text: &str) -> Result<Arc<Profile>, String> {
+    let catalogue = app::catalogue();
+    let built_in = |name: ProfileName| Arc::new(Profile::built_in(name, &catalogue));
+    if let Ok(name) = text.parse() {
+        return Ok(built_in(name));
+    }
+    let known = ProfileName::ALL.map(built_in);
+    let reading = Reading { catalogue: &catalogue, known: &known };
+    let file = || fs::read_to_string(text).map_err(|error| format!("cannot be read: {error}"));
+    let read = match Path::new(text).extension().and_then(|extension| extension.to_str()) {
+        Some("toml") => reading.toml(&file()?),
+        Some("json") => reading.json(file()?.as_bytes()),
+        _ => return Err(UnknownProfile.to_string()),
+    };
+    read.map_err(|problem| told(&problem))
+}
+
+/// A line for each fault.
+fn told(problem: &Problem) -> String {
+    if let [] | [_] = problem.faults() {
+        return problem.detail().to_owned();
+    }
+    problem.faults().iter().fold(format!("{} faults", problem.faults().len()), |mut lines, fault| {
+        // Writing to a string can't fail.
+        let _ = write!(lines, "\n    {} {}", fault.pointer, fault.message);
+        lines
+    })
 }
 
 impl Configuration for Config {
@@ -70,6 +113,7 @@ impl Configuration for Config {
             LISTEN_ADDR,
             CHAOS_PROFILE,
             CHAOS_SEED,
+            CHAOS_MAX_RUNS,
             CHAOS_TIMEOUT_DELAY,
             SHIPPING_LABEL_DURATION,
             LEDGER,
@@ -85,8 +129,9 @@ impl Configuration for Config {
         let mut reader = Reader::new(lookup);
         let common = Common::read_with_request_timeout(&mut reader, &REQUEST_TIMEOUT);
         let listen = reader.read(&LISTEN_ADDR, socket_address);
-        let profile = reader.read(&CHAOS_PROFILE, str::parse);
+        let profile = reader.read(&CHAOS_PROFILE, profile);
         let seed = reader.read_optional(&CHAOS_SEED, str::parse);
+        let max_runs = reader.read(&CHAOS_MAX_RUNS, str::parse);
         let timeout_delay = reader.read(&CHAOS_TIMEOUT_DELAY, duration);
         let label_duration = reader.read(&SHIPPING_LABEL_DURATION, duration);
         let ledger = reader.read(&LEDGER, |text| match text {
@@ -99,6 +144,7 @@ impl Configuration for Config {
                 listen: listen?,
                 profile: profile?,
                 seed: seed?,
+                max_runs: max_runs?,
                 timeout_delay: timeout_delay?,
                 label_duration: label_duration?,
                 ledger: ledger?,
@@ -124,7 +170,7 @@ mod tests {
     fn with_an_empty_environment_everything_has_its_default() {
         let config = Config::from_lookup(&|_| None).unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:3001");
-        assert_eq!((config.profile, config.seed), (ProfileName::Seed, None));
+        assert_eq!((config.profile.name(), config.seed), ("seed", None));
         assert_eq!(config.timeout_delay, Duration::from_secs(5));
         assert_eq!(config.label_duration, Duration::from_secs(20));
         assert!(config.common.request_timeout > config.label_duration + config.timeout_delay);
@@ -147,8 +193,48 @@ mod tests {
         })
         .unwrap_err();
         assert_eq!(faults.0.len(), 5, "{faults}");
-        assert!(faults.to_string().contains("CHAOS_PROFILE=nonsense: must be `off` or `seed`"), "{faults}");
+        assert!(
+            faults
+                .to_string()
+                .contains("CHAOS_PROFILE=nonsense: must be one of off, calm, seed, hostile, outage, or"),
+            "{faults}"
+        );
         assert!(faults.to_string().contains("LEDGER=sqlite:ledger.db: must be `memory`"), "{faults}");
+    }
+
+    fn with_profile(path: &Path) -> Result<Config, ConfigFaults> {
+        Config::from_lookup(&|name| (name == "CHAOS_PROFILE").then(|| path.display().to_string()))
+    }
+
+    #[test]
+    fn a_profile_comes_from_a_file_in_toml_or_json() {
+        let folder = tempfile::tempdir().unwrap();
+        let (toml, json) = (folder.path().join("profile.toml"), folder.path().join("profile.json"));
+        fs::write(&toml, "name = \"mine\"\n[operations.\"payment.*\"]\nrate_limited = 1\n").unwrap();
+        fs::write(&json, r#"{"name": "mine", "operations": {"payment.*": {"rate_limited": 1}}}"#).unwrap();
+        let [toml, json] = [toml, json].map(|path| with_profile(&path).unwrap().profile.to_string());
+        assert_eq!(toml, json);
+        assert!(toml.starts_with("mine@"));
+    }
+
+    #[test]
+    fn every_fault_of_a_profiles_file_has_a_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("profile.toml");
+        let lines = |text: &str| {
+            fs::write(&path, text).unwrap();
+            with_profile(&path).unwrap_err().to_string().lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let faults = lines("nonsense = 1\n[operations.\"payment.capture\"]\nsuccess = -1\n");
+        assert!(faults[1].ends_with("profile.toml: 2 faults"), "{faults:?}");
+        assert!(faults[2].starts_with("    /nonsense is not a member"), "{faults:?}");
+        assert!(
+            faults[3].starts_with("    /operations/payment.capture/success must be a number"),
+            "{faults:?}"
+        );
+        assert!(lines("name = ")[1].contains("is not TOML"));
+        let missing = with_profile(&folder.path().join("missing.json")).unwrap_err();
+        assert!(missing.to_string().contains("cannot be read"), "{missing}");
     }
 
     #[test]

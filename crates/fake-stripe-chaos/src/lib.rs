@@ -13,6 +13,7 @@ mod control;
 mod inventory;
 mod notification;
 mod payment;
+mod runs;
 mod shipping;
 mod truth;
 

@@ -44,6 +44,14 @@ impl Faults {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
+
+    /// The value, if it is there and nothing was wrong.
+    fn or<T>(self, value: Option<T>) -> Result<T, Problem> {
+        match value {
+            Some(value) if self.0.is_empty() => Ok(value),
+            _ => Err(Problem::invalid(self.0)),
+        }
+    }
 }
 
 /// Which JSON type a value has.
@@ -110,7 +118,10 @@ impl<'a> Node<'a> {
         self.expect(Kind::Object, faults)?;
         match serde_json::from_str::<Members<'a>>(self.raw.get()) {
             Ok(members) => Some(Object { members: members.0, pointer: self.pointer.clone() }),
-            Err(error) => self.fault(faults, reason(&error)),
+            Err(error) if error.is_data() => self.fault(faults, reason(&error)),
+            Err(error) => {
+                self.fault(faults, format!("has a member whose name is no text: {}", reason(&error)))
+            }
         }
     }
 
@@ -215,7 +226,9 @@ impl<'a> Object<'a> {
         self.members.keys().map(String::as_str)
     }
 
-    fn pointer_to(&self, name: &str) -> String {
+    /// Where the member of that name stands.
+    #[must_use]
+    pub fn pointer_to(&self, name: &str) -> String {
         format!("{}/{}", self.pointer, name.replace('~', "~0").replace('/', "~1"))
     }
 
@@ -314,63 +327,70 @@ impl FromJson for Decimal {
 /// # Errors
 /// 400 where it isn't JSON, else 422 with every fault.
 pub fn read<T: FromJson>(body: &[u8]) -> Result<T, Problem> {
-    read_document(document(body)?)
+    read_with(body, T::from_json)
 }
 
-fn read_document<T: FromJson>(raw: &RawValue) -> Result<T, Problem> {
+/// Reads a whole body that can only be read with something at hand.
+///
+/// # Errors
+/// 400 where it isn't JSON, else 422 with every fault.
+pub fn read_with<T>(
+    body: &[u8],
+    read: impl FnOnce(&Node<'_>, &mut Faults) -> Option<T>,
+) -> Result<T, Problem> {
     let mut faults = Faults::default();
-    let value = T::from_json(&Node { raw, pointer: String::new() }, &mut faults);
-    match value {
-        Some(value) if faults.is_empty() => Ok(value),
-        _ => Err(Problem::invalid(faults.0)),
-    }
+    let value = read(&root(document(body)?), &mut faults);
+    faults.or(value)
+}
+
+fn root(raw: &RawValue) -> Node<'_> {
+    Node { raw, pointer: String::new() }
 }
 
 /// The body as text that is the same for the same JSON: members sorted, no white space. Numbers keep
 /// their spelling.
 ///
 /// # Errors
-/// 400 where it isn't JSON.
+/// 400 where it isn't JSON, 422 where readers disagree on what it says: a member given twice, say.
 pub fn canonical(body: &[u8]) -> Result<String, Problem> {
-    canonical_document(document(body)?)
+    let (mut out, mut faults) = (String::new(), Faults::default());
+    let value = write_canonical(&root(document(body)?), &mut out, &mut faults);
+    faults.or(value.map(|()| out))
 }
 
-fn canonical_document(raw: &RawValue) -> Result<String, Problem> {
-    let mut out = String::new();
-    write_canonical(raw, &mut out).map_err(|error| malformed(&error))?;
-    Ok(out)
-}
-
-fn write_canonical(raw: &RawValue, out: &mut String) -> Result<(), serde_json::Error> {
-    let text = raw.get();
-    match text.as_bytes().first() {
-        Some(b'{') => {
+fn write_canonical(node: &Node<'_>, out: &mut String, faults: &mut Faults) -> Option<()> {
+    match node.kind() {
+        Kind::Object => {
+            let object = node.object(faults)?;
             out.push('{');
-            for (index, (name, value)) in serde_json::from_str::<Members<'_>>(text)?.0.into_iter().enumerate()
-            {
+            for (index, (name, raw)) in object.members.iter().enumerate() {
                 if index > 0 {
                     out.push(',');
                 }
-                out.push_str(&serde_json::to_string(&name)?);
+                write_text(name, out);
                 out.push(':');
-                write_canonical(value, out)?;
+                write_canonical(&Node { raw, pointer: object.pointer_to(name) }, out, faults);
             }
             out.push('}');
         }
-        Some(b'[') => {
+        Kind::Array => {
             out.push('[');
-            for (index, value) in serde_json::from_str::<Vec<&RawValue>>(text)?.into_iter().enumerate() {
+            for (index, element) in node.array(faults)?.iter().enumerate() {
                 if index > 0 {
                     out.push(',');
                 }
-                write_canonical(value, out)?;
+                write_canonical(element, out, faults);
             }
             out.push(']');
         }
-        Some(b'"') => out.push_str(&serde_json::to_string(&serde_json::from_str::<String>(text)?)?),
-        _ => out.push_str(text),
+        Kind::String => write_text(&node.string(faults)?, out),
+        Kind::Number | Kind::Boolean | Kind::Null => out.push_str(node.raw.get()),
     }
-    Ok(())
+    Some(())
+}
+
+fn write_text(text: &str, out: &mut String) {
+    out.push_str(&serde_json::Value::from(text).to_string());
 }
 
 fn document(body: &[u8]) -> Result<&RawValue, Problem> {
@@ -421,8 +441,14 @@ impl<T: FromJson, S: Send + Sync> FromRequest<S> for ValidJson<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         require_json(&request)?;
         let body = body(request, state).await?;
-        let document = document(&body)?;
-        Ok(Self { value: read_document(document)?, canonical: canonical_document(document)? })
+        let node = root(document(&body)?);
+        let (mut canonical, mut faults, mut others) = (String::new(), Faults::default(), Faults::default());
+        let value = T::from_json(&node, &mut faults);
+        write_canonical(&node, &mut canonical, &mut others);
+        // What is wrong with a member that somebody reads was found twice.
+        others.0.retain(|other| !faults.0.contains(other));
+        faults.0.extend(others.0);
+        faults.or(value.map(|value| Self { value, canonical }))
     }
 }
 
@@ -444,7 +470,9 @@ impl<T: FromJson, S: Send + Sync> FromRequest<S> for OptionalJson<T> {
     }
 }
 
-fn require_json(request: &Request) -> Result<(), Problem> {
+/// # Errors
+/// 415 where the request doesn't say that its body is JSON.
+pub fn require_json(request: &Request) -> Result<(), Problem> {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
@@ -457,7 +485,11 @@ fn require_json(request: &Request) -> Result<(), Problem> {
     ))
 }
 
-async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
+/// The whole body.
+///
+/// # Errors
+/// 413 where it is too large.
+pub async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
     Bytes::from_request(request, state)
         .await
         .map_err(|rejection| Problem::from_foreign(rejection.status(), &rejection.body_text()))
@@ -539,6 +571,27 @@ mod tests {
         assert_eq!(
             pointers(r#"{"price":1,"price":2}"#),
             [(String::new(), "has the member \"price\" twice".to_owned())]
+        );
+    }
+
+    #[test]
+    fn what_readers_disagree_on_is_a_fault_at_its_place_even_where_nobody_reads_it() {
+        let faults = |body: &str| {
+            let problem = canonical(body.as_bytes()).unwrap_err();
+            assert_eq!(problem.code(), "validation_failed");
+            problem
+                .faults()
+                .iter()
+                .map(|fault| format!("{}: {}", fault.pointer, fault.message))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            faults(r#"{"a":[0,{"b":1,"b":2}],"c":"\ud800","d":{"\udc00":1}}"#),
+            [
+                "/a/1: has the member \"b\" twice",
+                "/c: is not a string: unexpected end of hex escape",
+                "/d: has a member whose name is no text: lone leading surrogate in hex escape",
+            ]
         );
     }
 

@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod config;
+pub mod connection;
 pub mod correlation;
 pub mod health;
 mod healthcheck;

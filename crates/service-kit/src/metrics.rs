@@ -55,8 +55,9 @@ impl Metrics {
     }
 
     pub(crate) fn observe(&self, method: &Method, route: &str, status: StatusCode, took: Duration) {
-        self.requests.with_label_values(&[method.as_str(), route, status.as_str()]).inc();
-        self.seconds.with_label_values(&[method.as_str(), route]).observe(took.as_secs_f64());
+        let method = known(method);
+        self.requests.with_label_values(&[method, route, status.as_str()]).inc();
+        self.seconds.with_label_values(&[method, route]).observe(took.as_secs_f64());
     }
 
     pub(crate) async fn text(&self) -> Result<String, prometheus::Error> {
@@ -66,6 +67,20 @@ impl Metrics {
         }
         Ok(text)
     }
+}
+
+/// Callers can invent methods, and a label is kept for ever.
+fn known(method: &Method) -> &str {
+    let known = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+    ];
+    if known.contains(method) { method.as_str() } else { "other" }
 }
 
 impl Default for Metrics {

@@ -57,9 +57,24 @@ pub(crate) fn pages(api: openapi::OpenApi, service: &str, codes: &[CodeInfo]) ->
         .route(CATALOGUE_PATH, get(move || std::future::ready(catalogue.clone())))
 }
 
+/// The codes, each once: two contexts may mean the same by one.
+fn once_each(codes: &[CodeInfo]) -> impl Iterator<Item = &CodeInfo> {
+    let is_first = |(index, info): &(usize, &CodeInfo)| {
+        codes.iter().take(*index).all(|earlier| earlier.code != info.code)
+    };
+    codes.iter().enumerate().filter(is_first).map(|(_, info)| info)
+}
+
+/// All that a code can mean.
+fn titles(codes: &[CodeInfo], code: &str) -> String {
+    let titles: Vec<_> = codes.iter().filter(|info| info.code == code).map(|info| info.title).collect();
+    titles.join("; ")
+}
+
 fn catalogue(service: &str, codes: &[CodeInfo]) -> String {
     let mut rows = String::new();
-    for CodeInfo { code, status, title, retryable } in codes {
+    for CodeInfo { code, status, retryable, .. } in once_each(codes) {
+        let title = titles(codes, code);
         let retry = if *retryable { "yes" } else { "no" };
         // Writing to a string can't fail.
         let _ = write!(
@@ -75,4 +90,17 @@ fn catalogue(service: &str, codes: &[CodeInfo]) -> String {
          <p>Every error is an <code>application/problem+json</code> document; its <code>type</code> points here.</p>\
          <table><tr><th>code</th><th>status</th><th>meaning</th><th>retryable</th></tr>{rows}</table></html>"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_of_two_contexts_has_one_entry_with_both_meanings() {
+        let info = |title| CodeInfo { code: "already", status: 409, title, retryable: false };
+        let page = catalogue("service", &[info("The one is"), info("The other is")]);
+        assert_eq!(page.matches("id=\"already\"").count(), 1);
+        assert!(page.contains("The one is; The other is"));
+    }
 }

@@ -5,8 +5,9 @@ use std::time::Duration;
 use axum::{
     body::Body,
     http::{
-        HeaderMap, HeaderValue, StatusCode,
+        HeaderValue, StatusCode,
         header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
+        response,
     },
     response::{IntoResponse, Response},
 };
@@ -180,6 +181,11 @@ impl Problem {
         StatusCode::from_u16(self.0.info.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
+    #[must_use]
+    pub fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
     /// Every fault of the body, for 422.
     #[must_use]
     pub fn faults(&self) -> &[Fault] {
@@ -197,10 +203,11 @@ impl Problem {
     }
 
     /// The body, for the request that it answers.
-    pub(crate) fn render(self, instance: &str, correlation: &CorrelationId) -> Response {
+    #[must_use]
+    pub fn body(self, instance: &str, correlation_id: &str) -> ProblemBody {
         let status = self.status();
-        let Parts { info, detail, faults, retry_after, extensions } = *self.0;
-        let body = ProblemBody {
+        let Parts { info, detail, faults, extensions, .. } = *self.0;
+        ProblemBody {
             r#type: format!("{CATALOGUE_PATH}#{}", info.code),
             title: info.title.to_owned(),
             status: status.as_u16(),
@@ -210,10 +217,15 @@ impl Problem {
             error: info.code.to_owned(),
             message: detail,
             retryable: info.retryable,
-            correlation_id: correlation.as_str().to_owned(),
+            correlation_id: correlation_id.to_owned(),
             errors: faults,
             extensions,
-        };
+        }
+    }
+
+    pub(crate) fn render(self, instance: &str, correlation: &CorrelationId) -> Response {
+        let (status, retry_after) = (self.status(), self.0.retry_after);
+        let body = self.body(instance, correlation.as_str());
         let mut response =
             (status, Body::from(serde_json::to_vec(&body).unwrap_or_default())).into_response();
         let headers = response.headers_mut();
@@ -241,28 +253,26 @@ pub(crate) async fn document(
     correlation: &CorrelationId,
 ) -> Response {
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        let kept = std::mem::take(response.headers_mut());
-        return with_headers(problem.render(instance, correlation), kept);
+        return carry_over(problem.render(instance, correlation), response.into_parts().0);
     }
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
     if !is_error || response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == CONTENT) {
         return response;
     }
-    let (mut parts, body) = response.into_parts();
+    let (parts, body) = response.into_parts();
     let text = axum::body::to_bytes(body, 4096).await.unwrap_or_default();
-    let kept = std::mem::take(&mut parts.headers);
-    with_headers(
-        Problem::from_foreign(status, &String::from_utf8_lossy(&text)).render(instance, correlation),
-        kept,
-    )
+    let problem = Problem::from_foreign(status, &String::from_utf8_lossy(&text));
+    carry_over(problem.render(instance, correlation), parts)
 }
 
-/// Keeps what a handler or axum said in headers (`Allow`, chaos decisions), but for the old body's.
-fn with_headers(mut response: Response, kept: HeaderMap) -> Response {
+/// Keeps what a handler or axum said in headers (`Allow`, chaos decisions), but for the old body's, and in
+/// extensions.
+fn carry_over(mut response: Response, old: response::Parts) -> Response {
+    *response.extensions_mut() = old.extensions;
     let headers = response.headers_mut();
     let mut last = None;
-    for (name, value) in kept {
+    for (name, value) in old.headers {
         last = name.or(last);
         if let Some(name) = &last
             && name != CONTENT_TYPE

@@ -2,8 +2,10 @@
 
 use std::{future::IntoFuture, io, net::SocketAddr, time::Duration};
 
-use axum::{Router, serve::ListenerExt};
+use axum::Router;
 use tokio::{net::TcpListener, signal::unix, sync::watch};
+
+use crate::connection::{Connection, Resettable};
 
 /// Takes the port.
 ///
@@ -31,11 +33,8 @@ pub async fn run(
         stop.await;
         stopping.send_replace(true);
     };
-    let listener = listener.tap_io(|stream| {
-        // Without it small answers wait for the peer's delayed acknowledgement.
-        let _ = stream.set_nodelay(true);
-    });
-    let server = axum::serve(listener, app).with_graceful_shutdown(signal).into_future();
+    let app = app.into_make_service_with_connect_info::<Connection>();
+    let server = axum::serve(Resettable(listener), app).with_graceful_shutdown(signal).into_future();
     let deadline = async move {
         if stopped.wait_for(|stop| *stop).await.is_err() {
             std::future::pending::<()>().await;

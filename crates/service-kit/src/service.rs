@@ -88,6 +88,21 @@ impl Service {
 
     /// The router, and the OpenAPI document it serves.
     pub fn build(self, common: &Common) -> (Router, openapi::OpenApi) {
+        let (name, codes, metrics) = (self.name, self.codes.clone(), self.metrics.clone());
+        let (router, api) = self.assemble(common);
+        let api = docs::complete(api);
+        let router = router.merge(docs::pages(api.clone(), name, &codes));
+        (dressed(router, common, metrics), api)
+    }
+
+    /// The router without its documents, for one of many that are alike.
+    pub fn build_undocumented(self, common: &Common) -> Router {
+        let metrics = self.metrics.clone();
+        let (router, _) = self.assemble(common);
+        dressed(router, common, metrics)
+    }
+
+    fn assemble(self, common: &Common) -> (Router, openapi::OpenApi) {
         let operations = OpenApiRouter::new()
             .routes(routes!(get_health))
             .routes(routes!(get_live))
@@ -98,24 +113,26 @@ impl Service {
                 version: self.version,
                 started: Instant::now(),
                 dependencies: self.dependencies,
-                metrics: self.metrics.clone(),
+                metrics: self.metrics,
             }));
         let timed = self
             .routes
             .merge(operations)
             .layer(middleware::from_fn_with_state(common.request_timeout, within));
-        let (router, api) = timed.merge(self.long_routes).split_for_parts();
-        let api = docs::complete(api);
-        let router = router
-            .merge(docs::pages(api.clone(), self.name, &self.codes))
-            .layer(CatchPanicLayer::custom(|_| {
-                Problem::new(HttpCode::Internal, "The service failed.").into_response()
-            }))
-            .layer(DefaultBodyLimit::max(common.body_limit))
-            .layer(middleware::from_fn(around))
-            .layer(Extension(self.metrics));
-        (router, api)
+        timed.merge(self.long_routes).split_for_parts()
     }
+}
+
+/// Puts around a router what is around every service's: correlation id, log line, metrics, and every error,
+/// a panic too, in the one shape.
+pub fn dressed(router: Router, common: &Common, metrics: Metrics) -> Router {
+    router
+        .layer(CatchPanicLayer::custom(|_| {
+            Problem::new(HttpCode::Internal, "The service failed.").into_response()
+        }))
+        .layer(DefaultBodyLimit::max(common.body_limit))
+        .layer(middleware::from_fn(around))
+        .layer(Extension(metrics))
 }
 
 struct Operations {

@@ -1,9 +1,11 @@
-//! Control: what chaos is told while the service runs. So far, the plans of orders.
+//! Control: what chaos is told while the service runs (plans of orders, profiles), and what it did (audit).
 //!
 //! It has no `domain` and no `infrastructure` of its own: what a plan is belongs to the shared chaos.
 
 mod application;
 mod presentation;
+
+use std::sync::Arc;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -15,5 +17,6 @@ pub const SLICE: Slice = Slice { chaos: &[], install: |service, deps| service.ro
 
 /// The slice, wired.
 pub fn module(deps: &Deps) -> OpenApiRouter {
-    presentation::routes(ControlService::new(deps), deps)
+    let service = Arc::new(ControlService::new(deps));
+    presentation::routes(Arc::clone(&service), deps).merge(presentation::profile_routes(service))
 }

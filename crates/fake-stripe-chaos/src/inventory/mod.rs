@@ -10,11 +10,12 @@ use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 
 use self::{
-    application::InventoryService,
+    application::{CONTEXT, InventoryService},
+    domain::Reservation,
     infrastructure::{ReservationRecords, chaos},
     presentation::InventoryCode,
 };
-use crate::shared::{deps::Deps, slice::Slice};
+use crate::shared::{deps::Deps, presentation::documented, slice::Slice};
 
 /// How the application takes inventory in.
 pub const SLICE: Slice = Slice {
@@ -24,5 +25,6 @@ pub const SLICE: Slice = Slice {
 
 /// The context, wired.
 pub fn module(deps: &Deps) -> OpenApiRouter {
-    presentation::routes(InventoryService::new(deps, Arc::new(ReservationRecords)), deps)
+    let routes = presentation::routes(InventoryService::new(deps, Arc::new(ReservationRecords)), deps);
+    documented::<Reservation>(routes, CONTEXT, &deps.catalogue)
 }

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 
 use self::{
-    application::NotificationService,
+    application::{CONTEXT, NotificationService},
+    domain::Notification,
     infrastructure::{NotificationRecords, chaos},
     presentation::NotificationCode,
 };
-use crate::shared::{deps::Deps, slice::Slice};
+use crate::shared::{deps::Deps, presentation::documented, slice::Slice};
 
 /// How the application takes notification in.
 pub const SLICE: Slice = Slice {
@@ -24,5 +25,6 @@ pub const SLICE: Slice = Slice {
 
 /// The context, wired.
 pub fn module(deps: &Deps) -> OpenApiRouter {
-    presentation::routes(NotificationService::new(deps, Arc::new(NotificationRecords)), deps)
+    let routes = presentation::routes(NotificationService::new(deps, Arc::new(NotificationRecords)), deps);
+    documented::<Notification>(routes, CONTEXT, &deps.catalogue)
 }

@@ -10,11 +10,12 @@ use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 
 use self::{
-    application::PaymentService,
+    application::{CONTEXT, PaymentService},
+    domain::Payment,
     infrastructure::{PaymentRecords, chaos},
     presentation::PaymentCode,
 };
-use crate::shared::{deps::Deps, slice::Slice};
+use crate::shared::{deps::Deps, presentation::documented, slice::Slice};
 
 /// How the application takes payments in.
 pub const SLICE: Slice = Slice {
@@ -24,5 +25,6 @@ pub const SLICE: Slice = Slice {
 
 /// The context, wired.
 pub fn module(deps: &Deps) -> OpenApiRouter {
-    presentation::routes(PaymentService::new(deps, Arc::new(PaymentRecords)), deps)
+    let routes = presentation::routes(PaymentService::new(deps, Arc::new(PaymentRecords)), deps);
+    documented::<Payment>(routes, CONTEXT, &deps.catalogue)
 }

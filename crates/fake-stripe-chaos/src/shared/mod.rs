@@ -14,6 +14,8 @@ pub mod orders;
 pub mod presentation;
 pub mod protocol;
 pub mod resource;
+pub mod run;
 pub mod slice;
 pub mod store;
+pub mod tally;
 pub mod telemetry;

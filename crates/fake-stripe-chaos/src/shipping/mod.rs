@@ -10,14 +10,15 @@ use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
 
 use self::{
-    application::ShippingService,
+    application::{CONTEXT, ShippingService},
+    domain::Label,
     infrastructure::{
         LabelRecords,
         chaos::{self, SlowPrinter},
     },
     presentation::ShippingCode,
 };
-use crate::shared::{deps::Deps, slice::Slice};
+use crate::shared::{deps::Deps, presentation::documented, slice::Slice};
 
 /// How the application takes shipping in.
 pub const SLICE: Slice = Slice {
@@ -28,5 +29,6 @@ pub const SLICE: Slice = Slice {
 /// The context, wired.
 pub fn module(deps: &Deps) -> OpenApiRouter {
     let printer = Arc::new(SlowPrinter::new(deps.label_duration));
-    presentation::routes(ShippingService::new(deps, Arc::new(LabelRecords), printer), deps)
+    let routes = presentation::routes(ShippingService::new(deps, Arc::new(LabelRecords), printer), deps);
+    documented::<Label>(routes, CONTEXT, &deps.catalogue)
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     future::{Future, IntoFuture},
+    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
@@ -17,14 +18,19 @@ use fake_stripe_chaos::{
     app::{self, Ports},
     config::Config,
     shared::{
-        clock::{ManualClock, Timestamp},
+        clock::{Clock, ManualClock, Timestamp},
         ids::RandomIds,
-        store::{MemoryStore, Store},
+        store::{MemoryStore, MemoryStores, Store},
     },
 };
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use service_kit::process::Configuration;
+use service_kit::{process::Configuration, serve};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinHandle,
+};
 use tower::ServiceExt;
 
 pub const START: Timestamp = Timestamp::from_millis(1_764_000_000_000);
@@ -37,6 +43,7 @@ pub struct Provider {
     pub openapi: utoipa::openapi::OpenApi,
     pub clock: Arc<ManualClock>,
     pub store: Arc<dyn Store>,
+    config: Config,
 }
 
 impl Provider {
@@ -55,11 +62,25 @@ impl Provider {
         let config =
             Config::from_lookup(&|name| environment.get(name).map(|value| (*value).to_owned())).unwrap();
         let clock = Arc::new(ManualClock::at(START));
-        let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
-        let ports =
-            Ports { clock: clock.clone(), ids: Arc::new(RandomIds), store: store.clone(), seed: SEED };
+        Self::over(Arc::new(MemoryStore::default()), clock, config)
+    }
+
+    /// The same provider as after a restart, over the same store; its clock goes on by itself.
+    pub fn restarted(&self) -> Self {
+        let clock = Arc::new(ManualClock::at(self.clock.now()));
+        Self::over(self.store.clone(), clock, self.config.clone())
+    }
+
+    fn over(store: Arc<dyn Store>, clock: Arc<ManualClock>, config: Config) -> Self {
+        let ports = Ports {
+            clock: clock.clone(),
+            ids: Arc::new(RandomIds),
+            store: store.clone(),
+            stores: Arc::new(MemoryStores::default()),
+            seed: SEED,
+        };
         let (router, openapi) = app::build(&config, ports);
-        Self { router, openapi, clock, store }
+        Self { router, openapi, clock, store, config }
     }
 
     pub fn ask(&self, method: Method, path: &str) -> Ask {
@@ -158,6 +179,51 @@ impl Provider {
     }
 }
 
+/// A provider behind a real socket, until it is dropped.
+pub struct Served {
+    pub address: SocketAddr,
+    server: JoinHandle<std::io::Result<()>>,
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Provider {
+    pub async fn serve(&self) -> Served {
+        let listener = serve::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let never = std::future::pending();
+        let server = tokio::spawn(serve::run(listener, self.router.clone(), never, Duration::ZERO));
+        Served { address, server }
+    }
+}
+
+impl Served {
+    /// Sends a request over a connection of its own and reads the answer's status, head and body. A
+    /// connection that ends without an answer has status 0.
+    pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> (u16, String, String) {
+        let body = body.to_string();
+        let headers: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let headers = headers.concat();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             {headers}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let mut connection = TcpStream::connect(self.address).await.unwrap();
+        connection.write_all(request.as_bytes()).await.unwrap();
+        let mut bytes = Vec::new();
+        let _ = connection.read_to_end(&mut bytes).await;
+        let text = String::from_utf8(bytes).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_default();
+        let status = head.split(' ').nth(1).map_or(0, |status| status.parse().unwrap());
+        (status, head.to_owned(), body.to_owned())
+    }
+}
+
 pub fn address() -> Value {
     json!({"street": "1 Secret Lane", "city": "Springfield", "state": "IL", "zip": "62701", "country": "US"})
 }
@@ -203,7 +269,8 @@ impl Ask {
         let request = request.body(body.map_or_else(Body::empty, Body::from)).unwrap();
         let response = router.oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
-        let body = body.collect().await.unwrap().to_bytes();
+        // Where the connection was to be reset, the body fails instead.
+        let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         Answer {
             status: parts.status.as_u16(),
             headers: parts.headers,

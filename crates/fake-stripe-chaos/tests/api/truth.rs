@@ -7,7 +7,7 @@ use fake_stripe_chaos::shared::{
     money::{Amount, Currency, Money},
     operation::Operation,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::help::{Provider, START};
 
@@ -39,10 +39,10 @@ async fn the_ledger_adds_everything_up_by_currency_and_state() {
         json!({
             "success": true,
             "totals": {
-                "usd": {"held": 5998, "captured": 11996, "refunded": 98, "released": 5998},
-                "eur": {"held": 7, "captured": 0, "refunded": 0, "released": 0},
+                "usd": {"held": 5998, "expired": 0, "captured": 11996, "refunded": 98, "released": 5998},
+                "eur": {"held": 7, "expired": 0, "captured": 0, "refunded": 0, "released": 0},
             },
-            "reservations": {"reserved": 0, "fulfilled": 1, "released": 0},
+            "reservations": {"reserved": 0, "expired": 0, "fulfilled": 1, "released": 0},
             "labels": {"generated": 1, "cancelled": 1},
             "notifications": {"sent": 1},
         })
@@ -115,8 +115,10 @@ async fn the_verdict_counts_orders_by_their_end() {
     );
     let one = provider.get("/verdict?orderId=order-1&final=true").await.expect(200).json();
     assert_eq!((&one["orders"], &one["contradictions"]), (&json!(1), &json!([])));
-    let other = provider.get("/verdict?orderId=never-seen&final=true").await.expect(200).json();
-    assert_eq!((&other["open"], other["contradictions"].as_array().unwrap().len()), (&json!(1), 1));
+    provider.get("/verdict?orderId=never-seen").await.problem(404, "order_not_found");
+    provider.tell("only-told", "not_shipped").await.expect(200);
+    let told = provider.get("/verdict?orderId=only-told").await.expect(200).json();
+    assert_eq!((&told["notShipped"], &told["contradictions"]), (&json!(1), &json!([])));
     provider.get("/verdict?final=maybe").await.problem(400, "invalid_query");
     provider.get("/verdict?orderId=").await.problem(400, "invalid_query");
 }
@@ -210,6 +212,39 @@ async fn what_belongs_to_no_order_is_judged_too() {
     provider.store.transact(move |tx| tx.append(late)).await.unwrap();
     assert_eq!(provider.broken().await, [(None, "no_effect_after_a_tombstone".to_owned())]);
     assert_eq!(provider.get("/verdict").await.json()["orders"], 0);
+}
+
+/// What the clock ended is over for totals, verdict and views alike.
+#[tokio::test]
+async fn totals_verdict_and_views_agree_on_what_has_expired() {
+    let provider = Provider::new();
+    let auth_id = provider.authorized("lost").await;
+    let lost = provider.reserve().order("lost").await.expect(201).text("reservationId");
+    provider.captured("shipped").await;
+    let used = provider.reserve().order("shipped").await.expect(201).text("reservationId");
+    provider.label().order("shipped").await.expect(201);
+    provider.tell("shipped", "shipped").await.expect(200);
+    provider.tell("lost", "not_shipped").await.expect(200);
+    let seen = async || {
+        let ledger = provider.get("/ledger").await.expect(200).json();
+        let (money, stock) = (&ledger["totals"]["usd"], &ledger["reservations"]);
+        let of = |name: &str| [&money[name], &stock[name]].map(Value::as_i64);
+        let totals = json!([money["held"], of("expired"), stock["reserved"], stock["fulfilled"]]);
+        let status = async |path: String| provider.get(&path).await.expect(200).text("status");
+        let views = [
+            status(format!("/payment/{auth_id}")).await,
+            status(format!("/inventory/{lost}")).await,
+            status(format!("/inventory/{used}")).await,
+        ];
+        (totals, views.join(" "), provider.broken().await.len())
+    };
+    assert_eq!(seen().await, (json!([5998, [0, 0], 1, 1]), "authorized reserved fulfilled".to_owned(), 2));
+    provider.clock.advance(Duration::from_mins(30));
+    assert_eq!(seen().await, (json!([5998, [0, 1], 0, 1]), "authorized expired fulfilled".to_owned(), 1));
+    provider.clock.advance(Duration::from_hours(7 * 24));
+    assert_eq!(seen().await, (json!([0, [5998, 1], 0, 1]), "expired expired fulfilled".to_owned(), 0));
+    provider.capture(&auth_id).await.problem(409, "payment_expired");
+    assert_eq!(seen().await.2, 0);
 }
 
 #[tokio::test]

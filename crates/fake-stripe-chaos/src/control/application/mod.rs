@@ -4,4 +4,4 @@ mod commands;
 mod service;
 
 pub use commands::Plan;
-pub use service::ControlService;
+pub use service::{ControlService, OperationAudit};

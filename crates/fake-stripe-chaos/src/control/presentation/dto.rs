@@ -109,3 +109,32 @@ impl PlanResponse {
         Self { success: true, order_id: order.to_string(), plan: plan.collect() }
     }
 }
+
+/// What each operation can be made to meet, whatever the profile in force draws.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ScenariosResponse {
+    #[schema(example = true)]
+    success: bool,
+    /// Operation → its scenarios, `success` first.
+    operations: BTreeMap<&'static str, Vec<ScenarioView>>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ScenarioView {
+    #[schema(example = "timeout_after_commit")]
+    name: &'static str,
+    /// What happens to the ledger: `apply` or `skip`.
+    #[schema(example = "apply")]
+    effect: &'static str,
+}
+
+impl From<&Catalogue> for ScenariosResponse {
+    fn from(catalogue: &Catalogue) -> Self {
+        let view = |scenario: Scenario| ScenarioView { name: scenario.name, effect: scenario.effect.name() };
+        let operations = catalogue.operations().map(|entry| {
+            let scenarios = catalogue.scenarios(entry.operation);
+            (entry.operation.name(), scenarios.into_iter().map(view).collect())
+        });
+        Self { success: true, operations: operations.collect() }
+    }
+}

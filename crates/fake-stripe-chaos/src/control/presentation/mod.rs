@@ -2,5 +2,8 @@
 
 mod dto;
 mod handlers;
+mod profile_dto;
+mod profile_handlers;
 
 pub use handlers::routes;
+pub use profile_handlers::routes as profile_routes;

@@ -74,8 +74,8 @@ async fn release_reservation(
     get, path = "/inventory/chaos/distribution", tag = "inventory", operation_id = "get_inventory_distribution",
     responses((status = 200, description = "The shares of each scenario.", body = Distribution))
 )]
-async fn get_distribution(State(inventory): State<Arc<Inventory>>) -> Json<Distribution> {
-    Json(distribution(&inventory.deps.profile, CONTEXT))
+async fn get_distribution(State(inventory): State<Arc<Inventory>>) -> Result<Json<Distribution>, Problem> {
+    Ok(Json(distribution(&inventory.deps, CONTEXT).await?))
 }
 
 /// A reservation as the ledger has it.

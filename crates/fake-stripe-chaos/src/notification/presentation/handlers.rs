@@ -55,8 +55,10 @@ async fn send(
     get, path = "/notification/chaos/distribution", tag = "notification",
     operation_id = "get_notification_distribution", responses((status = 200, description = "The shares of each scenario.", body = Distribution))
 )]
-async fn get_distribution(State(notifications): State<Arc<Notifications>>) -> Json<Distribution> {
-    Json(distribution(&notifications.deps.profile, CONTEXT))
+async fn get_distribution(
+    State(notifications): State<Arc<Notifications>>,
+) -> Result<Json<Distribution>, Problem> {
+    Ok(Json(distribution(&notifications.deps, CONTEXT).await?))
 }
 
 /// A notification as it was sent.

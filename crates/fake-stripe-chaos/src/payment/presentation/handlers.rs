@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, Query, State},
     response::Response,
 };
 use service_kit::{json::ValidJson, problem::Problem};
@@ -18,7 +18,10 @@ use crate::{
     payment::application::{AUTHORIZE, CAPTURE, CHARGE, CONTEXT, PaymentService, REFUND, RELEASE},
     shared::{
         deps::Deps,
-        presentation::{Asked, CallHeaders, Distribution, Shown, Undone, created, distribution, done, found},
+        presentation::{
+            Asked, CallHeaders, Distribution, RecentParams, RecentRequests, Shown, Stats, StatsReset, Undone,
+            created, distribution, done, found, recent, reset_stats, stats,
+        },
     },
 };
 
@@ -36,6 +39,9 @@ pub fn routes(service: PaymentService, deps: &Deps) -> OpenApiRouter {
         .routes(routes!(refund))
         .routes(routes!(charge))
         .routes(routes!(get_distribution))
+        .routes(routes!(get_stats))
+        .routes(routes!(get_recent))
+        .routes(routes!(reset))
         .routes(routes!(get_payment))
         .with_state(Arc::new(Payments { service, deps: deps.clone() }))
 }
@@ -124,8 +130,38 @@ async fn charge(
     get, path = "/payment/chaos/distribution", tag = "payment", operation_id = "get_payment_distribution",
     responses((status = 200, description = "The shares of each scenario.", body = Distribution))
 )]
-async fn get_distribution(State(payments): State<Arc<Payments>>) -> Json<Distribution> {
-    Json(distribution(&payments.deps.profile, CONTEXT))
+async fn get_distribution(State(payments): State<Arc<Payments>>) -> Result<Json<Distribution>, Problem> {
+    Ok(Json(distribution(&payments.deps, CONTEXT).await?))
+}
+
+/// What payments were asked and what became of it.
+#[utoipa::path(
+    get, path = "/payment/stats", tag = "payment", operation_id = "get_payment_stats",
+    responses((status = 200, description = "Counts and shares.", body = Stats))
+)]
+async fn get_stats(State(payments): State<Arc<Payments>>) -> Result<Json<Stats>, Problem> {
+    Ok(Json(stats(&payments.deps, CONTEXT).await?))
+}
+
+/// The last requests to payments, the newest first.
+#[utoipa::path(
+    get, path = "/payment/stats/recent", tag = "payment", operation_id = "get_recent_payment_requests",
+    params(RecentParams), responses((status = 200, description = "The requests.", body = RecentRequests))
+)]
+async fn get_recent(
+    State(payments): State<Arc<Payments>>,
+    Query(params): Query<RecentParams>,
+) -> Result<Json<RecentRequests>, Problem> {
+    Ok(Json(recent(&payments.deps, CONTEXT, params.try_into()?).await?))
+}
+
+/// Count anew; draws, journal and ledger stay.
+#[utoipa::path(
+    post, path = "/payment/stats/reset", tag = "payment", operation_id = "reset_payment_stats",
+    responses((status = 200, description = "Since when it is counted now.", body = StatsReset))
+)]
+async fn reset(State(payments): State<Arc<Payments>>) -> Json<StatsReset> {
+    Json(reset_stats(&payments.deps, CONTEXT))
 }
 
 /// A payment as the ledger has it.

@@ -1,10 +1,31 @@
 //! The catalogue: every operation there is, which scenarios each can meet, and their default weights.
 
-use super::scenario::{INTERNAL_ERROR, SUCCESS, Scenario, TIMEOUT, TIMEOUT_AFTER_COMMIT};
+use std::collections::BTreeMap;
+
+use super::{
+    profile::{Share, Weight},
+    scenario::{
+        CONNECTION_RESET, CONNECTION_RESET_AFTER_COMMIT, INTERNAL_ERROR, MALFORMED_JSON,
+        MALFORMED_JSON_AFTER_COMMIT, RATE_LIMITED, SUCCESS, Scenario, TIMEOUT, TIMEOUT_AFTER_COMMIT,
+        TRUNCATED_BODY, TRUNCATED_BODY_AFTER_COMMIT,
+    },
+};
 use crate::shared::operation::Operation;
 
 /// What every operation can be made to do, whether or not its table draws it.
-const ALWAYS: [Scenario; 4] = [SUCCESS, TIMEOUT, TIMEOUT_AFTER_COMMIT, INTERNAL_ERROR];
+const ALWAYS: [Scenario; 11] = [
+    SUCCESS,
+    TIMEOUT,
+    TIMEOUT_AFTER_COMMIT,
+    INTERNAL_ERROR,
+    RATE_LIMITED,
+    CONNECTION_RESET,
+    CONNECTION_RESET_AFTER_COMMIT,
+    TRUNCATED_BODY,
+    TRUNCATED_BODY_AFTER_COMMIT,
+    MALFORMED_JSON,
+    MALFORMED_JSON_AFTER_COMMIT,
+];
 
 /// The chaos of one operation, as its context declares it.
 #[derive(Debug, Clone, Copy)]
@@ -30,6 +51,13 @@ impl Catalogue {
     #[must_use]
     pub fn operation(&self, name: &str) -> Option<Operation> {
         self.0.iter().map(|entry| entry.operation).find(|operation| operation.name() == name)
+    }
+
+    /// The tables with which every operation succeeds.
+    #[must_use]
+    pub fn nothing_fails(&self) -> BTreeMap<Operation, Vec<Share>> {
+        let table = || vec![Share { scenario: SUCCESS, weight: Weight::whole(100) }];
+        self.0.iter().map(|entry| (entry.operation, table())).collect()
     }
 
     /// Every scenario that can be forced on an operation, without repetition.

@@ -1,15 +1,11 @@
 //! A decision: what was decided for one request, and everything that it was decided from.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{engine::ChaosKey, scenario::Scenario};
-use crate::shared::operation::Operation;
-
-/// There is one run so far; its name is part of every decision, so that decisions stay readable when
-/// there are more.
-const RUN: &str = "default";
+use crate::shared::{operation::Operation, run::RunName};
 
 /// All but RFC 3986's unreserved characters.
 const KEY_ESCAPES: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -51,30 +47,24 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// As the `X-Chaos-Decision` of an answer that is given for the first time.
+    /// As the `X-Chaos-Decision` of an answer that a run gives for the first time.
     #[must_use]
-    pub fn made(&self) -> String {
-        self.told(self.source.name())
+    pub fn made(&self, run: &RunName) -> String {
+        self.told(run, self.source.name())
     }
 
     /// As the `X-Chaos-Decision` of an answer that is given again.
     #[must_use]
-    pub fn replayed(&self) -> String {
-        self.told("replay")
+    pub fn replayed(&self, run: &RunName) -> String {
+        self.told(run, "replay")
     }
 
-    fn told(&self, source: &str) -> String {
+    fn told(&self, run: &RunName, source: &str) -> String {
         let Self { seed, profile, operation, key, attempt, scenario, .. } = self;
         let (key, scenario) = (utf8_percent_encode(key.as_str(), &KEY_ESCAPES), scenario.name);
         format!(
-            "seed={seed};profile={profile};run={RUN};op={operation};key={key};attempt={attempt};scenario={scenario};source={source}"
+            "seed={seed};profile={profile};run={run};op={operation};key={key};attempt={attempt};scenario={scenario};source={source}"
         )
-    }
-}
-
-impl fmt::Display for Decision {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.made())
     }
 }
 
@@ -93,8 +83,9 @@ mod tests {
             scenario: TIMEOUT_AFTER_COMMIT,
             source: Source::Plan,
         };
-        let told = "seed=42;profile=seed@0123abcd;run=default;op=payment.capture;key=wf%3Brun%3D1%2F50%25;attempt=2;scenario=timeout_after_commit;source=";
-        assert_eq!(decision.made(), format!("{told}plan"));
-        assert_eq!(decision.replayed(), format!("{told}replay"));
+        let run = "suite-1".parse().unwrap();
+        let told = "seed=42;profile=seed@0123abcd;run=suite-1;op=payment.capture;key=wf%3Brun%3D1%2F50%25;attempt=2;scenario=timeout_after_commit;source=";
+        assert_eq!(decision.made(&run), format!("{told}plan"));
+        assert_eq!(decision.replayed(&run), format!("{told}replay"));
     }
 }

@@ -1,7 +1,7 @@
 //! The draw: a number that depends on nothing but what it is drawn for, so that the same order meets
 //! the same fate under any concurrency, order of arrival and version of this program.
 
-use crate::shared::operation::Operation;
+use crate::shared::{operation::Operation, run::RunName};
 
 /// The first 8 bytes, read big-endian, of BLAKE3 over five fields: seed, profile name, operation, chaos
 /// key, attempt. Each field is preceded by its length in bytes; lengths and numbers are 64-bit
@@ -9,14 +9,24 @@ use crate::shared::operation::Operation;
 /// decisions next to that weight's borders.
 #[must_use]
 pub fn draw(seed: u64, profile: &str, operation: Operation, key: &str, attempt: u32) -> u64 {
-    let mut hasher = blake3::Hasher::new();
-    let fields: [&[u8]; 5] = [
+    first_bytes(&[
         &seed.to_le_bytes(),
         profile.as_bytes(),
         operation.name().as_bytes(),
         key.as_bytes(),
         &u64::from(attempt).to_le_bytes(),
-    ];
+    ])
+}
+
+/// The seed of a run that brings none: it follows from the server's and its name, so that the same suite
+/// meets the same fate next time.
+#[must_use]
+pub fn seed_of_run(server: u64, run: &RunName) -> u64 {
+    first_bytes(&[b"run", &server.to_le_bytes(), run.as_str().as_bytes()])
+}
+
+fn first_bytes(fields: &[&[u8]]) -> u64 {
+    let mut hasher = blake3::Hasher::new();
     for field in fields {
         hasher.update(&(field.len() as u64).to_le_bytes());
         hasher.update(field);

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 use super::{
     decision::{Decision, Source},
     draw::draw,
-    profile::Profile,
+    profiles::Profiles,
     scenario::Scenario,
     script::{Script, step},
 };
@@ -92,18 +92,16 @@ pub trait Chaos: Send + Sync {
 
 /// The provider's own engine: every decision is a pure function of seed, profile, operation, chaos key
 /// and attempt.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct KeyedChaos {
     seed: u64,
-    profile: Arc<Profile>,
-    told: Arc<str>,
+    profiles: Arc<Profiles>,
 }
 
 impl KeyedChaos {
     #[must_use]
-    pub fn new(seed: u64, profile: Arc<Profile>) -> Self {
-        let told = profile.to_string().into();
-        Self { seed, profile, told }
+    pub const fn new(seed: u64, profiles: Arc<Profiles>) -> Self {
+        Self { seed, profiles }
     }
 }
 
@@ -113,6 +111,7 @@ impl Chaos for KeyedChaos {
         let attempt = tx.attempts(operation, key.as_str())?.saturating_add(1);
         tx.set_attempts(operation, key.as_str(), attempt)?;
 
+        let profile = self.profiles.in_force(tx)?.profile;
         let planned = match &key {
             ChaosKey::Order(order) => tx.plan(order, operation)?,
             ChaosKey::Request(_) => None,
@@ -123,11 +122,11 @@ impl Chaos for KeyedChaos {
             (Some(scenario), _) => (scenario, Source::Header),
             (None, Some(scenario)) => (scenario, Source::Plan),
             (None, None) => {
-                let drawn = draw(self.seed, self.profile.name(), operation, key.as_str(), attempt);
-                (self.profile.choose(operation, drawn), Source::Draw)
+                let drawn = draw(self.seed, profile.name(), operation, key.as_str(), attempt);
+                (profile.choose(operation, drawn), Source::Draw)
             }
         };
-        let (seed, profile) = (self.seed, Arc::clone(&self.told));
+        let (seed, profile) = (self.seed, Arc::clone(profile.told()));
         Ok(Decision { seed, profile, operation, key, attempt, scenario, source })
     }
 }

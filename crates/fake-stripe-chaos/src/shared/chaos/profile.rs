@@ -1,10 +1,14 @@
 //! A profile: how often each operation meets each scenario.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
 
 use super::{
     catalogue::Catalogue,
-    scenario::{SUCCESS, Scenario},
+    scenario::{
+        CONNECTION_RESET, CONNECTION_RESET_AFTER_COMMIT, INTERNAL_ERROR, MALFORMED_JSON,
+        MALFORMED_JSON_AFTER_COMMIT, RATE_LIMITED, SUCCESS, Scenario, TIMEOUT, TIMEOUT_AFTER_COMMIT,
+        TRUNCATED_BODY, TRUNCATED_BODY_AFTER_COMMIT,
+    },
 };
 use crate::shared::operation::Operation;
 
@@ -13,24 +17,65 @@ use crate::shared::operation::Operation;
 pub enum ProfileName {
     /// Nothing fails.
     Off,
+    /// Two faults in a hundred, all of which a retry under the same key mends.
+    Calm,
     /// The default weights of every context's own table.
     Seed,
+    /// `seed`, and a fifth of all answers lost or broken on the wire.
+    Hostile,
+    /// Shipping is down: by then the money is taken and the stock reserved, and both must come back.
+    Outage,
 }
 
+/// Of 200, so that half a percent is whole.
+const CALM: &[(Scenario, u32)] =
+    &[(SUCCESS, 196), (TIMEOUT, 1), (TIMEOUT_AFTER_COMMIT, 1), (INTERNAL_ERROR, 1), (RATE_LIMITED, 1)];
+/// What `hostile` puts on top of the hundred of `seed`.
+const ON_TOP: &[(Scenario, u32)] = &[
+    (CONNECTION_RESET, 5),
+    (CONNECTION_RESET_AFTER_COMMIT, 5),
+    (TRUNCATED_BODY, 2),
+    (TRUNCATED_BODY_AFTER_COMMIT, 3),
+    (MALFORMED_JSON, 2),
+    (MALFORMED_JSON_AFTER_COMMIT, 3),
+    (RATE_LIMITED, 5),
+];
+/// The context that `outage` takes down.
+const DOWN: &str = "shipping";
+const OUTAGE: &[(Scenario, u32)] = &[(CONNECTION_RESET, 50), (INTERNAL_ERROR, 30), (TIMEOUT, 20)];
+const NOTHING_FAILS: &[(Scenario, u32)] = &[(SUCCESS, 100)];
+
 impl ProfileName {
-    pub const ALL: [Self; 2] = [Self::Off, Self::Seed];
+    pub const ALL: [Self; 5] = [Self::Off, Self::Calm, Self::Seed, Self::Hostile, Self::Outage];
 
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Off => "off",
+            Self::Calm => "calm",
             Self::Seed => "seed",
+            Self::Hostile => "hostile",
+            Self::Outage => "outage",
+        }
+    }
+
+    fn table(self, operation: Operation, seed: &[(Scenario, u32)]) -> Vec<Share> {
+        match self {
+            Self::Calm => shares(CALM),
+            Self::Seed => shares(seed),
+            Self::Hostile => [shares(seed), shares(ON_TOP)].concat(),
+            Self::Outage if operation.context() == DOWN => shares(OUTAGE),
+            Self::Off | Self::Outage => shares(NOTHING_FAILS),
         }
     }
 }
 
+fn shares(table: &[(Scenario, u32)]) -> Vec<Share> {
+    table.iter().map(|&(scenario, weight)| Share { scenario, weight: Weight::whole(weight) }).collect()
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be `off` or `seed`")]
+#[error("must be one of off, calm, seed, hostile, outage, or the path of a .toml or .json file")]
 pub struct UnknownProfile;
 
 impl FromStr for ProfileName {
@@ -41,39 +86,80 @@ impl FromStr for ProfileName {
     }
 }
 
+/// How much a scenario counts among those of the same operation: a number from 0 to 1 000 000 with at most
+/// six decimals, kept as millionths so that no platform rounds it otherwise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Weight(u64);
+
+impl Weight {
+    pub const ZERO: Self = Self(0);
+    const DECIMALS: u32 = 6;
+    const MAXIMUM: u64 = 1_000_000 * 1_000_000;
+
+    #[must_use]
+    pub const fn whole(weight: u32) -> Self {
+        Self(weight as u64 * 1_000_000)
+    }
+
+    #[must_use]
+    pub const fn millionths(millionths: u64) -> Self {
+        Self(millionths)
+    }
+
+    /// `mantissa` divided by ten to the power of `scale`; none where that is no weight.
+    #[must_use]
+    pub fn decimal(mantissa: i128, scale: u32) -> Option<Self> {
+        let factor = 10_i128.checked_pow(Self::DECIMALS.checked_sub(scale)?)?;
+        let millionths = u64::try_from(mantissa.checked_mul(factor)?).ok()?;
+        (millionths <= Self::MAXIMUM).then_some(Self(millionths))
+    }
+
+    #[must_use]
+    pub const fn in_millionths(self) -> u64 {
+        self.0
+    }
+}
+
+/// `40`, `0.5`: no decimals that say nothing.
+impl fmt::Display for Weight {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, fraction) = (self.0 / 1_000_000, self.0 % 1_000_000);
+        write!(f, "{whole}")?;
+        if fraction > 0 {
+            write!(f, ".{}", format!("{fraction:06}").trim_end_matches('0'))?;
+        }
+        Ok(())
+    }
+}
+
 /// A scenario and its weight among those of the same operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share {
     pub scenario: Scenario,
-    pub weight: u32,
+    pub weight: Weight,
 }
 
 /// For each operation a table of shares. An operation without a table always succeeds.
 #[derive(Debug, Clone)]
 pub struct Profile {
     name: String,
-    hash: String,
+    /// `name@hash`.
+    told: Arc<str>,
     tables: BTreeMap<Operation, Vec<Share>>,
 }
 
 impl Profile {
     #[must_use]
     pub fn new(name: impl Into<String>, tables: BTreeMap<Operation, Vec<Share>>) -> Self {
-        let hash = hash(&tables);
-        Self { name: name.into(), hash, tables }
+        let name = name.into();
+        let told = format!("{name}@{}", hash(&tables)).into();
+        Self { name, told, tables }
     }
 
     #[must_use]
     pub fn built_in(name: ProfileName, catalogue: &Catalogue) -> Self {
-        let tables = catalogue.operations().map(|entry| {
-            let table = match name {
-                ProfileName::Off => vec![Share { scenario: SUCCESS, weight: 100 }],
-                ProfileName::Seed => {
-                    entry.seed.iter().map(|&(scenario, weight)| Share { scenario, weight }).collect()
-                }
-            };
-            (entry.operation, table)
-        });
+        let tables =
+            catalogue.operations().map(|entry| (entry.operation, name.table(entry.operation, entry.seed)));
         Self::new(name.name(), tables.collect())
     }
 
@@ -83,18 +169,26 @@ impl Profile {
         &self.name
     }
 
+    /// `name@hash`: which profile, and which content of it.
+    #[must_use]
+    pub const fn told(&self) -> &Arc<str> {
+        &self.told
+    }
+
     /// The table that draws for `operation` walk through.
     #[must_use]
     pub fn table(&self, operation: Operation) -> &[Share] {
         self.tables.get(&operation).map_or(&[], Vec::as_slice)
     }
 
+    /// All operations with their tables.
+    pub fn tables(&self) -> impl Iterator<Item = (Operation, &[Share])> {
+        self.tables.iter().map(|(operation, shares)| (*operation, shares.as_slice()))
+    }
+
     /// The operations of one context with their tables.
     pub fn tables_of(&self, context: &str) -> impl Iterator<Item = (Operation, &[Share])> {
-        self.tables
-            .iter()
-            .filter(move |(operation, _)| operation.context() == context)
-            .map(|(operation, shares)| (*operation, shares.as_slice()))
+        self.tables().filter(move |(operation, _)| operation.context() == context)
     }
 
     /// The scenario that a drawn number stands for: the number, as a fraction of 2^64, is scaled to the
@@ -103,11 +197,11 @@ impl Profile {
     #[must_use]
     pub fn choose(&self, operation: Operation, drawn: u64) -> Scenario {
         let table = self.table(operation);
-        let total: u128 = table.iter().map(|share| u128::from(share.weight)).sum();
+        let total: u128 = table.iter().map(|share| u128::from(share.weight.in_millionths())).sum();
         let point = (u128::from(drawn) * total) >> 64;
         let mut reached = 0;
         for share in table {
-            reached += u128::from(share.weight);
+            reached += u128::from(share.weight.in_millionths());
             if point < reached {
                 return share.scenario;
             }
@@ -116,10 +210,10 @@ impl Profile {
     }
 }
 
-/// `name@hash`: which profile, and which content of it.
+/// `name@hash`.
 impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.name, self.hash)
+        f.write_str(&self.told)
     }
 }
 
@@ -134,7 +228,7 @@ fn hash(tables: &BTreeMap<Operation, Vec<Share>>) -> String {
         field(operation.name().as_bytes());
         for share in shares {
             field(share.scenario.name.as_bytes());
-            field(&share.weight.to_le_bytes());
+            field(&share.weight.in_millionths().to_le_bytes());
         }
     }
     let mut digits = hasher.finalize().to_hex().to_string();
@@ -144,13 +238,12 @@ fn hash(tables: &BTreeMap<Operation, Vec<Share>>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::scenario::TIMEOUT, *};
+    use super::*;
 
     const CAPTURE: Operation = Operation::new("payment.capture");
 
-    fn profile(shares: &[(Scenario, u32)]) -> Profile {
-        let table = shares.iter().map(|&(scenario, weight)| Share { scenario, weight }).collect();
-        Profile::new("test", BTreeMap::from([(CAPTURE, table)]))
+    fn profile(table: &[(Scenario, u32)]) -> Profile {
+        Profile::new("test", BTreeMap::from([(CAPTURE, shares(table))]))
     }
 
     #[test]
@@ -181,5 +274,23 @@ mod tests {
         let hash = |weight| profile(&[(SUCCESS, weight), (TIMEOUT, 1)]).to_string();
         assert_eq!(hash(3), hash(3));
         assert_ne!(hash(3), hash(4));
+    }
+
+    #[test]
+    fn a_weight_has_up_to_six_decimals_and_is_written_as_it_was_read() {
+        for (mantissa, scale, text) in
+            [(0, 0, "0"), (40, 0, "40"), (995, 1, "99.5"), (1, 6, "0.000001"), (1_000_000, 0, "1000000")]
+        {
+            assert_eq!(Weight::decimal(mantissa, scale).unwrap().to_string(), text);
+        }
+        for (mantissa, scale) in [(-1, 0), (1, 7), (1_000_001, 0), (i128::MAX, 0)] {
+            assert_eq!(Weight::decimal(mantissa, scale), None);
+        }
+    }
+
+    #[test]
+    fn calm_fails_two_in_a_hundred() {
+        let total: u32 = CALM.iter().map(|(_, weight)| weight).sum();
+        assert_eq!(CALM[0], (SUCCESS, total * 98 / 100));
     }
 }

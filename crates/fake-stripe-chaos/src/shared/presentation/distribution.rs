@@ -5,7 +5,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::shared::chaos::{Profile, Share};
+use crate::shared::{
+    chaos::{Share, Weight},
+    deps::Deps,
+    store::StoreError,
+};
 
 /// How often each operation of a context meets each scenario.
 #[derive(Debug, Serialize, ToSchema)]
@@ -20,24 +24,28 @@ pub struct Distribution {
     distributions: BTreeMap<&'static str, BTreeMap<&'static str, String>>,
 }
 
-#[must_use]
-pub fn distribution(profile: &Profile, context: &str) -> Distribution {
+/// # Errors
+/// When the store fails.
+pub async fn distribution(deps: &Deps, context: &str) -> Result<Distribution, StoreError> {
+    let profile = deps.profile_in_force().await?.profile;
     let distributions =
         profile.tables_of(context).map(|(operation, shares)| (operation.action(), percents(shares)));
-    Distribution { success: true, profile: profile.to_string(), distributions: distributions.collect() }
+    Ok(Distribution { success: true, profile: profile.to_string(), distributions: distributions.collect() })
 }
 
 fn percents(shares: &[Share]) -> BTreeMap<&'static str, String> {
-    let total: u64 = shares.iter().map(|share| u64::from(share.weight)).sum();
+    let weight = |weight: Weight| weight.in_millionths();
+    let total: u64 = shares.iter().map(|share| weight(share.weight)).sum();
     let mut weights: BTreeMap<&'static str, u64> = BTreeMap::new();
     for share in shares {
-        *weights.entry(share.scenario.name).or_default() += u64::from(share.weight);
+        *weights.entry(share.scenario.name).or_default() += weight(share.weight);
     }
     weights.into_iter().map(|(name, weight)| (name, percent(weight, total))).collect()
 }
 
-/// With at most two decimals, rounded half up, and none that say nothing: `40%`, `12.5%`, `33.33%`.
-fn percent(weight: u64, total: u64) -> String {
+/// A part of a whole, with at most two decimals, rounded half up, and none that say nothing: `40%`, `12.5%`, `33.33%`.
+#[must_use]
+pub fn percent(weight: u64, total: u64) -> String {
     if total == 0 {
         return "0%".to_owned();
     }

@@ -22,10 +22,14 @@ error_codes! {
         Buried = "undone_before_execution", 409, "It was undone before it was executed", final;
         KeyOfAnotherOperation = "key_of_another_operation", 409, "The key belongs to another operation", final;
         InternalError = "internal_error", 500, "The provider failed", retryable;
+        RateLimited = "rate_limited", 429, "There are too many requests", retryable;
         Timeout = "timeout", 504, "The provider timed out", retryable;
         StoreUnavailable = "store_unavailable", 503, "The provider's store is not available", retryable;
     }
 }
+
+/// What a rate limit asks its caller to wait.
+const RATE_LIMIT: Duration = Duration::from_secs(1);
 
 #[must_use]
 pub fn invalid_header(name: &str, why: impl std::fmt::Display) -> Problem {
@@ -66,6 +70,10 @@ pub fn chaos(scenario: Scenario) -> Problem {
     match scenario.response {
         Response::Timeout => {
             Problem::new(ProviderCode::Timeout, "The provider gave no answer in time; it may have acted.")
+        }
+        Response::RateLimited => {
+            Problem::new(ProviderCode::RateLimited, "There are too many requests; nothing was done.")
+                .retry_after(RATE_LIMIT)
         }
         _ => Problem::new(ProviderCode::InternalError, "The provider failed before it did anything."),
     }

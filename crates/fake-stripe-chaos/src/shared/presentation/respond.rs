@@ -87,7 +87,7 @@ fn respond<R: Presented, V: Serialize>(
     success: StatusCode,
     view: impl FnOnce(&Seen<R>, Option<&Part>) -> Option<V>,
 ) -> Response {
-    let Reply { answer, decision, replayed } = reply;
+    let Reply { answer, decision, replayed, broken } = reply;
     let mut response = match answer {
         Answer::Done { seen, part } => match view(&seen, part.as_ref()) {
             Some(view) => (success, Json(Undone::Done(view))).into_response(),
@@ -115,6 +115,9 @@ fn respond<R: Presented, V: Serialize>(
     }
     if replayed {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    if let Some(fault) = broken {
+        response.extensions_mut().insert(fault);
     }
     response
 }

@@ -13,7 +13,7 @@ use std::{panic, sync::Arc};
 use tracing::Instrument;
 
 pub use call::{Call, Target};
-pub use reply::{Answer, KeyRefusal, Reply};
+pub use reply::{Answer, KeyRefusal, NOTHING_TO_UNDO, Reply};
 pub use work::Work;
 
 use self::unit::{Begun, Concluded, Unit};
@@ -148,12 +148,15 @@ impl<R: Resource> Protocol<R> {
         match concluded {
             Ok(Concluded { reply, line, held_back }) => {
                 self.0.deps.telemetry.tell(&line);
+                self.0.deps.tally.count(&line);
                 if let Some(decision) = held_back {
                     self.0.deps.timeout_delay.wait(&decision).await;
                 }
                 reply
             }
-            Err(error) => Reply { answer: Answer::StoreFailed(error), decision: None, replayed: false },
+            Err(error) => {
+                Reply { answer: Answer::StoreFailed(error), decision: None, replayed: false, broken: None }
+            }
         }
     }
 }

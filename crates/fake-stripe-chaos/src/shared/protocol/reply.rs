@@ -1,12 +1,15 @@
 //! What an operation answers, before anybody thinks of HTTP.
 
 use crate::shared::{
-    chaos::{INTERNAL_ERROR, Response, Scenario, TIMEOUT},
+    chaos::{INTERNAL_ERROR, RATE_LIMITED, Response, SUCCESS, Scenario, TIMEOUT, WireFault},
     ids::Key,
     operation::Operation,
     resource::{Part, Resource, Seen},
     store::StoreError,
 };
+
+/// The name of [`Answer::NothingToUndo`] in journal and metrics.
+pub const NOTHING_TO_UNDO: &str = "nothing_to_undo";
 
 /// The answer, and how it came about.
 #[derive(Debug)]
@@ -16,6 +19,8 @@ pub struct Reply<R: Resource> {
     pub decision: Option<String>,
     /// The answer was given before.
     pub replayed: bool,
+    /// How the answer breaks on its way, if it does.
+    pub broken: Option<WireFault>,
 }
 
 #[derive(Debug)]
@@ -72,11 +77,14 @@ impl<R: Resource> Answer<R> {
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
-            Self::Done { .. } => "success",
-            Self::NothingToUndo { .. } => "nothing_to_undo",
+            Self::Done { .. } => SUCCESS.name,
+            Self::NothingToUndo { .. } => NOTHING_TO_UNDO,
             Self::Refused { error, .. } => R::code(error),
-            Self::Chaos { scenario } if scenario.response == Response::Timeout => TIMEOUT.name,
-            Self::Chaos { .. } => INTERNAL_ERROR.name,
+            Self::Chaos { scenario } => match scenario.response {
+                Response::Timeout => TIMEOUT.name,
+                Response::RateLimited => RATE_LIMITED.name,
+                _ => INTERNAL_ERROR.name,
+            },
             Self::KeyRefused(refusal) => refusal.code(),
             Self::StoreFailed(_) => "store_unavailable",
         }

@@ -9,7 +9,7 @@ use super::{
     work::Work,
 };
 use crate::shared::{
-    chaos::{About, ChaosKey, Decision, Effect, Response},
+    chaos::{About, ChaosKey, Decision, Effect, Response, WireFault},
     clock::Timestamp,
     deps::Deps,
     idempotency::{InFlight, LedTo, Record},
@@ -214,7 +214,7 @@ impl<'a, R: Resource> Unit<'a, R> {
             (LedTo::Buried, _) => Answer::KeyRefused(KeyRefusal::Buried),
             (LedTo::Refused, None) => return Err(missing("decision")),
         };
-        let told = record.decision.as_ref().map(Decision::replayed);
+        let told = record.decision.as_ref().map(|decision| decision.replayed(&self.deps.run));
         let decided = record.decision.map(|decision| Decided { decision, overruled: false });
         self.close(answer, decided, told, true)
     }
@@ -357,9 +357,12 @@ impl<'a, R: Resource> Unit<'a, R> {
             self.record(led_to, Some(&decision))?;
         }
         let (answer, overruled) = match (truth, decision.scenario.response) {
-            (truth @ (Answer::Done { .. } | Answer::NothingToUndo { .. }), Response::Real) => (truth, false),
+            (
+                truth @ (Answer::Done { .. } | Answer::NothingToUndo { .. }),
+                Response::Real | Response::Broken(_),
+            ) => (truth, false),
             (Answer::Done { seen, .. }, _) => (given(&decision, Some(seen)), false),
-            (Answer::NothingToUndo { .. }, Response::Timeout | Response::Failure) => {
+            (Answer::NothingToUndo { .. }, Response::Timeout | Response::Failure | Response::RateLimited) => {
                 (given(&decision, None), false)
             }
             (truth, _) => (truth, true),
@@ -373,7 +376,7 @@ impl<'a, R: Resource> Unit<'a, R> {
         decision: Decision,
         overruled: bool,
     ) -> Result<Concluded<R>, StoreError> {
-        let told = decision.made();
+        let told = decision.made(&self.deps.run);
         self.close(answer, Some(Decided { decision, overruled }), Some(told), false)
     }
 
@@ -391,7 +394,9 @@ impl<'a, R: Resource> Unit<'a, R> {
             .map(|decided| decided.decision.clone());
         let wait =
             held_back.as_ref().map_or(Duration::ZERO, |held| self.deps.timeout_delay.of(held.scenario));
-        let line = self.line(decided, replayed, Some(answer.name()), wait);
+        let broken = held_back.as_ref().and_then(|held| held.scenario.wire_fault());
+        let response = broken.map_or_else(|| answer.name(), WireFault::name);
+        let line = self.line(decided, replayed, Some(response), wait);
         match self.noted {
             Some(number) => self.tx.amend(number, line.clone())?,
             None => {
@@ -401,7 +406,7 @@ impl<'a, R: Resource> Unit<'a, R> {
         if let Some(order) = &self.order {
             self.tx.see_order(order)?;
         }
-        Ok(Concluded { reply: Reply { answer, decision, replayed }, line, held_back })
+        Ok(Concluded { reply: Reply { answer, decision, replayed, broken }, line, held_back })
     }
 
     fn line(

@@ -1,6 +1,9 @@
 //! The store: one port that runs a piece of work in one transaction, whole or not at all.
 
 mod memory;
+mod state;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use serde::{Serialize, de::DeserializeOwned};
@@ -14,7 +17,7 @@ use crate::shared::{
     orders::Orders,
 };
 
-pub use memory::MemoryStore;
+pub use memory::{MemoryStore, MemoryStores};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -22,6 +25,8 @@ pub enum StoreError {
     Unavailable(String),
     #[error("the store has a {kind} {id} that can't be read: {why}")]
     Corrupt { kind: &'static str, id: String, why: String },
+    #[error("the run was forgotten")]
+    Forgotten,
 }
 
 /// The contexts' entities, each in its own encoding.
@@ -34,10 +39,26 @@ pub trait Records {
     fn put(&mut self, kind: &'static str, id: &str, record: String) -> Result<(), StoreError>;
 }
 
-/// Everything a piece of work can read and write; its writes commit together.
-pub trait Transaction: Records + Idempotency + Ledger + Orders + Attempts + Plans + Journal {}
+/// What was set while the provider ran and holds until it is set otherwise, each in its own encoding.
+pub trait Settings {
+    /// # Errors
+    /// When the store fails.
+    fn setting(&self, name: &'static str) -> Result<Option<String>, StoreError>;
+    /// Sets it, or takes it back.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn set_setting(&mut self, name: &'static str, value: Option<String>) -> Result<(), StoreError>;
+}
 
-impl<T: Records + Idempotency + Ledger + Orders + Attempts + Plans + Journal> Transaction for T {}
+/// Everything a piece of work can read and write; its writes commit together. All of it lasts as long as
+/// the store does, except for the journal and what is in flight, which end with the process.
+pub trait Transaction:
+    Records + Idempotency + Ledger + Orders + Attempts + Plans + Settings + Journal
+{
+}
+
+impl<T: Records + Idempotency + Ledger + Orders + Attempts + Plans + Settings + Journal> Transaction for T {}
 
 /// Work for one transaction. It is synchronous, so that no transaction waits for anything. An error
 /// undoes all that it wrote.
@@ -51,6 +72,29 @@ pub trait Store: Send + Sync {
     /// # Errors
     /// The work's own, or that of the commit.
     async fn execute(&self, work: Work) -> Result<(), StoreError>;
+}
+
+/// The runs, each of which has a store of its own.
+#[async_trait]
+pub trait Stores: Send + Sync {
+    /// The store of a run, which begins empty when it is asked for first.
+    ///
+    /// # Errors
+    /// When what is kept of the run can't be read.
+    async fn open(&self, run: &str) -> Result<Arc<dyn Store>, StoreError>;
+
+    /// Forgets a run and all that it had, and says whether there was such a run. Work that comes by a store
+    /// that was opened before is refused with [`StoreError::Forgotten`].
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn forget(&self, run: &str) -> Result<bool, StoreError>;
+
+    /// The names of the runs, sorted.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn runs(&self) -> Result<Vec<String>, StoreError>;
 }
 
 impl dyn Store {

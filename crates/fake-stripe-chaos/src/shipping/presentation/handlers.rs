@@ -92,8 +92,8 @@ async fn get_progress(
     get, path = "/shipping/chaos/distribution", tag = "shipping", operation_id = "get_shipping_distribution",
     responses((status = 200, description = "The shares of each scenario.", body = Distribution))
 )]
-async fn get_distribution(State(shipping): State<Arc<Shipping>>) -> Json<Distribution> {
-    Json(distribution(&shipping.deps.profile, CONTEXT))
+async fn get_distribution(State(shipping): State<Arc<Shipping>>) -> Result<Json<Distribution>, Problem> {
+    Ok(Json(distribution(&shipping.deps, CONTEXT).await?))
 }
 
 /// A label as the ledger has it.

@@ -13,7 +13,7 @@ use crate::{
         orders::{Outcome, Told},
         store::{Store, StoreError, Transaction},
     },
-    truth::domain::{Facts, TruthError, Verdict},
+    truth::domain::{Expired, Facts, Standing, TruthError, Verdict},
 };
 
 pub struct TruthService {
@@ -34,10 +34,19 @@ impl TruthService {
         Self { store: Arc::clone(&deps.store), clock: Arc::clone(&deps.clock) }
     }
 
+    /// The sums of all entries, and what of them has ended by itself.
+    ///
     /// # Errors
     /// When the store fails.
-    pub async fn totals(&self) -> Result<Totals, StoreError> {
-        self.store.transact(|tx| tx.totals()).await
+    pub async fn totals(&self) -> Result<(Totals, Expired), StoreError> {
+        let now = self.clock.now();
+        self.store
+            .transact(move |tx| {
+                let mut standing = Standing::default();
+                tx.each_entry(&mut |entry| standing.see(&entry.entry))?;
+                Ok((tx.totals()?, standing.expired(now)))
+            })
+            .await
     }
 
     /// # Errors
@@ -81,15 +90,19 @@ impl TruthService {
     }
 
     /// # Errors
-    /// When the store fails.
-    pub async fn verdict(&self, query: VerdictQuery) -> Result<Verdict, StoreError> {
+    /// When the store fails, or [`TruthError::UnknownOrder`] inside: of an order that nobody ever asked or
+    /// told anything for, there is nothing to judge.
+    pub async fn verdict(&self, query: VerdictQuery) -> Result<Result<Verdict, TruthError>, StoreError> {
         let now = self.clock.now();
         self.store
             .transact(move |tx| {
                 let mut verdict = Verdict::default();
                 if let Some(order) = query.order_id {
+                    if !tx.knows_order(&order)? {
+                        return Ok(Err(TruthError::UnknownOrder(order.to_string())));
+                    }
                     verdict.judge(&facts(tx, Some(order), now)?, query.everything_is_over);
-                    return Ok(verdict);
+                    return Ok(Ok(verdict));
                 }
                 for order in tx.orders()? {
                     verdict.judge(&facts(tx, Some(order), now)?, query.everything_is_over);
@@ -98,7 +111,7 @@ impl TruthService {
                 let mut of_entries = Totals::default();
                 tx.each_entry(&mut |entry| of_entries.post(&entry.entry.posting))?;
                 verdict.judge_totals(&tx.totals()?, &of_entries);
-                Ok(verdict)
+                Ok(Ok(verdict))
             })
             .await
     }

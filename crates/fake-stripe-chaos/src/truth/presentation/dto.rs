@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use service_kit::{
     json::{Faults, FromJson, Node},
     problem::Problem,
@@ -13,15 +12,15 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     shared::{
-        ids::{Key, OrderId},
-        journal::{CAPACITY, Line},
+        ids::OrderId,
+        journal::Line,
         ledger::{Entry, MoneyTotals, Posting, Totals},
         orders::{Outcome, Told},
-        presentation::problems,
+        presentation::{LineView, limit as lines_asked_for, problems},
     },
     truth::{
         application::{JournalQuery, OrderHistory, VerdictQuery},
-        domain::{Contradiction, Verdict},
+        domain::{Contradiction, Expired, Verdict},
     },
 };
 
@@ -39,7 +38,7 @@ pub struct LedgerResponse {
     #[schema(example = true)]
     success: bool,
     /// By currency.
-    #[schema(example = json!({"usd": {"held": 0, "captured": 5998, "refunded": 0, "released": 0}}))]
+    #[schema(example = json!({"usd": {"held": 0, "expired": 0, "captured": 5998, "refunded": 0, "released": 0}}))]
     totals: BTreeMap<&'static str, MoneyTotalsView>,
     reservations: ReservationTotals,
     labels: LabelTotals,
@@ -50,6 +49,7 @@ pub struct LedgerResponse {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct MoneyTotalsView {
     held: i64,
+    expired: i64,
     captured: i64,
     refunded: i64,
     released: i64,
@@ -58,6 +58,7 @@ pub struct MoneyTotalsView {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ReservationTotals {
     reserved: i64,
+    expired: i64,
     fulfilled: i64,
     released: i64,
 }
@@ -73,12 +74,14 @@ pub struct NotificationTotals {
     sent: i64,
 }
 
-impl From<&Totals> for LedgerResponse {
-    fn from(totals: &Totals) -> Self {
+impl LedgerResponse {
+    pub fn new(totals: &Totals, expired: &Expired) -> Self {
         let money = totals.money.iter().map(|(currency, sums)| {
             let MoneyTotals { held, captured, refunded, released } = *sums;
+            let expired = expired.held.get(currency).copied().unwrap_or_default();
             let view = MoneyTotalsView {
-                held: number(held),
+                held: number(held - expired),
+                expired: number(expired),
                 captured: number(captured),
                 refunded: number(refunded),
                 released: number(released),
@@ -89,7 +92,8 @@ impl From<&Totals> for LedgerResponse {
             success: true,
             totals: money.collect(),
             reservations: ReservationTotals {
-                reserved: number(totals.reserved),
+                reserved: number(totals.reserved - expired.reserved),
+                expired: number(expired.reserved),
                 fulfilled: number(totals.fulfilled),
                 released: number(totals.returned),
             },
@@ -318,14 +322,7 @@ impl TryFrom<JournalParams> for JournalQuery {
 
     fn try_from(params: JournalParams) -> Result<Self, Problem> {
         let JournalParams { limit, operation, order_id, scenario } = params;
-        let limit = match limit.map(|text| text.parse()) {
-            None => DEFAULT_LIMIT,
-            Some(Ok(limit)) if (1..=CAPACITY).contains(&limit) => limit,
-            Some(_) => {
-                let why = format!("must be an integer from 1 to {CAPACITY}");
-                return Err(problems::invalid_query("limit", why));
-            }
-        };
+        let limit = lines_asked_for(limit, DEFAULT_LIMIT)?;
         Ok(Self { limit, operation, order_id, scenario })
     }
 }
@@ -341,75 +338,6 @@ pub struct JournalResponse {
 impl From<Vec<(u64, Line)>> for JournalResponse {
     fn from(lines: Vec<(u64, Line)>) -> Self {
         Self { success: true, entries: lines.into_iter().map(LineView::from).collect() }
-    }
-}
-
-/// One request and what became of it.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct LineView {
-    number: u64,
-    /// When the request came.
-    #[schema(format = DateTime)]
-    at: String,
-    #[schema(example = "payment.capture")]
-    operation: &'static str,
-    order_id: Option<String>,
-    idempotency_key: Option<String>,
-    correlation_id: String,
-    /// Null where nothing was decided: a key in use, reused or buried.
-    decision: Option<DecisionView>,
-    replayed: bool,
-    /// `success`, `nothing_to_undo` or an error's code; null while the request is being executed.
-    #[schema(example = "timeout")]
-    response: Option<&'static str>,
-    /// From the request to its answer, a timeout's wait included.
-    duration_ms: u64,
-    /// The body, without anything personal.
-    #[schema(value_type = Object)]
-    body: Option<Box<RawValue>>,
-}
-
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct DecisionView {
-    #[schema(example = "timeout_after_commit")]
-    scenario: &'static str,
-    /// What was to happen to the ledger: `apply` or `skip`.
-    #[schema(example = "apply")]
-    effect: &'static str,
-    /// Who chose: `draw`, `header` or `plan`.
-    #[schema(example = "draw")]
-    source: &'static str,
-    chaos_key: String,
-    attempt: u32,
-    /// The decision wanted an effect, and the domain refused it or had nothing to do.
-    overruled: bool,
-}
-
-impl From<(u64, Line)> for LineView {
-    fn from((number, line): (u64, Line)) -> Self {
-        let decision = line.decided.map(|decided| DecisionView {
-            scenario: decided.decision.scenario.name,
-            effect: decided.decision.scenario.effect.name(),
-            source: decided.decision.source.name(),
-            chaos_key: decided.decision.key.to_string(),
-            attempt: decided.decision.attempt,
-            overruled: decided.overruled,
-        });
-        Self {
-            number,
-            at: from_millis(line.at.millis()),
-            operation: line.operation.name(),
-            order_id: line.order.as_ref().map(OrderId::to_string),
-            idempotency_key: line.key.as_ref().map(Key::to_string),
-            correlation_id: line.correlation,
-            decision,
-            replayed: line.replayed,
-            response: line.response,
-            duration_ms: u64::try_from(line.duration.as_millis()).unwrap_or(u64::MAX),
-            body: RawValue::from_string(line.body).ok(),
-        }
     }
 }
 

@@ -38,8 +38,8 @@ fn order_id(text: &str) -> Result<OrderId, Problem> {
 /// The sums of everything that ever happened.
 #[utoipa::path(get, path = "/ledger", tag = "truth", responses((status = 200, description = "The sums.", body = LedgerResponse)))]
 async fn get_ledger(State(truth): Truth) -> Result<Json<LedgerResponse>, Problem> {
-    let totals = truth.totals().await?;
-    Ok(Json(LedgerResponse::from(&totals)))
+    let (totals, expired) = truth.totals().await?;
+    Ok(Json(LedgerResponse::new(&totals, &expired)))
 }
 
 /// All that one order ever caused, in time order.
@@ -81,7 +81,7 @@ async fn get_verdict(
     State(truth): Truth,
     Query(params): Query<VerdictParams>,
 ) -> Result<Json<VerdictResponse>, Problem> {
-    let verdict = truth.verdict(params.try_into()?).await?;
+    let verdict = truth.verdict(params.try_into()?).await??;
     Ok(Json(verdict.into()))
 }
 

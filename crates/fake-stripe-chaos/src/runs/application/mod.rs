@@ -1,0 +1,5 @@
+//! Which runs there are.
+
+mod registry;
+
+pub use registry::{Registry, RunError, RunInfo};
