@@ -32,6 +32,9 @@ const ENDS: &[&str] = &[
     "compensation-retried",
     "compensation-resolved",
     "provider-unavailable",
+    "payment-expired",
+    "ledger-mismatch",
+    "internal",
 ];
 
 fn folder() -> PathBuf {

@@ -1,7 +1,15 @@
 //! Orders that ship.
 
+use std::collections::BTreeSet;
+
+use futures::future::join_all;
+use proptest::{
+    collection::vec,
+    strategy::{Strategy, ValueTree},
+    test_runner::TestRunner,
+};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use xtask::services::{API, PROVIDER, WORKER};
 
 use crate::support::{World, names};
@@ -35,6 +43,53 @@ async fn an_order_ships_and_the_ledger_holds_its_exact_amount() {
         .await;
     assert_eq!((&payment["amount"], &payment["status"]), (&json!(5998), &json!("captured")));
     world.must_agree("1", &end).await;
+    world.stop().await;
+}
+
+/// Prices and quantities as they come; at the ends, the least and the most that an order can be worth.
+fn any_items() -> Vec<Vec<(u64, u64)>> {
+    let mut runner = TestRunner::deterministic();
+    let items = vec((1_u64..=20, 1_u64..=4000), 1..=100);
+    let drawn = (0..22).map(|_| items.new_tree(&mut runner).unwrap().current());
+    [vec![(1, 1)], vec![(1, 99_999_999)]].into_iter().chain(drawn).collect()
+}
+
+/// In major units, as a person writes it.
+fn decimal(cents: u64) -> Value {
+    serde_json::from_str(&format!("{}.{:02}", cents / 100, cents % 100)).unwrap()
+}
+
+#[tokio::test]
+async fn whatever_the_items_are_the_ledger_holds_exactly_their_sum() {
+    let world = World::start("sums").await;
+    let orders = any_items().into_iter().enumerate().map(|(number, items)| {
+        let world = &world;
+        async move {
+            let name = number.to_string();
+            let sum: u64 = items.iter().map(|(quantity, cents)| quantity * cents).sum();
+            let mut order = world.order(&name);
+            order["items"] = items
+                .iter()
+                .map(
+                    |(quantity, cents)| json!({"sku": "any", "quantity": quantity, "price": decimal(*cents)}),
+                )
+                .collect();
+            order["totalAmount"] = decimal(sum);
+            world.place(&order).await;
+            let end = world.end(&name).await;
+            let ledger = world.ledger(&name).await;
+            let captured: Vec<_> = ledger["entries"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|entry| entry["effect"] == "captured")
+                .map(|entry| entry["amount"].clone())
+                .collect();
+            assert_eq!(captured, [json!(sum)], "{items:?}");
+            world.must_agree(&name, &end).await;
+        }
+    });
+    join_all(orders).await;
     world.stop().await;
 }
 
@@ -103,6 +158,65 @@ async fn metrics_count_one_order_exactly() {
     assert!(
         api.contains(r#"http_requests_total{method="POST",route="/api/v1/order",status="201"} 1"#),
         "{api}"
+    );
+    world.stop().await;
+}
+
+/// The lines of one metric, without its name.
+fn counted(metrics: &str, name: &str) -> Vec<String> {
+    metrics.lines().filter_map(|line| line.strip_prefix(name)).map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn metrics_count_every_fault_of_an_order_exactly() {
+    let world = World::start("faulty").await;
+    let faults = json!({
+        "payment.authorize": ["timeout", "internal_error", "success"],
+        "inventory.reserve": ["timeout_after_commit"],
+        "payment.capture": ["already_captured"],
+        "notification.send": ["timeout"],
+    });
+    world.plan("1", &faults).await;
+    assert_eq!(world.run("1").await["status"], "shipped");
+    world.plan("2", &json!({"payment.authorize": ["insufficient_funds"]})).await;
+    assert_eq!(world.run("2").await["status"], "failed");
+
+    let provider = world.metrics(&PROVIDER).await;
+    let line = |operation, scenario, effect, outcome| {
+        format!(
+            r#"{{effect="{effect}",operation="{operation}",outcome="{outcome}",scenario="{scenario}"}} 1"#
+        )
+    };
+    assert_eq!(
+        BTreeSet::from_iter(counted(&provider, "chaos_requests_total")),
+        BTreeSet::from([
+            line("payment.authorize", "timeout", "skip", "timeout"),
+            line("payment.authorize", "internal_error", "skip", "internal_error"),
+            line("payment.authorize", "success", "apply", "success"),
+            line("payment.authorize", "insufficient_funds", "skip", "insufficient_funds"),
+            line("inventory.reserve", "timeout_after_commit", "apply", "timeout"),
+            line("inventory.reserve", "timeout_after_commit", "replay", "success"),
+            line("payment.capture", "already_captured", "apply", "already_captured"),
+            line("shipping.create-label", "success", "apply", "success"),
+            line("notification.send", "timeout", "skip", "timeout"),
+        ])
+    );
+    let worker = world.metrics(&WORKER).await;
+    let line =
+        |activity, outcome, code| format!(r#"{{activity="{activity}",code="{code}",outcome="{outcome}"}} 1"#);
+    assert_eq!(
+        BTreeSet::from_iter(counted(&worker, "order_activity_attempts_total")),
+        BTreeSet::from([
+            line("authorizePayment", "retryable", "timeout"),
+            line("authorizePayment", "retryable", "internal_error"),
+            line("authorizePayment", "completed", ""),
+            line("authorizePayment", "final", "insufficient_funds"),
+            line("reserveInventory", "retryable", "timeout"),
+            line("reserveInventory", "completed", ""),
+            line("capturePayment", "completed", ""),
+            line("createShippingLabel", "completed", ""),
+            line("sendNotification", "retryable", "timeout"),
+        ])
     );
     world.stop().await;
 }

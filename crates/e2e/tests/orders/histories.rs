@@ -5,12 +5,22 @@ use std::{fs, path::PathBuf};
 
 use serde_json::{Value, json};
 use temporalio_client::{UntypedWorkflow, WorkflowFetchHistoryOptions};
-use xtask::services::{API, PROVIDER};
+use xtask::services::{API, PROVIDER, WORKER};
 
-use crate::support::World;
+use crate::{
+    mutant::{self, Mistake},
+    support::World,
+};
 
 /// Set by `cargo xtask record`.
 const RECORD: &str = "RECORD_HISTORIES";
+
+/// The codes that the ends of these are named after.
+const CODES: [(&str, &str); 3] = [
+    ("payment-expired", "PAYMENT_EXPIRED"),
+    ("ledger-mismatch", "LEDGER_MISMATCH"),
+    ("internal", "INTERNAL"),
+];
 
 struct Script {
     name: &'static str,
@@ -81,12 +91,19 @@ fn scripts() -> Vec<Script> {
             )
         },
         script("provider-unavailable", json!({"payment.authorize": errors(3)}), "failed"),
+        // What the provider answers to these is in `mutant`, by their names.
+        script("payment-expired", none(), "failed"),
+        script("ledger-mismatch", none(), "failed"),
+        script("internal", none(), "failed"),
     ]
 }
 
 #[tokio::test]
 async fn every_end_is_reached_and_can_be_recorded() {
+    let (address, to) = mutant::start(Mistake::StrangeAnswers).await;
     let world = World::start_with("history", |options| {
+        options.environment.push((&WORKER, "PROVIDER_URL", format!("http://{address}")));
+        to.send(options.ports.url(&PROVIDER)).unwrap();
         options.environment.push((&API, "APPROVAL_TIMEOUT", "2s".to_owned()));
         options.environment.push((&PROVIDER, "SHIPPING_LABEL_DURATION", "1500ms".to_owned()));
     })
@@ -120,6 +137,9 @@ async fn play(world: &World, script: &Script) {
     }
     let end = world.end(script.name).await;
     assert_eq!(end["status"], script.status, "{}: {end}", script.name);
+    if let Some((_, code)) = CODES.iter().find(|(name, _)| *name == script.name) {
+        assert_eq!(end["error"]["code"], *code, "{}: {end}", script.name);
+    }
     if !matches!(script.told, Told::ResolvedByHand) {
         world.must_agree(script.name, &end).await;
     }

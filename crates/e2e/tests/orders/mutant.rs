@@ -1,5 +1,6 @@
 //! A provider seen through somebody else's mistakes: a proxy between worker and provider that changes
-//! calls as a wrong worker would make them. With it the ledger must contradict; without, never.
+//! calls as a wrong worker would make them, after which the ledger must contradict; or that answers what
+//! this provider never would, which an order must stand.
 
 use std::{
     net::SocketAddr,
@@ -10,7 +11,7 @@ use axum::{
     Router,
     body::{Body, to_bytes},
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use tokio::sync::oneshot;
@@ -24,6 +25,36 @@ pub enum Mistake {
     KeyPerAttempt,
     /// Takes a timeout for a refusal that needs no undo.
     TimeoutIsFailure,
+    /// The provider's own: to the orders of [`STRANGE`] it answers what it has no reason to.
+    StrangeAnswers,
+}
+
+/// By the end of an order's id: the path whose calls never reach the provider, and what is answered.
+const STRANGE: [(&str, &str, StatusCode, &str); 3] = [
+    (
+        "payment-expired",
+        "/payment/capture",
+        StatusCode::CONFLICT,
+        r#"{"error":"payment_expired","message":"the authorization has expired","retryable":false}"#,
+    ),
+    (
+        "ledger-mismatch",
+        "/payment/capture",
+        StatusCode::CONFLICT,
+        r#"{"error":"already_captured","message":"captured before","retryable":false,"resource":{"authId":"auth_of_another","amount":1,"currency":"usd","status":"captured"}}"#,
+    ),
+    (
+        "internal",
+        "/inventory/reserve",
+        StatusCode::UNPROCESSABLE_ENTITY,
+        r#"{"error":"validation_failed","message":"the body is not as it should be","retryable":false}"#,
+    ),
+];
+
+fn strange(headers: &HeaderMap, path: &str) -> Option<(StatusCode, &'static str)> {
+    let order = headers.get("x-order-id")?.to_str().ok()?;
+    let (_, _, status, body) = STRANGE.iter().find(|(end, at, ..)| order.ends_with(end) && path == *at)?;
+    Some((*status, *body))
 }
 
 static ATTEMPT: AtomicU64 = AtomicU64::new(0);
@@ -58,6 +89,11 @@ async fn forward(State(proxy): State<Proxy>, request: Request) -> Response {
         return json(StatusCode::OK, r#"{"success":true,"status":"nothing_to_undo"}"#);
     }
     let mut headers = parts.headers;
+    if proxy.mistake == Mistake::StrangeAnswers
+        && let Some((status, body)) = strange(&headers, &path)
+    {
+        return json(status, body);
+    }
     headers.remove(header::HOST);
     if proxy.mistake == Mistake::KeyPerAttempt
         && let Some(key) = headers.get("idempotency-key").and_then(|key| key.to_str().ok())
