@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Exit code for a configuration that can't be used.
-const MISCONFIGURED: u8 = 2;
+pub const MISCONFIGURED: u8 = 2;
 
 /// What the process helper must know of a service's configuration.
 pub trait Configuration: Sized {
@@ -47,39 +47,57 @@ where
             return ExitCode::from(MISCONFIGURED);
         }
     }
+    configured(name, |config: C| {
+        telemetry::init(config.common());
+        tool(name, async {
+            match run(config).await {
+                Ok(()) => {
+                    tracing::info!("stopped");
+                    ExitCode::SUCCESS
+                }
+                Err(error) => {
+                    let error = telemetry::chain(&*error);
+                    tracing::error!(error, "cannot run");
+                    eprintln!("{name}: {error}");
+                    ExitCode::FAILURE
+                }
+            }
+        })
+    })
+}
+
+/// Reads `.env` and the environment, and does something with what they say.
+pub fn configured<C: Configuration>(name: &str, act: impl FnOnce(C) -> ExitCode) -> ExitCode {
     // No `.env` file is the usual case.
     let _ = dotenvy::dotenv();
-    let config = match C::from_lookup(&|variable| std::env::var(variable).ok()) {
-        Ok(config) => config,
+    match C::from_lookup(&|variable| std::env::var(variable).ok()) {
+        Ok(config) => act(config),
         Err(faults) => {
             eprintln!("{name}: {faults}");
-            return ExitCode::from(MISCONFIGURED);
+            ExitCode::from(MISCONFIGURED)
         }
-    };
-    telemetry::init(config.common());
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
+    }
+}
+
+/// Runs something to its end on a runtime of its own.
+pub fn tool(name: &str, run: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(run),
         Err(error) => {
             eprintln!("{name}: cannot start: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    match runtime.block_on(run(config)) {
-        Ok(()) => {
-            tracing::info!("stopped");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            let error = telemetry::chain(&*error);
-            tracing::error!(error, "cannot run");
-            eprintln!("{name}: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
 fn help(name: &str, variables: &[Variable]) -> String {
-    let mut text = format!("{name} takes no arguments; its environment configures it:\n\n");
+    format!("{name} takes no arguments; its environment configures it:\n\n{}", variables_help(variables))
+}
+
+/// The variables with their defaults and meanings, for people.
+#[must_use]
+pub fn variables_help(variables: &[Variable]) -> String {
+    let mut text = String::new();
     for Variable { name, default, meaning } in variables {
         let default = default.map_or(String::new(), |default| format!(" (default {default})"));
         let _ = writeln!(text, "  {name}{default}\n      {meaning}");
