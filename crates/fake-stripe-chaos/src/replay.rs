@@ -288,7 +288,7 @@ mod tests {
         assert!(!replayed.differs(), "{replayed}");
         let text = replayed.to_string();
         assert!(text.contains("0x676509b606957b2f"), "{text}");
-        assert!(text.contains("40.3886 %, between 40.0000 % and 70.0000 %"), "{text}");
+        assert!(text.contains("40.3885 %, between 40.0000 % and 70.0000 %"), "{text}");
         assert!(text.contains("made again, is the same"), "{text}");
     }
 

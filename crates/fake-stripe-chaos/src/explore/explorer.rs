@@ -134,7 +134,7 @@ pub struct Findings {
     /// How many orders were placed.
     pub orders: usize,
     pub took: Duration,
-    /// The smallest schedules that fail, the simplest first.
+    /// The smallest schedules that fail, the worst first.
     pub failures: Vec<Trial>,
     /// The provider's own profile has no faults, so plans need not be told in full.
     pub calm: bool,
@@ -195,8 +195,10 @@ impl<'a> Explorer<'a> {
         } else {
             failures.push(happy.clone());
         }
-        failures.sort_by_key(|trial| (trial.schedule.len(), trial.schedule.clone()));
+        failures.sort_by_key(|trial| trial.schedule.clone());
         failures.dedup_by(|a, b| a.schedule == b.schedule);
+        // The worst first, and of these the simplest.
+        failures.sort_by_key(|trial| (trial.meanings.clone(), trial.schedule.len()));
         let seen: BTreeSet<_> = failures.iter().flat_map(|trial| trial.reached.keys()).cloned().collect();
         let learned =
             |operation: &String| happy.reached.contains_key(operation) || planner.undos().contains(operation);
@@ -214,7 +216,7 @@ impl<'a> Explorer<'a> {
 
     /// An order that nothing happens to: what it calls is what there is to fault.
     async fn happy(&mut self) -> Result<Trial, ExploreError> {
-        let before = self.laboratory.provider.latest(1).await?.last().map_or(0, |line| line.number);
+        let before = self.laboratory.provider.latest(1).await?.last().map(|line| line.number);
         let mut happy = self.laboratory.run(self.next_order(), Schedule::happy()).await?;
         let order = happy.order.clone();
         if happy.journal.is_empty() {
@@ -222,7 +224,7 @@ impl<'a> Explorer<'a> {
                 return Err(ExploreError::Refused { order, answer });
             }
             let mut others = self.laboratory.provider.latest(50).await?;
-            others.retain(|line| line.number > before);
+            others.retain(|line| before.is_none_or(|before| line.number > before));
             return Err(ExploreError::Silent { order, others });
         }
         match &happy.end {

@@ -33,6 +33,12 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap_or_default()
     }
 
+    /// Status and beginning of the body, in a line.
+    #[must_use]
+    pub fn told(&self) -> String {
+        format!("{} {}", self.status, self.excerpt())
+    }
+
     /// The beginning of the body, in a line.
     #[must_use]
     pub fn excerpt(&self) -> String {

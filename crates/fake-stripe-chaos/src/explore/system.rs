@@ -158,12 +158,11 @@ impl Ends {
 
     /// Without a status to look at: what the answer to the order says, by its status member or by its code.
     fn answered(&self, answer: &Answer) -> End {
-        let by_code = || format!("{} {}", answer.status, answer.excerpt());
         match self.status(answer).map(|said| (self.ended(&said), said)) {
             Some((Some(ended), _)) => End::Ended(ended),
-            _ if !answer.is_success() => End::Ended(Ended { shipped: false, said: by_code() }),
+            _ if !answer.is_success() => End::Ended(Ended { shipped: false, said: answer.told() }),
             Some((None, said)) => End::Never(format!("{said:?} at {}", self.pointer)),
-            None => End::Ended(Ended { shipped: true, said: by_code() }),
+            None => End::Ended(Ended { shipped: true, said: answer.told() }),
         }
     }
 }
@@ -198,7 +197,7 @@ impl System {
         };
         let refused = match &answer {
             Ok(answer) if answer.is_success() => None,
-            Ok(answer) => Some(format!("{} {}", answer.status, answer.excerpt())),
+            Ok(answer) => Some(answer.told()),
             Err(error) => Some(error.to_string()),
         };
         let is_refused = answer.is_ok() && refused.is_some();
@@ -208,7 +207,7 @@ impl System {
             let said = match http::send(&self.client, status.of(order), LOOK.min(self.patience)).await {
                 Ok(answer) => match self.ends.status(&answer) {
                     Some(said) => said,
-                    None => format!("{} {}", answer.status, answer.excerpt()),
+                    None => answer.told(),
                 },
                 Err(error) => error.to_string(),
             };
@@ -230,7 +229,10 @@ impl System {
 
     fn ended_at_once(&self, answer: Result<Answer, Unanswered>) -> Placed {
         match answer {
-            Ok(answer) => Placed { end: self.ends.answered(&answer), refused: None },
+            Ok(answer) => {
+                let refused = (!answer.is_success()).then(|| answer.told());
+                Placed { end: self.ends.answered(&answer), refused }
+            }
             Err(error) => Placed { end: End::Never(error.to_string()), refused: Some(error.to_string()) },
         }
     }
