@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Exit code for a configuration that can't be used.
-const MISCONFIGURED: u8 = 2;
+pub const MISCONFIGURED: u8 = 2;
 
 /// What the process helper must know of a service's configuration.
 pub trait Configuration: Sized {
@@ -34,10 +34,9 @@ where
     C: Configuration,
     F: Future<Output = Result<(), Box<dyn Error + Send + Sync>>>,
 {
-    let mut checks_health = false;
     match std::env::args().nth(1).as_deref() {
         None => {}
-        Some("healthcheck") => checks_health = true,
+        Some("healthcheck") => return check_health::<C>(name),
         Some("--version" | "-V") => {
             println!("{name} {version}");
             return ExitCode::SUCCESS;
@@ -53,52 +52,75 @@ where
             return ExitCode::from(MISCONFIGURED);
         }
     }
+    configured(name, |config: C| {
+        telemetry::init(config.common());
+        tool(name, async {
+            match run(config).await {
+                Ok(()) => {
+                    tracing::info!("stopped");
+                    ExitCode::SUCCESS
+                }
+                Err(error) => {
+                    let error = telemetry::chain(&*error);
+                    tracing::error!(error, "cannot run");
+                    eprintln!("{name}: {error}");
+                    ExitCode::FAILURE
+                }
+            }
+        })
+    })
+}
+
+/// Asks the service of this configuration whether it is ready; the exit code says.
+pub fn check_health<C: Configuration>(name: &str) -> ExitCode {
+    configured(name, |config: C| {
+        tool(name, async {
+            match healthcheck::ask(config.listens_on()).await {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(why) => {
+                    eprintln!("{name}: {why}");
+                    ExitCode::FAILURE
+                }
+            }
+        })
+    })
+}
+
+/// Reads `.env` and the environment, and does something with what they say.
+pub fn configured<C: Configuration>(name: &str, act: impl FnOnce(C) -> ExitCode) -> ExitCode {
     // No `.env` file is the usual case.
     let _ = dotenvy::dotenv();
-    let config = match C::from_lookup(&|variable| std::env::var(variable).ok()) {
-        Ok(config) => config,
+    match C::from_lookup(&|variable| std::env::var(variable).ok()) {
+        Ok(config) => act(config),
         Err(faults) => {
             eprintln!("{name}: {faults}");
-            return ExitCode::from(MISCONFIGURED);
+            ExitCode::from(MISCONFIGURED)
         }
-    };
-    if !checks_health {
-        telemetry::init(config.common());
     }
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
+}
+
+/// Runs something to its end on a runtime of its own.
+pub fn tool(name: &str, run: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(run),
         Err(error) => {
             eprintln!("{name}: cannot start: {error}");
-            return ExitCode::FAILURE;
-        }
-    };
-    if checks_health {
-        return match runtime.block_on(healthcheck::ask(config.listens_on())) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(why) => {
-                eprintln!("{name}: {why}");
-                ExitCode::FAILURE
-            }
-        };
-    }
-    match runtime.block_on(run(config)) {
-        Ok(()) => {
-            tracing::info!("stopped");
-            ExitCode::SUCCESS
-        }
-        Err(error) => {
-            let error = telemetry::chain(&*error);
-            tracing::error!(error, "cannot run");
-            eprintln!("{name}: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
 fn help(name: &str, variables: &[Variable]) -> String {
-    let mut text = format!(
-        "{name} takes no arguments but `healthcheck` (is it ready?); its environment configures it:\n\n"
-    );
+    let variables = variables_help(variables);
+    format!(
+        "{name} takes no arguments but `healthcheck` (is it ready?); its environment configures it:\n\n{variables}"
+    )
+}
+
+/// The variables with their defaults and meanings, for people.
+#[must_use]
+pub fn variables_help(variables: &[Variable]) -> String {
+    let mut text = String::new();
     for Variable { name, default, meaning } in variables {
         let default = default.map_or(String::new(), |default| format!(" (default {default})"));
         let _ = writeln!(text, "  {name}{default}\n      {meaning}");

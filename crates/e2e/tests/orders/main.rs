@@ -3,6 +3,7 @@
 
 mod crashes;
 mod decisions;
+mod exploration;
 mod failures;
 mod happy_path;
 mod histories;

@@ -1,0 +1,41 @@
+//! The explorer against our own workflow: every single fault of every operation, those of the undos too, and
+//! none leaves a contradiction.
+
+use reqwest::header::CONTENT_TYPE;
+use serde_json::{Value, json};
+use tokio::process::Command;
+use xtask::services::{API, PROVIDER};
+
+use crate::support::World;
+
+#[tokio::test]
+async fn no_single_fault_leaves_a_contradiction() {
+    let world = World::start_with("explored", |options| {
+        options.environment.push((&API, "COMPENSATION_RETRY_INITIAL", "200ms".to_owned()));
+    })
+    .await;
+    let mut order = world.order("x");
+    order["orderId"] = json!("{orderId}");
+    let status = format!("{}/api/v1/order/order-fulfillment-{{orderId}}/status", world.stack.url(&API));
+    let output = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/debug/fake-stripe-chaos"))
+        .args(["explore", "--json", "--jobs", "24", "--provider", &world.stack.url(&PROVIDER)])
+        .args(["--post", &format!("{}/api/v1/order", world.stack.url(&API)), "--body", &order.to_string()])
+        .args(["--header", &format!("{CONTENT_TYPE}: application/json"), "--status", &status])
+        .args(["--shipped", "shipped", "--not-shipped", "failed,rejected,cancelled", "--patience", "1m"])
+        .output()
+        .await
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{errors}\n{}", String::from_utf8_lossy(&output.stdout));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let undos: Vec<_> = report["undos"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert_eq!(
+        undos,
+        ["inventory.release", "payment.refund", "payment.release", "shipping.cancel"],
+        "{report:#}"
+    );
+    let operations = report["happy"]["operations"].as_object().unwrap();
+    assert_eq!(operations.len(), 5, "{report:#}");
+    assert_eq!(report["undosNotReached"], json!([]));
+    world.stop().await;
+}

@@ -1,0 +1,216 @@
+//! The planner: which schedules are worth an order. Pure: it is told what each order reached.
+//!
+//! A fault that an order never reaches changes nothing. So nothing is tried blindly: each schedule is one
+//! that passed and one fault more, at an attempt that was reached under it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::schedule::{Fault, Reached, SUCCESS, Schedule, Slot, slots};
+
+/// Operation → the scenarios that it can be made to meet.
+pub type Catalogue = BTreeMap<String, Vec<String>>;
+
+/// A schedule that may be tried, and which of its faults is new in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    base: Schedule,
+    fault: Fault,
+    pub schedule: Schedule,
+}
+
+/// A schedule whose order ended well, and what the order reached.
+#[derive(Debug, Clone)]
+pub struct Passed {
+    pub candidate: Candidate,
+    pub order: String,
+    pub reached: Reached,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Planner {
+    catalogue: Catalogue,
+    /// How many attempts a fault lasts that doesn't go away at once.
+    lasting: u32,
+    /// The operations whose faults were tried.
+    learned: BTreeSet<String>,
+    happy: Reached,
+    /// Those that showed up only where something failed.
+    undos: BTreeSet<String>,
+    given: BTreeSet<Schedule>,
+}
+
+impl Planner {
+    #[must_use]
+    pub fn new(catalogue: Catalogue, lasting: u32) -> Self {
+        Self {
+            catalogue,
+            lasting,
+            learned: BTreeSet::new(),
+            happy: Reached::new(),
+            undos: BTreeSet::new(),
+            given: BTreeSet::from([Schedule::happy()]),
+        }
+    }
+
+    /// The operations that no happy order needs.
+    #[must_use]
+    pub const fn undos(&self) -> &BTreeSet<String> {
+        &self.undos
+    }
+
+    /// Every fault, once, of every attempt that the happy order made.
+    pub fn singles(&mut self, happy: &Reached) -> Vec<Candidate> {
+        self.learned.extend(happy.keys().cloned());
+        self.happy.clone_from(happy);
+        slots(happy).flat_map(|slot| self.faults_of(&Schedule::happy(), &slot)).collect()
+    }
+
+    /// What follows from schedules that passed: the same fault for longer where it was answered by another
+    /// attempt, and the faults of operations that have shown up under them for the first time.
+    pub fn follow(&mut self, passed: &[Passed]) -> Vec<Candidate> {
+        let mut candidates = Vec::new();
+        for Passed { candidate: Candidate { base, fault, .. }, reached, .. } in passed {
+            let again = reached.get(&fault.operation).is_some_and(|attempts| *attempts > fault.first);
+            if fault.times == 1 && self.lasting > 1 && again {
+                candidates.extend(self.give(base, fault.lasting(self.lasting)));
+            }
+        }
+        for Passed { candidate, reached, .. } in passed {
+            let new: Vec<_> = reached.keys().filter(|name| !self.learned.contains(*name)).cloned().collect();
+            for operation in new {
+                self.learned.insert(operation.clone());
+                self.undos.insert(operation.clone());
+                let new_slots = slots(reached).filter(|slot| slot.operation == operation);
+                candidates.extend(new_slots.flat_map(|slot| self.faults_of(&candidate.schedule, &slot)));
+            }
+        }
+        candidates
+    }
+
+    /// Every second fault, once, at every attempt that was reached under a first one. Where the second was
+    /// tried alone, that has to have passed, and to have reached the first: else there is nothing new in
+    /// the pair.
+    pub fn pairs(&mut self, passed: &[Passed]) -> Vec<Candidate> {
+        let alone: BTreeMap<_, _> =
+            passed.iter().map(|passed| (&passed.candidate.schedule, &passed.reached)).collect();
+        let mut candidates = Vec::new();
+        for Passed { candidate: Candidate { schedule, .. }, reached, .. } in passed {
+            if schedule.len() != 1 {
+                continue;
+            }
+            for slot in slots(reached).filter(|slot| !schedule.covers(slot)) {
+                let in_happy = self.happy.get(&slot.operation).is_some_and(|last| slot.attempt <= *last);
+                let worth = |second: &Candidate| {
+                    let single = Schedule::of_entries(std::slice::from_ref(&second.fault));
+                    let reached_alone = alone.get(&single).copied();
+                    !in_happy
+                        || reached_alone
+                            .is_some_and(|reached| slots(reached).any(|slot| schedule.covers(&slot)))
+                };
+                candidates.extend(self.faults_of(schedule, &slot).into_iter().filter(worth));
+            }
+        }
+        candidates
+    }
+
+    fn faults_of(&mut self, base: &Schedule, slot: &Slot) -> Vec<Candidate> {
+        let scenarios = self.catalogue.get(&slot.operation).cloned().unwrap_or_default();
+        let faults = scenarios.iter().filter(|scenario| *scenario != SUCCESS);
+        faults.filter_map(|scenario| self.give(base, Fault::once(slot.clone(), scenario))).collect()
+    }
+
+    /// None where it was given before.
+    fn give(&mut self, base: &Schedule, fault: Fault) -> Option<Candidate> {
+        let schedule = base.with(fault.clone())?;
+        self.given.insert(schedule.clone()).then(|| Candidate { base: base.clone(), fault, schedule })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn catalogue() -> Catalogue {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        BTreeMap::from([
+            ("charge".to_owned(), names(&["success", "timeout", "declined"])),
+            ("label".to_owned(), names(&["success", "timeout"])),
+            ("refund".to_owned(), names(&["success", "timeout"])),
+        ])
+    }
+
+    fn reached(attempts: &[(&str, u32)]) -> Reached {
+        attempts.iter().map(|(operation, attempts)| ((*operation).to_owned(), *attempts)).collect()
+    }
+
+    fn told(candidates: &[Candidate]) -> Vec<String> {
+        candidates.iter().map(|candidate| candidate.schedule.to_string()).collect()
+    }
+
+    fn passed(candidate: &Candidate, attempts: &[(&str, u32)]) -> Passed {
+        Passed { candidate: candidate.clone(), order: String::new(), reached: reached(attempts) }
+    }
+
+    #[test]
+    fn singles_are_each_fault_of_each_attempt_of_the_happy_order() {
+        let singles = Planner::new(catalogue(), 5).singles(&reached(&[("charge", 2), ("label", 1)]));
+        assert_eq!(
+            told(&singles),
+            [
+                "charge: timeout",
+                "charge: declined",
+                "charge: timeout (attempt 2)",
+                "charge: declined (attempt 2)",
+                "label: timeout",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_fault_lasts_where_it_was_answered_by_another_attempt() {
+        let mut planner = Planner::new(catalogue(), 5);
+        let singles = planner.singles(&reached(&[("charge", 1)]));
+        let next =
+            planner.follow(&[passed(&singles[0], &[("charge", 2)]), passed(&singles[1], &[("charge", 1)])]);
+        assert_eq!(told(&next), ["charge: timeout (attempts 1 to 5)"]);
+        assert!(planner.follow(&[passed(&next[0], &[("charge", 5)])]).is_empty());
+    }
+
+    #[test]
+    fn an_undo_is_faulted_once_it_has_shown_and_under_what_made_it_show() {
+        let mut planner = Planner::new(catalogue(), 5);
+        let singles = planner.singles(&reached(&[("charge", 1), ("label", 1)]));
+        let under: Vec<_> =
+            singles.iter().map(|single| passed(single, &[("charge", 1), ("refund", 1)])).collect();
+        let next = planner.follow(&under);
+        assert_eq!(told(&next), ["charge: timeout, refund: timeout"]);
+        assert_eq!(planner.undos().iter().collect::<Vec<_>>(), ["refund"]);
+        let lasting = planner.follow(&[passed(&next[0], &[("charge", 1), ("refund", 2)])]);
+        assert_eq!(told(&lasting), ["charge: timeout, refund: timeout (attempts 1 to 5)"]);
+    }
+
+    #[test]
+    fn pairs_are_made_of_what_is_reached_and_none_twice() {
+        let mut planner = Planner::new(catalogue(), 5);
+        let singles = planner.singles(&reached(&[("charge", 1), ("label", 1)]));
+        // A declined charge is the order's end, so that with a label that times out there is nothing new.
+        // A timed out charge is tried again, and a label that times out makes a refund.
+        let all = [
+            passed(&singles[0], &[("charge", 2), ("label", 1)]),
+            passed(&singles[1], &[("charge", 1)]),
+            passed(&singles[2], &[("charge", 1), ("label", 1), ("refund", 1)]),
+        ];
+        let pairs = planner.pairs(&all);
+        assert_eq!(
+            told(&pairs),
+            [
+                "charge: timeout, charge: timeout (attempt 2)",
+                "charge: timeout, charge: declined (attempt 2)",
+                "charge: timeout, label: timeout",
+                "label: timeout, refund: timeout",
+            ]
+        );
+        assert!(planner.pairs(&all).is_empty());
+    }
+}

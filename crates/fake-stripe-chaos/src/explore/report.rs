@@ -1,0 +1,255 @@
+//! The report: each finding in words, with the calls that led to it and the shell lines that make it again;
+//! then a table of all.
+
+use std::fmt::{self, Write as _};
+
+use serde_json::{Value, json};
+
+use super::{
+    explorer::{Findings, in_words},
+    http::humantime,
+    meaning::Meaning,
+    provider::{Line, outcome},
+    screen::{BAD, GOOD},
+    system::{End, ORDER_ID, System, Template},
+    trial::Trial,
+};
+
+/// Findings, and what is needed to make them again.
+#[derive(Debug)]
+pub struct Report<'a> {
+    pub findings: &'a Findings,
+    pub system: &'a System,
+    /// The provider's address.
+    pub provider: &'a str,
+}
+
+impl Report<'_> {
+    /// For other programs.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let Findings { happy, undos, unreached, waived, orders, took, failures, .. } = self.findings;
+        let findings = failures.iter().map(|trial| {
+            json!({
+                "meanings": trial.meanings,
+                "schedule": trial.schedule.short_plan(),
+                "orderId": trial.order,
+                "said": said(&trial.end),
+                "outcome": told(&trial.end),
+                "contradictions": trial.contradictions,
+                "calls": trial.journal,
+                "reproduce": self.again(trial),
+            })
+        });
+        json!({
+            "provider": self.provider,
+            "happy": {"orderId": happy.order, "operations": happy.reached},
+            "undos": undos,
+            "undosNotReached": unreached,
+            "rulesLeftOut": waived,
+            "orders": orders,
+            "seconds": took.as_secs_f64(),
+            "findings": findings.collect::<Vec<_>>(),
+        })
+    }
+
+    /// Shell lines that place the order again, under another id, and ask for the verdict.
+    #[must_use]
+    pub fn again(&self, trial: &Trial) -> Vec<String> {
+        let provider = self.provider;
+        let plan = if self.findings.calm {
+            trial.schedule.short_plan()
+        } else {
+            // Far enough that no draw decides.
+            let mut plan = trial.schedule.plan(trial.reached.keys().map(String::as_str));
+            for script in plan.values_mut() {
+                script.truncate(20);
+            }
+            plan
+        };
+        let json = "-H 'content-type: application/json'";
+        let mut lines = vec!["ORDER=again-$(date +%s)".to_owned()];
+        if !plan.is_empty() {
+            lines.push(format!(r#"curl -X PUT "{provider}/chaos/plans/$ORDER" {json} -d '{}'"#, json!(plan)));
+        }
+        lines.push(curl(&self.system.order));
+        match (&trial.end, &self.system.ends.status) {
+            (End::Ended(ended), status) => {
+                if let Some(status) = status {
+                    lines.push(format!("{}   # until it says {}", curl(status), one_line(&ended.said)));
+                }
+                let outcome = json!({"outcome": outcome(ended.shipped)});
+                lines.push(format!(
+                    r#"curl -X PUT "{provider}/ledger/orders/$ORDER/outcome" {json} -d '{outcome}'"#
+                ));
+                lines.push(format!(r#"curl "{provider}/verdict?orderId=$ORDER""#));
+            }
+            (End::Never(_), Some(status)) => lines.push(format!("{}   # again and again", curl(status))),
+            (End::Never(_), None) => {}
+        }
+        lines.push(format!(r#"curl "{provider}/ledger/orders/$ORDER""#));
+        lines
+    }
+
+    fn finding(&self, f: &mut fmt::Formatter<'_>, number: usize, trial: &Trial) -> fmt::Result {
+        writeln!(f, "{BAD}{number}. {}{BAD:#}", titles(trial))?;
+        for meaning in &trial.meanings {
+            writeln!(f, "   {}", meaning.explanation())?;
+        }
+        writeln!(f, "   fault     {}", trial.schedule)?;
+        writeln!(f, "   it said   {}", said(&trial.end))?;
+        for found in &trial.contradictions {
+            writeln!(f, "   ledger    {} ({})", found.detail, found.rule)?;
+        }
+        writeln!(f, "   calls     of {}, {}/ledger/orders/{}", trial.order, self.provider, trial.order)?;
+        for line in &trial.journal {
+            writeln!(f, "             {}", call(line))?;
+        }
+        writeln!(f, "   again")?;
+        for line in self.again(trial) {
+            writeln!(f, "     {line}")?;
+        }
+        writeln!(f)
+    }
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Findings { happy, undos, unreached, waived, orders, took, failures, .. } = self.findings;
+        for (number, trial) in (1..).zip(failures) {
+            self.finding(f, number, trial)?;
+        }
+        if !failures.is_empty() {
+            f.write_str(&table(failures))?;
+            writeln!(f)?;
+        }
+        writeln!(f, "happy     {}", in_words(&happy.reached))?;
+        let listed =
+            |names: &std::collections::BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
+        if !undos.is_empty() {
+            writeln!(f, "undos     {}", listed(undos))?;
+        }
+        if !unreached.is_empty() {
+            writeln!(
+                f,
+                "untried   {}: every order that calls it is a finding already; mend these and explore again",
+                listed(unreached)
+            )?;
+        }
+        if !waived.is_empty() {
+            writeln!(f, "left out  {}: the happy order calls nothing that it is about", listed(waived))?;
+        }
+        let took = humantime(*took);
+        let stuck = failures.iter().filter(|trial| trial.meanings.contains(&Meaning::NeverEnds)).count();
+        match failures.len() {
+            0 => writeln!(
+                f,
+                "{GOOD}ok{GOOD:#} {orders} orders in {took}, and no schedule leaves a contradiction"
+            ),
+            found => writeln!(
+                f,
+                "{BAD}!!{BAD:#} {orders} orders in {took}: {} leave a contradiction, {stuck} never end",
+                found - stuck
+            ),
+        }
+    }
+}
+
+fn titles(trial: &Trial) -> String {
+    trial.meanings.iter().map(Meaning::title).collect::<Vec<_>>().join(", ")
+}
+
+fn said(end: &End) -> String {
+    match end {
+        End::Ended(ended) => ended.said.clone(),
+        End::Never(heard) => format!("{heard}, to the last"),
+    }
+}
+
+const fn told(end: &End) -> Option<&'static str> {
+    match end {
+        End::Ended(ended) => Some(outcome(ended.shipped)),
+        End::Never(_) => None,
+    }
+}
+
+/// `payment.capture  timeout_after_commit -> timeout, key o-1/capture`.
+fn call(line: &Line) -> String {
+    let scenario = line.decision.as_ref().map_or("-", |decision| decision.scenario.as_str());
+    let response = line.response.as_deref().unwrap_or("no answer yet");
+    let key = line.idempotency_key.as_ref().map_or("no key".to_owned(), |key| format!("key {key}"));
+    let replayed = if line.replayed { ", replayed" } else { "" };
+    format!("{:<22} {scenario} -> {response}{replayed} ({key})", line.operation)
+}
+
+fn table(failures: &[Trial]) -> String {
+    let rows: Vec<_> =
+        failures.iter().map(|trial| (titles(trial), end(trial), trial.schedule.to_string())).collect();
+    let width =
+        |column: fn(&(String, &'static str, String)) -> usize| rows.iter().map(column).max().unwrap_or(0);
+    let (first, second) = (width(|row| row.0.len()).max(7), width(|row| row.1.len()).max(4));
+    let mut text = String::new();
+    let _ = writeln!(text, " {:>3}  {:first$}  {:second$}  fault", "#", "finding", "told");
+    for (number, (titles, told, schedule)) in (1..).zip(&rows) {
+        let _ = writeln!(text, " {number:>3}  {titles:first$}  {told:second$}  {schedule}");
+    }
+    text
+}
+
+fn end(trial: &Trial) -> &'static str {
+    told(&trial.end).unwrap_or("nothing")
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The request as a shell line, with `$ORDER` where the order's id belongs.
+fn curl(template: &Template) -> String {
+    let Template { method, url, headers, body } = template;
+    let mut line = "curl".to_owned();
+    if method != reqwest::Method::GET {
+        let _ = write!(line, " -X {method}");
+    }
+    let _ = write!(line, " {}", shell(url));
+    for (name, value) in headers {
+        let _ = write!(line, " -H {}", shell(&format!("{name}: {value}")));
+    }
+    if let Some(body) = body {
+        let _ = write!(line, " --data-raw {}", shell(&compact(body)));
+    }
+    line
+}
+
+/// A text as one word of a shell, in which `{orderId}` is `$ORDER`.
+fn shell(text: &str) -> String {
+    let quoted = text.split(ORDER_ID).map(|part| match part {
+        "" => String::new(),
+        part => format!("'{}'", part.replace('\'', r"'\''")),
+    });
+    quoted.collect::<Vec<_>>().join(r#""$ORDER""#)
+}
+
+/// JSON in one line; anything else as it is.
+fn compact(body: &str) -> String {
+    serde_json::from_str::<Value>(body).map_or_else(|_| body.to_owned(), |json| json.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_becomes_a_line_that_a_shell_reads_back() {
+        let template = Template {
+            method: reqwest::Method::POST,
+            url: "http://host/orders".to_owned(),
+            headers: vec![("x-a".to_owned(), "it's".to_owned())],
+            body: Some("{\"orderId\": \"{orderId}\",\n \"n\": 1}".to_owned()),
+        };
+        assert_eq!(
+            curl(&template),
+            r#"curl -X POST 'http://host/orders' -H 'x-a: it'\''s' --data-raw '{"n":1,"orderId":"'"$ORDER"'"}'"#
+        );
+    }
+}
