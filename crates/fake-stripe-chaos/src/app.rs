@@ -20,7 +20,7 @@ use crate::{
         ids::{Ids, RandomIds},
         presentation::{break_on_the_wire, problems::ProviderCode},
         run::{RunName, keep_seed, kept_seed},
-        store::{MemoryStore, MemoryStores, Store, StoreError, Stores, Transaction},
+        store::{MemoryStores, OpenError, SqliteStores, Store, StoreError, Stores, Transaction},
         tally::Tally,
         telemetry::Telemetry,
     },
@@ -36,31 +36,36 @@ pub struct Ports {
     pub ids: Arc<dyn Ids>,
     /// That of the default run.
     pub store: Arc<dyn Store>,
-    /// Those of the other runs.
+    /// Those of all runs.
     pub stores: Arc<dyn Stores>,
     /// What every draw is made from.
     pub seed: u64,
 }
 
-impl Ports {
-    /// The machine's clock, random ids, and what the configuration says of store and seed.
-    #[must_use]
-    pub fn real(config: &Config) -> Self {
-        let store = match config.ledger {
-            LedgerKind::Memory => Arc::new(MemoryStore::default()),
-        };
-        let seed = config.seed.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
-        Self {
-            clock: Arc::new(SystemClock),
-            ids: Arc::new(RandomIds),
-            store,
-            stores: Arc::new(MemoryStores::default()),
-            seed,
-        }
-    }
+/// Why there is no store.
+#[derive(Debug, thiserror::Error)]
+pub enum PortsError {
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }
 
 impl Ports {
+    /// The machine's clock, random ids, and what the configuration says of store and seed.
+    ///
+    /// # Errors
+    /// When the store can't be opened.
+    pub async fn real(config: &Config) -> Result<Self, PortsError> {
+        let stores: Arc<dyn Stores> = match &config.ledger {
+            LedgerKind::Memory => Arc::new(MemoryStores::default()),
+            LedgerKind::Sqlite(file) => Arc::new(SqliteStores::open(file, Arc::new(catalogue()))?),
+        };
+        let store = stores.open(RunName::default_run().as_str()).await?;
+        let seed = config.seed.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
+        Ok(Self { clock: Arc::new(SystemClock), ids: Arc::new(RandomIds), store, stores, seed })
+    }
+
     /// Goes on with the seed that the default run's store keeps, where none is configured; keeps the one there
     /// is. So the same orders meet the same fate after a restart, too, as long as the ledger lives.
     ///

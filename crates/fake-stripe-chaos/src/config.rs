@@ -1,6 +1,14 @@
 //! The configuration: every variable the provider reads, and what it becomes.
 
-use std::{fmt::Write as _, fs, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{
+    fmt::Write as _,
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::Arc,
+    time::Duration,
+};
 
 use service_kit::{
     config::{
@@ -46,7 +54,7 @@ pub const SHIPPING_LABEL_DURATION: Variable = Variable {
 pub const LEDGER: Variable = Variable {
     name: "LEDGER",
     default: Some("memory"),
-    meaning: "Where the ledger is kept: `memory` (lost with the process).",
+    meaning: "Where the ledger is kept: `memory` (lost with the process) or `sqlite:<file>`.",
 };
 /// A label and the wait of a timeout after it fit in.
 pub const REQUEST_TIMEOUT: Variable = Variable {
@@ -56,9 +64,27 @@ pub const REQUEST_TIMEOUT: Variable = Variable {
 };
 
 /// Where the ledger is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LedgerKind {
     Memory,
+    /// In this file, with whatever SQLite and the lock put beside it.
+    Sqlite(PathBuf),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be `memory` or `sqlite:<file>`")]
+pub struct UnknownLedger;
+
+impl FromStr for LedgerKind {
+    type Err = UnknownLedger;
+
+    fn from_str(text: &str) -> Result<Self, UnknownLedger> {
+        match text.strip_prefix("sqlite:") {
+            Some(file) if !file.is_empty() => Ok(Self::Sqlite(PathBuf::from(file))),
+            None if text == "memory" => Ok(Self::Memory),
+            _ => Err(UnknownLedger),
+        }
+    }
 }
 
 /// See the module.
@@ -134,10 +160,7 @@ impl Configuration for Config {
         let max_runs = reader.read(&CHAOS_MAX_RUNS, str::parse);
         let timeout_delay = reader.read(&CHAOS_TIMEOUT_DELAY, duration);
         let label_duration = reader.read(&SHIPPING_LABEL_DURATION, duration);
-        let ledger = reader.read(&LEDGER, |text| match text {
-            "memory" => Ok(LedgerKind::Memory),
-            _ => Err("must be `memory`"),
-        });
+        let ledger = reader.read(&LEDGER, str::parse);
         let config = || {
             Some(Self {
                 common: common?,
@@ -183,7 +206,7 @@ mod tests {
                 match name {
                     "CHAOS_PROFILE" => "nonsense",
                     "CHAOS_SEED" => "-1",
-                    "LEDGER" => "sqlite:ledger.db",
+                    "LEDGER" => "sqlite:",
                     "LISTEN_ADDR" => "3001",
                     "CHAOS_TIMEOUT_DELAY" => "soon",
                     _ => return None,
@@ -199,7 +222,10 @@ mod tests {
                 .contains("CHAOS_PROFILE=nonsense: must be one of off, calm, seed, hostile, outage, or"),
             "{faults}"
         );
-        assert!(faults.to_string().contains("LEDGER=sqlite:ledger.db: must be `memory`"), "{faults}");
+        assert!(
+            faults.to_string().contains("LEDGER=sqlite:: must be `memory` or `sqlite:<file>`"),
+            "{faults}"
+        );
     }
 
     fn with_profile(path: &Path) -> Result<Config, ConfigFaults> {

@@ -23,6 +23,16 @@ impl Fingerprint {
         hasher.update(canonical_body.as_bytes());
         Self(*hasher.finalize().as_bytes())
     }
+
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
 }
 
 /// What a request with a key led to: enough to give its answer again.

@@ -96,7 +96,7 @@ impl<P: Clone> Registry<P> {
     /// When a store fails.
     pub async fn list(&self) -> Result<Vec<RunInfo>, StoreError> {
         let mut runs = Vec::new();
-        for name in self.stores.runs().await? {
+        for name in self.known().await? {
             let store = self.stores.open(&name).await?;
             if let Some(seed) = store.transact(|tx| kept_seed(tx)).await? {
                 runs.push(RunInfo { name, seed });
@@ -119,7 +119,7 @@ impl<P: Clone> Registry<P> {
 
     /// Opens a run, and says whether it is new.
     async fn open(&self, name: &RunName, seed: Option<u64>) -> Result<(Open<P>, bool), RunError> {
-        let known = self.stores.runs().await?;
+        let known = self.known().await?;
         if !known.iter().any(|known| known == name.as_str()) && known.len() >= self.most {
             return Err(RunError::TooMany(known.len()));
         }
@@ -140,6 +140,13 @@ impl<P: Clone> Registry<P> {
             Open { seed, provider }
         });
         Ok((open.clone(), is_new))
+    }
+
+    /// The names that there are stores for, but for the default run's.
+    async fn known(&self) -> Result<Vec<String>, StoreError> {
+        let mut known = self.stores.runs().await?;
+        known.retain(|name| *name != RunName::default_run().as_str());
+        Ok(known)
     }
 
     fn opened(&self) -> MutexGuard<'_, BTreeMap<RunName, Open<P>>> {

@@ -1,6 +1,7 @@
 //! The store: one port that runs a piece of work in one transaction, whole or not at all.
 
 mod memory;
+mod sqlite;
 mod state;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::shared::{
 };
 
 pub use memory::{MemoryStore, MemoryStores};
+pub use sqlite::{OpenError, SqliteStores};
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {

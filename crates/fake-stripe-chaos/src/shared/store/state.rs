@@ -60,6 +60,26 @@ pub(super) enum Change {
     ForgotJournal { lines: VecDeque<Line>, start: u64 },
 }
 
+impl Change {
+    /// Whether it is to outlive the process.
+    pub const fn lasts(&self) -> bool {
+        match self {
+            Self::Record { .. }
+            | Self::Key { .. }
+            | Self::Tombstone { .. }
+            | Self::Entry { .. }
+            | Self::Order { .. }
+            | Self::Attempts { .. }
+            | Self::Plan { .. }
+            | Self::Setting { .. } => true,
+            Self::InFlight { .. }
+            | Self::Noted { .. }
+            | Self::Amended { .. }
+            | Self::ForgotJournal { .. } => false,
+        }
+    }
+}
+
 impl State {
     pub fn push(&mut self, entry: Entry) {
         let order = entry.entry.order.clone();

@@ -1,0 +1,548 @@
+//! What is known as rows: each change written, a whole run read.
+
+use std::{borrow::Cow, collections::BTreeMap, str::FromStr, sync::Arc};
+
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use serde::{Deserialize, Serialize};
+
+use super::{schema::TABLES, writer::unavailable};
+use crate::shared::{
+    chaos::{Catalogue, ChaosKey, Decision, PlannedScript, Scenario, Source, scenario},
+    clock::Timestamp,
+    idempotency::{Fingerprint, LedTo, Record},
+    ids::{Key, OrderId},
+    ledger::{Entry, MoneyTotals, NewEntry, Posting, Totals},
+    money::{Amount, Currency, Money},
+    operation::Operation,
+    orders::Told,
+    resource::Part,
+    store::{
+        StoreError, decode, encode,
+        state::{Change, Plan, State},
+    },
+};
+
+/// A run's number in the file; never used again, not even for a run of the same name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct RunId(i64);
+
+/// The number of a run, which is made if there is none of that name.
+pub(super) fn run(connection: &Connection, name: &str) -> rusqlite::Result<RunId> {
+    let known = connection.query_row("SELECT id FROM runs WHERE name = ?", [name], |row| row.get(0));
+    if let Some(id) = known.optional()? {
+        return Ok(RunId(id));
+    }
+    connection.execute("INSERT INTO runs (name) VALUES (?)", [name])?;
+    Ok(RunId(connection.last_insert_rowid()))
+}
+
+pub(super) fn runs(connection: &Connection) -> rusqlite::Result<Vec<String>> {
+    connection.prepare("SELECT name FROM runs ORDER BY name")?.query_map([], |row| row.get(0))?.collect()
+}
+
+/// Deletes a run, and says which it was.
+pub(super) fn forget(connection: &mut Connection, name: &str) -> rusqlite::Result<Option<RunId>> {
+    let tx = connection.transaction()?;
+    let known = tx.query_row("DELETE FROM runs WHERE name = ? RETURNING id", [name], |row| row.get(0));
+    let Some(id) = known.optional()? else { return Ok(None) };
+    for table in TABLES {
+        tx.execute(&format!("DELETE FROM {table} WHERE run = ?"), [id])?;
+    }
+    tx.commit()?;
+    Ok(Some(RunId(id)))
+}
+
+/// Writes what a change left behind, as it is now.
+pub(super) fn write(
+    connection: &Connection,
+    RunId(run): RunId,
+    state: &State,
+    change: &Change,
+) -> Result<(), StoreError> {
+    let execute = |sql: &str, values: &[&dyn ToSql]| {
+        let mut statement = connection.prepare_cached(sql)?;
+        statement.execute(values).map(|_| ())
+    };
+    let written = match change {
+        Change::Record { kind, id, .. } => {
+            let Some(record) = state.records.get(*kind).and_then(|records| records.get(id)) else {
+                return Ok(());
+            };
+            execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)", params![run, kind, id, record])
+        }
+        Change::Key { key, .. } => {
+            let Some(record) = state.keys.get(key) else { return Ok(()) };
+            let Record { at, operation, fingerprint, led_to, decision } = record;
+            let led_to = encode("key", key.as_str(), &LedToRow::from(led_to))?;
+            let decision = decision.as_ref().map(DecisionRow::from);
+            let decision = decision.map(|row| encode("key", key.as_str(), &row)).transpose()?;
+            let fingerprint = fingerprint.as_bytes();
+            let (key, operation) = (key.as_str(), operation.name());
+            execute(
+                "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?, ?)",
+                params![run, key, at.millis(), operation, fingerprint, led_to, decision],
+            )
+        }
+        Change::Tombstone { key, .. } => {
+            let Some(sequence) = state.tombstones.get(key) else { return Ok(()) };
+            let sequence = signed("tombstone", key.as_str(), *sequence)?;
+            execute(
+                "INSERT OR REPLACE INTO tombstones VALUES (?, ?, ?)",
+                params![run, key.as_str(), sequence],
+            )
+        }
+        Change::Entry { index, .. } => {
+            let Some(Entry { sequence, entry }) = state.entries.get(*index) else { return Ok(()) };
+            let NewEntry { at, operation, order, key, resource, posting } = entry;
+            let (sequence, at) = (signed("entry", "", *sequence)?, at.millis());
+            let money = posting.money();
+            let amount = money.map(|money| signed("entry", "", money.amount.minor_units())).transpose()?;
+            let currency = money.map(|money| money.currency.code());
+            let until = match posting {
+                Posting::Held { until, .. } | Posting::Reserved { until } => Some(until.millis()),
+                _ => None,
+            };
+            let operation = operation.map(Operation::name);
+            let (order, key) = (order.as_ref().map(OrderId::as_str), key.as_ref().map(Key::as_str));
+            let effect = posting.name();
+            execute(
+                "INSERT INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                params![run, sequence, at, operation, order, key, resource, effect, amount, currency, until],
+            )
+        }
+        Change::Order { order, .. } => {
+            let told = state.orders.get(order).copied().flatten();
+            let (outcome, at) = (told.map(|told| told.outcome.name()), told.map(|told| told.at.millis()));
+            execute(
+                "INSERT OR REPLACE INTO orders VALUES (?, ?, ?, ?)",
+                params![run, order.as_str(), outcome, at],
+            )
+        }
+        Change::Attempts { operation, key, .. } => {
+            let attempts = state.attempts.get(operation).and_then(|of| of.get(key)).copied();
+            execute(
+                "INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?)",
+                params![run, operation.name(), key, attempts.unwrap_or(0)],
+            )
+        }
+        Change::Plan { order, .. } => match state.plans.get(order) {
+            Some(plan) => {
+                let rows: BTreeMap<_, _> = plan
+                    .iter()
+                    .map(|(operation, script)| (operation.name(), ScriptRow::from(script)))
+                    .collect();
+                let plan = encode("plan", order.as_str(), &rows)?;
+                execute("INSERT OR REPLACE INTO plans VALUES (?, ?, ?)", params![run, order.as_str(), plan])
+            }
+            None => execute("DELETE FROM plans WHERE run = ? AND order_id = ?", params![run, order.as_str()]),
+        },
+        Change::Setting { name, .. } => match state.settings.get(*name) {
+            Some(value) => {
+                execute("INSERT OR REPLACE INTO settings VALUES (?, ?, ?)", params![run, name, value])
+            }
+            None => execute("DELETE FROM settings WHERE run = ? AND name = ?", params![run, name]),
+        },
+        Change::InFlight { .. }
+        | Change::Noted { .. }
+        | Change::Amended { .. }
+        | Change::ForgotJournal { .. } => Ok(()),
+    };
+    written.map_err(|error| unavailable(&error))
+}
+
+pub(super) fn write_totals(
+    connection: &Connection,
+    RunId(run): RunId,
+    totals: &Totals,
+) -> Result<(), StoreError> {
+    let totals = encode("totals", "", &TotalsRow::from(totals))?;
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO totals VALUES (?, ?)")
+        .and_then(|mut statement| statement.execute(params![run, totals]))
+        .map(|_| ())
+        .map_err(|error| unavailable(&error))
+}
+
+/// Everything that is kept of a run.
+pub(super) fn read(
+    connection: &Connection,
+    RunId(run): RunId,
+    catalogue: &Catalogue,
+) -> Result<State, StoreError> {
+    let reader = Reader { connection, run, catalogue };
+    let mut state = State::default();
+    reader.each("SELECT kind, id, record FROM records WHERE run = ?", |row| {
+        let (kind, id) = (row.get::<_, String>(0)?, row.get(1)?);
+        state.records.entry(Cow::Owned(kind)).or_default().insert(id, row.get(2)?);
+        Ok(())
+    })?;
+    reader.each(
+        "SELECT key, at, operation, fingerprint, led_to, decision FROM keys WHERE run = ?",
+        |row| {
+            let key: String = row.get(0)?;
+            let record = Record {
+                at: Timestamp::from_millis(row.get(1)?),
+                operation: reader.operation(&row.get::<_, String>(2)?)?,
+                fingerprint: Fingerprint::from_bytes(row.get(3)?),
+                led_to: decode::<LedToRow>("key", &key, &row.get::<_, String>(4)?)?.into(),
+                decision: match row.get::<_, Option<String>>(5)? {
+                    Some(text) => Some(reader.decision(decode("key", &key, &text)?)?),
+                    None => None,
+                },
+            };
+            state.keys.insert(parsed("key", &key)?, record);
+            Ok(())
+        },
+    )?;
+    reader.each("SELECT key, sequence FROM tombstones WHERE run = ?", |row| {
+        let key: String = row.get(0)?;
+        state.tombstones.insert(parsed("tombstone", &key)?, unsigned("tombstone", &key, row.get(1)?)?);
+        Ok(())
+    })?;
+    reader.each(
+        "SELECT sequence, at, operation, order_id, key, resource, effect, amount, currency, until FROM entries WHERE run = ? ORDER BY sequence",
+        |row| {
+            let entry = reader.entry(row)?;
+            if entry.sequence != state.entries.len() as u64 + 1 {
+                return Err(corrupt("entry", &entry.sequence.to_string(), "the one before is missing").into());
+            }
+            state.push(entry);
+            Ok(())
+        },
+    )?;
+    reader.each("SELECT totals FROM totals WHERE run = ?", |row| {
+        state.totals = decode::<TotalsRow>("totals", "", &row.get::<_, String>(0)?)?.into();
+        Ok(())
+    })?;
+    reader.each("SELECT id, outcome, told_at FROM orders WHERE run = ?", |row| {
+        let order: String = row.get(0)?;
+        let told = match (row.get::<_, Option<String>>(1)?, row.get(2)?) {
+            (Some(outcome), Some(at)) => {
+                Some(Told { outcome: parsed("outcome", &outcome)?, at: Timestamp::from_millis(at) })
+            }
+            _ => None,
+        };
+        state.orders.insert(parsed("order", &order)?, told);
+        Ok(())
+    })?;
+    reader.each("SELECT operation, key, attempts FROM attempts WHERE run = ?", |row| {
+        let operation = reader.operation(&row.get::<_, String>(0)?)?;
+        state.attempts.entry(operation).or_default().insert(row.get(1)?, row.get(2)?);
+        Ok(())
+    })?;
+    reader.each("SELECT order_id, plan FROM plans WHERE run = ?", |row| {
+        let order: String = row.get(0)?;
+        let plan = reader.plan(decode("plan", &order, &row.get::<_, String>(1)?)?)?;
+        state.plans.insert(parsed("order", &order)?, plan);
+        Ok(())
+    })?;
+    reader.each("SELECT name, value FROM settings WHERE run = ?", |row| {
+        state.settings.insert(Cow::Owned(row.get(0)?), row.get(1)?);
+        Ok(())
+    })?;
+    Ok(state)
+}
+
+/// Reads the rows of one run.
+struct Reader<'a> {
+    connection: &'a Connection,
+    run: i64,
+    catalogue: &'a Catalogue,
+}
+
+/// What can go wrong with a row.
+enum Unread {
+    Sqlite(rusqlite::Error),
+    Store(StoreError),
+}
+
+impl From<rusqlite::Error> for Unread {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<StoreError> for Unread {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl Reader<'_> {
+    fn each(&self, sql: &str, mut see: impl FnMut(&Row<'_>) -> Result<(), Unread>) -> Result<(), StoreError> {
+        let mut all = || -> Result<(), Unread> {
+            let mut statement = self.connection.prepare(sql)?;
+            let mut rows = statement.query([self.run])?;
+            while let Some(row) = rows.next()? {
+                see(row)?;
+            }
+            Ok(())
+        };
+        all().map_err(|error| match error {
+            Unread::Sqlite(error) => unavailable(&error),
+            Unread::Store(error) => error,
+        })
+    }
+
+    fn operation(&self, name: &str) -> Result<Operation, StoreError> {
+        self.catalogue.operation(name).ok_or_else(|| corrupt("operation", name, "there is none of that name"))
+    }
+
+    fn scenario(&self, operation: Operation, name: &str) -> Result<Scenario, StoreError> {
+        scenario(name, operation, self.catalogue)
+            .map_err(|error| corrupt("scenario", name, &error.to_string()))
+    }
+
+    fn decision(&self, row: DecisionRow<'_>) -> Result<Decision, StoreError> {
+        let operation = self.operation(&row.operation)?;
+        Ok(Decision {
+            seed: row.seed,
+            profile: Arc::from(row.profile),
+            operation,
+            key: match row.key {
+                ChaosKeyRow::Order(order) => ChaosKey::Order(order),
+                ChaosKeyRow::Request(key) => ChaosKey::Request(key),
+            },
+            attempt: row.attempt,
+            scenario: self.scenario(operation, &row.scenario)?,
+            source: row.source.into(),
+        })
+    }
+
+    fn plan(&self, rows: BTreeMap<String, ScriptRow<'_>>) -> Result<Plan, StoreError> {
+        let script = |(operation, row): (String, ScriptRow<'_>)| {
+            let operation = self.operation(&operation)?;
+            let scenarios = row.scenarios.iter().map(|name| self.scenario(operation, name));
+            let scenarios = scenarios.collect::<Result<_, _>>()?;
+            Ok((operation, PlannedScript { made_after: row.made_after, scenarios }))
+        };
+        rows.into_iter().map(script).collect()
+    }
+
+    fn entry(&self, row: &Row<'_>) -> Result<Entry, Unread> {
+        let sequence: i64 = row.get(0)?;
+        let id = sequence.to_string();
+        let operation = row.get::<_, Option<String>>(2)?;
+        let (order, key) = (row.get::<_, Option<String>>(3)?, row.get::<_, Option<String>>(4)?);
+        let effect: String = row.get(6)?;
+        let money = match (row.get(7)?, row.get::<_, Option<String>>(8)?) {
+            (Some(amount), Some(currency)) => Some(Money {
+                amount: Amount::new(unsigned("entry", &id, amount)?),
+                currency: parsed("currency", &currency)?,
+            }),
+            _ => None,
+        };
+        let until = row.get::<_, Option<i64>>(9)?.map(Timestamp::from_millis);
+        let posting = posting(&effect, money, until)
+            .ok_or_else(|| corrupt("entry", &id, &format!("no {effect} can be read from it")))?;
+        Ok(Entry {
+            sequence: unsigned("entry", &id, sequence)?,
+            entry: NewEntry {
+                at: Timestamp::from_millis(row.get(1)?),
+                operation: operation.map(|name| self.operation(&name)).transpose()?,
+                order: order.map(|order| parsed("order", &order)).transpose()?,
+                key: key.map(|key| parsed("key", &key)).transpose()?,
+                resource: row.get(5)?,
+                posting,
+            },
+        })
+    }
+}
+
+/// The posting that has this [`Posting::name`].
+fn posting(name: &str, money: Option<Money>, until: Option<Timestamp>) -> Option<Posting> {
+    Some(match name {
+        "held" => Posting::Held { money: money?, until: until? },
+        "captured" => Posting::Captured(money?),
+        "released" => Posting::Released(money?),
+        "refunded" => Posting::Refunded(money?),
+        "reserved" => Posting::Reserved { until: until? },
+        "fulfilled" => Posting::Fulfilled,
+        "returned" => Posting::Returned,
+        "labelled" => Posting::Labelled,
+        "label_cancelled" => Posting::LabelCancelled,
+        "notified" => Posting::Notified,
+        "tombstoned" => Posting::Tombstoned,
+        _ => return None,
+    })
+}
+
+/// [`Decision`] as it is kept; the names stand for what the catalogue has under them.
+#[derive(Serialize, Deserialize)]
+struct DecisionRow<'a> {
+    seed: u64,
+    profile: Cow<'a, str>,
+    operation: Cow<'a, str>,
+    key: ChaosKeyRow,
+    attempt: u32,
+    scenario: Cow<'a, str>,
+    source: SourceRow,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ChaosKeyRow {
+    Order(OrderId),
+    Request(String),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SourceRow {
+    Draw,
+    Header,
+    Plan,
+}
+
+impl<'a> From<&'a Decision> for DecisionRow<'a> {
+    fn from(decision: &'a Decision) -> Self {
+        Self {
+            seed: decision.seed,
+            profile: Cow::Borrowed(&decision.profile),
+            operation: Cow::Borrowed(decision.operation.name()),
+            key: match &decision.key {
+                ChaosKey::Order(order) => ChaosKeyRow::Order(order.clone()),
+                ChaosKey::Request(key) => ChaosKeyRow::Request(key.clone()),
+            },
+            attempt: decision.attempt,
+            scenario: Cow::Borrowed(decision.scenario.name),
+            source: match decision.source {
+                Source::Draw => SourceRow::Draw,
+                Source::Header => SourceRow::Header,
+                Source::Plan => SourceRow::Plan,
+            },
+        }
+    }
+}
+
+impl From<SourceRow> for Source {
+    fn from(row: SourceRow) -> Self {
+        match row {
+            SourceRow::Draw => Self::Draw,
+            SourceRow::Header => Self::Header,
+            SourceRow::Plan => Self::Plan,
+        }
+    }
+}
+
+/// [`LedTo`] as it is kept.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum LedToRow {
+    Effect { resource: String, part: Option<String> },
+    Nothing { undone: Key },
+    Refused,
+    Buried,
+}
+
+impl From<&LedTo> for LedToRow {
+    fn from(led_to: &LedTo) -> Self {
+        match led_to {
+            LedTo::Effect { resource, part } => {
+                Self::Effect { resource: resource.clone(), part: part.clone().map(|Part(id)| id) }
+            }
+            LedTo::Nothing { undone } => Self::Nothing { undone: undone.clone() },
+            LedTo::Refused => Self::Refused,
+            LedTo::Buried => Self::Buried,
+        }
+    }
+}
+
+impl From<LedToRow> for LedTo {
+    fn from(row: LedToRow) -> Self {
+        match row {
+            LedToRow::Effect { resource, part } => Self::Effect { resource, part: part.map(Part) },
+            LedToRow::Nothing { undone } => Self::Nothing { undone },
+            LedToRow::Refused => Self::Refused,
+            LedToRow::Buried => Self::Buried,
+        }
+    }
+}
+
+/// [`PlannedScript`] as it is kept.
+#[derive(Serialize, Deserialize)]
+struct ScriptRow<'a> {
+    made_after: u32,
+    scenarios: Vec<Cow<'a, str>>,
+}
+
+impl From<&PlannedScript> for ScriptRow<'_> {
+    fn from(script: &PlannedScript) -> Self {
+        let scenarios = script.scenarios.iter().map(|scenario| Cow::Borrowed(scenario.name)).collect();
+        Self { made_after: script.made_after, scenarios }
+    }
+}
+
+/// [`Totals`] as they are kept.
+#[derive(Serialize, Deserialize)]
+struct TotalsRow {
+    money: BTreeMap<Currency, MoneyTotalsRow>,
+    reserved: i128,
+    fulfilled: i128,
+    returned: i128,
+    labels: i128,
+    labels_cancelled: i128,
+    notifications: i128,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MoneyTotalsRow {
+    held: i128,
+    captured: i128,
+    refunded: i128,
+    released: i128,
+}
+
+impl From<&Totals> for TotalsRow {
+    fn from(totals: &Totals) -> Self {
+        let Totals { money, reserved, fulfilled, returned, labels, labels_cancelled, notifications } = totals;
+        let money = money.iter().map(|(currency, &MoneyTotals { held, captured, refunded, released })| {
+            (*currency, MoneyTotalsRow { held, captured, refunded, released })
+        });
+        Self {
+            money: money.collect(),
+            reserved: *reserved,
+            fulfilled: *fulfilled,
+            returned: *returned,
+            labels: *labels,
+            labels_cancelled: *labels_cancelled,
+            notifications: *notifications,
+        }
+    }
+}
+
+impl From<TotalsRow> for Totals {
+    fn from(row: TotalsRow) -> Self {
+        let TotalsRow { money, reserved, fulfilled, returned, labels, labels_cancelled, notifications } = row;
+        let money = money.into_iter().map(|(currency, row)| {
+            let MoneyTotalsRow { held, captured, refunded, released } = row;
+            (currency, MoneyTotals { held, captured, refunded, released })
+        });
+        Self {
+            money: money.collect(),
+            reserved,
+            fulfilled,
+            returned,
+            labels,
+            labels_cancelled,
+            notifications,
+        }
+    }
+}
+
+fn parsed<T: FromStr<Err: std::fmt::Display>>(kind: &'static str, text: &str) -> Result<T, StoreError> {
+    text.parse().map_err(|error: T::Err| corrupt(kind, text, &error.to_string()))
+}
+
+/// SQLite's integers are signed.
+fn signed(kind: &'static str, id: &str, number: u64) -> Result<i64, StoreError> {
+    i64::try_from(number).map_err(|error| corrupt(kind, id, &error.to_string()))
+}
+
+fn unsigned(kind: &'static str, id: &str, number: i64) -> Result<u64, StoreError> {
+    u64::try_from(number).map_err(|error| corrupt(kind, id, &error.to_string()))
+}
+
+fn corrupt(kind: &'static str, id: &str, why: &str) -> StoreError {
+    StoreError::Corrupt { kind, id: id.to_owned(), why: why.to_owned() }
+}

@@ -1,0 +1,163 @@
+//! The thread that the file belongs to: it runs the work, one piece after the other, and writes what
+//! changed, all that was waiting in one commit.
+
+use std::{
+    any::Any,
+    collections::{BTreeSet, HashMap},
+    panic::{self, AssertUnwindSafe},
+    sync::Arc,
+};
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+
+use super::rows::{self, RunId};
+use crate::shared::{
+    chaos::Catalogue,
+    store::{
+        StoreError, Work,
+        state::{Change, State, StateTransaction},
+    },
+};
+
+/// The most work that one commit serves.
+const GROUP: usize = 1024;
+
+pub(super) enum Message {
+    Work { run: RunId, work: Work, answer: oneshot::Sender<Done> },
+    Open { name: String, answer: oneshot::Sender<Result<RunId, StoreError>> },
+    Forget { name: String, answer: oneshot::Sender<Result<bool, StoreError>> },
+    Runs { answer: oneshot::Sender<Result<Vec<String>, StoreError>> },
+}
+
+/// What became of a piece of work, or what it panicked with.
+pub(super) type Done = Result<Result<(), StoreError>, Box<dyn Any + Send>>;
+
+pub(super) struct Writer {
+    connection: Connection,
+    catalogue: Arc<Catalogue>,
+    /// The runs that were asked for since the file was opened.
+    runs: HashMap<RunId, State>,
+    /// The work that was run and isn't committed.
+    group: Vec<Ran>,
+}
+
+struct Ran {
+    run: RunId,
+    changes: Vec<Change>,
+    done: Done,
+    answer: oneshot::Sender<Done>,
+}
+
+impl Writer {
+    pub fn new(connection: Connection, catalogue: Arc<Catalogue>) -> Self {
+        Self { connection, catalogue, runs: HashMap::new(), group: Vec::new() }
+    }
+
+    /// Until nobody is left who could send anything.
+    pub fn run(mut self, mut queue: mpsc::UnboundedReceiver<Message>) {
+        let mut waiting = Vec::with_capacity(GROUP);
+        while queue.blocking_recv_many(&mut waiting, GROUP) > 0 {
+            for message in waiting.drain(..) {
+                self.take(message);
+            }
+            self.commit();
+        }
+    }
+
+    /// An answer that nobody waits for any more is dropped.
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Work { run, work, answer } => self.work(run, work, answer),
+            Message::Open { name, answer } => {
+                let _ = answer.send(self.open(&name));
+            }
+            Message::Forget { name, answer } => {
+                // What was asked for before is answered as it was then.
+                self.commit();
+                let _ = answer.send(self.forget(&name));
+            }
+            Message::Runs { answer } => {
+                let _ = answer.send(rows::runs(&self.connection).map_err(|error| unavailable(&error)));
+            }
+        }
+    }
+
+    fn work(&mut self, run: RunId, work: Work, answer: oneshot::Sender<Done>) {
+        let Some(state) = self.runs.get_mut(&run) else {
+            let _ = answer.send(Ok(Err(StoreError::Forgotten)));
+            return;
+        };
+        let mut tx = StateTransaction::new(state);
+        let done = panic::catch_unwind(AssertUnwindSafe(|| work(&mut tx)));
+        let changes = if matches!(done, Ok(Ok(()))) { tx.commit() } else { Vec::new() };
+        self.group.push(Ran { run, changes, done, answer });
+    }
+
+    /// Writes what the group changed, and only then answers it: what one piece of work has read of another's
+    /// is as lasting as its own. Where that fails, none of it has happened.
+    fn commit(&mut self) {
+        let group = std::mem::take(&mut self.group);
+        match self.write(&group) {
+            Ok(()) => group.into_iter().for_each(|ran| {
+                let _ = ran.answer.send(ran.done);
+            }),
+            Err(error) => {
+                tracing::error!(error = %error, work = group.len(), "the ledger can't be written");
+                for Ran { run, changes, answer, .. } in group.into_iter().rev() {
+                    if let Some(state) = self.runs.get_mut(&run) {
+                        state.undo(changes);
+                    }
+                    let _ = answer.send(Ok(Err(error.clone())));
+                }
+            }
+        }
+    }
+
+    fn write(&mut self, group: &[Ran]) -> Result<(), StoreError> {
+        if !group.iter().flat_map(|ran| &ran.changes).any(Change::lasts) {
+            return Ok(());
+        }
+        let tx = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)
+            .map_err(|error| unavailable(&error))?;
+        let mut posted = BTreeSet::new();
+        for Ran { run, changes, .. } in group {
+            let Some(state) = self.runs.get(run) else { continue };
+            for change in changes {
+                rows::write(&tx, *run, state, change)?;
+                if matches!(change, Change::Entry { .. }) {
+                    posted.insert(*run);
+                }
+            }
+        }
+        for run in posted {
+            if let Some(state) = self.runs.get(&run) {
+                rows::write_totals(&tx, run, &state.totals)?;
+            }
+        }
+        tx.commit().map_err(|error| unavailable(&error))
+    }
+
+    fn open(&mut self, name: &str) -> Result<RunId, StoreError> {
+        let run = rows::run(&self.connection, name).map_err(|error| unavailable(&error))?;
+        if !self.runs.contains_key(&run) {
+            let state = rows::read(&self.connection, run, &self.catalogue)?;
+            self.runs.insert(run, state);
+        }
+        Ok(run)
+    }
+
+    fn forget(&mut self, name: &str) -> Result<bool, StoreError> {
+        let forgotten = rows::forget(&mut self.connection, name).map_err(|error| unavailable(&error))?;
+        if let Some(run) = forgotten {
+            self.runs.remove(&run);
+        }
+        Ok(forgotten.is_some())
+    }
+}
+
+pub(super) fn unavailable(error: &rusqlite::Error) -> StoreError {
+    StoreError::Unavailable(error.to_string())
+}

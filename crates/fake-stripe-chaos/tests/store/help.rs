@@ -1,0 +1,233 @@
+//! Stores for one test, everything that can be written into one, and everything that can be read.
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+
+use fake_stripe_chaos::{
+    app,
+    shared::{
+        chaos::{ChaosKey, Decision, PlannedScript, Source, TIMEOUT, TIMEOUT_AFTER_COMMIT},
+        clock::Timestamp,
+        idempotency::{Fingerprint, InFlight, LedTo, Record},
+        ids::{Key, OrderId},
+        journal::Line,
+        ledger::{NewEntry, Posting},
+        money::{Amount, Currency, Money},
+        operation::Operation,
+        orders::{Outcome, Told},
+        resource::Part,
+        store::{MemoryStores, SqliteStores, Store, StoreError, Stores, Transaction},
+    },
+};
+use tempfile::TempDir;
+
+pub const OPERATIONS: [Operation; 2] =
+    [Operation::new("payment.capture"), Operation::new("notification.send")];
+
+/// A folder with a ledger in it, which is gone with this.
+pub struct Folder(TempDir);
+
+impl Folder {
+    pub fn new() -> Self {
+        Self(TempDir::new().unwrap())
+    }
+
+    pub fn ledger(&self) -> PathBuf {
+        self.0.path().join("ledger.db")
+    }
+
+    pub fn stores(&self) -> Arc<dyn Stores> {
+        Arc::new(SqliteStores::open(&self.ledger(), Arc::new(app::catalogue())).unwrap())
+    }
+
+    pub async fn store(&self) -> Arc<dyn Store> {
+        self.stores().open("default").await.unwrap()
+    }
+}
+
+/// Each kind of stores, with what must not be dropped before them.
+pub fn every_kind() -> [(Arc<dyn Stores>, Option<Folder>); 2] {
+    let folder = Folder::new();
+    [(Arc::new(MemoryStores::default()), None), (folder.stores(), Some(folder))]
+}
+
+pub fn line(body: &str) -> Line {
+    Line {
+        at: Timestamp::from_millis(0),
+        operation: OPERATIONS[0],
+        order: None,
+        key: None,
+        correlation: String::new(),
+        decided: None,
+        replayed: false,
+        response: None,
+        duration: Duration::ZERO,
+        body: body.to_owned(),
+    }
+}
+
+/// One write, told by three small numbers: what, where, and which value.
+#[derive(Debug, Clone, Copy)]
+pub struct Write {
+    pub method: usize,
+    pub place: usize,
+    pub value: u32,
+}
+
+pub const METHODS: usize = 13;
+pub const PLACES: usize = 3;
+
+fn order(place: usize) -> OrderId {
+    format!("order-{place}").parse().unwrap()
+}
+
+fn key(place: usize) -> Key {
+    format!("key-{place}").parse().unwrap()
+}
+
+fn posting(value: u32) -> Posting {
+    let at = Timestamp::from_millis(i64::from(value));
+    let currency = Currency::ALL[value as usize % Currency::ALL.len()];
+    let money = Money { amount: Amount::new(u64::from(value)), currency };
+    match value % 11 {
+        0 => Posting::Held { money, until: at },
+        1 => Posting::Captured(money),
+        2 => Posting::Released(money),
+        3 => Posting::Refunded(money),
+        4 => Posting::Reserved { until: at },
+        5 => Posting::Fulfilled,
+        6 => Posting::Returned,
+        7 => Posting::Labelled,
+        8 => Posting::LabelCancelled,
+        9 => Posting::Notified,
+        _ => Posting::Tombstoned,
+    }
+}
+
+fn decision(place: usize, value: u32) -> Option<Decision> {
+    let (key, source) = match value % 4 {
+        0 => return None,
+        1 => (ChaosKey::Order(order(place)), Source::Draw),
+        2 => (ChaosKey::Request("a key".to_owned()), Source::Header),
+        _ => (ChaosKey::Order(order(place)), Source::Plan),
+    };
+    Some(Decision {
+        seed: u64::MAX - u64::from(value),
+        profile: "off@12345678".into(),
+        operation: OPERATIONS[place % 2],
+        key,
+        attempt: value,
+        scenario: TIMEOUT_AFTER_COMMIT,
+        source,
+    })
+}
+
+impl Write {
+    pub fn apply(self, tx: &mut dyn Transaction) -> Result<(), StoreError> {
+        let Self { method, place, value } = self;
+        let at = Timestamp::from_millis(i64::from(value));
+        let fingerprint = Fingerprint::of("/", &value.to_string());
+        let operation = OPERATIONS[place % 2];
+        match method {
+            0 => tx.put(["payment", "label"][value as usize % 2], order(place).as_str(), value.to_string()),
+            1 => {
+                let led_to = match value % 5 {
+                    0 => LedTo::Effect { resource: "id".to_owned(), part: None },
+                    1 => LedTo::Effect { resource: "id".to_owned(), part: Some(Part("part".to_owned())) },
+                    2 => LedTo::Nothing { undone: key(place) },
+                    3 => LedTo::Refused,
+                    _ => LedTo::Buried,
+                };
+                let decision = decision(place, value);
+                tx.set_record(&key(place), Record { at, operation, fingerprint, led_to, decision })
+            }
+            2 => {
+                let flight = (value % 3 > 0).then_some(InFlight { since: at, operation, fingerprint });
+                tx.set_in_flight(&key(place), flight)
+            }
+            3 => tx.set_tombstone(&key(place), u64::from(value)),
+            4 => {
+                let entry = NewEntry {
+                    at,
+                    operation: (value % 2 > 0).then_some(operation),
+                    order: (value % 3 > 0).then(|| order(place)),
+                    key: (value % 5 > 0).then(|| key(place)),
+                    resource: (value % 7 > 0).then(|| "id".to_owned()),
+                    posting: posting(value),
+                };
+                tx.append(entry).map(|_| ())
+            }
+            5 => tx.see_order(&order(place)),
+            6 => {
+                let outcome = Outcome::ALL[value as usize % 2];
+                tx.set_outcome(&order(place), Told { outcome, at })
+            }
+            7 => tx.set_attempts(operation, order(place).as_str(), value),
+            8 => {
+                let script =
+                    PlannedScript { made_after: value, scenarios: vec![TIMEOUT; value as usize % 3] };
+                let plan = OPERATIONS.iter().take(value as usize % 3).map(|it| (*it, script.clone()));
+                tx.set_plan(&order(place), plan.collect())
+            }
+            9 => {
+                let name = ["one", "two", "three"][place % 3];
+                tx.set_setting(name, (value % 3 > 0).then(|| value.to_string()))
+            }
+            10 => tx.note(line(&value.to_string())).map(|_| ()),
+            11 => tx.amend(u64::from(value % 4), line("amended")),
+            _ => tx.forget().map(|_| ()),
+        }
+    }
+}
+
+/// Writes with every method in every place, each value telling the round.
+pub fn write_everything(tx: &mut dyn Transaction, round: u32) -> Result<(), StoreError> {
+    for method in 0..METHODS - 1 {
+        for place in 0..PLACES {
+            for value in 0..12 {
+                Write { method, place, value: 100 * round + value }.apply(tx)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// All that outlives a process, as text.
+pub fn lasting(tx: &dyn Transaction) -> Result<String, StoreError> {
+    let mut entries = Vec::new();
+    tx.each_entry(&mut |entry| entries.push(entry.clone()))?;
+    let mut told = vec![format!("{entries:#?} {:#?} {:?}", tx.totals()?, tx.orders()?)];
+    told.push(format!("{:?}", tx.entries_of(None)?));
+    for name in ["one", "two", "three"] {
+        told.push(format!("{name}: {:?}", tx.setting(name)?));
+    }
+    for place in 0..PLACES {
+        let (order, key) = (order(place), key(place));
+        told.push(format!("{:?} {:?}", tx.get("payment", order.as_str())?, tx.get("label", order.as_str())?));
+        told.push(format!("{:?} {:?}", tx.record(&key)?, tx.tombstone(&key)?));
+        let known = (tx.knows_order(&order)?, tx.outcome(&order)?);
+        told.push(format!("{known:?} {:?}", tx.entries_of(Some(&order))?));
+        for operation in OPERATIONS {
+            let attempts = tx.attempts(operation, order.as_str())?;
+            told.push(format!("{attempts} {:?}", tx.plan(&order, operation)?));
+        }
+    }
+    Ok(told.join("\n"))
+}
+
+/// All that ends with the process, as text.
+pub fn passing(tx: &dyn Transaction) -> Result<String, StoreError> {
+    let (mut lines, mut flights) = (Vec::new(), BTreeMap::new());
+    tx.each_line(&mut |number, line| {
+        lines.push((number, line.clone()));
+        true
+    })?;
+    for place in 0..PLACES {
+        flights.insert(place, tx.in_flight(&key(place))?);
+    }
+    Ok(format!("{lines:?} {flights:?}"))
+}
+
+/// All there is to read, as text.
+pub async fn everything(store: &Arc<dyn Store>) -> String {
+    store.transact(|tx| Ok(format!("{}\n{}", lasting(tx)?, passing(tx)?))).await.unwrap()
+}
