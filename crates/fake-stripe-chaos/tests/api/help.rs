@@ -20,15 +20,17 @@ use fake_stripe_chaos::{
     shared::{
         clock::{Clock, ManualClock, Timestamp},
         ids::RandomIds,
-        store::{MemoryStore, MemoryStores, Store},
+        store::{MemoryStores, SqliteStores, Store, Stores},
     },
 };
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use service_kit::{process::Configuration, serve};
+use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    runtime::Builder,
     task::JoinHandle,
 };
 use tower::ServiceExt;
@@ -43,6 +45,9 @@ pub struct Provider {
     pub openapi: utoipa::openapi::OpenApi,
     pub clock: Arc<ManualClock>,
     pub store: Arc<dyn Store>,
+    stores: Arc<dyn Stores>,
+    /// Where its ledger is, if it is in a file; gone with the last of its clones.
+    folder: Option<Arc<TempDir>>,
     config: Config,
 }
 
@@ -51,8 +56,24 @@ impl Provider {
         Self::with(&[])
     }
 
-    /// With variables that differ from the defaults of tests.
+    /// With variables that differ from the defaults of tests. The ledger is in memory, or, where the
+    /// environment of the tests has `TEST_LEDGER=sqlite`, in a file.
     pub fn with(variables: &[(&str, &str)]) -> Self {
+        if std::env::var("TEST_LEDGER").is_ok_and(|kind| kind == "sqlite") {
+            return Self::in_a_file(variables);
+        }
+        Self::over(Arc::new(MemoryStores::default()), None, variables)
+    }
+
+    /// With its ledger in a file.
+    pub fn in_a_file(variables: &[(&str, &str)]) -> Self {
+        let folder = Arc::new(TempDir::new().unwrap());
+        let stores =
+            SqliteStores::open(&folder.path().join("ledger.db"), Arc::new(app::catalogue())).unwrap();
+        Self::over(Arc::new(stores), Some(folder), variables)
+    }
+
+    fn over(stores: Arc<dyn Stores>, folder: Option<Arc<TempDir>>, variables: &[(&str, &str)]) -> Self {
         let mut environment = HashMap::from([
             ("CHAOS_PROFILE", "off"),
             ("CHAOS_TIMEOUT_DELAY", "0s"),
@@ -62,25 +83,31 @@ impl Provider {
         let config =
             Config::from_lookup(&|name| environment.get(name).map(|value| (*value).to_owned())).unwrap();
         let clock = Arc::new(ManualClock::at(START));
-        Self::over(Arc::new(MemoryStore::default()), clock, config)
+        Self::started(stores, folder, clock, config)
     }
 
     /// The same provider as after a restart, over the same store; its clock goes on by itself.
     pub fn restarted(&self) -> Self {
         let clock = Arc::new(ManualClock::at(self.clock.now()));
-        Self::over(self.store.clone(), clock, self.config.clone())
+        Self::started(self.stores.clone(), self.folder.clone(), clock, self.config.clone())
     }
 
-    fn over(store: Arc<dyn Store>, clock: Arc<ManualClock>, config: Config) -> Self {
+    fn started(
+        stores: Arc<dyn Stores>,
+        folder: Option<Arc<TempDir>>,
+        clock: Arc<ManualClock>,
+        config: Config,
+    ) -> Self {
+        let store = default_run(&*stores);
         let ports = Ports {
             clock: clock.clone(),
             ids: Arc::new(RandomIds),
             store: store.clone(),
-            stores: Arc::new(MemoryStores::default()),
+            stores: stores.clone(),
             seed: SEED,
         };
         let (router, openapi) = app::build(&config, ports);
-        Self { router, openapi, clock, store, config }
+        Self { router, openapi, clock, store, stores, folder, config }
     }
 
     pub fn ask(&self, method: Method, path: &str) -> Ask {
@@ -226,6 +253,12 @@ impl Served {
 
 pub fn address() -> Value {
     json!({"street": "1 Secret Lane", "city": "Springfield", "state": "IL", "zip": "62701", "country": "US"})
+}
+
+/// Waits for it, from inside a runtime or outside.
+fn default_run(stores: &dyn Stores) -> Arc<dyn Store> {
+    let wait = || Builder::new_current_thread().build().unwrap().block_on(stores.open("default"));
+    std::thread::scope(|scope| scope.spawn(wait).join()).unwrap().unwrap()
 }
 
 /// A request that isn't sent yet; awaiting it sends it.

@@ -1,9 +1,16 @@
 //! Any sequence of operations, under any faults: the ledger stays true to itself.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
 
 use proptest::{prelude::*, test_runner::TestCaseResult};
 use serde_json::{Value, json};
+use tokio::{
+    runtime::{Builder, Runtime},
+    task::JoinSet,
+};
 
 use crate::help::{Ask, Provider};
 
@@ -124,15 +131,25 @@ fn ask(provider: &Provider, made: &Made, step: &Step) -> Ask {
     ask.scenario(SCENARIOS.get(step.scenario).copied().unwrap_or("success"))
 }
 
-async fn holds(steps: Vec<Step>) -> TestCaseResult {
-    let provider = Provider::new();
-    let mut made = Made::default();
-    for step in &steps {
-        let answer = ask(&provider, &made, step).await;
+/// Asks for the steps of one caller, one after the other.
+async fn walk(provider: Provider, made: Arc<Mutex<Made>>, steps: Vec<Step>) -> TestCaseResult {
+    for step in steps {
+        let ask = ask(&provider, &made.lock().unwrap(), &step);
+        let answer = ask.await;
         // What broke on its way tells nothing.
-        made.note(&serde_json::from_str(&answer.body).unwrap_or_default());
+        made.lock().unwrap().note(&serde_json::from_str(&answer.body).unwrap_or_default());
         prop_assert!(matches!(answer.status, 200 | 201 | 404 | 409 | 429 | 500 | 504), "{}", answer.body);
     }
+    Ok(())
+}
+
+/// Has the callers ask all at once, and looks what that left behind.
+async fn holds(provider: Provider, callers: Vec<Vec<Step>>) -> TestCaseResult {
+    let (made, mut walks) = (Arc::default(), JoinSet::new());
+    for steps in callers {
+        walks.spawn(walk(provider.clone(), Arc::clone(&made), steps));
+    }
+    walks.join_all().await.into_iter().collect::<TestCaseResult>()?;
     let broken: Vec<_> = provider.broken().await;
     prop_assert!(broken.is_empty(), "{broken:?}");
 
@@ -168,12 +185,40 @@ async fn holds(steps: Vec<Step>) -> TestCaseResult {
     Ok(())
 }
 
+fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
+    proptest::collection::vec(step(), 1..most)
+}
+
+fn runtime() -> Runtime {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// What takes time really does, so that others come between.
+const SLOWLY: [(&str, &str); 2] = [("SHIPPING_LABEL_DURATION", "2ms"), ("CHAOS_TIMEOUT_DELAY", "1ms")];
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_sequence_of_operations_makes_the_ledger_contradict_itself(steps in proptest::collection::vec(step(), 1..40)) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(holds(steps))?;
+    fn no_sequence_of_operations_makes_the_ledger_contradict_itself(steps in steps(40)) {
+        runtime().block_on(holds(Provider::new(), vec![steps]))?;
+    }
+
+    #[test]
+    fn no_interleaving_of_operations_makes_the_ledger_contradict_itself(
+        callers in proptest::collection::vec(steps(12), 2..6)
+    ) {
+        runtime().block_on(holds(Provider::with(&SLOWLY), callers))?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_interleaving_of_operations_makes_a_ledger_in_a_file_contradict_itself(
+        callers in proptest::collection::vec(steps(12), 2..6)
+    ) {
+        runtime().block_on(holds(Provider::in_a_file(&SLOWLY), callers))?;
     }
 }

@@ -16,6 +16,9 @@ use crate::{
     truth::domain::{Expired, Facts, Standing, TruthError, Verdict},
 };
 
+/// How many orders are judged in one transaction.
+const PAGE: usize = 200;
+
 pub struct TruthService {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
@@ -93,27 +96,34 @@ impl TruthService {
     /// When the store fails, or [`TruthError::UnknownOrder`] inside: of an order that nobody ever asked or
     /// told anything for, there is nothing to judge.
     pub async fn verdict(&self, query: VerdictQuery) -> Result<Result<Verdict, TruthError>, StoreError> {
-        let now = self.clock.now();
-        self.store
-            .transact(move |tx| {
-                let mut verdict = Verdict::default();
-                if let Some(order) = query.order_id {
-                    if !tx.knows_order(&order)? {
-                        return Ok(Err(TruthError::UnknownOrder(order.to_string())));
-                    }
-                    verdict.judge(&facts(tx, Some(order), now)?, query.everything_is_over);
-                    return Ok(Ok(verdict));
+        let (now, final_too) = (self.clock.now(), query.everything_is_over);
+        if let Some(order) = query.order_id {
+            return self.store.transact(move |tx| judged(tx, order, now, final_too)).await;
+        }
+        // Page by page: each order is judged in one piece, and no request waits for all of them.
+        let mut orders = self.store.transact(|tx| tx.orders()).await?.into_iter();
+        let mut verdict = Verdict::default();
+        loop {
+            let page: Vec<_> = orders.by_ref().take(PAGE).collect();
+            if page.is_empty() {
+                break;
+            }
+            let judge = move |tx: &mut dyn Transaction| {
+                for order in page {
+                    verdict.judge(&facts(tx, Some(order), now)?, final_too);
                 }
-                for order in tx.orders()? {
-                    verdict.judge(&facts(tx, Some(order), now)?, query.everything_is_over);
-                }
-                verdict.judge(&facts(tx, None, now)?, query.everything_is_over);
-                let mut of_entries = Totals::default();
-                tx.each_entry(&mut |entry| of_entries.post(&entry.entry.posting))?;
-                verdict.judge_totals(&tx.totals()?, &of_entries);
-                Ok(Ok(verdict))
-            })
-            .await
+                Ok(verdict)
+            };
+            verdict = self.store.transact(judge).await?;
+        }
+        let judge = move |tx: &mut dyn Transaction| {
+            verdict.judge(&facts(tx, None, now)?, final_too);
+            let mut of_entries = Totals::default();
+            tx.each_entry(&mut |entry| of_entries.post(&entry.entry.posting))?;
+            verdict.judge_totals(&tx.totals()?, &of_entries);
+            Ok(Ok(verdict))
+        };
+        self.store.transact(judge).await
     }
 
     /// The lines that fit, the newest first, each with its number.
@@ -169,6 +179,21 @@ fn fulfil(tx: &mut dyn Transaction, order: &OrderId, now: Timestamp) -> Result<(
         })?;
     }
     Ok(())
+}
+
+/// The verdict on one order.
+fn judged(
+    tx: &dyn Transaction,
+    order: OrderId,
+    now: Timestamp,
+    final_too: bool,
+) -> Result<Result<Verdict, TruthError>, StoreError> {
+    if !tx.knows_order(&order)? {
+        return Ok(Err(TruthError::UnknownOrder(order.to_string())));
+    }
+    let mut verdict = Verdict::default();
+    verdict.judge(&facts(tx, Some(order), now)?, final_too);
+    Ok(Ok(verdict))
 }
 
 fn facts(tx: &dyn Transaction, order: Option<OrderId>, now: Timestamp) -> Result<Facts, StoreError> {

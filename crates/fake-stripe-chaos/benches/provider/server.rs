@@ -1,0 +1,73 @@
+//! A server's process, as long as it is measured.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    process::{Child, Command, Stdio},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::{Result, bare};
+
+pub struct Server {
+    process: Child,
+    pub address: SocketAddr,
+    /// Where its ledger is; gone with it.
+    _folder: TempDir,
+}
+
+impl Server {
+    pub fn bare() -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.arg(bare::ARGUMENT);
+        Self::start(command, TempDir::new()?)
+    }
+
+    /// The provider in which nothing fails, with more variables.
+    pub fn provider(ledger: &str, variables: &[(&str, &str)]) -> Result<Self> {
+        // Not the folder for temporary files, which may be in memory.
+        let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR"))?;
+        let ledger = ledger.replace("{folder}", &folder.path().display().to_string());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_fake-stripe-chaos"));
+        command
+            .env_clear()
+            .envs([("LISTEN_ADDR", "127.0.0.1:0"), ("CHAOS_PROFILE", "off"), ("LEDGER", &ledger)])
+            .envs(variables.iter().copied());
+        Self::start(command, folder)
+    }
+
+    fn start(mut command: Command, folder: TempDir) -> Result<Self> {
+        let mut process = command.current_dir(folder.path()).stdout(Stdio::piped()).spawn()?;
+        let mut log = BufReader::new(process.stdout.take().ok_or("no output")?);
+        let mut line = String::new();
+        let address = loop {
+            line.clear();
+            if log.read_line(&mut line)? == 0 {
+                return Err("a server ended before it listened".into());
+            }
+            if let Some(address) = serde_json::from_str::<Value>(&line)?["address"].as_str() {
+                break address.parse()?;
+            }
+        };
+        // A pipe that nobody reads would fill up.
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        Ok(Self { process, address, _folder: folder })
+    }
+
+    /// Its resident memory, in bytes; Linux alone tells.
+    pub fn memory(&self) -> Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
+        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
+        Ok(kibibytes * 1024)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

@@ -1,0 +1,133 @@
+//! Requests a second, of each server in turn, again and again, so that whatever else the machine does
+//! befalls all of them.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::{Duration, Instant},
+};
+
+use tokio::task::JoinSet;
+
+use crate::{Result, load::Client, server::Server};
+
+const CLIENTS: usize = 64;
+const ROUNDS: usize = 7;
+const TURN: Duration = Duration::from_secs(2);
+
+/// Orders are numbered through, so that no key comes twice.
+static ORDERS: AtomicU64 = AtomicU64::new(0);
+
+#[derive(Clone, Copy)]
+enum Workload {
+    /// Nothing but `POST /payment/authorize`.
+    Authorize,
+    /// Orders: authorize, reserve, capture, notify.
+    Orders,
+}
+
+pub async fn measure() -> Result<()> {
+    println!("{CLIENTS} connections, {ROUNDS} rounds of {TURN:?} each, median and range of the rounds\n");
+    println!("| workload | server | requests/s | of bare |");
+    println!("|---|---|---|---|");
+    for (name, workload) in [("authorize", Workload::Authorize), ("orders", Workload::Orders)] {
+        let quiet = [("RUST_LOG", "warn")];
+        let sqlite = "sqlite:{folder}/ledger.db";
+        let servers = [
+            ("bare axum handler", Server::bare()?),
+            ("memory", Server::provider("memory", &quiet)?),
+            ("memory, with its log", Server::provider("memory", &[])?),
+            ("SQLite", Server::provider(sqlite, &quiet)?),
+            ("SQLite, with its log", Server::provider(sqlite, &[])?),
+        ];
+        for (_, server) in &servers {
+            turn(server, workload, TURN / 4).await?;
+        }
+        let mut rates = vec![Vec::new(); servers.len()];
+        for _ in 0..ROUNDS {
+            for ((_, server), rates) in servers.iter().zip(&mut rates) {
+                rates.push(turn(server, workload, TURN).await?);
+            }
+        }
+        let bare = rates[0].clone();
+        for ((server, _), rates) in servers.iter().zip(rates) {
+            let mut ratios: Vec<_> = rates.iter().zip(&bare).map(|(rate, bare)| rate / bare).collect();
+            let mut rates = rates;
+            let ((low, rate, high), (least, ratio, most)) = (spread(&mut rates), spread(&mut ratios));
+            println!(
+                "| {name} | {server} | {rate:.0} ({low:.0} to {high:.0}) | {ratio:.2} ({least:.2} to {most:.2}) |"
+            );
+        }
+    }
+    println!();
+    Ok(())
+}
+
+/// The least, the middle and the most.
+fn spread(values: &mut [f64]) -> (f64, f64, f64) {
+    values.sort_by(f64::total_cmp);
+    (values[0], values[values.len() / 2], values[values.len() - 1])
+}
+
+/// Requests a second of one server in one turn.
+async fn turn(server: &Server, workload: Workload, turn: Duration) -> Result<f64> {
+    let mut clients = JoinSet::new();
+    for _ in 0..CLIENTS {
+        let client = Client::connect(server.address).await?;
+        clients.spawn(keep_busy(client, workload, Instant::now() + turn));
+    }
+    let began = Instant::now();
+    let mut requests = 0;
+    while let Some(done) = clients.join_next().await {
+        requests += done??;
+    }
+    #[allow(clippy::cast_precision_loss, reason = "fewer than 2^52")]
+    Ok(requests as f64 / began.elapsed().as_secs_f64())
+}
+
+async fn keep_busy(mut client: Client, workload: Workload, until: Instant) -> Result<u64> {
+    let mut requests = 0;
+    while Instant::now() < until {
+        requests += match workload {
+            Workload::Authorize => {
+                authorize(&mut client, &new_order()).await?;
+                1
+            }
+            Workload::Orders => {
+                order(&mut client).await?;
+                4
+            }
+        };
+    }
+    Ok(requests)
+}
+
+fn new_order() -> String {
+    format!("order-{:08}", ORDERS.fetch_add(1, Ordering::Relaxed))
+}
+
+async fn succeed(client: &mut Client, path: &str, key: String, body: String) -> Result<String> {
+    let (status, body) = client.post(path, &key, None, body).await?;
+    let body = String::from_utf8(body.into())?;
+    if status.is_success() { Ok(body) } else { Err(format!("{path}: {status} {body}").into()) }
+}
+
+async fn authorize(client: &mut Client, order: &str) -> Result<String> {
+    let body = format!(r#"{{"amount":5998,"currency":"usd","orderId":"{order}"}}"#);
+    succeed(client, "/payment/authorize", format!("{order}/authorize"), body).await
+}
+
+async fn order(client: &mut Client) -> Result<()> {
+    let order = new_order();
+    let authorized = authorize(client, &order).await?;
+    let reserve = format!(r#"{{"items":[{{"sku":"SKU-1","quantity":2}}],"orderId":"{order}"}}"#);
+    succeed(client, "/inventory/reserve", format!("{order}/reserve"), reserve).await?;
+    let (_, id) = authorized.split_once(r#""authId":""#).ok_or("no authId")?;
+    let (id, _) = id.split_once('"').ok_or("no authId")?;
+    let capture = format!(r#"{{"authId":"{id}"}}"#);
+    succeed(client, "/payment/capture", format!("{order}/capture"), capture).await?;
+    let notify = format!(
+        r#"{{"type":"email","recipient":"jo@example.com","subject":"Hi","message":"Words","orderId":"{order}"}}"#
+    );
+    succeed(client, "/notification/send", format!("{order}/notify"), notify).await?;
+    Ok(())
+}
