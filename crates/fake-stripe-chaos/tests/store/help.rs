@@ -1,6 +1,11 @@
 //! Stores for one test, everything that can be written into one, and everything that can be read.
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use fake_stripe_chaos::{
     app,
@@ -35,8 +40,17 @@ impl Folder {
         self.0.path().join("ledger.db")
     }
 
+    /// A process that another test is just starting holds for a moment what this one has open, its lock on a
+    /// ledger among it, so a ledger that was closed may still be in use.
     pub fn stores(&self) -> Arc<dyn Stores> {
-        Arc::new(SqliteStores::open(&self.ledger(), Arc::new(app::catalogue())).unwrap())
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            match SqliteStores::open(&self.ledger(), Arc::new(app::catalogue())) {
+                Ok(stores) => return Arc::new(stores),
+                Err(error) => assert!(Instant::now() < deadline, "{error}"),
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     pub async fn store(&self) -> Arc<dyn Store> {
