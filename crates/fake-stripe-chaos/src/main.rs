@@ -10,6 +10,10 @@ use fake_stripe_chaos::{
 };
 use service_kit::{process, process::Configuration, serve};
 
+/// Requests are made of many short-lived boxes, which glibc's allocator spends a third of their time on.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A payment, inventory, shipping and notification provider that misbehaves on purpose and keeps the truth.
 ///
 /// Without a command it serves.

@@ -2,6 +2,7 @@
 //! `cargo bench -p fake-stripe-chaos`; figures and method are in `docs/benchmarks.md`.
 
 mod bare;
+mod grown;
 mod load;
 mod parked;
 mod server;
@@ -18,6 +19,7 @@ fn main() -> Result<()> {
             return bare::serve().await;
         }
         throughput::measure().await?;
+        grown::measure().await?;
         parked::measure().await
     })
 }

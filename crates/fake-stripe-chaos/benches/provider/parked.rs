@@ -7,7 +7,11 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use crate::{Result, load::Client, server::Server};
+use crate::{
+    Result,
+    load::Client,
+    server::{QUIET, Server},
+};
 
 const REQUESTS: usize = 10_000;
 /// Long enough that all are parked at once.
@@ -18,7 +22,7 @@ const BETWEEN_GROUPS: Duration = Duration::from_millis(10);
 
 pub async fn measure() -> Result<()> {
     let delay = format!("{}s", DELAY.as_secs());
-    let server = Server::provider("memory", &[("RUST_LOG", "warn"), ("CHAOS_TIMEOUT_DELAY", &delay)])?;
+    let server = Server::provider("memory", &[QUIET, ("CHAOS_TIMEOUT_DELAY", &delay)])?;
     let empty = server.memory()?;
     let mut connections = Vec::new();
     for _ in 0..REQUESTS {

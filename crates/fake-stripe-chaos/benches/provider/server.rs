@@ -4,6 +4,7 @@ use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
     process::{Child, Command, Stdio},
+    sync::Arc,
 };
 
 use serde_json::Value;
@@ -11,24 +12,31 @@ use tempfile::TempDir;
 
 use crate::{Result, bare};
 
+/// A log that says where the provider listens, and nothing of any request.
+pub const QUIET: (&str, &str) = ("RUST_LOG", "warn,fake_stripe_chaos=info,fake_stripe_chaos::shared=warn");
+
 pub struct Server {
     process: Child,
     pub address: SocketAddr,
-    /// Where its ledger is; gone with it.
-    _folder: TempDir,
+    /// Where its ledger is; gone with the last who has it.
+    pub folder: Arc<TempDir>,
 }
 
 impl Server {
     pub fn bare() -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg(bare::ARGUMENT);
-        Self::start(command, TempDir::new()?)
+        Self::start(command, Arc::new(TempDir::new()?))
     }
 
     /// The provider in which nothing fails, with more variables.
     pub fn provider(ledger: &str, variables: &[(&str, &str)]) -> Result<Self> {
         // Not the folder for temporary files, which may be in memory.
-        let folder = TempDir::new_in(env!("CARGO_TARGET_TMPDIR"))?;
+        let folder = Arc::new(TempDir::new_in(env!("CARGO_TARGET_TMPDIR"))?);
+        Self::provider_in(folder, ledger, variables)
+    }
+
+    pub fn provider_in(folder: Arc<TempDir>, ledger: &str, variables: &[(&str, &str)]) -> Result<Self> {
         let ledger = ledger.replace("{folder}", &folder.path().display().to_string());
         let mut command = Command::new(env!("CARGO_BIN_EXE_fake-stripe-chaos"));
         command
@@ -38,7 +46,7 @@ impl Server {
         Self::start(command, folder)
     }
 
-    fn start(mut command: Command, folder: TempDir) -> Result<Self> {
+    fn start(mut command: Command, folder: Arc<TempDir>) -> Result<Self> {
         let mut process = command.current_dir(folder.path()).stdout(Stdio::piped()).spawn()?;
         let mut log = BufReader::new(process.stdout.take().ok_or("no output")?);
         let mut line = String::new();
@@ -53,7 +61,7 @@ impl Server {
         };
         // A pipe that nobody reads would fill up.
         std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        Ok(Self { process, address, _folder: folder })
+        Ok(Self { process, address, folder })
     }
 
     /// Its resident memory, in bytes; Linux alone tells.

@@ -8,7 +8,11 @@ use std::{
 
 use tokio::task::JoinSet;
 
-use crate::{Result, load::Client, server::Server};
+use crate::{
+    Result,
+    load::Client,
+    server::{QUIET, Server},
+};
 
 const CLIENTS: usize = 64;
 const ROUNDS: usize = 7;
@@ -30,13 +34,12 @@ pub async fn measure() -> Result<()> {
     println!("| workload | server | requests/s | of bare |");
     println!("|---|---|---|---|");
     for (name, workload) in [("authorize", Workload::Authorize), ("orders", Workload::Orders)] {
-        let quiet = [("RUST_LOG", "warn")];
         let sqlite = "sqlite:{folder}/ledger.db";
         let servers = [
             ("bare axum handler", Server::bare()?),
-            ("memory", Server::provider("memory", &quiet)?),
+            ("memory", Server::provider("memory", &[QUIET])?),
             ("memory, with its log", Server::provider("memory", &[])?),
-            ("SQLite", Server::provider(sqlite, &quiet)?),
+            ("SQLite", Server::provider(sqlite, &[QUIET])?),
             ("SQLite, with its log", Server::provider(sqlite, &[])?),
         ];
         for (_, server) in &servers {
@@ -116,7 +119,8 @@ async fn authorize(client: &mut Client, order: &str) -> Result<String> {
     succeed(client, "/payment/authorize", format!("{order}/authorize"), body).await
 }
 
-async fn order(client: &mut Client) -> Result<()> {
+/// One order, in four requests.
+pub async fn order(client: &mut Client) -> Result<()> {
     let order = new_order();
     let authorized = authorize(client, &order).await?;
     let reserve = format!(r#"{{"items":[{{"sku":"SKU-1","quantity":2}}],"orderId":"{order}"}}"#);
