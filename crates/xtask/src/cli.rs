@@ -28,7 +28,7 @@ enum Command {
     Down,
     /// Tells of each process whether it runs and is ready; exit code 1 unless all are
     Status,
-    /// Starts everything, ships three orders, and ends with the provider's verdict on them
+    /// Starts everything, shows every scenario of an order, and ends with the provider's verdict on them
     Demo {
         /// Any free ports instead of the usual ones
         #[arg(long)]
@@ -84,7 +84,7 @@ pub async fn run(cli: Cli) -> ExitCode {
 async fn act(command: Command, console: &Console) -> Result<ExitCode, Error> {
     match command {
         Command::Up(Up { chaos, seed, fast, detach, free_ports }) => {
-            let wishes = Wishes { chaos, seed, fast, free_ports };
+            let wishes = Wishes { chaos, seed, fast, free_ports, environment: Vec::new() };
             up::up(console, &mut Interrupts::listen()?, &wishes, detach).await?;
         }
         Command::Down => up::down(console).await?,

@@ -14,7 +14,7 @@ use crate::{
     ports::{self, Taken},
     process::{End, Identity},
     record::{self, Record},
-    services::{self, Options, Ports, TEMPORAL, Temporal},
+    services::{self, Options, Ports, Service, TEMPORAL, Temporal},
     stack::{self, Event, GRACE, Probe, Stack},
     temporal_cli::{Surroundings, TemporalCli, Unavailable},
     workspace::Workspace,
@@ -69,6 +69,8 @@ pub struct Wishes {
     pub seed: Option<u64>,
     pub fast: bool,
     pub free_ports: bool,
+    /// Variables of services beside those that the stack itself sets.
+    pub environment: Vec<(&'static Service, &'static str, String)>,
 }
 
 /// Starts a stack, and shows its logs until an interrupt or the end of one of its services.
@@ -123,6 +125,7 @@ pub async fn raise(console: &Console, wishes: &Wishes) -> Result<Stack, Error> {
         chaos: wishes.chaos.clone(),
         seed: wishes.seed,
         fast: wishes.fast,
+        environment: wishes.environment.clone(),
         ..Options::new(folder, ports, Temporal::DevServer(cli))
     })?;
     console.say("Building the services");

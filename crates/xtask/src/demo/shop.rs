@@ -1,0 +1,215 @@
+//! The side of the customer, over HTTP: places an order, says what is to be said to it, follows it to its end,
+//! and tells the provider how it ended.
+
+use std::time::{Duration, Instant};
+
+use reqwest::StatusCode;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+
+use super::{
+    Error,
+    scenario::{Said, Scenario},
+    verdict::Verdict,
+};
+use crate::{
+    console::Gauge,
+    http::{Answer, Http},
+};
+
+const ANSWER_LIMIT: Duration = Duration::from_secs(15);
+/// For an order whose undos have to be tried again, on a busy machine.
+const ORDER_LIMIT: Duration = Duration::from_mins(3);
+const LOOK: Duration = Duration::from_millis(200);
+
+#[derive(Debug, Clone)]
+pub struct Shop {
+    pub http: Http,
+    pub api: String,
+    pub provider: String,
+}
+
+/// An order that has ended, as the API tells it.
+#[derive(Debug)]
+pub struct Ended {
+    pub id: String,
+    pub scenario: &'static Scenario,
+    pub end: State,
+}
+
+/// An order's state: what we show of it, or look at.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct State {
+    pub success: bool,
+    pub status: String,
+    progress: u64,
+    current_step: String,
+    error: Option<Failure>,
+    compensations: Vec<Undo>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Failure {
+    code: String,
+    message: String,
+}
+
+#[derive(Debug, Deserialize)]
+struct Undo {
+    name: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Placed {
+    workflow_id: String,
+}
+
+impl Shop {
+    /// Takes an order through a scenario, to its end and to the provider's knowing of it.
+    pub async fn play(
+        &self,
+        id: String,
+        scenario: &'static Scenario,
+        mut gauge: Gauge,
+    ) -> Result<Ended, Error> {
+        if let Some(plan) = scenario.plan() {
+            let url = format!("{}/chaos/plans/{id}", self.provider);
+            let planned = self.http.put(&url, &plan, ANSWER_LIMIT).await?;
+            expect::<Value>(StatusCode::OK, &format!("plan for {id}"), planned)?;
+        }
+        let order = self.place(&id, scenario.requires_approval).await?;
+        let end = self.follow(&id, &order, scenario.said, &mut gauge).await?;
+        self.tell_outcome(&id, &end).await?;
+        let ended = Ended { id, scenario, end };
+        gauge.done(ended.broken_promise().is_none(), &ended.in_words());
+        Ok(ended)
+    }
+
+    /// The order's place in the API.
+    async fn place(&self, id: &str, requires_approval: bool) -> Result<String, Error> {
+        let url = format!("{}/api/v1/order", self.api);
+        let placed = self.http.post(&url, &order(id, requires_approval), ANSWER_LIMIT).await?;
+        let Placed { workflow_id } = expect(StatusCode::CREATED, &format!("order {id}"), placed)?;
+        Ok(format!("{url}/{workflow_id}"))
+    }
+
+    async fn follow(
+        &self,
+        id: &str,
+        order: &str,
+        mut said: Option<Said>,
+        gauge: &mut Gauge,
+    ) -> Result<State, Error> {
+        let begun = Instant::now();
+        while begun.elapsed() < ORDER_LIMIT {
+            // A status that can't be had now may be had next time.
+            if let Ok(state) = self.state(order).await {
+                if state.has_ended() {
+                    let result = self.http.get(&format!("{order}/result"), ANSWER_LIMIT).await?;
+                    return expect(StatusCode::OK, &format!("result of {id}"), result);
+                }
+                gauge.set(state.progress, &state.in_words());
+                if let Some(Said { what, reason, .. }) =
+                    said.take_if(|said| said.at_step == state.current_step)
+                {
+                    let reason = json!({ "reason": reason });
+                    let told = self.http.post(&format!("{order}/{what}"), &reason, ANSWER_LIMIT).await?;
+                    expect::<Value>(StatusCode::OK, &format!("{what} {id}"), told)?;
+                }
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Err(Error::NotEnded { order: id.to_owned(), limit: ORDER_LIMIT })
+    }
+
+    async fn state(&self, order: &str) -> Result<State, Error> {
+        let answer = self.http.get(&format!("{order}/status"), ANSWER_LIMIT).await?;
+        expect(StatusCode::OK, "status", answer)
+    }
+
+    /// Only who watches from outside tells the outcome: the order itself is what is judged.
+    async fn tell_outcome(&self, id: &str, end: &State) -> Result<(), Error> {
+        let outcome = json!({ "outcome": if end.success { "shipped" } else { "not_shipped" } });
+        let url = format!("{}/ledger/orders/{id}/outcome", self.provider);
+        let answer = self.http.put(&url, &outcome, ANSWER_LIMIT).await?;
+        expect::<Value>(StatusCode::OK, &format!("outcome of {id}"), answer).map(drop)
+    }
+
+    pub async fn verdict(&self) -> Result<Verdict, Error> {
+        let url = format!("{}/verdict?final=true", self.provider);
+        expect(StatusCode::OK, "verdict", self.http.get(&url, ANSWER_LIMIT).await?)
+    }
+}
+
+/// Two books for 59.98.
+fn order(id: &str, requires_approval: bool) -> Value {
+    json!({
+        "orderId": id,
+        "customerId": "demo-customer",
+        "customerEmail": "customer@example.com",
+        "items": [{ "sku": "book", "quantity": 2, "price": 29.99 }],
+        "totalAmount": 59.98,
+        "shippingAddress": {
+            "street": "1 Main Street", "city": "Springfield", "state": "IL", "zip": "62701", "country": "US"
+        },
+        "requiresApproval": requires_approval,
+    })
+}
+
+fn expect<T: DeserializeOwned>(status: StatusCode, question: &str, answer: Answer) -> Result<T, Error> {
+    let question = question.to_owned();
+    if answer.status != status {
+        return Err(Error::Unexpected { question, status: answer.status, body: answer.body });
+    }
+    serde_json::from_value(answer.body).map_err(|source| Error::Unreadable { question, source })
+}
+
+impl Ended {
+    /// What isn't as its scenario promises.
+    pub fn broken_promise(&self) -> Option<String> {
+        self.scenario.broken_promise(&self.end)
+    }
+
+    fn in_words(&self) -> String {
+        let undone: Vec<_> = self.end.undone().collect();
+        let undone = if undone.is_empty() { String::new() } else { format!(" [{}]", undone.join(", ")) };
+        format!("{}{undone}", self.end.in_words())
+    }
+}
+
+impl State {
+    /// Why it didn't ship, by the API's code.
+    pub fn code(&self) -> Option<&str> {
+        self.error.as_ref().map(|error| error.code.as_str())
+    }
+
+    /// In the order of undoing.
+    pub fn undone(&self) -> impl Iterator<Item = &str> {
+        self.compensations.iter().map(|undo| undo.name.as_str())
+    }
+
+    fn has_ended(&self) -> bool {
+        ["shipped", "rejected", "cancelled", "failed"].contains(&self.status.as_str())
+    }
+
+    pub fn in_words(&self) -> String {
+        match &self.error {
+            Some(Failure { code, message }) => format!("{}: {code}: {message}", self.status),
+            None if self.current_step == "completed" => self.status.clone(),
+            None => format!("{}: {}", self.status, self.current_step.replace('_', " ")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prices_are_written_as_a_person_would() {
+        let text = order("a", false).to_string();
+        assert!(text.contains(r#""price":29.99"#) && text.contains(r#""totalAmount":59.98"#), "{text}");
+    }
+}
