@@ -30,7 +30,7 @@ use temporalio_sdk::{
     },
 };
 use utoipa::OpenApi;
-use workflows::order_fulfillment::OrderFulfillment;
+use workflows::{order_fulfillment::OrderFulfillment, payment::PaymentWorkflow};
 
 use crate::{
     activities::{Inventory, Notification, Payment, Shared, Shipping},
@@ -46,7 +46,7 @@ const POLLERS: usize = 10;
 #[derive(OpenApi)]
 #[openapi(info(
     title = "temporal-worker",
-    description = "Health and metrics of the worker that runs the order workflows."
+    description = "Health and metrics of the worker that runs the workflows."
 ))]
 struct About;
 
@@ -111,6 +111,7 @@ fn options(config: &Config, shared: &Shared) -> Result<WorkerOptions, Box<dyn Er
         .build();
     Ok(WorkerOptions::new(config.task_queue.clone())
         .register_workflow::<OrderFulfillment>()?
+        .register_workflow::<PaymentWorkflow>()?
         .register_activities(Payment(shared.clone()))
         .register_activities(Inventory(shared.clone()))
         .register_activities(Shipping(shared.clone()))

@@ -9,5 +9,6 @@ mod histories;
 mod mutant;
 mod outages;
 mod signals;
+#[path = "../support/mod.rs"]
 mod support;
 mod volume;
