@@ -231,8 +231,8 @@ async fn one_correlation_id_joins_every_process_and_no_log_names_the_card() {
     assert_eq!(world.journal("1", "payment.charge").await[0]["correlationId"], ID);
     let described = world.temporal(&["workflow", "describe", "-w", &flow.id, "-o", "json"]).await;
     let described: serde_json::Value = serde_json::from_str(&described).unwrap();
-    let memo = &described["workflowExecutionInfo"]["memo"];
-    assert!(memo.to_string().contains("correlationId"), "{described}");
+    let memo = &described["workflowExecutionInfo"]["memo"]["fields"]["correlationId"];
+    assert_eq!(memo, ID, "{described}");
     world.stop().await;
 }
 
