@@ -41,6 +41,11 @@ const COMPENSATION_RETRY_MAXIMUM: Variable = Variable {
     default: Some("10m"),
     meaning: "The longest wait between two rounds of compensation.",
 };
+const PAYMENT_CANCEL_WINDOW: Variable = Variable {
+    name: "PAYMENT_CANCEL_WINDOW",
+    default: Some("60s"),
+    meaning: "How long a payment that succeeded can still be cancelled.",
+};
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -48,8 +53,10 @@ pub struct Config {
     pub temporal: Settings,
     pub listen_addr: SocketAddr,
     pub task_queue: String,
-    /// Written into the input of each order that is started.
+    /// Written into the input of each workflow that is started.
     pub timing: Timing,
+    /// Written into the input of each payment that is started.
+    pub payment_cancel_window: Duration,
 }
 
 impl Configuration for Config {
@@ -62,6 +69,7 @@ impl Configuration for Config {
             ACTIVITY_RETRY_MAXIMUM,
             COMPENSATION_RETRY_INITIAL,
             COMPENSATION_RETRY_MAXIMUM,
+            PAYMENT_CANCEL_WINDOW,
         ];
         [&own, temporal_connection::VARIABLES, config::COMMON].concat()
     }
@@ -77,6 +85,7 @@ impl Configuration for Config {
         let retry_maximum_ms = reader.read(&ACTIVITY_RETRY_MAXIMUM, millis);
         let compensation_initial_ms = reader.read(&COMPENSATION_RETRY_INITIAL, millis);
         let compensation_maximum_ms = reader.read(&COMPENSATION_RETRY_MAXIMUM, millis);
+        let payment_cancel_window_ms = reader.read(&PAYMENT_CANCEL_WINDOW, millis);
         let config = (|| {
             Some(Self {
                 common: common?,
@@ -90,6 +99,7 @@ impl Configuration for Config {
                     compensation_initial_ms: compensation_initial_ms?,
                     compensation_maximum_ms: compensation_maximum_ms?,
                 },
+                payment_cancel_window: Duration::from_millis(payment_cancel_window_ms?),
             })
         })();
         reader.finish(config)

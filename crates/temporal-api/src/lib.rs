@@ -1,28 +1,38 @@
-//! REST over Temporal: starts orders, and shows and steers them while they run.
+//! REST over Temporal: starts orders, payments and user contexts, and shows and steers them while they run.
 
 mod config;
+mod fields;
 mod gateway;
 mod order;
+mod payment;
 #[cfg(test)]
 mod tests;
+mod user_context;
+mod workflow;
 
 use std::{error::Error, sync::Arc};
 
 use axum::Router;
 pub use config::Config;
 use futures::FutureExt;
-use gateway::temporal::TemporalGateway;
+use gateway::{HistoryGateway, temporal::TemporalGateway};
+use order::Orders;
+use payment::Payments;
 use service_kit::{config::Common, health::Dependency, serve, service::Service};
+use user_context::UserContexts;
 use utoipa::{OpenApi, openapi};
 
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "temporal-api",
-        description = "Starts orders as Temporal workflows, follows them and steers them. An order either ships, \
-                       or leaves no money held, no stock reserved and no label open."
+        description = "Starts orders, payments and user contexts as Temporal workflows, follows them and steers \
+                       them. An order either ships, or leaves no money held, no stock reserved and no label open."
     ),
-    tags((name = "orders", description = "One order, one workflow `order-fulfillment-{orderId}`."))
+    tags(
+        (name = "orders", description = "One order, one workflow `order-fulfillment-{orderId}`."),
+        (name = "workflows", description = "Payments and user contexts; and any workflow, by its id."),
+    )
 )]
 struct About;
 
@@ -35,21 +45,47 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
     let listener = serve::bind(config.listen_addr).await?;
     let gateway = Arc::new(TemporalGateway::new(config.task_queue.clone()));
     let connecting = tokio::spawn(gateway.clone().connect(config.temporal.clone()));
-    let orders = order::Orders::new(gateway.clone(), config.timing);
-    let (app, _) = router(orders, gateway.dependency(), &config.common);
+    let services = Services {
+        orders: Orders::new(gateway.clone(), config.timing),
+        payments: Payments::new(gateway.clone(), config.timing, config.payment_cancel_window),
+        user_contexts: UserContexts::new(gateway.clone(), config.timing),
+        history: gateway.clone(),
+    };
+    let (app, _) = router(services, gateway.dependency(), &config.common);
     tracing::info!(address = %config.listen_addr, task_queue = config.task_queue, "listening");
     let result = serve::run(listener, app, stop, config.common.shutdown_grace).await;
     connecting.abort();
     Ok(result?)
 }
 
+/// What the endpoints work with.
+struct Services {
+    orders: Orders,
+    payments: Payments,
+    user_contexts: UserContexts,
+    history: Arc<dyn HistoryGateway>,
+}
+
 /// The one door to the service, for `run` and for tests.
-fn router(orders: order::Orders, temporal: Dependency, common: &Common) -> (Router, openapi::OpenApi) {
-    let (routes, long_routes) = order::module(orders);
+fn router(services: Services, temporal: Dependency, common: &Common) -> (Router, openapi::OpenApi) {
+    let Services { orders, payments, user_contexts, history } = services;
+    let workflows = workflow::Workflows {
+        orders: orders.clone(),
+        payments: payments.clone(),
+        user_contexts: user_contexts.clone(),
+        history,
+    };
+    let (order_routes, long_order_routes) = order::module(orders);
+    let (workflow_routes, long_workflow_routes) = workflow::module(workflows);
     Service::new("temporal-api", env!("CARGO_PKG_VERSION"), About::openapi())
         .codes(order::OrderCode::ALL)
+        .codes(workflow::WorkflowCode::ALL)
         .depends_on(temporal)
-        .routes(routes)
-        .long_routes(long_routes)
+        .routes(order_routes)
+        .routes(payment::module(payments))
+        .routes(user_context::module(user_contexts))
+        .routes(workflow_routes)
+        .long_routes(long_order_routes)
+        .long_routes(long_workflow_routes)
         .build(common)
 }

@@ -13,7 +13,7 @@ use workflows::activities::{
     CallContext, Found, Undo,
     inventory::{Reserve, StockLine},
     notification::Notify,
-    payment::{Authorize, Authorized, Capture},
+    payment::{Authorize, Authorized, Capture, Charge},
     refusal::LEDGER_MISMATCH,
     shipping::{Address, CreateLabel},
 };
@@ -102,6 +102,33 @@ async fn a_payment_captured_before_counts_when_it_is_this_orders_to_the_cent() {
     provider.capture(&capture("1", "again", &payment.auth_id, 5998)).await.unwrap();
     let error = provider.capture(&capture("1", "wrong", &payment.auth_id, 5997)).await.unwrap_err();
     assert_eq!((error.code.as_str(), error.retryable), (LEDGER_MISMATCH, false));
+}
+
+fn charge(order: &str) -> Charge {
+    Charge {
+        call: call(order, "charge"),
+        amount: 5998,
+        currency: "usd".to_owned(),
+        source: "tok_visa".to_owned(),
+        description: None,
+    }
+}
+
+#[tokio::test]
+async fn a_charge_happens_once_and_is_refunded_by_its_key() {
+    let provider = provider().await;
+    let charged = provider.charge(&charge("1")).await.unwrap();
+    assert!(charged.id.starts_with("ch_") && charged.auth_id.starts_with("auth_"), "{charged:?}");
+    assert_eq!(provider.charge(&charge("1")).await.unwrap(), charged, "the same key gets the same charge");
+    assert_eq!(provider.refund(&undo("1", "charge")).await.unwrap(), Found::Undone);
+}
+
+#[tokio::test]
+async fn a_charge_that_was_undone_before_it_happened_never_happens() {
+    let provider = provider().await;
+    assert_eq!(provider.refund(&undo("1", "charge")).await.unwrap(), Found::NothingToUndo);
+    let error = provider.charge(&charge("1")).await.unwrap_err();
+    assert_eq!((error.code.as_str(), error.retryable), ("undone_before_execution", false));
 }
 
 #[tokio::test]

@@ -16,6 +16,8 @@ pub const AMOUNT_MEMO: &str = "amount";
 pub const ERROR_MEMO: &str = "error";
 
 const ORDER_PREFIX: &str = "order-fulfillment-";
+const PAYMENT_PREFIX: &str = "payment-";
+const USER_CONTEXT_PREFIX: &str = "user-context-";
 
 /// The workflow id of an order: one order, one workflow at a time.
 #[must_use]
@@ -23,8 +25,20 @@ pub fn order_workflow_id(order_id: &str) -> String {
     format!("{ORDER_PREFIX}{order_id}")
 }
 
-/// One call an order makes to its provider. Its name is part of the idempotency key, so it is never
-/// changed once released.
+/// The workflow id of a payment: one reference (an order's id, say), one payment at a time.
+#[must_use]
+pub fn payment_workflow_id(reference: &str) -> String {
+    format!("{PAYMENT_PREFIX}{reference}")
+}
+
+/// The workflow id of a user's context.
+#[must_use]
+pub fn user_context_workflow_id(user: &str) -> String {
+    format!("{USER_CONTEXT_PREFIX}{user}")
+}
+
+/// One call a workflow makes to the world. Its name is its activity's id and part of the idempotency
+/// key, so it is never changed once released.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Call {
     AuthorizePayment,
@@ -36,6 +50,11 @@ pub enum Call {
     RefundPayment,
     ReleaseInventory,
     CancelShippingLabel,
+    /// Authorizes and captures in one.
+    ChargePayment,
+    GetLocation,
+    GetWeather,
+    GetCatFact,
 }
 
 impl Call {
@@ -51,6 +70,10 @@ impl Call {
             Self::RefundPayment => "refund_payment",
             Self::ReleaseInventory => "release_inventory",
             Self::CancelShippingLabel => "cancel_shipping_label",
+            Self::ChargePayment => "charge_payment",
+            Self::GetLocation => "get_location",
+            Self::GetWeather => "get_weather",
+            Self::GetCatFact => "get_cat_fact",
         }
     }
 }

@@ -2,9 +2,14 @@
 //! definitions, public names, policies. No I/O, clock, randomness or environment here.
 
 pub mod activities;
+pub mod failure;
 pub mod ids;
+mod interruption;
 pub mod order_fulfillment;
+pub mod payment;
 pub mod policies;
+pub mod saga;
 pub mod search_attributes;
 pub mod signal;
 pub mod time;
+pub mod user_context;

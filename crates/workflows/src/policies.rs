@@ -34,9 +34,14 @@ impl Policy {
     #[must_use]
     pub const fn of(call: Call) -> Self {
         match call {
-            Call::AuthorizePayment | Call::CapturePayment | Call::ReleasePayment | Call::RefundPayment => {
-                policy(30, 10, 3)
-            }
+            Call::AuthorizePayment
+            | Call::CapturePayment
+            | Call::ChargePayment
+            | Call::ReleasePayment
+            | Call::RefundPayment
+            | Call::GetLocation
+            | Call::GetWeather
+            | Call::GetCatFact => policy(30, 10, 3),
             Call::ReserveInventory | Call::ReleaseInventory | Call::CancelShippingLabel => policy(30, 10, 2),
             Call::CreateShippingLabel => {
                 Policy { heartbeat: Some(Duration::from_secs(5)), ..policy(60, 45, 5) }
@@ -46,8 +51,8 @@ impl Policy {
     }
 }
 
-/// The waits of an order, part of its input so that tests can shorten them and a running order keeps
-/// the ones that it started with. Milliseconds.
+/// The waits of a workflow, part of its input so that tests can shorten them and a running one keeps
+/// those that it started with. Milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Timing {
@@ -83,7 +88,7 @@ impl Timing {
     }
 }
 
-/// A call's options in the workflow. The token decides what interrupts it: the order's scope for a
+/// A call's options in the workflow. The token decides what interrupts it: the workflow's scope for a
 /// step, a detached one for an undo.
 #[must_use]
 pub fn options(call: Call, timing: &Timing, token: WorkflowCancellationToken) -> ActivityOptions {
@@ -121,6 +126,8 @@ mod tests {
             Call::ReserveInventory,
             Call::CreateShippingLabel,
             Call::SendNotification,
+            Call::ChargePayment,
+            Call::GetLocation,
         ] {
             let policy = Policy::of(call);
             assert!(policy.http_timeout < policy.start_to_close, "{call:?}");

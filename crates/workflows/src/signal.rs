@@ -48,7 +48,7 @@ impl<T: DeserializeOwned> TemporalDeserializable for Signal<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::order_fulfillment::messages::Reason;
+    use crate::saga::Reason;
 
     fn read(payloads: &[&str]) -> Signal<Reason> {
         let payload = |data: &&str| Payload { data: data.as_bytes().to_vec(), ..Default::default() };

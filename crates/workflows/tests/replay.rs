@@ -15,9 +15,11 @@ use temporalio_sdk::{
         WorkflowReplayError, WorkflowReplayFailure, WorkflowReplayer, WorkflowReplayerOptions,
     },
 };
-use workflows::order_fulfillment::OrderFulfillment;
+use workflows::{
+    order_fulfillment::OrderFulfillment, payment::PaymentWorkflow, user_context::UserContextWorkflow,
+};
 
-/// The ends an order can have, each with a history of its own.
+/// The ends that orders, payments and user contexts can have, each with a history of its own.
 const ENDS: &[&str] = &[
     "shipped",
     "shipped-after-approval",
@@ -35,6 +37,18 @@ const ENDS: &[&str] = &[
     "payment-expired",
     "ledger-mismatch",
     "internal",
+    "payment-succeeded",
+    "payment-declined",
+    "payment-unavailable",
+    "payment-cancelled",
+    "payment-cancelled-by-temporal",
+    "payment-refund-retried",
+    "payment-refund-resolved",
+    "user-context-parallel",
+    "user-context-sequential",
+    "user-context-partial",
+    "user-context-unavailable",
+    "user-context-cancelled",
 ];
 
 fn folder() -> PathBuf {
@@ -48,7 +62,14 @@ fn history(path: &PathBuf) -> WorkflowHistory {
 
 #[tokio::test]
 async fn every_recorded_history_replays() {
-    let options = WorkflowReplayerOptions::new().register_workflow::<OrderFulfillment>().unwrap().build();
+    let options = WorkflowReplayerOptions::new()
+        .register_workflow::<OrderFulfillment>()
+        .unwrap()
+        .register_workflow::<PaymentWorkflow>()
+        .unwrap()
+        .register_workflow::<UserContextWorkflow>()
+        .unwrap()
+        .build();
     let replayer = WorkflowReplayer::new(options).unwrap();
     let mut paths: Vec<PathBuf> =
         fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -62,7 +62,9 @@ impl Selection {
         let colour = if io::stdout().is_terminal() { "always" } else { "never" };
         let (targets, filters) = match self {
             Self::Named(filters) => (vec![], filters.clone()),
-            Self::Recording => (vec!["--test", "orders"], vec!["can_be_recorded".to_owned()]),
+            Self::Recording => {
+                (vec!["--test", "orders", "--test", "workflows"], vec!["can_be_recorded".to_owned()])
+            }
         };
         let before = targets.into_iter().chain(["--color", colour, "--", "--color", colour]);
         before.map(str::to_owned).chain(filters).collect()

@@ -17,7 +17,10 @@ use codes::{CodeList, code_lists};
 use fake_stripe_chaos::app;
 use service_kit::process::Configuration;
 use tables::assert_tables;
-use workflows::{activities::refusal::Refusal, order_fulfillment::progress::FailureCode};
+use workflows::{
+    activities::refusal::Refusal, order_fulfillment::progress::FailureCode,
+    payment::progress::PaymentFailure, user_context::progress::UserContextFailure,
+};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
@@ -66,26 +69,32 @@ fn the_documented_error_codes_are_those_that_the_services_declare() {
     assert_tables("docs/errors.md", &document("docs/errors.md"), codes::HEADER, &expected);
 }
 
-const FAILURES: &str = "| code | outcome of the business | when |";
-
 /// The last column is for people; the others are the code's.
-#[test]
-fn the_documented_failures_of_an_order_are_those_of_the_workflow() {
+fn assert_failures(of: &str, codes: &[(&str, bool)]) {
+    let header = format!("| {of} | outcome of the business | when |");
     let text = document("docs/errors.md");
-    let found = tables::tables(&text, FAILURES);
-    let [(_, table)] = found.as_slice() else { panic!("docs/errors.md has to have one table {FAILURES}") };
+    let found = tables::tables(&text, &header);
+    let [(_, table)] = found.as_slice() else { panic!("docs/errors.md has to have one table {header}") };
     let documented: Vec<_> = table
         .lines()
         .skip(2)
         .map(|row| row.trim_matches('|').split('|').map(str::trim).collect::<Vec<_>>())
         .collect();
-    let expected: Vec<_> = FailureCode::ALL
-        .into_iter()
-        .map(|code| (format!("`{}`", code.name()), yes(code.is_benign())))
-        .collect();
+    let expected: Vec<_> =
+        codes.iter().map(|(code, is_benign)| (format!("`{code}`"), yes(*is_benign))).collect();
     let listed: Vec<_> = documented.iter().map(|row| (row[0].to_owned(), row[1])).collect();
     assert_eq!(listed, expected);
-    assert!(documented.iter().all(|row| !row[2].is_empty()), "{FAILURES}: each needs its `when`");
+    assert!(documented.iter().all(|row| !row[2].is_empty()), "{header}: each needs its `when`");
+}
+
+#[test]
+fn the_documented_failures_are_those_of_the_workflows() {
+    assert_failures("code", &FailureCode::ALL.map(|code| (code.name(), code.is_benign())));
+    assert_failures("a payment's code", &PaymentFailure::ALL.map(|code| (code.name(), code.is_benign())));
+    assert_failures(
+        "a user context's code",
+        &UserContextFailure::ALL.map(|code| (code.name(), code.is_benign())),
+    );
 }
 
 /// Every code that the provider can answer, and what it comes to when it is a step's last word.

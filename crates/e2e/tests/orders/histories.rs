@@ -1,19 +1,13 @@
 //! Every end that an order can have, reached for real; its history is the corpus that replay tests run
 //! again. `cargo xtask record` writes those that the corpus doesn't have.
 
-use std::{fs, path::PathBuf};
-
 use serde_json::{Value, json};
-use temporalio_client::{UntypedWorkflow, WorkflowFetchHistoryOptions};
 use xtask::services::{API, PROVIDER, WORKER};
 
 use crate::{
     mutant::{self, Mistake},
-    support::World,
+    support::{World, record},
 };
-
-/// Set by `cargo xtask record`.
-const RECORD: &str = "RECORD_HISTORIES";
 
 /// The codes that the ends of these are named after.
 const CODES: [(&str, &str); 3] = [
@@ -144,19 +138,4 @@ async fn play(world: &World, script: &Script) {
         world.must_agree(script.name, &end).await;
     }
     record(script.name, &workflow).await;
-}
-
-/// Histories of released workflows are never replaced, only added.
-async fn record(name: &str, workflow: &str) {
-    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../workflows/tests/histories"));
-    let path = folder.join(format!("{name}.json"));
-    if std::env::var_os(RECORD).is_none() || path.exists() {
-        return;
-    }
-    let client = crate::support::client().await;
-    let handle = client.get_workflow_handle::<UntypedWorkflow>(workflow.to_owned());
-    let json = handle.fetch_history(WorkflowFetchHistoryOptions::default()).to_json().await.unwrap();
-    let value: Value = serde_json::from_slice(&json).unwrap();
-    fs::create_dir_all(folder).unwrap();
-    fs::write(path, serde_json::to_string_pretty(&value).unwrap() + "\n").unwrap();
 }

@@ -10,5 +10,6 @@ mod histories;
 mod mutant;
 mod outages;
 mod signals;
+#[path = "../support/mod.rs"]
 mod support;
 mod volume;

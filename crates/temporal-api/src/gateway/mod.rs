@@ -1,4 +1,4 @@
-//! What the API asks of Temporal. A port, so that handlers are tested without a server.
+//! What the API asks of Temporal. Ports, so that handlers are tested without a server.
 
 pub mod temporal;
 mod visibility;
@@ -8,30 +8,82 @@ use std::time::{Duration, SystemTime};
 use async_trait::async_trait;
 use rust_decimal::Decimal;
 use service_kit::correlation::CorrelationId;
-use workflows::order_fulfillment::{
-    messages::{OrderInput, Reason, Resolution},
-    progress::{OrderError, OrderState, OrderStatus},
+use workflows::{
+    failure::StateError,
+    ids,
+    order_fulfillment::{
+        messages::OrderInput,
+        progress::{OrderState, OrderStatus},
+    },
+    payment::{messages::PaymentInput, progress::PaymentState},
+    saga::{Reason, Resolution},
+    user_context::{messages::UserContextInput, progress::UserContextState},
 };
 
-use crate::order::CustomerId;
+use crate::{fields, order::CustomerId};
 
-/// The id of an order's workflow, as a path names it.
+/// Which workflow it is, as its id tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Order,
+    Payment,
+    UserContext,
+}
+
+impl Kind {
+    const ALL: [Self; 3] = [Self::Order, Self::Payment, Self::UserContext];
+
+    fn prefix(self) -> String {
+        match self {
+            Self::Order => ids::order_workflow_id(""),
+            Self::Payment => ids::payment_workflow_id(""),
+            Self::UserContext => ids::user_context_workflow_id(""),
+        }
+    }
+
+    /// What can follow the prefix: an order's id, or whatever else named the work.
+    fn fits(self, name: &str) -> bool {
+        match self {
+            Self::Order => fields::is_id(name),
+            Self::Payment | Self::UserContext => CorrelationId::parse(name).is_some(),
+        }
+    }
+}
+
+/// The id of a workflow, as a path names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WorkflowId(String);
+pub struct WorkflowId {
+    kind: Kind,
+    text: String,
+}
 
 impl WorkflowId {
-    /// `None` where no order can have this id.
+    /// `None` where no workflow of ours can have this id.
     pub fn parse(text: &str) -> Option<Self> {
-        let order = text.strip_prefix(&workflows::ids::order_workflow_id(""))?;
-        crate::order::is_id(order).then(|| Self(text.to_owned()))
+        Kind::ALL.into_iter().find_map(|kind| {
+            let name = text.strip_prefix(&kind.prefix())?;
+            kind.fits(name).then(|| Self { kind, text: text.to_owned() })
+        })
     }
 
     pub fn of_order(order_id: &str) -> Self {
-        Self(workflows::ids::order_workflow_id(order_id))
+        Self { kind: Kind::Order, text: ids::order_workflow_id(order_id) }
+    }
+
+    pub fn of_payment(reference: &str) -> Self {
+        Self { kind: Kind::Payment, text: ids::payment_workflow_id(reference) }
+    }
+
+    pub fn of_user_context(user: &str) -> Self {
+        Self { kind: Kind::UserContext, text: ids::user_context_workflow_id(user) }
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 }
 
@@ -79,22 +131,31 @@ pub struct ListedOrder {
     /// Minor units.
     pub amount: Option<u64>,
     pub status: Option<OrderStatus>,
-    pub error: Option<OrderError>,
+    pub error: Option<StateError>,
     pub started_at: Option<SystemTime>,
     pub closed_at: Option<SystemTime>,
 }
 
-/// What waiting for an order gave.
+/// What waiting for a workflow gave: its final state.
 #[derive(Debug, Clone)]
-pub enum Awaited {
-    Ended(Box<OrderState>),
+pub enum Awaited<S = OrderState> {
+    Ended(Box<S>),
     StillRunning,
+}
+
+impl<S> Awaited<S> {
+    pub fn map<T>(self, change: impl FnOnce(S) -> T) -> Awaited<T> {
+        match self {
+            Self::Ended(state) => Awaited::Ended(Box::new(change(*state))),
+            Self::StillRunning => Awaited::StillRunning,
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
-    /// One runs, or has shipped.
-    #[error("a workflow for this order exists")]
+    /// One runs, or has succeeded.
+    #[error("a workflow with this id exists")]
     AlreadyExists { run_id: Option<String> },
     #[error("no such workflow")]
     NotFound,
@@ -126,4 +187,73 @@ pub trait OrderGateway: Send + Sync {
 
     /// Those that run first, then by their end, the last first.
     async fn list(&self, filter: &OrderFilter, limit: u8, page: Vec<u8>) -> Result<OrderPage, GatewayError>;
+}
+
+/// A workflow that is started, followed and cancelled, and nothing more.
+pub trait Flow: Send + Sync + 'static {
+    type Input: Send + 'static;
+    type State: Send + 'static;
+}
+
+/// `paymentWorkflow`.
+pub struct PaymentFlow;
+
+impl Flow for PaymentFlow {
+    type Input = PaymentInput;
+    type State = PaymentState;
+}
+
+/// `userContextWorkflow`.
+pub struct UserContextFlow;
+
+impl Flow for UserContextFlow {
+    type Input = UserContextInput;
+    type State = UserContextState;
+}
+
+#[async_trait]
+pub trait FlowGateway<F: Flow>: Send + Sync {
+    /// Starts the workflow, unless one with this id runs, or mustn't be repeated.
+    async fn start(
+        &self,
+        id: &WorkflowId,
+        input: F::Input,
+        correlation: &CorrelationId,
+    ) -> Result<Started, GatewayError>;
+
+    /// The workflow's state, now or at its end.
+    async fn state(&self, id: &WorkflowId) -> Result<F::State, GatewayError>;
+
+    /// Waits for the workflow's end.
+    async fn wait(&self, id: &WorkflowId, at_most: Duration) -> Result<Awaited<F::State>, GatewayError>;
+
+    /// Asks a running workflow to stop in its own way; `NotFound` where it has ended.
+    async fn cancel(&self, id: &WorkflowId, reason: Reason) -> Result<(), GatewayError>;
+}
+
+/// One event of a history, without what went in or came out: that can be personal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryEvent {
+    pub id: i64,
+    /// As Temporal's documentation writes it, e.g. `ActivityTaskScheduled`.
+    pub kind: String,
+    pub at: Option<SystemTime>,
+    /// Of the activity, signal or workflow that it is about.
+    pub name: Option<String>,
+    /// The code of what failed.
+    pub failure: Option<String>,
+}
+
+/// One page of a history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryPage {
+    pub events: Vec<HistoryEvent>,
+    /// Empty on the last page.
+    pub next: Vec<u8>,
+}
+
+#[async_trait]
+pub trait HistoryGateway: Send + Sync {
+    /// The history of the workflow's last run, oldest event first.
+    async fn history(&self, id: &WorkflowId, limit: u16, page: Vec<u8>) -> Result<HistoryPage, GatewayError>;
 }

@@ -1,47 +1,38 @@
 //! The gateway over a real Temporal server.
 
+mod flows;
+mod history;
+mod orders;
+
 use std::{
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
-use async_trait::async_trait;
 use service_kit::{correlation::CorrelationId, health::Dependency};
 use temporal_connection::{
     Settings,
     search_attributes::{self as registration, SearchAttributes as Registered},
 };
 use temporalio_client::{
-    Client, NamespacedClient, WorkflowGetResultOptions, WorkflowHandle, WorkflowIdConflictPolicy,
-    WorkflowIdReusePolicy, WorkflowQueryOptions, WorkflowSignalOptions, WorkflowStartOptions,
+    Client, WorkflowGetResultOptions, WorkflowHandle, WorkflowIdConflictPolicy, WorkflowQueryOptions,
+    WorkflowStartOptions,
     errors::{WorkflowGetResultError, WorkflowInteractionError, WorkflowQueryError, WorkflowStartError},
-    tonic::{Code, IntoRequest, Status},
+    tonic::{Code, Status},
 };
 use temporalio_common::{
-    MemoValues,
+    HasWorkflowDefinition, MemoValues, QueryDefinition,
+    data_converters::TemporalDeserializable,
     error::IncomingError,
-    protos::temporal::api::{
-        common::v1::{Header, Payload},
-        workflowservice::v1::ListWorkflowExecutionsRequest,
-    },
-    search_attributes::SearchAttributes as Attributes,
+    protos::temporal::api::common::v1::{Header, Payload},
 };
-use workflows::{
-    ids,
-    order_fulfillment::{OrderFulfillment, messages::OrderInput, progress::Order, progress::OrderState},
-    search_attributes,
-};
+use workflows::ids;
 
-use super::{
-    Awaited, GatewayError, OrderFilter, OrderGateway, OrderPage, OrderSignal, Started, WorkflowId, visibility,
-};
+use super::{Awaited, GatewayError, WorkflowId};
 
 /// Every answer comes within 5 s: this for the call itself, the rest to find out who is to blame.
 const CALL_TIMEOUT: Duration = Duration::from_secs(4);
 const BLAME_TIMEOUT: Duration = Duration::from_millis(800);
-
-/// Minor units in a major one.
-const CENTS: f64 = 100.0;
 
 struct Link {
     client: Client,
@@ -66,7 +57,7 @@ impl TemporalGateway {
         let search_attributes = registration::ensure_patiently(&client).await;
         // Called once.
         let _ = self.link.set(Link { client, search_attributes });
-        tracing::info!("ready for orders");
+        tracing::info!("ready for work");
     }
 
     pub fn dependency(self: Arc<Self>) -> Dependency {
@@ -85,71 +76,41 @@ impl TemporalGateway {
         self.link.get().ok_or_else(|| GatewayError::Unavailable("not connected yet".to_owned()))
     }
 
-    fn handle(&self, id: &WorkflowId) -> Result<WorkflowHandle<Client, OrderFulfillment>, GatewayError> {
+    fn handle<W: HasWorkflowDefinition>(
+        &self,
+        id: &WorkflowId,
+    ) -> Result<WorkflowHandle<Client, W>, GatewayError> {
         Ok(self.link()?.client.get_workflow_handle(id.as_str()))
     }
 
-    /// Gives the run's id.
-    async fn try_start(
+    /// What every workflow of ours is started with.
+    fn options<S: Into<String>>(
         &self,
-        link: &Link,
-        input: &OrderInput,
+        id: &WorkflowId,
         correlation: &CorrelationId,
-    ) -> Result<String, WorkflowStartError> {
-        let workflow_id = ids::order_workflow_id(&input.order_id);
-        let mut memo = MemoValues::new();
-        memo.insert(ids::CORRELATION_FIELD, correlation.to_string())
-            .insert(ids::ORDER_ID_MEMO, input.order_id.clone())
-            .insert(ids::CUSTOMER_ID_MEMO, input.customer_id.clone())
-            .insert(ids::AMOUNT_MEMO, input.amount);
-        let options = WorkflowStartOptions::new(self.task_queue.clone(), workflow_id)
-            .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicateFailedOnly)
+        summary: S,
+        memo: impl FnOnce(&mut MemoValues),
+    ) -> WorkflowStartOptions {
+        let mut values = MemoValues::new();
+        values.insert(ids::CORRELATION_FIELD, correlation.to_string());
+        memo(&mut values);
+        WorkflowStartOptions::new(self.task_queue.clone(), id.as_str())
             .id_conflict_policy(WorkflowIdConflictPolicy::Fail)
-            .maybe_search_attributes(input.search_attributes.then(|| attributes(input)))
-            .memo(memo)
+            .memo(values)
             .header(header(correlation))
-            .static_summary(format!("order {}", input.order_id))
-            .build();
-        let handle = link.client.start_workflow(OrderFulfillment::run, input.clone(), options).await?;
-        Ok(handle.run_id().unwrap_or_default().to_owned())
+            .static_summary(summary)
+            .build()
     }
 
-    /// A query that no worker answered, or Temporal itself that didn't?
-    async fn blame(&self) -> GatewayError {
-        let Ok(link) = self.link() else {
-            return GatewayError::Unavailable("not connected".to_owned());
-        };
-        match tokio::time::timeout(BLAME_TIMEOUT, temporal_connection::ping(&link.client)).await {
-            Ok(Ok(())) => GatewayError::WorkerUnavailable,
-            Ok(Err(why)) => GatewayError::Unavailable(why),
-            Err(_) => GatewayError::Unavailable("no answer".to_owned()),
-        }
-    }
-}
-
-#[async_trait]
-impl OrderGateway for TemporalGateway {
-    async fn start(
-        &self,
-        mut input: OrderInput,
-        correlation: &CorrelationId,
-    ) -> Result<Started, GatewayError> {
-        let link = self.link()?;
-        input.search_attributes = link.search_attributes == Registered::Usable;
-        let workflow_id = WorkflowId::of_order(&input.order_id);
-        let mut started = within(self.try_start(link, &input, correlation)).await?;
-        if matches!(&started, Err(WorkflowStartError::Rpc(status)) if is_forgotten(status)) {
-            // A development server that was started anew knows nothing of what the old one was told.
-            within(registration::ensure_patiently(&link.client)).await?;
-            started = within(self.try_start(link, &input, correlation)).await?;
-        }
-        Ok(Started { workflow_id, run_id: started? })
-    }
-
-    async fn state(&self, id: &WorkflowId) -> Result<OrderState, GatewayError> {
-        let handle = self.handle(id)?;
-        let query = handle.query(OrderFulfillment::status, (), WorkflowQueryOptions::default());
-        match tokio::time::timeout(CALL_TIMEOUT, query).await {
+    /// Asks a workflow, running or ended.
+    async fn query<W, Q>(&self, id: &WorkflowId, query: Q) -> Result<Q::Output, GatewayError>
+    where
+        W: HasWorkflowDefinition,
+        Q: QueryDefinition<Workflow = W::Run, Input = ()>,
+    {
+        let handle = self.handle::<W>(id)?;
+        let answer = handle.query(query, (), WorkflowQueryOptions::default());
+        match tokio::time::timeout(CALL_TIMEOUT, answer).await {
             Ok(Ok(state)) => Ok(state),
             Ok(Err(WorkflowQueryError::NotFound(_))) => Err(GatewayError::NotFound),
             // No worker polls, or none that knows the workflow answers.
@@ -160,8 +121,20 @@ impl OrderGateway for TemporalGateway {
         }
     }
 
-    async fn wait(&self, id: &WorkflowId, at_most: Duration) -> Result<Awaited, GatewayError> {
-        let handle = self.handle(id)?;
+    /// Waits for a workflow's end, whose state is its result or in its failure's details; where it is in
+    /// neither, the query tells it.
+    async fn outcome<W, Q>(
+        &self,
+        id: &WorkflowId,
+        at_most: Duration,
+        query: Q,
+    ) -> Result<Awaited<W::Output>, GatewayError>
+    where
+        W: HasWorkflowDefinition,
+        W::Output: TemporalDeserializable + 'static,
+        Q: QueryDefinition<Workflow = W::Run, Input = (), Output = W::Output>,
+    {
+        let handle = self.handle::<W>(id)?;
         let Ok(result) =
             tokio::time::timeout(at_most, handle.get_result(WorkflowGetResultOptions::default())).await
         else {
@@ -178,63 +151,31 @@ impl OrderGateway for TemporalGateway {
         };
         let state = match told {
             Some(state) => state,
-            None => self.state(id).await?,
+            None => self.query::<W, Q>(id, query).await?,
         };
         Ok(Awaited::Ended(Box::new(state)))
     }
 
-    async fn signal(&self, id: &WorkflowId, signal: OrderSignal) -> Result<(), GatewayError> {
-        let handle = self.handle(id)?;
-        let options = WorkflowSignalOptions::default();
-        let sent = async {
-            match signal {
-                OrderSignal::Approve => handle.signal(OrderFulfillment::approve, ().into(), options).await,
-                OrderSignal::Reject(reason) => {
-                    handle.signal(OrderFulfillment::reject, reason.into(), options).await
-                }
-                OrderSignal::Cancel(reason) => {
-                    handle.signal(OrderFulfillment::cancel, reason.into(), options).await
-                }
-                OrderSignal::RetryCompensation => {
-                    handle.signal(OrderFulfillment::retry_compensation, ().into(), options).await
-                }
-                OrderSignal::ResolveCompensation(by_hand) => {
-                    handle.signal(OrderFulfillment::resolve_compensation, by_hand.into(), options).await
-                }
-            }
+    /// A query that no worker answered, or Temporal itself that didn't?
+    async fn blame(&self) -> GatewayError {
+        let Ok(link) = self.link() else {
+            return GatewayError::Unavailable("not connected".to_owned());
         };
-        match within(sent).await? {
-            Ok(()) => Ok(()),
-            Err(WorkflowInteractionError::NotFound(_)) => Err(GatewayError::NotFound),
-            Err(WorkflowInteractionError::Rpc(status)) => Err(status.into()),
-            Err(error) => Err(GatewayError::Failed(Box::new(error))),
+        match tokio::time::timeout(BLAME_TIMEOUT, temporal_connection::ping(&link.client)).await {
+            Ok(Ok(())) => GatewayError::WorkerUnavailable,
+            Ok(Err(why)) => GatewayError::Unavailable(why),
+            Err(_) => GatewayError::Unavailable("no answer".to_owned()),
         }
     }
+}
 
-    async fn list(&self, filter: &OrderFilter, limit: u8, page: Vec<u8>) -> Result<OrderPage, GatewayError> {
-        let link = self.link()?;
-        if link.search_attributes == Registered::Unusable && *filter != OrderFilter::default() {
-            return Err(GatewayError::NotSearchable);
-        }
-        let first_page = page.is_empty();
-        let request = ListWorkflowExecutionsRequest {
-            namespace: link.client.namespace(),
-            page_size: i32::from(limit),
-            next_page_token: page,
-            query: visibility::query(filter),
-        };
-        let mut service = link.client.connection().workflow_service();
-        match within(service.list_workflow_executions(request.into_request())).await? {
-            Ok(response) => {
-                let response = response.into_inner();
-                let orders = response.executions.iter().filter_map(visibility::order).collect();
-                Ok(OrderPage { orders, next: response.next_page_token })
-            }
-            Err(status) if status.code() == Code::InvalidArgument && !first_page => {
-                Err(GatewayError::BadPageToken)
-            }
-            Err(status) => Err(status.into()),
-        }
+/// What became of a signal.
+async fn told(sent: impl Future<Output = Result<(), WorkflowInteractionError>>) -> Result<(), GatewayError> {
+    match within(sent).await? {
+        Ok(()) => Ok(()),
+        Err(WorkflowInteractionError::NotFound(_)) => Err(GatewayError::NotFound),
+        Err(WorkflowInteractionError::Rpc(status)) => Err(status.into()),
+        Err(error) => Err(GatewayError::Failed(Box::new(error))),
     }
 }
 
@@ -244,25 +185,12 @@ async fn within<T>(call: impl Future<Output = T>) -> Result<T, GatewayError> {
         .map_err(|_| GatewayError::Unavailable(format!("no answer within {} s", CALL_TIMEOUT.as_secs())))
 }
 
-/// The state that an order's own failure carries; none where something else made it fail.
-fn final_state(error: &IncomingError) -> Option<OrderState> {
+/// The state that a workflow's own failure carries; none where something else made it fail.
+fn final_state<S: TemporalDeserializable + 'static>(error: &IncomingError) -> Option<S> {
     match error {
         IncomingError::Application(failure) => failure.details().ok().flatten(),
         _ => None,
     }
-}
-
-fn attributes(input: &OrderInput) -> Attributes {
-    let status = Order::new(&input.order_id, input.requires_approval).state().status;
-    // For display and range queries only.
-    #[allow(clippy::cast_precision_loss, reason = "an order is at most 99 999 999 minor units")]
-    let total = input.amount as f64 / CENTS;
-    Attributes::new([
-        search_attributes::ORDER_ID.value_set(input.order_id.clone()),
-        search_attributes::CUSTOMER_ID.value_set(input.customer_id.clone()),
-        search_attributes::ORDER_STATUS.value_set(status.name().to_owned()),
-        search_attributes::TOTAL_AMOUNT.value_set(total),
-    ])
 }
 
 fn header(correlation: &CorrelationId) -> Header {
@@ -274,9 +202,9 @@ fn header(correlation: &CorrelationId) -> Header {
     Header { fields: [(ids::CORRELATION_FIELD.to_owned(), payload)].into() }
 }
 
-/// The namespace lost the search attributes that it had.
-fn is_forgotten(status: &Status) -> bool {
-    status.code() == Code::InvalidArgument && status.message().contains("search attribute")
+/// A page token that the server didn't give; it says so in more than one way.
+fn is_bad_token(status: &Status) -> bool {
+    matches!(status.code(), Code::InvalidArgument | Code::Unknown)
 }
 
 /// Nobody answered, as far as the server can tell.

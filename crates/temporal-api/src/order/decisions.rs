@@ -9,9 +9,9 @@ use service_kit::{
     json::{OptionalJson, ValidJson},
     problem::Problem,
 };
-use workflows::order_fulfillment::{
-    messages::{Reason, Resolution},
-    progress::{CompensationStatus, Decision, OrderState, OrderStatus},
+use workflows::{
+    order_fulfillment::progress::{Decision, OrderState, OrderStatus},
+    saga::{CompensationStatus, Reason, Resolution},
 };
 
 use super::{
@@ -19,9 +19,12 @@ use super::{
     dto::{Accepted, ReasonBody, ResolutionBody},
     handlers::order,
     problems::{OrderCode, problem},
-    request::{ReasonRequest, ResolutionRequest},
+    request::ResolutionRequest,
 };
-use crate::gateway::{GatewayError, OrderSignal, WorkflowId};
+use crate::{
+    fields::{ReasonRequest, reason},
+    gateway::{GatewayError, OrderSignal, WorkflowId},
+};
 
 /// Approves an order that waits for it, or will.
 #[utoipa::path(
@@ -70,17 +73,7 @@ pub(super) async fn cancel(
     Path(id): Path<String>,
     OptionalJson(body): OptionalJson<ReasonRequest>,
 ) -> Result<Json<Accepted>, Problem> {
-    let id = order(&id)?;
-    if let Some(refusal) = cannot_cancel(&orders.state(&id).await?) {
-        return Err(refusal);
-    }
-    orders.tell(&id, OrderSignal::Cancel(reason(body))).await?;
-    // The label may have been made in between: then it ships, and saying otherwise would be a lie.
-    let state = orders.state(&id).await?;
-    if state.cancelled {
-        return Ok(accepted(&id, "the order is being cancelled"));
-    }
-    Err(cannot_cancel(&state).unwrap_or_else(|| closed(&state)))
+    orders.cancel(&order(&id)?, reason(body)).await
 }
 
 /// Tries the undos that failed again, at once.
@@ -141,6 +134,20 @@ impl Orders {
             Err(GatewayError::NotFound) => Err(closed(&self.state(id).await?)),
             Err(error) => Err(problem(id, error)),
         }
+    }
+
+    /// Cancels an order, unless it is too late.
+    pub async fn cancel(&self, id: &WorkflowId, reason: Reason) -> Result<Json<Accepted>, Problem> {
+        if let Some(refusal) = cannot_cancel(&self.state(id).await?) {
+            return Err(refusal);
+        }
+        self.tell(id, OrderSignal::Cancel(reason)).await?;
+        // The label may have been made in between: then it ships, and saying otherwise would be a lie.
+        let state = self.state(id).await?;
+        if state.cancelled {
+            return Ok(accepted(id, "the order is being cancelled"));
+        }
+        Err(cannot_cancel(&state).unwrap_or_else(|| closed(&state)))
     }
 
     /// Approves or rejects, and looks whose decision counted.
@@ -214,10 +221,6 @@ fn closed(state: &OrderState) -> Problem {
 
 fn nothing_to_compensate(detail: &str) -> Problem {
     Problem::new(OrderCode::NothingToCompensate, detail)
-}
-
-fn reason(body: Option<ReasonRequest>) -> Reason {
-    body.map(|body| body.0).unwrap_or_default()
 }
 
 fn accepted(id: &WorkflowId, message: &'static str) -> Json<Accepted> {

@@ -4,9 +4,10 @@ use std::{collections::BTreeMap, time::SystemTime};
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use workflows::order_fulfillment::progress::{
-    CompensationRecord, CompensationStatus, CompletedStep, Decision, OrderError, OrderState, OrderStatus,
-    StepStatus,
+use workflows::{
+    failure::StateError,
+    order_fulfillment::progress::{CompletedStep, Decision, OrderState, OrderStatus, StepStatus},
+    saga::{CompensationRecord, CompensationStatus},
 };
 
 use super::request::dollars;
@@ -231,8 +232,8 @@ pub struct ErrorBody {
     message: String,
 }
 
-impl From<OrderError> for ErrorBody {
-    fn from(error: OrderError) -> Self {
+impl From<StateError> for ErrorBody {
+    fn from(error: StateError) -> Self {
         Self { code: error.code, message: error.message }
     }
 }
@@ -248,7 +249,7 @@ pub struct ProgressBody {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ResultQuery {
-    /// Seconds to wait for the order's end, at most 300.
+    /// Seconds to wait for the end, at most 300.
     #[param(default = 60, minimum = 0)]
     #[serde(default = "default_timeout")]
     pub timeout: u64,
@@ -258,7 +259,7 @@ fn default_timeout() -> u64 {
     60
 }
 
-/// A decision that was taken over.
+/// What was asked for is on its way.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Accepted {

@@ -16,9 +16,10 @@ use super::{
     problems::{not_found, problem},
     request::OrderRequest,
 };
-use crate::gateway::{Awaited, WorkflowId};
+use crate::gateway::{Awaited, Kind, WorkflowId};
 
-const LONGEST_WAIT: Duration = Duration::from_mins(5);
+/// However long a caller wants to wait for a workflow's end.
+pub const LONGEST_WAIT: Duration = Duration::from_mins(5);
 
 /// Places an order: starts its workflow, `order-fulfillment-{orderId}`.
 #[utoipa::path(
@@ -101,7 +102,7 @@ pub(super) async fn result(
 ) -> Result<(StatusCode, Json<StateBody>), Problem> {
     let id = order(&id)?;
     let at_most = Duration::from_secs(query.timeout).min(LONGEST_WAIT);
-    match orders.gateway.wait(&id, at_most).await.map_err(|error| problem(&id, error))? {
+    match orders.wait(&id, at_most).await.map_err(|error| problem(&id, error))? {
         Awaited::Ended(state) => Ok((StatusCode::OK, Json(StateBody::of_result(&id, *state)))),
         Awaited::StillRunning => {
             let state = orders.state(&id).await?;
@@ -111,5 +112,5 @@ pub(super) async fn result(
 }
 
 pub(super) fn order(id: &str) -> Result<WorkflowId, Problem> {
-    WorkflowId::parse(id).ok_or_else(|| not_found(id))
+    WorkflowId::parse(id).filter(|id| id.kind() == Kind::Order).ok_or_else(|| not_found(id))
 }

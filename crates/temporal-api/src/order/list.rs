@@ -4,7 +4,6 @@ use axum::{
     Json,
     extract::{Query, State},
 };
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use rust_decimal::Decimal;
 use service_kit::problem::Problem;
 use workflows::order_fulfillment::progress::OrderStatus;
@@ -12,9 +11,13 @@ use workflows::order_fulfillment::progress::OrderStatus;
 use super::{
     Orders,
     dto::{ListQuery, OrdersBody},
-    problems::{invalid_query, list_problem},
+    problems::list_problem,
 };
-use crate::gateway::OrderFilter;
+use crate::{
+    fields::{given, page, token},
+    gateway::OrderFilter,
+    workflow::invalid_query,
+};
 
 const DEFAULT_LIMIT: u8 = 20;
 const MAX_LIMIT: u8 = 100;
@@ -35,7 +38,7 @@ pub(super) async fn list(
     let limit = limit(query.limit.as_deref())?;
     let page = page(query.page_token.as_deref())?;
     let page = orders.gateway.list(&filter, limit, page).await.map_err(list_problem)?;
-    let next = (!page.next.is_empty()).then(|| BASE64_URL_SAFE_NO_PAD.encode(&page.next));
+    let next = token(&page.next);
     Ok(Json(OrdersBody::new(page.orders, next)))
 }
 
@@ -71,17 +74,4 @@ fn limit(text: Option<&str>) -> Result<u8, Problem> {
             .filter(|limit| (1..=MAX_LIMIT).contains(limit))
             .ok_or_else(|| invalid_query("limit", format_args!("must be a number from 1 to {MAX_LIMIT}")))
     })
-}
-
-fn page(token: Option<&str>) -> Result<Vec<u8>, Problem> {
-    given(token).map_or(Ok(Vec::new()), |token| {
-        BASE64_URL_SAFE_NO_PAD
-            .decode(token)
-            .map_err(|_| invalid_query("pageToken", "is none that this list gave"))
-    })
-}
-
-/// `?status=` asks for nothing.
-fn given(text: Option<&str>) -> Option<&str> {
-    text.filter(|text| !text.is_empty())
 }

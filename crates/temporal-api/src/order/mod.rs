@@ -8,15 +8,17 @@ mod list;
 mod problems;
 mod request;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
+pub use dto::{Accepted, CompensationBody, ErrorBody, ProgressBody, ReasonBody, ResultQuery, StateBody};
+pub use handlers::LONGEST_WAIT;
 pub use problems::OrderCode;
-pub use request::{CustomerId, is_id};
+pub use request::CustomerId;
 use service_kit::problem::Problem;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use workflows::{order_fulfillment::progress::OrderState, policies::Timing};
 
-use crate::gateway::{OrderGateway, WorkflowId};
+use crate::gateway::{Awaited, GatewayError, OrderGateway, WorkflowId};
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -30,8 +32,18 @@ impl Orders {
         Self { gateway, timing }
     }
 
+    /// For those who look at any workflow.
+    pub async fn look(&self, id: &WorkflowId) -> Result<OrderState, GatewayError> {
+        self.gateway.state(id).await
+    }
+
+    /// For those who wait for any workflow.
+    pub async fn wait(&self, id: &WorkflowId, at_most: Duration) -> Result<Awaited, GatewayError> {
+        self.gateway.wait(id, at_most).await
+    }
+
     async fn state(&self, id: &WorkflowId) -> Result<OrderState, Problem> {
-        self.gateway.state(id).await.map_err(|error| problems::problem(id, error))
+        self.look(id).await.map_err(|error| problems::problem(id, error))
     }
 }
 

@@ -1,11 +1,12 @@
 //! The error codes of orders, and which gateway error becomes which.
 
-use std::time::Duration;
-
 use serde_json::Value;
 use service_kit::{error_codes, problem::Problem};
 
-use crate::gateway::{GatewayError, WorkflowId};
+use crate::{
+    gateway::{GatewayError, WorkflowId},
+    workflow::impersonal,
+};
 
 error_codes! {
     /// What the order endpoints can answer beside the codes of every service.
@@ -18,10 +19,7 @@ error_codes! {
         AlreadyDecided = "already_decided", 409, "Somebody decided before", final;
         ApprovalNotRequired = "approval_not_required", 409, "The order needs no approval", final;
         NothingToCompensate = "nothing_to_compensate", 409, "No undo of this order is waiting", final;
-        InvalidQuery = "invalid_query", 400, "A query parameter does not fit", final;
         SearchUnavailable = "search_unavailable", 503, "Lists cannot be filtered here", final;
-        WorkerUnavailable = "worker_unavailable", 503, "No worker answered", retryable;
-        TemporalUnavailable = "temporal_unavailable", 503, "Temporal cannot be reached", retryable;
     }
 }
 
@@ -29,19 +27,14 @@ pub fn not_found(id: &str) -> Problem {
     Problem::new(OrderCode::OrderNotFound, format!("no order has the workflow id {id:?}"))
 }
 
-pub fn invalid_query(name: &str, what: impl std::fmt::Display) -> Problem {
-    Problem::new(OrderCode::InvalidQuery, format!("{name} {what}"))
-}
-
 /// The problem for a gateway error that concerns no single order.
 pub fn list_problem(error: GatewayError) -> Problem {
     match error {
-        GatewayError::BadPageToken => invalid_query("pageToken", "is none that this list gave"),
         GatewayError::NotSearchable => Problem::new(
             OrderCode::SearchUnavailable,
             "the namespace doesn't know the search attributes, so only the whole list can be had",
         ),
-        other => problem(&WorkflowId::of_order(""), other),
+        other => impersonal(other),
     }
 }
 
@@ -54,18 +47,6 @@ pub fn problem(id: &WorkflowId, error: GatewayError) -> Problem {
                 .with("workflowId", Value::from(id.as_str()))
                 .with("runId", Value::from(run_id))
         }
-        GatewayError::WorkerUnavailable => Problem::new(
-            OrderCode::WorkerUnavailable,
-            "no worker answered for the order; it goes on once one runs",
-        )
-        .retry_after(Duration::from_secs(1)),
-        GatewayError::Unavailable(why) => {
-            tracing::warn!(why, "Temporal is unavailable");
-            Problem::new(OrderCode::TemporalUnavailable, "Temporal cannot be reached")
-                .retry_after(Duration::from_secs(1))
-        }
-        GatewayError::Failed(_) | GatewayError::BadPageToken | GatewayError::NotSearchable => {
-            Problem::internal(&error)
-        }
+        other => impersonal(other),
     }
 }

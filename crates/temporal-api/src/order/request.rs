@@ -8,37 +8,18 @@ use rust_decimal::Decimal;
 use service_kit::json::{Faults, FromJson, Node};
 use workflows::{
     activities::shipping::Address,
-    order_fulfillment::{
-        messages::{Item, OrderInput, Reason},
-        saga::Compensation,
-    },
+    order_fulfillment::messages::{Item, OrderInput},
     policies::Timing,
+    saga::Compensation,
 };
 
-const ID_LENGTH: usize = 128;
-const TEXT_LENGTH: usize = 200;
+use crate::fields::{Id, Text};
+
 const ITEMS: std::ops::RangeInclusive<usize> = 1..=100;
 const QUANTITY: std::ops::RangeInclusive<i64> = 1..=1_000_000;
 /// 999 999.99 usd.
 const MAX_TOTAL: u64 = 99_999_999;
 const CURRENCY: &str = "usd";
-
-/// 1 to 128 of `[A-Za-z0-9._-]`.
-pub fn is_id(text: &str) -> bool {
-    (1..=ID_LENGTH).contains(&text.len())
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
-}
-
-/// The id of an order or a customer.
-struct Id(String);
-
-impl FromStr for Id {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if is_id(text) { Ok(Self(text.to_owned())) } else { Err("must be 1 to 128 of A-Z a-z 0-9 . _ -") }
-    }
-}
 
 /// A customer, as a list's filter names one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,25 +39,6 @@ impl FromStr for CustomerId {
     }
 }
 
-/// One line of text with something in it.
-struct Text(String);
-
-impl FromStr for Text {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.trim().is_empty() {
-            Err("must not be empty".to_owned())
-        } else if text.chars().count() > TEXT_LENGTH {
-            Err(format!("must be at most {TEXT_LENGTH} characters"))
-        } else if text.chars().any(char::is_control) {
-            Err("must not contain control characters".to_owned())
-        } else {
-            Ok(Self(text.to_owned()))
-        }
-    }
-}
-
 struct Email(String);
 
 impl FromStr for Email {
@@ -87,18 +49,6 @@ impl FromStr for Email {
         EmailAddress::parse_with_options(text, options)
             .map(|_| Self(text.to_owned()))
             .map_err(|_| "must be an e-mail address")
-    }
-}
-
-impl FromJson for Id {
-    fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        node.parse(faults)
-    }
-}
-
-impl FromJson for Text {
-    fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        node.parse(faults)
     }
 }
 
@@ -135,16 +85,6 @@ pub fn dollars(amount: u64) -> Option<serde_json::Number> {
     serde_json::from_str(&Cents(amount).to_string()).ok()
 }
 
-/// `{"reason": …}` of a rejection or a cancellation.
-pub struct ReasonRequest(pub Reason);
-
-impl FromJson for ReasonRequest {
-    fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let reason = node.object(faults)?.optional::<Text>("reason", faults)?;
-        Some(Self(Reason { reason: reason.map(|text| text.0) }))
-    }
-}
-
 /// `{"step", "note", "actor"}` of a compensation done by hand.
 pub struct ResolutionRequest {
     pub compensation: Compensation,
@@ -157,8 +97,9 @@ impl FromJson for ResolutionRequest {
         let object = body.object(faults)?;
         let compensation = object.required_with("step", faults, |step, faults| {
             let name = step.string(faults)?;
-            Compensation::by_name(&name).or_else(|| {
-                let names = Compensation::ALL.map(Compensation::name).join(", ");
+            let ours = Compensation::OF_AN_ORDER;
+            ours.into_iter().find(|one| one.name() == name).or_else(|| {
+                let names = ours.map(Compensation::name).join(", ");
                 step.fault(faults, format!("must be one of {names}"))
             })
         });

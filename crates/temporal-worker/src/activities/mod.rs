@@ -1,4 +1,4 @@
-//! The activities: each is one call to the provider, observed the same way.
+//! The activities: each is one call to somebody else, observed the same way.
 
 #[allow(
     dead_code,
@@ -20,6 +20,11 @@ mod payment;
     reason = "the macro names each activity by a constant that only local workflows would use"
 )]
 mod shipping;
+#[allow(
+    dead_code,
+    reason = "the macro names each activity by a constant that only local workflows would use"
+)]
+mod user_context;
 
 use std::{sync::Arc, time::Instant};
 
@@ -27,16 +32,17 @@ pub use inventory::Inventory;
 pub use notification::Notification;
 pub use payment::Payment;
 pub use shipping::Shipping;
-use temporalio_sdk::{
-    ApplicationFailure,
-    activities::{ActivityContext, ActivityError},
-};
+use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tracing::Instrument;
-use workflows::activities::{CallContext, Found, Undone};
+pub use user_context::UserContext;
+use workflows::activities::{Attempt, CallContext, Found, Undone};
+
+use ::user_context::Sources;
 
 use crate::{
+    failure::CallError,
     metrics::{ActivityMetrics, Outcome},
-    provider::{CallError, Provider},
+    provider::Provider,
 };
 
 /// What all activities share.
@@ -45,35 +51,36 @@ pub struct Shared(Arc<Parts>);
 
 struct Parts {
     provider: Provider,
+    sources: Sources,
     metrics: ActivityMetrics,
 }
 
 impl Shared {
-    pub fn new(provider: Provider, metrics: ActivityMetrics) -> Self {
-        Self(Arc::new(Parts { provider, metrics }))
+    pub fn new(provider: Provider, sources: Sources, metrics: ActivityMetrics) -> Self {
+        Self(Arc::new(Parts { provider, sources, metrics }))
     }
 
     fn provider(&self) -> &Provider {
         &self.0.provider
     }
 
-    /// Runs an attempt: its log lines carry the order's correlation id, its end is counted and logged
+    fn sources(&self) -> &Sources {
+        &self.0.sources
+    }
+
+    /// Runs an attempt: its log lines carry the workflow's correlation id, its end is counted and logged
     /// once, and its error becomes what Temporal and the workflow read.
     async fn observe<T>(
         &self,
         ctx: &ActivityContext,
-        call: &CallContext,
+        work: impl Into<Work<'_>>,
         attempt: impl Future<Output = Result<T, Ended>>,
     ) -> Result<T, ActivityError> {
+        let Work { correlation_id, order_id } = work.into();
         let info = ctx.info();
         let activity = info.activity_type.clone();
-        let span = tracing::info_span!(
-            "activity",
-            correlation_id = call.correlation_id,
-            order_id = call.order_id,
-            activity,
-            attempt = info.attempt,
-        );
+        let span =
+            tracing::info_span!("activity", correlation_id, order_id, activity, attempt = info.attempt);
         let started = Instant::now();
         let result = attempt.instrument(span.clone()).await;
         let _entered = span.enter();
@@ -99,9 +106,29 @@ impl Shared {
                     "activity failed: {error}"
                 );
                 metrics.attempt(&activity, outcome, &error.code);
-                Err(ActivityError::application(ApplicationFailure::from(error)))
+                let attempt = Attempt { attempt: info.attempt };
+                Err(ActivityError::application(error.into_failure(attempt)))
             }
         }
+    }
+}
+
+/// What an activity works for.
+struct Work<'a> {
+    correlation_id: &'a str,
+    order_id: Option<&'a str>,
+}
+
+impl<'a> Work<'a> {
+    /// Work for no order.
+    const fn of(correlation_id: &'a str) -> Self {
+        Self { correlation_id, order_id: None }
+    }
+}
+
+impl<'a> From<&'a CallContext> for Work<'a> {
+    fn from(call: &'a CallContext) -> Self {
+        Self { correlation_id: &call.correlation_id, order_id: Some(&call.order_id) }
     }
 }
 

@@ -7,11 +7,13 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use workflows::activities::{
     Undo, Undone,
     payment::{
-        Authorize, AuthorizePayment, Authorized, Capture, CapturePayment, RefundPayment, ReleasePayment,
+        Authorize, AuthorizePayment, Authorized, Capture, CapturePayment, Charge, ChargePayment, Charged,
+        RefundPayment, ReleasePayment,
     },
 };
 
 use super::{Shared, undone};
+use crate::provider::ChargeResponse;
 
 #[derive(Clone)]
 pub struct Payment(pub Shared);
@@ -31,6 +33,15 @@ impl Payment {
     #[activity(definition = CapturePayment)]
     async fn capture(self: Arc<Self>, ctx: ActivityContext, input: Capture) -> Result<(), ActivityError> {
         let attempt = async { Ok(self.0.provider().capture(&input).await?) };
+        self.0.observe(&ctx, &input.call, attempt).await
+    }
+
+    #[activity(definition = ChargePayment)]
+    async fn charge(self: Arc<Self>, ctx: ActivityContext, input: Charge) -> Result<Charged, ActivityError> {
+        let attempt = async {
+            let ChargeResponse { id, auth_id, .. } = self.0.provider().charge(&input).await?;
+            Ok(Charged { charge_id: id, auth_id, attempt: ctx.info().attempt })
+        };
         self.0.observe(&ctx, &input.call, attempt).await
     }
 

@@ -12,7 +12,7 @@ use workflows::activities::{
 };
 
 use super::{Ended, Shared, undone};
-use crate::provider::{CallError, Provider};
+use crate::{failure::CallError, provider::Provider};
 
 /// Between two looks at the label's progress; each is a heartbeat, and with it a chance to learn of a
 /// cancellation.

@@ -28,6 +28,28 @@ pub(super) struct PaymentResponse {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
+pub(super) struct ChargeRequest<'a> {
+    pub amount: u64,
+    pub currency: &'a str,
+    pub source: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<&'a str>,
+    pub order_id: &'a str,
+}
+
+/// A card that was charged.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ChargeResponse {
+    pub id: String,
+    pub auth_id: String,
+    /// Minor units.
+    pub amount: u64,
+    pub currency: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct ReserveRequest<'a> {
     items: Vec<Line<'a>>,
     order_id: &'a str,

@@ -1,7 +1,6 @@
 //! The provider's HTTP API as the worker uses it, with the worker's own message types: the two meet
 //! over HTTP alone, and a test runs this client against the real provider.
 
-mod failure;
 mod messages;
 
 use std::time::Duration;
@@ -14,20 +13,22 @@ use workflows::{
         CallContext, Found, Undo,
         inventory::{Reserve, Reserved},
         notification::{Notified, Notify},
-        payment::{Authorize, Authorized, Capture},
+        payment::{Authorize, Authorized, Capture, Charge},
         shipping::{CreateLabel, Label},
     },
     ids::Call,
     policies::Policy,
 };
 
-pub use failure::CallError;
-use failure::Resource;
-pub use messages::LabelStatus;
 use messages::{
-    AuthorizeRequest, CaptureRequest, LabelProgress, LabelRequest, LabelResponse, NotificationResponse,
-    NotifyRequest, PaymentResponse, ReservationResponse, ReserveRequest, UndoRequest, UndoResponse,
+    AuthorizeRequest, CaptureRequest, ChargeRequest, LabelProgress, LabelRequest, LabelResponse,
+    NotificationResponse, NotifyRequest, PaymentResponse, ReservationResponse, ReserveRequest, UndoRequest,
+    UndoResponse,
 };
+pub use messages::{ChargeResponse, LabelStatus};
+
+pub use crate::failure::CallError;
+use crate::failure::{self, Resource};
 
 /// Progress is asked for while a label is made, so an answer that is late is worth nothing.
 const PROGRESS_TIMEOUT: Duration = Duration::from_secs(2);
@@ -74,6 +75,30 @@ impl Provider {
                 input.check(&error.resource::<PaymentResponse>().ok_or_else(|| error.clone())?)
             }
             Err(error) => Err(error),
+        }
+    }
+
+    /// Authorizes and captures in one.
+    ///
+    /// # Errors
+    /// Any answer but the charge; [`CallError::mismatch`] where another amount was charged.
+    pub async fn charge(&self, input: &Charge) -> Result<ChargeResponse, CallError> {
+        let body = ChargeRequest {
+            amount: input.amount,
+            currency: &input.currency,
+            source: &input.source,
+            description: input.description.as_deref(),
+            order_id: &input.call.order_id,
+        };
+        let charge: ChargeResponse =
+            self.post(Call::ChargePayment, "/payment/charge", &input.call, &body).await?;
+        if (charge.amount, &charge.currency) == (input.amount, &input.currency) {
+            Ok(charge)
+        } else {
+            Err(CallError::mismatch(format!(
+                "charged {} {}, this payment is about {} {}",
+                charge.amount, charge.currency, input.amount, input.currency
+            )))
         }
     }
 

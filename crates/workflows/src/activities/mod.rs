@@ -6,8 +6,16 @@ pub mod notification;
 pub mod payment;
 pub mod refusal;
 pub mod shipping;
+pub mod user_context;
 
 use serde::{Deserialize, Serialize};
+
+/// Which attempt it was, as a failure's details tell it; counted from 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Attempt {
+    pub attempt: u32,
+}
 
 /// What every call to the provider carries.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -31,6 +31,28 @@ pub struct Capture {
     pub currency: String,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Charge {
+    pub call: CallContext,
+    /// Minor units: what must have been charged for the answer to count.
+    pub amount: u64,
+    pub currency: String,
+    /// The provider's token of a card; never a card number.
+    pub source: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Charged {
+    pub charge_id: String,
+    pub auth_id: String,
+    /// The attempt that got the answer, counted from 1.
+    pub attempt: u32,
+}
+
 pub struct PaymentActivities;
 
 #[activity_definitions]
@@ -45,6 +67,12 @@ impl PaymentActivities {
         unimplemented!()
     }
 
+    /// Authorizes and captures in one.
+    #[activity(name = "processPaymentActivity")]
+    pub fn charge_payment(input: Charge) -> Charged {
+        unimplemented!()
+    }
+
     #[activity(name = "releasePayment")]
     pub fn release_payment(input: Undo) -> Undone {
         unimplemented!()
@@ -56,4 +84,6 @@ impl PaymentActivities {
     }
 }
 
-pub use payment_activities::{AuthorizePayment, CapturePayment, RefundPayment, ReleasePayment};
+pub use payment_activities::{
+    AuthorizePayment, CapturePayment, ChargePayment, RefundPayment, ReleasePayment,
+};

@@ -3,8 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{progress::Order, saga::Saga};
-use crate::{activities::shipping::Address, policies::Timing};
+use super::progress::Order;
+use crate::{activities::shipping::Address, policies::Timing, saga::Saga};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -44,24 +44,6 @@ pub struct Resumed {
     pub order: Order,
     pub saga: Saga,
     pub round: u32,
-}
-
-/// `rejectOrder`, `cancelOrder`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Reason {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
-}
-
-/// `resolveCompensation`: somebody undid a step by hand.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Resolution {
-    /// The compensation's name, as the state lists it.
-    pub step: String,
-    pub note: String,
-    pub actor: String,
 }
 
 /// `getProgress`.

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::saga::{Compensation, Saga};
-use crate::activities::refusal::Refusal;
+use crate::{
+    activities::refusal::Refusal,
+    failure::{StateError, because},
+    saga::{Compensation, Compensations, Ran, Saga},
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -145,40 +148,6 @@ pub struct CompletedStep {
     pub data: BTreeMap<String, String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CompensationStatus {
-    /// Undone, now or before.
-    Completed,
-    /// The step had never taken effect, and now never will.
-    NothingToUndo,
-    /// Its attempts are used up for now; it will be tried again.
-    Failed,
-    /// Undone by hand.
-    Resolved,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct CompensationRecord {
-    pub name: Compensation,
-    pub status: CompensationStatus,
-    pub timestamp: String,
-    pub attempts: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<OrderError>,
-    /// Who resolved it by hand, and how.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub note: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct OrderError {
-    pub code: String,
-    pub message: String,
-}
-
 /// Why an order did not ship; the type of the workflow's failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -279,9 +248,9 @@ pub struct OrderState {
     pub progress: u8,
     pub current_step: CurrentStep,
     pub completed_steps: Vec<CompletedStep>,
-    pub compensations: Vec<CompensationRecord>,
+    pub compensations: Compensations,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub error: Option<OrderError>,
+    pub error: Option<StateError>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -351,7 +320,7 @@ impl Order {
                 progress: 0,
                 current_step: CurrentStep::Initializing,
                 completed_steps: Vec::new(),
-                compensations: Vec::new(),
+                compensations: Compensations::default(),
                 error: None,
                 auth_id: None,
                 reservation_id: None,
@@ -430,7 +399,7 @@ impl Order {
     }
 
     /// A notification that failed is recorded; the order ships all the same.
-    pub fn notified(&mut self, outcome: Result<&str, &OrderError>, at: &str) {
+    pub fn notified(&mut self, outcome: Result<&str, &StateError>, at: &str) {
         match outcome {
             Ok(id) => self.completed(
                 Step::CustomerNotification,
@@ -514,7 +483,7 @@ impl Order {
     pub fn compensate(&mut self, cause: Cause) {
         let cause = self.cause.get_or_insert(cause).clone();
         let state = self.change();
-        state.error = Some(OrderError { code: cause.code.name().to_owned(), message: cause.message });
+        state.error = Some(StateError::new(cause.code.name(), cause.message));
         state.current_step = CurrentStep::Compensating;
         state.status = OrderStatus::Compensating;
     }
@@ -524,44 +493,14 @@ impl Order {
         self.change().status = OrderStatus::Compensating;
     }
 
-    /// An undo ran. `attempts` are those of this round.
-    pub fn compensation(
-        &mut self,
-        name: Compensation,
-        status: CompensationStatus,
-        attempts: u32,
-        error: Option<OrderError>,
-        at: &str,
-    ) {
-        let record = self.record(name);
-        record.status = status;
-        record.attempts = record.attempts.saturating_add(attempts);
-        record.error = error;
-        at.clone_into(&mut record.timestamp);
+    /// An undo ran.
+    pub fn compensation(&mut self, ran: Ran, at: &str) {
+        self.change().compensations.ran(ran, at);
     }
 
     /// Somebody undid it by hand.
     pub fn resolved(&mut self, name: Compensation, note: String, at: &str) {
-        let record = self.record(name);
-        record.status = CompensationStatus::Resolved;
-        record.note = Some(note);
-        at.clone_into(&mut record.timestamp);
-    }
-
-    fn record(&mut self, name: Compensation) -> &mut CompensationRecord {
-        let records = &mut self.change().compensations;
-        let index = records.iter().position(|record| record.name == name).unwrap_or_else(|| {
-            records.push(CompensationRecord {
-                name,
-                status: CompensationStatus::Failed,
-                timestamp: String::new(),
-                attempts: 0,
-                error: None,
-                note: None,
-            });
-            records.len() - 1
-        });
-        &mut records[index]
+        self.change().compensations.resolved(name, note, at);
     }
 
     /// A round is over and left something undone.
@@ -587,13 +526,10 @@ impl Order {
     }
 }
 
-fn because(what: &str, reason: Option<String>) -> String {
-    reason.map_or_else(|| what.to_owned(), |reason| format!("{what}: {reason}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::saga::CompensationStatus;
     use proptest::prelude::*;
 
     const AT: &str = "2026-11-23T12:00:00.000Z";
@@ -604,6 +540,10 @@ mod tests {
 
     fn cause() -> Cause {
         Cause::new(FailureCode::PaymentDeclined, "declined")
+    }
+
+    fn released(status: CompensationStatus, attempts: u32) -> Ran {
+        Ran { compensation: Compensation::ReleasePayment, status, attempts, error: None }
     }
 
     #[test]
@@ -698,20 +638,17 @@ mod tests {
         let mut order = order(false);
         order.begin(CurrentStep::CapturingPayment);
         order.compensate(cause());
-        order.compensation(Compensation::ReleasePayment, CompensationStatus::Failed, 3, None, AT);
+        order.compensation(released(CompensationStatus::Failed, 3), AT);
         order.compensation_failed();
         assert_eq!(order.state().status, OrderStatus::CompensationFailed);
         order.compensating();
-        order.compensation(Compensation::ReleasePayment, CompensationStatus::Completed, 1, None, AT);
+        order.compensation(released(CompensationStatus::Completed, 1), AT);
         order.compensate(Cause::new(FailureCode::Internal, "later"));
         assert_eq!(order.ended(&Saga::default()), cause());
         let state = order.state();
         assert_eq!((state.status, state.progress), (OrderStatus::Failed, 45));
-        assert_eq!(state.compensations.len(), 1);
-        assert_eq!(
-            (state.compensations[0].attempts, state.compensations[0].status),
-            (4, CompensationStatus::Completed)
-        );
+        let records: Vec<_> = state.compensations.iter().map(|one| (one.attempts, one.status)).collect();
+        assert_eq!(records, [(4, CompensationStatus::Completed)]);
         assert_eq!(state.error.as_ref().unwrap().code, "PAYMENT_DECLINED");
     }
 

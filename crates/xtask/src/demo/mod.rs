@@ -85,7 +85,7 @@ pub async fn run(
 
 async fn trade(console: &Console, shop: &Shop) -> Result<(Vec<Ended>, Verdict), Error> {
     let run = run_name();
-    console.say("Orders whose fate is sure, since a plan tells the provider what to do");
+    console.say("Every scenario, made certain by a plan for the provider; in brackets what was undone");
     let named = scenario::NAMED.iter().map(|scenario| (format!("demo-{run}-{}", scenario.name), scenario));
     let mut ended = all(console, shop, named).await?;
     console.say(&format!("{BATCH} orders at once that meet whatever the provider draws"));

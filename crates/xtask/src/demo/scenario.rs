@@ -154,7 +154,7 @@ impl Scenario {
 
     /// What in an order's end isn't as this scenario promises.
     pub fn broken_promise(&self, end: &State) -> Option<String> {
-        let undone: Vec<_> = end.compensations.iter().map(|undo| undo.name.as_str()).collect();
+        let undone: Vec<_> = end.undone().collect();
         match &self.fate {
             Fate::Planned { promise: Promise { status, code, undone: promised }, .. } => {
                 let kept = (end.status.as_str(), end.code(), undone.as_slice()) == (*status, *code, promised);

@@ -46,7 +46,7 @@ pub struct State {
     progress: u64,
     current_step: String,
     error: Option<Failure>,
-    pub compensations: Vec<Undo>,
+    compensations: Vec<Undo>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -56,8 +56,8 @@ struct Failure {
 }
 
 #[derive(Debug, Deserialize)]
-pub struct Undo {
-    pub name: String,
+struct Undo {
+    name: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -83,7 +83,7 @@ impl Shop {
         let end = self.follow(&id, &order, scenario.said, &mut gauge).await?;
         self.tell_outcome(&id, &end).await?;
         let ended = Ended { id, scenario, end };
-        gauge.done(ended.broken_promise().is_none(), &ended.end.in_words());
+        gauge.done(ended.broken_promise().is_none(), &ended.in_words());
         Ok(ended)
     }
 
@@ -106,11 +106,11 @@ impl Shop {
         while begun.elapsed() < ORDER_LIMIT {
             // A status that can't be had now may be had next time.
             if let Ok(state) = self.state(order).await {
-                gauge.set(state.progress, &state.in_words());
                 if state.has_ended() {
                     let result = self.http.get(&format!("{order}/result"), ANSWER_LIMIT).await?;
                     return expect(StatusCode::OK, &format!("result of {id}"), result);
                 }
+                gauge.set(state.progress, &state.in_words());
                 if let Some(Said { what, reason, .. }) =
                     said.take_if(|said| said.at_step == state.current_step)
                 {
@@ -171,12 +171,23 @@ impl Ended {
     pub fn broken_promise(&self) -> Option<String> {
         self.scenario.broken_promise(&self.end)
     }
+
+    fn in_words(&self) -> String {
+        let undone: Vec<_> = self.end.undone().collect();
+        let undone = if undone.is_empty() { String::new() } else { format!(" [{}]", undone.join(", ")) };
+        format!("{}{undone}", self.end.in_words())
+    }
 }
 
 impl State {
     /// Why it didn't ship, by the API's code.
     pub fn code(&self) -> Option<&str> {
         self.error.as_ref().map(|error| error.code.as_str())
+    }
+
+    /// In the order of undoing.
+    pub fn undone(&self) -> impl Iterator<Item = &str> {
+        self.compensations.iter().map(|undo| undo.name.as_str())
     }
 
     fn has_ended(&self) -> bool {

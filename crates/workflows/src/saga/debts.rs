@@ -1,4 +1,4 @@
-//! Which undos an order owes, in which order, and what became of them. Pure.
+//! Which undos a workflow owes, in which order, and what became of them. Pure.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,11 +13,16 @@ pub enum Compensation {
     RefundPayment,
     ReleaseInventory,
     ReleasePayment,
+    /// Of a payment that was authorized and captured in one.
+    RefundCharge,
 }
 
 impl Compensation {
-    pub const ALL: [Self; 4] =
+    /// Those that an order can owe.
+    pub const OF_AN_ORDER: [Self; 4] =
         [Self::CancelShipping, Self::RefundPayment, Self::ReleaseInventory, Self::ReleasePayment];
+    /// The one that a payment can owe.
+    pub const OF_A_PAYMENT: [Self; 1] = [Self::RefundCharge];
 
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -26,12 +31,14 @@ impl Compensation {
             Self::RefundPayment => "refund_payment",
             Self::ReleaseInventory => "release_inventory",
             Self::ReleasePayment => "release_payment",
+            Self::RefundCharge => "refund_charge",
         }
     }
 
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|compensation| compensation.name() == name)
+        let all = Self::OF_AN_ORDER.into_iter().chain(Self::OF_A_PAYMENT);
+        all.into_iter().find(|compensation| compensation.name() == name)
     }
 
     /// The call that undoes.
@@ -39,7 +46,7 @@ impl Compensation {
     pub const fn call(self) -> Call {
         match self {
             Self::CancelShipping => Call::CancelShippingLabel,
-            Self::RefundPayment => Call::RefundPayment,
+            Self::RefundPayment | Self::RefundCharge => Call::RefundPayment,
             Self::ReleaseInventory => Call::ReleaseInventory,
             Self::ReleasePayment => Call::ReleasePayment,
         }
@@ -53,6 +60,7 @@ impl Compensation {
             Self::RefundPayment => Call::CapturePayment,
             Self::ReleaseInventory => Call::ReserveInventory,
             Self::ReleasePayment => Call::AuthorizePayment,
+            Self::RefundCharge => Call::ChargePayment,
         }
     }
 }
@@ -76,7 +84,7 @@ struct Debt {
     standing: Standing,
 }
 
-/// The undos an order owes, oldest step first.
+/// The undos a workflow owes, oldest step first.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Saga {
     debts: Vec<Debt>,

@@ -1,4 +1,4 @@
-//! A call to the provider that did not succeed, and what Temporal must know of it.
+//! A call that did not succeed, and what Temporal must know of it.
 
 use std::time::Duration;
 
@@ -6,9 +6,10 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use temporalio_sdk::ApplicationFailure;
-use workflows::activities::refusal::LEDGER_MISMATCH;
+use user_context::{SourceError, SourceFault};
+use workflows::activities::{Attempt, refusal::LEDGER_MISMATCH};
 
-/// Why a call failed. The code is the provider's own, or one of ours where it gave none.
+/// Why a call failed. The code is that of who was called, or one of ours where it gave none.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct CallError {
@@ -33,7 +34,7 @@ struct ProblemDocument {
 /// What an `already_…` answer says was there before.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Resource {
+pub(crate) struct Resource {
     #[serde(default)]
     pub order_id: Option<String>,
 }
@@ -41,7 +42,7 @@ pub(super) struct Resource {
 impl CallError {
     /// Reads an answer that isn't a success. One that is no problem document (a proxy's page, say)
     /// is judged by its status alone.
-    pub(super) fn from_answer(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Self {
+    pub(crate) fn from_answer(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Self {
         let transient = status >= 500 || matches!(status, 408 | 429);
         match serde_json::from_slice::<ProblemDocument>(body) {
             Ok(problem) => Self {
@@ -62,13 +63,29 @@ impl CallError {
     }
 
     /// A success whose body makes no sense: the call may have had its effect.
-    pub(super) fn unreadable(error: &serde_json::Error) -> Self {
+    pub(crate) fn unreadable(error: &serde_json::Error) -> Self {
         Self::lost("unreadable_answer", format!("the provider's answer could not be read: {error}"))
     }
 
     /// The provider's ledger and this order disagree: no retry can mend that.
-    pub(super) fn mismatch(message: impl Into<String>) -> Self {
-        Self { retryable: false, ..Self::lost(LEDGER_MISMATCH, message) }
+    pub(crate) fn mismatch(message: impl Into<String>) -> Self {
+        Self::refused(LEDGER_MISMATCH, message)
+    }
+
+    /// What Temporal and the workflow read of it.
+    pub(crate) fn into_failure(self, attempt: Attempt) -> ApplicationFailure {
+        let (code, retryable, retry_after) = (self.code.clone(), self.retryable, self.retry_after);
+        ApplicationFailure::builder(self)
+            .type_name(code)
+            .non_retryable(!retryable)
+            .maybe_next_retry_delay(retry_after)
+            .details(attempt)
+            .build()
+    }
+
+    /// A call that makes no sense, so that it was never made.
+    pub(crate) fn refused(code: &str, message: impl Into<String>) -> Self {
+        Self { retryable: false, ..Self::lost(code, message) }
     }
 
     fn lost(code: &str, message: impl Into<String>) -> Self {
@@ -82,8 +99,23 @@ impl CallError {
     }
 
     /// What the answer carried under `resource`.
-    pub(super) fn resource<T: DeserializeOwned>(&self) -> Option<T> {
+    pub(crate) fn resource<T: DeserializeOwned>(&self) -> Option<T> {
         T::deserialize(self.resource.as_ref()?).ok()
+    }
+}
+
+impl From<SourceError> for CallError {
+    /// A source of the user context gave nothing; asking it again has no effect on anything.
+    fn from(error: SourceError) -> Self {
+        let code = match error.fault {
+            SourceFault::Unreachable => "source_unreachable",
+            SourceFault::Timeout => "source_timeout",
+            SourceFault::RateLimited { .. } => "source_rate_limited",
+            SourceFault::Status { .. } => "source_failed",
+            SourceFault::WrongShape(_) | SourceFault::TooLarge(_) => "source_unreadable",
+        };
+        let (retryable, retry_after) = (error.retryable(), error.retry_after());
+        Self { retryable, retry_after, ..Self::lost(code, error.to_string()) }
     }
 }
 
@@ -101,19 +133,8 @@ impl From<reqwest::Error> for CallError {
     }
 }
 
-impl From<CallError> for ApplicationFailure {
-    fn from(error: CallError) -> Self {
-        let (code, retryable, retry_after) = (error.code.clone(), error.retryable, error.retry_after);
-        Self::builder(error)
-            .type_name(code)
-            .non_retryable(!retryable)
-            .maybe_next_retry_delay(retry_after)
-            .build()
-    }
-}
-
 /// Seconds only: the provider never sends a date.
-pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
 }
@@ -122,12 +143,14 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 mod tests {
     use super::*;
 
+    const FIRST: Attempt = Attempt { attempt: 1 };
+
     #[test]
     fn the_providers_own_code_and_message_are_kept() {
         let body = br#"{"error":"insufficient_funds","message":"declined","retryable":false}"#;
         let error = CallError::from_answer(402, None, body);
         assert_eq!((error.code.as_str(), error.to_string().as_str()), ("insufficient_funds", "declined"));
-        let failure = ApplicationFailure::from(error);
+        let failure = error.into_failure(FIRST);
         assert_eq!(failure.type_name(), Some("insufficient_funds"));
         assert!(failure.is_non_retryable());
     }
@@ -144,10 +167,22 @@ mod tests {
     }
 
     #[test]
+    fn a_source_that_speaks_nonsense_is_not_asked_again_and_a_busy_one_when_it_wants() {
+        let nonsense = SourceError { fault: SourceFault::WrongShape("no JSON".to_owned()), attempts: 1 };
+        let error = CallError::from(nonsense);
+        assert_eq!((error.code.as_str(), error.retryable), ("source_unreadable", false));
+        let retry_after = Some(Duration::from_secs(2));
+        let busy = SourceError { fault: SourceFault::RateLimited { retry_after }, attempts: 1 };
+        let error = CallError::from(busy);
+        assert_eq!((error.code.as_str(), error.retryable), ("source_rate_limited", true));
+        assert_eq!(error.into_failure(FIRST).next_retry_delay(), retry_after);
+    }
+
+    #[test]
     fn the_wait_that_was_asked_for_becomes_the_next_retry_delay() {
         let mut headers = HeaderMap::new();
         headers.insert(RETRY_AFTER, "7".parse().unwrap());
         let error = CallError::from_answer(429, retry_after(&headers), b"");
-        assert_eq!(ApplicationFailure::from(error).next_retry_delay(), Some(Duration::from_secs(7)));
+        assert_eq!(error.into_failure(FIRST).next_retry_delay(), Some(Duration::from_secs(7)));
     }
 }

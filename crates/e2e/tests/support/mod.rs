@@ -2,6 +2,7 @@
 //! that all tests of this binary share.
 
 use std::{
+    fs,
     path::PathBuf,
     process::Stdio,
     time::{Duration, Instant},
@@ -10,7 +11,9 @@ use std::{
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use temporalio_client::{Client, ClientOptions, Connection, ConnectionOptions, Url};
+use temporalio_client::{
+    Client, ClientOptions, Connection, ConnectionOptions, UntypedWorkflow, Url, WorkflowFetchHistoryOptions,
+};
 use tokio::{
     process::{Child, Command},
     sync::OnceCell,
@@ -74,7 +77,7 @@ pub async fn dev_server(settings: &[&str]) -> (Child, String) {
 }
 
 /// A client of the tests' server.
-pub async fn client() -> Client {
+async fn client() -> Client {
     let url: Url = format!("http://{}", temporal().await.address).parse().unwrap();
     let connection = Connection::connect(ConnectionOptions::new(url).build()).await.unwrap();
     Client::new(connection, ClientOptions::new("default").build()).unwrap()
@@ -337,4 +340,22 @@ impl World {
 /// The names of a list's members, in their order.
 pub fn names(list: &Value) -> Vec<&str> {
     list.as_array().unwrap().iter().map(|member| member["name"].as_str().unwrap()).collect()
+}
+
+/// Set by `cargo xtask record`.
+const RECORD: &str = "RECORD_HISTORIES";
+
+/// Keeps the history of a workflow that has come to an end which the corpus doesn't have. Histories of
+/// released workflows are never replaced, only added.
+pub async fn record(name: &str, workflow: &str) {
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../workflows/tests/histories"));
+    let path = folder.join(format!("{name}.json"));
+    if std::env::var_os(RECORD).is_none() || path.exists() {
+        return;
+    }
+    let handle = client().await.get_workflow_handle::<UntypedWorkflow>(workflow.to_owned());
+    let json = handle.fetch_history(WorkflowFetchHistoryOptions::default()).to_json().await.unwrap();
+    let value: Value = serde_json::from_slice(&json).unwrap();
+    fs::create_dir_all(folder).unwrap();
+    fs::write(path, serde_json::to_string_pretty(&value).unwrap() + "\n").unwrap();
 }

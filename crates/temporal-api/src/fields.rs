@@ -1,0 +1,109 @@
+//! What bodies and queries of several endpoints have in common.
+
+use std::str::FromStr;
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use service_kit::{
+    correlation::CorrelationId,
+    json::{Faults, FromJson, Node},
+    problem::Problem,
+};
+use workflows::saga::Reason;
+
+use crate::workflow::invalid_query;
+
+const ID_LENGTH: usize = 128;
+
+/// 1 to 128 of `[A-Za-z0-9._-]`.
+pub fn is_id(text: &str) -> bool {
+    (1..=ID_LENGTH).contains(&text.len())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
+}
+
+/// The id of an order, a customer or a user.
+pub struct Id(pub String);
+
+impl FromStr for Id {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if is_id(text) { Ok(Self(text.to_owned())) } else { Err("must be 1 to 128 of A-Z a-z 0-9 . _ -") }
+    }
+}
+
+/// One line of text with something in it.
+pub struct Text<const LONGEST: usize = 200>(pub String);
+
+impl<const LONGEST: usize> FromStr for Text<LONGEST> {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.trim().is_empty() {
+            Err("must not be empty".to_owned())
+        } else if text.chars().count() > LONGEST {
+            Err(format!("must be at most {LONGEST} characters"))
+        } else if text.chars().any(char::is_control) {
+            Err("must not contain control characters".to_owned())
+        } else {
+            Ok(Self(text.to_owned()))
+        }
+    }
+}
+
+impl FromJson for Id {
+    fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        node.parse(faults)
+    }
+}
+
+impl<const LONGEST: usize> FromJson for Text<LONGEST> {
+    fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        node.parse(faults)
+    }
+}
+
+/// A correlation id of the caller's, in the body.
+pub struct Correlation(pub CorrelationId);
+
+impl FromJson for Correlation {
+    fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        match CorrelationId::parse(&node.string(faults)?) {
+            Some(id) => Some(Self(id)),
+            None => node.fault(faults, "must be 1 to 128 visible ASCII characters"),
+        }
+    }
+}
+
+/// `{"reason": …}` of a rejection or a cancellation.
+pub struct ReasonRequest(pub Reason);
+
+impl FromJson for ReasonRequest {
+    fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let reason = node.object(faults)?.optional::<Text>("reason", faults)?;
+        Some(Self(Reason { reason: reason.map(|text| text.0) }))
+    }
+}
+
+/// The reason of a body that may be left out.
+pub fn reason(body: Option<ReasonRequest>) -> Reason {
+    body.map(|body| body.0).unwrap_or_default()
+}
+
+/// A page token, as a query gives it back; empty for the first page.
+pub fn page(token: Option<&str>) -> Result<Vec<u8>, Problem> {
+    given(token).map_or(Ok(Vec::new()), |token| {
+        BASE64_URL_SAFE_NO_PAD
+            .decode(token)
+            .map_err(|_| invalid_query("pageToken", "is none that this list gave"))
+    })
+}
+
+/// The token of the next page, where there is one.
+pub fn token(next: &[u8]) -> Option<String> {
+    (!next.is_empty()).then(|| BASE64_URL_SAFE_NO_PAD.encode(next))
+}
+
+/// `?status=` asks for nothing.
+pub fn given(text: Option<&str>) -> Option<&str> {
+    text.filter(|text| !text.is_empty())
+}

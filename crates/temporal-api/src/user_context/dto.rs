@@ -1,0 +1,161 @@
+//! The bodies of user contexts. Histories outlive them, so they are types of their own.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+use workflows::{
+    activities::user_context::{CatFact, Location, Weather},
+    user_context::{
+        messages::Progress,
+        progress::{UserContextState, UserContextStatus},
+    },
+};
+
+use crate::{gateway::WorkflowId, order::ErrorBody};
+
+/// What `POST /api/v1/workflows/user-context` takes. Read by
+/// [`UserContextRequest`](super::request::UserContextRequest); this is its documentation.
+#[derive(ToSchema)]
+#[schema(as = UserContext, rename_all = "camelCase")]
+#[allow(dead_code, reason = "the schema alone is used")]
+pub struct StartUserContextBody {
+    /// Names the workflow. 1 to 128 of `A-Z a-z 0-9 . _ -`.
+    #[schema(example = "user-7", min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9._-]{1,128}$")]
+    user_id: Option<String>,
+    /// `parallel` or `sequential`.
+    #[schema(default = "parallel", example = "parallel")]
+    strategy: Option<String>,
+    /// Instead of the header's; names the workflow where there is no user.
+    #[schema(min_length = 1, max_length = 128)]
+    correlation_id: Option<String>,
+}
+
+/// What is known of a user's surroundings.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = UserContextState)]
+pub struct UserContextBody {
+    /// That the state could be had; in a result, whether anything could be had.
+    success: bool,
+    workflow_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user_id: Option<String>,
+    /// `parallel` or `sequential`.
+    #[schema(example = "parallel")]
+    strategy: &'static str,
+    /// `running`, `completed`, `cancelled` or `failed` (nothing at all could be had).
+    #[schema(example = "completed")]
+    status: &'static str,
+    location: Option<LocationBody>,
+    weather: Option<WeatherBody>,
+    cat_fact: Option<CatFactBody>,
+    /// One line for each part that is missing, with why.
+    errors: Vec<String>,
+    /// Why there is no context.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorBody>,
+    /// Whether somebody cancelled it in time.
+    cancelled: bool,
+    /// Grows with every change.
+    version: u64,
+}
+
+impl UserContextBody {
+    pub fn new(id: &WorkflowId, state: UserContextState) -> Self {
+        Self {
+            success: true,
+            workflow_id: id.as_str().to_owned(),
+            user_id: state.user_id,
+            strategy: state.strategy.name(),
+            status: state.status.name(),
+            location: state.location.map(Into::into),
+            weather: state.weather.map(Into::into),
+            cat_fact: state.cat_fact.map(Into::into),
+            errors: state.errors,
+            error: state.error.map(Into::into),
+            cancelled: state.cancelled,
+            version: state.version,
+        }
+    }
+
+    /// The final state: `success` says whether anything could be had.
+    pub fn of_result(id: &WorkflowId, state: UserContextState) -> Self {
+        let completed = state.status == UserContextStatus::Completed;
+        Self { success: completed, ..Self::new(id, state) }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = Location)]
+pub struct LocationBody {
+    ip: String,
+    city: String,
+    region: String,
+    /// ISO 3166-1, two letters.
+    country: String,
+    latitude: f64,
+    longitude: f64,
+    /// A name of the IANA time zone database.
+    timezone: String,
+}
+
+impl From<Location> for LocationBody {
+    fn from(location: Location) -> Self {
+        let Location { ip, city, region, country, latitude, longitude, timezone } = location;
+        Self { ip, city, region, country, latitude, longitude, timezone }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Weather)]
+pub struct WeatherBody {
+    description: String,
+    /// Degrees Celsius.
+    temperature: f64,
+    /// Degrees Celsius.
+    feels_like: f64,
+    /// Percent.
+    humidity: u8,
+    /// Metres a second.
+    wind_speed: f64,
+}
+
+impl From<Weather> for WeatherBody {
+    fn from(weather: Weather) -> Self {
+        let Weather { description, temperature, feels_like, humidity, wind_speed } = weather;
+        Self { description, temperature, feels_like, humidity, wind_speed }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = CatFact)]
+pub struct CatFactBody {
+    fact: String,
+    /// Who says so.
+    source: String,
+}
+
+impl From<CatFact> for CatFactBody {
+    fn from(CatFact { fact, source }: CatFact) -> Self {
+        Self { fact, source }
+    }
+}
+
+/// Which parts are there, and whether nothing more will come.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = UserContextProgress)]
+#[expect(clippy::struct_excessive_bools, reason = "three parts that are there or not, and the end")]
+pub struct ContextProgressBody {
+    success: bool,
+    location: bool,
+    weather: bool,
+    cat_fact: bool,
+    completed: bool,
+}
+
+impl From<Progress> for ContextProgressBody {
+    fn from(Progress { location, weather, cat_fact, completed }: Progress) -> Self {
+        Self { success: true, location, weather, cat_fact, completed }
+    }
+}

@@ -1,0 +1,30 @@
+//! User contexts: what is asked, checked, answered.
+
+mod dto;
+mod handlers;
+mod request;
+
+use std::sync::Arc;
+
+pub use dto::{ContextProgressBody, UserContextBody};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use workflows::policies::Timing;
+
+use crate::gateway::{FlowGateway, UserContextFlow};
+
+/// What the handlers work with.
+#[derive(Clone)]
+pub struct UserContexts {
+    pub gateway: Arc<dyn FlowGateway<UserContextFlow>>,
+    timing: Timing,
+}
+
+impl UserContexts {
+    pub fn new(gateway: Arc<dyn FlowGateway<UserContextFlow>>, timing: Timing) -> Self {
+        Self { gateway, timing }
+    }
+}
+
+pub fn module(user_contexts: UserContexts) -> OpenApiRouter {
+    OpenApiRouter::new().routes(routes!(handlers::start)).with_state(user_contexts)
+}

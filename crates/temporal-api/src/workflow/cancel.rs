@@ -1,0 +1,114 @@
+//! Stopping any workflow by the signal of its own kind, so that it takes back what it did. The workflow
+//! decides; what is checked here tells the caller at once what certainly changes nothing.
+
+use axum::{
+    Json,
+    extract::{Path, State},
+};
+use service_kit::{json::OptionalJson, problem::Problem};
+use workflows::{
+    payment::progress::{PaymentState, PaymentStatus},
+    saga::Reason,
+    user_context::progress::{UserContextState, UserContextStatus},
+};
+
+use super::{
+    Workflows,
+    handlers::workflow,
+    problems::{WorkflowCode, problem},
+};
+use crate::{
+    fields::{ReasonRequest, reason},
+    gateway::{Flow, FlowGateway, GatewayError, Kind, WorkflowId},
+    order::{Accepted, ReasonBody},
+};
+
+/// Cancels the workflow: an order until its label exists, a payment until its window closes, a user context
+/// until it has ended.
+#[utoipa::path(
+    post,
+    path = "/api/v1/workflows/{workflowId}/cancel",
+    tag = "workflows",
+    params(("workflowId" = String, Path, example = "payment-order-1001")),
+    request_body(content = Option<ReasonBody>),
+    responses((status = 200, body = Accepted))
+)]
+pub(super) async fn cancel(
+    State(workflows): State<Workflows>,
+    Path(id): Path<String>,
+    OptionalJson(body): OptionalJson<ReasonRequest>,
+) -> Result<Json<Accepted>, Problem> {
+    let (id, reason) = (workflow(&id)?, reason(body));
+    match id.kind() {
+        Kind::Order => workflows.orders.cancel(&id, reason).await,
+        Kind::Payment => stop(&*workflows.payments.gateway, &id, reason).await,
+        Kind::UserContext => stop(&*workflows.user_contexts.gateway, &id, reason).await,
+    }
+}
+
+/// A state that says whether a cancellation counts.
+trait Stoppable {
+    /// Somebody cancelled it in time.
+    fn is_cancelled(&self) -> bool;
+    /// Why a cancellation changes nothing; `None` while it counts.
+    fn refusal(&self) -> Option<Problem>;
+}
+
+impl Stoppable for PaymentState {
+    fn is_cancelled(&self) -> bool {
+        self.cancelled
+    }
+
+    fn refusal(&self) -> Option<Problem> {
+        let ends = matches!(self.status, PaymentStatus::Compensated | PaymentStatus::Failed);
+        match self {
+            _ if self.cancelled && !ends => Some(cancelling()),
+            _ if self.cancellable => None,
+            _ => Some(closed(&format!("the payment is {}", self.status.name()))),
+        }
+    }
+}
+
+impl Stoppable for UserContextState {
+    fn is_cancelled(&self) -> bool {
+        self.cancelled
+    }
+
+    fn refusal(&self) -> Option<Problem> {
+        match self.status {
+            UserContextStatus::Running => self.cancelled.then(cancelling),
+            ended => Some(closed(&format!("the user context is {}", ended.name()))),
+        }
+    }
+}
+
+async fn stop<F: Flow<State: Stoppable>>(
+    gateway: &dyn FlowGateway<F>,
+    id: &WorkflowId,
+    reason: Reason,
+) -> Result<Json<Accepted>, Problem> {
+    let told = |error| problem(id.as_str(), error);
+    if let Some(refusal) = gateway.state(id).await.map_err(told)?.refusal() {
+        return Err(refusal);
+    }
+    match gateway.cancel(id, reason).await {
+        // One that ended in between is closed, not unknown.
+        Ok(()) | Err(GatewayError::NotFound) => {}
+        Err(error) => return Err(told(error)),
+    }
+    let state = gateway.state(id).await.map_err(told)?;
+    if state.is_cancelled() {
+        tracing::info!(workflow_id = id.as_str(), "workflow cancelled");
+        let workflow_id = id.as_str().to_owned();
+        return Ok(Json(Accepted { success: true, message: "the workflow is being cancelled", workflow_id }));
+    }
+    Err(state.refusal().unwrap_or_else(|| closed("the workflow has ended")))
+}
+
+fn cancelling() -> Problem {
+    Problem::new(WorkflowCode::AlreadyCancelling, "the workflow is being cancelled")
+}
+
+fn closed(detail: &str) -> Problem {
+    Problem::new(WorkflowCode::AlreadyClosed, detail)
+}

@@ -1,0 +1,143 @@
+//! The bodies that are the same for every workflow.
+
+use std::time::SystemTime;
+
+use axum::{
+    Json,
+    http::{StatusCode, header::LOCATION},
+    response::IntoResponse,
+};
+use serde::{Deserialize, Serialize};
+use service_kit::correlation::CorrelationId;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{
+    fields,
+    gateway::{HistoryEvent, HistoryPage, Started, WorkflowId},
+    order::{ProgressBody, StateBody},
+    payment::PaymentBody,
+    user_context::{ContextProgressBody, UserContextBody},
+};
+
+/// A workflow that was started.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Started)]
+pub struct StartedBody {
+    success: bool,
+    #[schema(example = "payment-order-1001")]
+    workflow_id: String,
+    run_id: String,
+    correlation_id: String,
+    message: &'static str,
+}
+
+impl StartedBody {
+    /// 202, and where to look next.
+    pub fn answer(
+        started: Started,
+        correlation_id: &CorrelationId,
+        message: &'static str,
+    ) -> impl IntoResponse + use<> {
+        let id = percent_encoding::utf8_percent_encode(started.workflow_id.as_str(), IN_A_PATH);
+        let location = format!("/api/v1/workflows/{id}/status");
+        let body = Self {
+            success: true,
+            workflow_id: started.workflow_id.as_str().to_owned(),
+            run_id: started.run_id,
+            correlation_id: correlation_id.to_string(),
+            message,
+        };
+        (StatusCode::ACCEPTED, [(LOCATION, location)], Json(body))
+    }
+}
+
+/// What an id keeps of itself in a path.
+const IN_A_PATH: &percent_encoding::AsciiSet =
+    &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The state of a workflow, whichever it is.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = WorkflowState)]
+pub enum WorkflowBody {
+    Order(StateBody),
+    Payment(PaymentBody),
+    UserContext(UserContextBody),
+}
+
+/// How far a workflow is.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = WorkflowProgress)]
+pub enum WorkflowProgressBody {
+    Order(ProgressBody),
+    Payment(Box<PaymentBody>),
+    UserContext(ContextProgressBody),
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub struct HistoryQuery {
+    /// 1 to 1000; 1000 when absent.
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 1000)]
+    pub limit: Option<String>,
+    /// `nextPageToken` of the page before.
+    pub page_token: Option<String>,
+}
+
+/// What happened in a workflow's last run, oldest first, without what went in and came out.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = History)]
+pub struct HistoryBody {
+    success: bool,
+    workflow_id: String,
+    events: Vec<EventBody>,
+    /// Give it as `pageToken` for the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<String>,
+}
+
+impl HistoryBody {
+    pub fn new(id: &WorkflowId, page: HistoryPage) -> Self {
+        Self {
+            success: true,
+            workflow_id: id.as_str().to_owned(),
+            next_page_token: fields::token(&page.next),
+            events: page.events.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = HistoryEvent)]
+pub struct EventBody {
+    id: i64,
+    #[schema(example = "ActivityTaskScheduled")]
+    r#type: String,
+    #[schema(format = "date-time")]
+    timestamp: Option<String>,
+    /// Of the activity, signal or workflow that it is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "processPaymentActivity")]
+    name: Option<String>,
+    /// The code of what failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "insufficient_funds")]
+    failure: Option<String>,
+}
+
+impl From<HistoryEvent> for EventBody {
+    fn from(event: HistoryEvent) -> Self {
+        let time = |at: SystemTime| workflows::time::rfc3339(Some(at));
+        Self {
+            id: event.id,
+            r#type: event.kind,
+            timestamp: event.at.map(time),
+            name: event.name,
+            failure: event.failure,
+        }
+    }
+}

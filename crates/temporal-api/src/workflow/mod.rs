@@ -1,0 +1,35 @@
+//! Any workflow, by its id: the endpoints that orders, payments and user contexts share.
+
+mod cancel;
+mod dto;
+mod handlers;
+mod problems;
+
+use std::sync::Arc;
+
+pub use dto::StartedBody;
+pub use problems::{WorkflowCode, impersonal, invalid_query, problem};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{gateway::HistoryGateway, order::Orders, payment::Payments, user_context::UserContexts};
+
+/// What the handlers work with.
+#[derive(Clone)]
+pub struct Workflows {
+    pub orders: Orders,
+    pub payments: Payments,
+    pub user_contexts: UserContexts,
+    pub history: Arc<dyn HistoryGateway>,
+}
+
+/// The routes under the general request timeout, and those that wait longer.
+pub fn module(workflows: Workflows) -> (OpenApiRouter, OpenApiRouter) {
+    let routes = OpenApiRouter::new()
+        .routes(routes!(handlers::status))
+        .routes(routes!(handlers::progress))
+        .routes(routes!(handlers::history))
+        .routes(routes!(cancel::cancel))
+        .with_state(workflows.clone());
+    let long = OpenApiRouter::new().routes(routes!(handlers::result)).with_state(workflows);
+    (routes, long)
+}

@@ -1,0 +1,148 @@
+//! The sequence of a user's context: what is asked at once, and what waits for what.
+
+use temporalio_common::ActivityDefinition;
+use temporalio_macros::{workflow, workflow_methods};
+use temporalio_workflow::{
+    SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext, WorkflowContextView, WorkflowResult,
+    workflows::join,
+};
+
+use super::{
+    messages::{Progress, Strategy, UserContextInput},
+    progress::{Part, UserContext, UserContextState},
+};
+use crate::{
+    activities::user_context::{Ask, AskWeather, UserContextActivities},
+    failure::{self, Failed},
+    ids::Call,
+    interruption::{Cancellable, unless_cancelled},
+    policies,
+    saga::Reason,
+    signal::Signal,
+};
+
+/// `userContextWorkflow`: what can be known of a user's surroundings.
+#[workflow]
+pub struct UserContextWorkflow {
+    input: UserContextInput,
+    context: UserContext,
+}
+
+type Context = WorkflowContext<UserContextWorkflow>;
+
+#[workflow_methods]
+impl UserContextWorkflow {
+    #[init]
+    pub fn new(_ctx: &WorkflowContextView, input: UserContextInput) -> Self {
+        let context = UserContext::new(input.user_id.clone(), input.strategy);
+        Self { input, context }
+    }
+
+    /// # Errors
+    /// Where nothing at all could be had, or it was cancelled: a failure whose type is the
+    /// [`UserContextFailure`](super::progress::UserContextFailure), with the final state in its details.
+    #[run(name = "userContextWorkflow")]
+    pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<UserContextState> {
+        let scope = WorkflowCancellationToken::new();
+        unless_cancelled(ctx, &scope, ask(ctx, &scope)).await;
+        let outcome = ctx.state_mut(|s| s.context.end());
+        let state = ctx.state(|s| s.context.state().clone());
+        match outcome {
+            Ok(()) => Ok(state),
+            Err((code, message)) => Err(failure::ended(code.name(), &message, code.is_benign(), state)),
+        }
+    }
+
+    #[signal(name = "cancel")]
+    pub fn cancel(&mut self, _ctx: &mut SyncWorkflowContext<Self>, reason: Signal<Reason>) {
+        self.context.cancel(reason.0.and_then(|reason| reason.reason));
+    }
+
+    #[query(name = "progress")]
+    pub fn progress(&self, _ctx: &WorkflowContextView) -> Progress {
+        self.context.state().progress()
+    }
+
+    #[query(name = "getUserContext")]
+    pub fn state(&self, _ctx: &WorkflowContextView) -> UserContextState {
+        self.context.state().clone()
+    }
+}
+
+impl Cancellable for UserContextWorkflow {
+    fn is_cancelled(&self) -> bool {
+        self.context.is_cancelled()
+    }
+
+    fn cancel(&mut self, reason: Option<String>) -> bool {
+        self.context.cancel(reason)
+    }
+}
+
+async fn ask(ctx: &Context, scope: &WorkflowCancellationToken) {
+    match ctx.state(|s| s.input.strategy) {
+        Strategy::Parallel => {
+            let surroundings = surroundings(ctx, scope);
+            let fact = cat_fact(ctx, scope);
+            join!(surroundings, fact);
+        }
+        Strategy::Sequential => {
+            surroundings(ctx, scope).await;
+            cat_fact(ctx, scope).await;
+        }
+    }
+}
+
+/// The location, and the weather as soon as that is there.
+async fn surroundings(ctx: &Context, scope: &WorkflowCancellationToken) {
+    let input = ctx.state(|s| Ask { correlation_id: s.input.correlation_id.clone() });
+    let located =
+        call(ctx, scope, Call::GetLocation, Part::Location, UserContextActivities::get_location, input).await;
+    let Some(location) = located else {
+        ctx.state_mut(|s| s.context.skipped(Part::Weather, "location unavailable"));
+        return;
+    };
+    let input = ctx.state(|s| AskWeather {
+        correlation_id: s.input.correlation_id.clone(),
+        latitude: location.latitude,
+        longitude: location.longitude,
+    });
+    ctx.state_mut(|s| s.context.located(location));
+    let weather =
+        call(ctx, scope, Call::GetWeather, Part::Weather, UserContextActivities::get_weather, input).await;
+    if let Some(weather) = weather {
+        ctx.state_mut(|s| s.context.forecast(weather));
+    }
+}
+
+async fn cat_fact(ctx: &Context, scope: &WorkflowCancellationToken) {
+    let input = ctx.state(|s| Ask { correlation_id: s.input.correlation_id.clone() });
+    let fact =
+        call(ctx, scope, Call::GetCatFact, Part::CatFact, UserContextActivities::get_cat_fact, input).await;
+    if let Some(fact) = fact {
+        ctx.state_mut(|s| s.context.told(fact));
+    }
+}
+
+/// Asks for a part, unless it was cancelled; one that can't be had is named in the errors.
+async fn call<A: ActivityDefinition + 'static>(
+    ctx: &Context,
+    scope: &WorkflowCancellationToken,
+    call: Call,
+    part: Part,
+    activity: A,
+    input: A::Input,
+) -> Option<A::Output> {
+    if ctx.state(|s| s.context.is_cancelled()) {
+        ctx.state_mut(|s| s.context.skipped(part, "it was cancelled"));
+        return None;
+    }
+    let options = ctx.state(|s| policies::options(call, &s.input.timing, scope.clone()));
+    match ctx.execute_activity(activity, input, options).await {
+        Ok(output) => Some(output),
+        Err(error) => {
+            ctx.state_mut(|s| s.context.failed(part, &Failed::told_by(&error).error.message));
+            None
+        }
+    }
+}
