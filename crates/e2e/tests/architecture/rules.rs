@@ -305,6 +305,8 @@ enum Http {
 fn http(krate: &str, file: &File) -> Http {
     let speaks = match krate {
         "service-kit" => return Http::Codes,
+        // It answers as somebody else's services do, so their statuses are its subject.
+        "user-context" if file.place == "stand_in.rs" => return Http::Codes,
         PROVIDER => file.module.iter().any(|module| module == "presentation"),
         // A slice of the API is all HTTP; what it stands on (the gateway, the crate's root) is not.
         "temporal-api" => {
@@ -410,6 +412,12 @@ pub const LICENCES: &[Licence] = &[
     },
     Licence {
         krate: "service-kit",
+        place: "client.rs",
+        what: "tokio::time::sleep",
+        why: "between two tries to call somebody",
+    },
+    Licence {
+        krate: "service-kit",
         place: "correlation.rs",
         what: "uuid::Uuid::now_v7",
         why: "a correlation id of its own for a request without one",
@@ -449,6 +457,12 @@ pub const LICENCES: &[Licence] = &[
         place: "activities/shipping.rs",
         what: "tokio::time::sleep",
         why: "between two looks at a label",
+    },
+    Licence {
+        krate: "user-context",
+        place: "stand_in.rs",
+        what: "tokio::time::sleep",
+        why: "a source that is told to be slow",
     },
 ];
 
