@@ -38,12 +38,14 @@ pub struct Config {
     pub provider_url: String,
     pub task_queue: String,
     pub max_concurrent_activities: usize,
+    /// Where the user context comes from.
+    pub sources: user_context::Config,
 }
 
 impl Configuration for Config {
     fn variables() -> Vec<Variable> {
         let own = [METRICS_ADDR, PROVIDER_URL, TASK_QUEUE, MAX_CONCURRENT_ACTIVITIES];
-        [&own, temporal_connection::VARIABLES, config::COMMON].concat()
+        [&own, user_context::VARIABLES, temporal_connection::VARIABLES, config::COMMON].concat()
     }
 
     fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigFaults> {
@@ -56,6 +58,7 @@ impl Configuration for Config {
         let max_concurrent_activities = reader.read(&MAX_CONCURRENT_ACTIVITIES, |text| {
             text.parse().ok().filter(|count| *count > 0).ok_or("must be a number from 1")
         });
+        let sources = user_context::Config::read(&mut reader);
         let config = (|| {
             Some(Self {
                 common: common?,
@@ -64,6 +67,7 @@ impl Configuration for Config {
                 provider_url: provider_url?,
                 task_queue: task_queue?,
                 max_concurrent_activities: max_concurrent_activities?,
+                sources: sources?,
             })
         })();
         reader.finish(config)

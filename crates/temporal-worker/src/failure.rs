@@ -6,6 +6,7 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use temporalio_sdk::ApplicationFailure;
+use user_context::{SourceError, SourceFault};
 use workflows::activities::{Attempt, refusal::LEDGER_MISMATCH};
 
 /// Why a call failed. The code is that of who was called, or one of ours where it gave none.
@@ -103,6 +104,21 @@ impl CallError {
     }
 }
 
+impl From<SourceError> for CallError {
+    /// A source of the user context gave nothing; asking it again has no effect on anything.
+    fn from(error: SourceError) -> Self {
+        let code = match error.fault {
+            SourceFault::Unreachable => "source_unreachable",
+            SourceFault::Timeout => "source_timeout",
+            SourceFault::RateLimited { .. } => "source_rate_limited",
+            SourceFault::Status { .. } => "source_failed",
+            SourceFault::WrongShape(_) | SourceFault::TooLarge(_) => "source_unreadable",
+        };
+        let (retryable, retry_after) = (error.retryable(), error.retry_after());
+        Self { retryable, retry_after, ..Self::lost(code, error.to_string()) }
+    }
+}
+
 impl From<reqwest::Error> for CallError {
     /// No answer, or none that could be read whole: the call may have had its effect.
     fn from(error: reqwest::Error) -> Self {
@@ -148,6 +164,18 @@ mod tests {
                 (format!("http_{status}").as_str(), retryable)
             );
         }
+    }
+
+    #[test]
+    fn a_source_that_speaks_nonsense_is_not_asked_again_and_a_busy_one_when_it_wants() {
+        let nonsense = SourceError { fault: SourceFault::WrongShape("no JSON".to_owned()), attempts: 1 };
+        let error = CallError::from(nonsense);
+        assert_eq!((error.code.as_str(), error.retryable), ("source_unreadable", false));
+        let retry_after = Some(Duration::from_secs(2));
+        let busy = SourceError { fault: SourceFault::RateLimited { retry_after }, attempts: 1 };
+        let error = CallError::from(busy);
+        assert_eq!((error.code.as_str(), error.retryable), ("source_rate_limited", true));
+        assert_eq!(error.into_failure(FIRST).next_retry_delay(), retry_after);
     }
 
     #[test]

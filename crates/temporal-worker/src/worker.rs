@@ -29,11 +29,14 @@ use temporalio_sdk::{
         worker_tuner::{FixedSizeSlotSupplier, TunerHolder},
     },
 };
+use user_context::{Sources, Tries};
 use utoipa::OpenApi;
-use workflows::{order_fulfillment::OrderFulfillment, payment::PaymentWorkflow};
+use workflows::{
+    order_fulfillment::OrderFulfillment, payment::PaymentWorkflow, user_context::UserContextWorkflow,
+};
 
 use crate::{
-    activities::{Inventory, Notification, Payment, Shared, Shipping},
+    activities::{Inventory, Notification, Payment, Shared, Shipping, UserContext},
     config::Config,
     metrics::ActivityMetrics,
     provider::Provider,
@@ -60,6 +63,8 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
     let (runtime, sdk_metrics) = runtime()?;
     let metrics = Metrics::new().append(sdk_metrics);
     let provider = Provider::new(&config.provider_url)?;
+    // Temporal tries again.
+    let sources = Sources::start(&config.sources, Tries::ONCE).await?;
     let state = Arc::new(State::default());
 
     let (app, _) = Service::new("temporal-worker", env!("CARGO_PKG_VERSION"), About::openapi())
@@ -76,7 +81,7 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
         client = connect(&config) => Some(client),
     };
     if let Some(client) = connected {
-        let activities = Shared::new(provider, ActivityMetrics::new(metrics.registry()));
+        let activities = Shared::new(provider, sources, ActivityMetrics::new(metrics.registry()));
         let mut worker = Worker::new(&runtime, client.clone(), options(&config, &activities)?)?;
         let shut_down = worker.shutdown_handle();
         state.is_polling(client);
@@ -112,10 +117,12 @@ fn options(config: &Config, shared: &Shared) -> Result<WorkerOptions, Box<dyn Er
     Ok(WorkerOptions::new(config.task_queue.clone())
         .register_workflow::<OrderFulfillment>()?
         .register_workflow::<PaymentWorkflow>()?
+        .register_workflow::<UserContextWorkflow>()?
         .register_activities(Payment(shared.clone()))
         .register_activities(Inventory(shared.clone()))
         .register_activities(Shipping(shared.clone()))
         .register_activities(Notification(shared.clone()))
+        .register_activities(UserContext(shared.clone()))
         .tuner(tuner)
         .workflow_task_poller_behavior(PollerBehavior::SimpleMaximum(POLLERS))
         .activity_task_poller_behavior(PollerBehavior::SimpleMaximum(POLLERS))

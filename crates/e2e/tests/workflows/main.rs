@@ -9,3 +9,4 @@ mod payments;
 #[path = "../support/mod.rs"]
 #[allow(dead_code, reason = "what only orders need")]
 mod support;
+mod user_contexts;

@@ -20,6 +20,11 @@ mod payment;
     reason = "the macro names each activity by a constant that only local workflows would use"
 )]
 mod shipping;
+#[allow(
+    dead_code,
+    reason = "the macro names each activity by a constant that only local workflows would use"
+)]
+mod user_context;
 
 use std::{sync::Arc, time::Instant};
 
@@ -29,7 +34,10 @@ pub use payment::Payment;
 pub use shipping::Shipping;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tracing::Instrument;
+pub use user_context::UserContext;
 use workflows::activities::{Attempt, CallContext, Found, Undone};
+
+use ::user_context::Sources;
 
 use crate::{
     failure::CallError,
@@ -43,16 +51,21 @@ pub struct Shared(Arc<Parts>);
 
 struct Parts {
     provider: Provider,
+    sources: Sources,
     metrics: ActivityMetrics,
 }
 
 impl Shared {
-    pub fn new(provider: Provider, metrics: ActivityMetrics) -> Self {
-        Self(Arc::new(Parts { provider, metrics }))
+    pub fn new(provider: Provider, sources: Sources, metrics: ActivityMetrics) -> Self {
+        Self(Arc::new(Parts { provider, sources, metrics }))
     }
 
     fn provider(&self) -> &Provider {
         &self.0.provider
+    }
+
+    fn sources(&self) -> &Sources {
+        &self.0.sources
     }
 
     /// Runs an attempt: its log lines carry the workflow's correlation id, its end is counted and logged
@@ -104,6 +117,13 @@ impl Shared {
 struct Work<'a> {
     correlation_id: &'a str,
     order_id: Option<&'a str>,
+}
+
+impl<'a> Work<'a> {
+    /// Work for no order.
+    const fn of(correlation_id: &'a str) -> Self {
+        Self { correlation_id, order_id: None }
+    }
 }
 
 impl<'a> From<&'a CallContext> for Work<'a> {

@@ -1,0 +1,191 @@
+//! User contexts: what is asked at once, what waits, and what becomes of it when a source fails.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use user_context::stand_in::{Conduct, Source, StandIn};
+use xtask::services::{Options, WORKER};
+
+use crate::{
+    flow::{Flow, start},
+    support::World,
+};
+
+/// A world whose sources are the test's own.
+async fn world(name: &'static str, sources: &StandIn) -> World {
+    World::start_with(name, |options| sources_at(options, sources.url())).await
+}
+
+pub fn sources_at(options: &mut Options, url: &str) {
+    for variable in ["IPAPI_URL", "OPEN_METEO_URL", "CATFACT_URL"] {
+        options.environment.push((&WORKER, variable, url.to_owned()));
+    }
+}
+
+async fn ask<'a>(world: &'a World, user: &str, strategy: &str) -> Flow<'a> {
+    let body = json!({"userId": world.id(user), "strategy": strategy});
+    let (status, started) = start(world, "user-context", &body).await;
+    assert_eq!(status, 202, "{started}");
+    Flow::of(world, &started)
+}
+
+fn only_visit(sources: &StandIn, source: Source) -> Instant {
+    let visits = sources.visits(source);
+    assert_eq!(visits.len(), 1, "{visits:?}");
+    visits[0].at
+}
+
+#[tokio::test]
+async fn everything_that_can_be_asked_at_once_is_and_the_location_once() {
+    let sources = StandIn::start().await.unwrap();
+    let world = world("ctxparallel", &sources).await;
+    let late = Duration::from_secs(2);
+    sources.tell(Source::Ipapi, Conduct::Late(late));
+    sources.tell(Source::CatFact, Conduct::Late(late));
+    let flow = ask(&world, "ada", "parallel").await;
+    assert_eq!(flow.id, "user-context-ctxparallel-ada");
+    let end = flow.end().await;
+    assert_eq!(
+        (&end["success"], &end["status"], &end["errors"]),
+        (&json!(true), &json!("completed"), &json!([]))
+    );
+    assert_eq!((&end["location"]["city"], &end["location"]["country"]), (&json!("Vienna"), &json!("AT")));
+    assert_eq!((&end["weather"]["temperature"], &end["weather"]["windSpeed"]), (&json!(4.1), &json!(5.0)));
+    assert_eq!(end["catFact"]["source"], "catfact.ninja", "{end}");
+    let [location, fact, weather] =
+        [Source::Ipapi, Source::CatFact, Source::OpenMeteo].map(|source| only_visit(&sources, source));
+    assert!(location.max(fact) - location.min(fact) < late, "location and cat fact are asked at once");
+    assert!(weather >= location + late, "the weather waits for the location");
+    assert_eq!(
+        flow.get("progress").await.1,
+        json!({"success": true, "location": true, "weather": true, "catFact": true, "completed": true})
+    );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn one_after_another_waits_for_each() {
+    let sources = StandIn::start().await.unwrap();
+    let world = world("ctxsequential", &sources).await;
+    sources.tell(Source::Ipapi, Conduct::Late(Duration::from_millis(700)));
+    let flow = ask(&world, "ada", "sequential").await;
+    let end = flow.end().await;
+    assert_eq!((&end["status"], &end["strategy"]), (&json!("completed"), &json!("sequential")));
+    let [location, weather, fact] =
+        [Source::Ipapi, Source::OpenMeteo, Source::CatFact].map(|source| only_visit(&sources, source));
+    assert!(location + Duration::from_millis(700) <= weather && weather <= fact);
+    assert_eq!(
+        flow.activities().await,
+        ["getCurrentLocationActivity", "getWeatherActivity", "getCatFactActivity"]
+    );
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_fails_is_null_and_named_and_the_rest_is_there() {
+    let sources = StandIn::start().await.unwrap();
+    let world = world("ctxpartial", &sources).await;
+    // (what fails, how often the source is asked, what is missing, what the errors begin with)
+    let broken = Conduct::Says("{}".to_owned());
+    let table = [
+        (Source::OpenMeteo, Conduct::Fails(500), 3, &["weather"][..], &["weather failed: "][..]),
+        (
+            Source::CatFact,
+            Conduct::RateLimited { retry_after: None },
+            3,
+            &["catFact"][..],
+            &["catFact failed: "][..],
+        ),
+        (Source::CatFact, broken.clone(), 1, &["catFact"][..], &["catFact failed: "][..]),
+        (
+            Source::Ipapi,
+            broken,
+            1,
+            &["location", "weather"][..],
+            &["location failed: ", "weather skipped: location unavailable"][..],
+        ),
+    ];
+    for (round, (source, conduct, asked, missing, errors)) in table.into_iter().enumerate() {
+        let before = sources.visits(source).len();
+        sources.tell(source, conduct);
+        let end = ask(&world, &round.to_string(), "parallel").await.end().await;
+        sources.tell(source, Conduct::Answers);
+        assert_eq!((&end["success"], &end["status"]), (&json!(true), &json!("completed")), "{end}");
+        for part in ["location", "weather", "catFact"] {
+            assert_eq!(end[part].is_null(), missing.contains(&part), "{part}: {end}");
+        }
+        let told: Vec<&str> = end["errors"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        assert_eq!(told.len(), errors.len(), "{end}");
+        assert!(told.iter().zip(errors).all(|(told, error)| told.starts_with(error)), "{end}");
+        assert_eq!(sources.visits(source).len() - before, asked, "{source:?}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn where_nothing_at_all_can_be_had_it_fails() {
+    let sources = StandIn::start().await.unwrap();
+    let world = world("ctxnothing", &sources).await;
+    sources.tell(Source::Ipapi, Conduct::Fails(503));
+    sources.tell(Source::CatFact, Conduct::Fails(503));
+    let end = ask(&world, "ada", "parallel").await.end().await;
+    assert_eq!((&end["success"], &end["status"]), (&json!(false), &json!("failed")));
+    assert_eq!(end["error"]["code"], "USER_CONTEXT_UNAVAILABLE");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn cancelled_midway_it_ends_with_what_it_had_whoever_cancels() {
+    let sources = StandIn::start().await.unwrap();
+    let world = world("ctxcancelled", &sources).await;
+    // Shorter than the adapters' patience, longer than the test's.
+    sources.tell(Source::OpenMeteo, Conduct::Late(Duration::from_millis(2900)));
+    for by in ["api", "signal", "temporal"] {
+        let flow = ask(&world, by, "sequential").await;
+        flow.until("located", |state| !state["location"].is_null()).await;
+        match by {
+            "api" => assert_eq!(flow.cancel().await, (200, String::new())),
+            "signal" => flow.signal("cancel", Some("[]")).await,
+            _ => {
+                world.temporal(&["workflow", "cancel", "-w", &flow.id]).await;
+            }
+        }
+        let end = flow.end().await;
+        assert_eq!((&end["success"], &end["status"]), (&json!(false), &json!("cancelled")), "{by}");
+        assert_eq!(end["error"]["code"], "USER_CONTEXT_CANCELLED", "{by}");
+        assert_eq!((end["location"].is_null(), end["catFact"].is_null()), (false, true), "{by}: {end}");
+        assert_eq!(flow.cancel().await, (409, "workflow_already_closed".to_owned()), "{by}");
+    }
+    assert_eq!(sources.visits(Source::CatFact).len(), 0, "nothing is asked after a cancellation");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn without_the_internet_the_worker_asks_a_stand_in_of_its_own() {
+    let world = World::start_with("ctxoffline", |options| {
+        options.environment.push((&WORKER, "FOUNDER_OFFLINE", "true".to_owned()));
+    })
+    .await;
+    let flow = ask(&world, "ada", "parallel").await;
+    let end = flow.end().await;
+    assert_eq!((&end["status"], &end["errors"]), (&json!("completed"), &json!([])), "{end}");
+    // It may be asked for again, by its workflow's own id.
+    let again = ask(&world, "ada", "parallel").await;
+    assert_eq!((again.id.clone(), &again.end().await["status"]), (flow.id, &json!("completed")));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn the_sources_are_told_the_correlation_id() {
+    let sources = StandIn::start().await.unwrap();
+    let world = world("ctxtraced", &sources).await;
+    let body = json!({"correlationId": "correlation-of-a-context"});
+    let (_, started) = start(&world, "user-context", &body).await;
+    assert_eq!(started["workflowId"], "user-context-correlation-of-a-context");
+    Flow::of(&world, &started).end().await;
+    for source in [Source::Ipapi, Source::OpenMeteo, Source::CatFact] {
+        let told = sources.visits(source)[0].correlation_id.clone();
+        assert_eq!(told.as_deref(), Some("correlation-of-a-context"), "{source:?}");
+    }
+    world.stop().await;
+}
