@@ -6,6 +6,9 @@
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
+# `--build-arg OPT_LEVEL=0` is for who wants to see soon whether it runs, not how fast.
+ARG OPT_LEVEL=3
+ENV CARGO_PROFILE_RELEASE_OPT_LEVEL=$OPT_LEVEL
 COPY . .
 # The cache mounts are gone after this step, so what is wanted of them is copied out.
 RUN --mount=type=cache,id=order-fulfilment-registry,target=/usr/local/cargo/registry \
