@@ -307,7 +307,7 @@ fn http(krate: &str, file: &File) -> Http {
         "service-kit" => return Http::Codes,
         // It answers as somebody else's services do, so their statuses are its subject.
         "user-context" if file.place == "stand_in.rs" => return Http::Codes,
-        PROVIDER => file.module.iter().any(|module| module == "presentation"),
+        PROVIDER | "founder" => file.module.iter().any(|module| module == "presentation"),
         // A slice of the API is all HTTP; what it stands on (the gateway, the crate's root) is not.
         "temporal-api" => {
             file.place.contains('/') && file.module.first().is_some_and(|first| first != "gateway")

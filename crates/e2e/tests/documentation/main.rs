@@ -186,10 +186,23 @@ async fn the_api_serves_every_code_that_it_declares() {
     serving.abort();
 }
 
+#[tokio::test]
+async fn founder_serves_every_code_that_it_declares() {
+    let [port] = xtask::ports::free().unwrap();
+    let address = format!("127.0.0.1:{port}");
+    let config = configured(&[("LISTEN_ADDR", &address), ("FOUNDER_OFFLINE", "true")]);
+    let serving = tokio::spawn(founder::run(config));
+    assert_eq!(served(&address).await, declared("founder"));
+    serving.abort();
+}
+
 #[test]
 fn no_other_service_declares_codes() {
     let declaring: BTreeSet<_> = code_lists(&root()).into_iter().map(|list| list.krate).collect();
-    assert_eq!(declaring, ["fake-stripe-chaos", "service-kit", "temporal-api"].map(str::to_owned).into());
+    assert_eq!(
+        declaring,
+        ["fake-stripe-chaos", "founder", "service-kit", "temporal-api"].map(str::to_owned).into()
+    );
 }
 
 fn configured<C: Configuration>(variables: &[(&str, &str)]) -> C {

@@ -21,6 +21,7 @@ pub fn services() -> Vec<Service> {
         service::<fake_stripe_chaos::config::Config>("fake-stripe-chaos"),
         service::<temporal_worker::Config>("temporal-worker"),
         service::<temporal_api::Config>("temporal-api"),
+        service::<founder::Config>("founder"),
     ]
 }
 

@@ -1,0 +1,83 @@
+//! A user's context part by part, as server-sent events.
+
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    extract::State,
+    response::{
+        IntoResponse, Sse,
+        sse::{Event, KeepAlive},
+    },
+};
+use futures::{Stream, StreamExt, stream};
+use serde::Serialize;
+use service_kit::correlation::CorrelationId;
+use tokio::sync::mpsc;
+use tracing::Instrument;
+
+use super::{
+    UserContexts,
+    dto::{PartBody, UserContextBody},
+};
+use crate::{parts::Context, strategies::Strategy};
+
+/// All events of a context: a listener that is slow holds nobody up.
+const EVENTS: usize = 4;
+/// The one that hands parts on as they arrive.
+const STRATEGY: Strategy = Strategy::Reactive;
+
+/// Each part as it arrives (events `location`, `weather`, `entertainment`), then `done` with the whole.
+#[utoipa::path(
+    get,
+    path = "/api/v1/user-context/stream",
+    tag = "user context",
+    responses((status = 200, description = "Events `location`, `weather` and `entertainment`, each a `Part`, in the \
+        order of their arrival; then `done`, which is the `UserContext` that the strategy `rxjs` answers with, also \
+        where all of its parts are null. Close the connection at `done`, or a browser asks again.",
+        content_type = "text/event-stream", body = PartBody))
+)]
+pub(super) async fn stream(
+    State(contexts): State<UserContexts>,
+    correlation: CorrelationId,
+) -> impl IntoResponse {
+    let (sender, receiver) = mpsc::channel(EVENTS);
+    // A task of its own, since the body is written after the request's scope has ended.
+    tokio::spawn(correlation.scope(tell(contexts, sender)).in_current_span());
+    Sse::new(events(receiver)).keep_alive(KeepAlive::new().interval(Duration::from_secs(10)))
+}
+
+fn events(receiver: mpsc::Receiver<Event>) -> impl Stream<Item = Result<Event, Infallible>> {
+    stream::unfold(receiver, |mut receiver| async move {
+        let event = receiver.recv().await?;
+        Some((Ok(event), receiver))
+    })
+}
+
+/// Sends every part and the end, for as long as somebody listens.
+async fn tell(contexts: UserContexts, sender: mpsc::Sender<Event>) {
+    let telling = async {
+        let started = Instant::now();
+        let (mut context, mut parts) = (Context::default(), contexts.parts(STRATEGY));
+        while let Some(part) = parts.next().await {
+            send(&sender, part.ended().name.as_str(), &PartBody::from(&part)).await;
+            context.add(part);
+        }
+        let whole = UserContextBody::new(context, STRATEGY, started.elapsed());
+        send(&sender, "done", &whole).await;
+    };
+    tokio::select! {
+        () = contexts.in_time(telling) => {}
+        () = sender.closed() => tracing::info!("nobody listens to the user context any more"),
+    }
+}
+
+async fn send(sender: &mpsc::Sender<Event>, name: &str, data: &impl Serialize) {
+    match Event::default().event(name).json_data(data) {
+        // Whoever has gone needs no event.
+        Ok(event) => drop(sender.send(event).await),
+        Err(error) => tracing::error!(%error, "an event can't be written"),
+    }
+}

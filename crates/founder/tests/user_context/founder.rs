@@ -1,0 +1,124 @@
+//! A founder of a test's own, with sources of its own.
+
+use std::{
+    net::Ipv4Addr,
+    time::{Duration, Instant},
+};
+
+use founder::Config;
+use reqwest::{Client, StatusCode};
+use serde_json::Value;
+use service_kit::process::Configuration;
+use tokio::{net::TcpListener, task::JoinHandle};
+use user_context::{
+    Sources,
+    stand_in::{Source, StandIn, Visit},
+};
+
+pub const STRATEGIES: [&str; 3] = ["promise-allsettled", "async-sequential", "rxjs"];
+
+/// Stops with the test.
+pub struct Founder {
+    pub sources: StandIn,
+    url: String,
+    http: Client,
+    serving: JoinHandle<()>,
+}
+
+impl Drop for Founder {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+/// An answer, and how long it took.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub body: Value,
+    pub took: Duration,
+}
+
+impl Answer {
+    /// Whether each of location, weather and entertainment is there.
+    pub fn has(&self) -> [bool; 3] {
+        ["location", "weather", "entertainment"].map(|part| self.body[part].is_object())
+    }
+
+    pub fn errors(&self) -> Vec<&str> {
+        self.body["errors"].as_array().unwrap().iter().map(|error| error.as_str().unwrap()).collect()
+    }
+
+    /// Name, status and attempts of each source.
+    pub fn sources(&self) -> Vec<(&str, &str, u64)> {
+        self.body["sources"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|source| {
+                let text = |name: &str| source[name].as_str().unwrap();
+                (text("name"), text("status"), source["attempts"].as_u64().unwrap())
+            })
+            .collect()
+    }
+
+    /// Of the source of this name.
+    pub fn latency(&self, name: &str) -> Duration {
+        let sources = self.body["sources"].as_array().unwrap();
+        let source = sources.iter().find(|source| source["name"] == name).unwrap();
+        Duration::from_millis(source["latencyMs"].as_u64().unwrap())
+    }
+}
+
+impl Founder {
+    /// One whose times are those of tests, but for what `variables` say.
+    pub async fn start(variables: &[(&str, &str)]) -> Self {
+        let sources = StandIn::start().await.unwrap();
+        let lookup = |name: &str| {
+            let given = variables.iter().find(|(known, _)| *known == name);
+            let value = given.map_or_else(|| of_tests(name, sources.url()), |(_, value)| Some(*value));
+            value.map(str::to_owned)
+        };
+        let config = Config::from_lookup(&lookup).unwrap();
+        let adapters = Sources::new(&config.sources, config.tries).unwrap();
+        let (app, _) = founder::router(adapters, &config);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let stop = std::future::pending();
+        let serving = tokio::spawn(async move {
+            service_kit::serve::run(listener, app, stop, Duration::ZERO).await.unwrap();
+        });
+        let http = service_kit::client::build(Duration::from_secs(30)).unwrap();
+        Self { sources, url, http, serving }
+    }
+
+    pub fn request(&self, path: &str) -> reqwest::RequestBuilder {
+        self.http.get(format!("{}{path}", self.url))
+    }
+
+    pub async fn ask(&self, strategy: &str) -> Answer {
+        self.get(&format!("/api/v1/user-context?strategy={strategy}")).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        let started = Instant::now();
+        let answer = self.request(path).send().await.unwrap();
+        let (status, body) = (answer.status(), answer.json().await.unwrap());
+        Answer { status, body, took: started.elapsed() }
+    }
+
+    /// The one visit to a source.
+    pub fn visit(&self, source: Source) -> Visit {
+        let mut visits = self.sources.visits(source);
+        assert_eq!(visits.len(), 1, "{source:?}: {visits:?}");
+        visits.remove(0)
+    }
+}
+
+fn of_tests<'a>(name: &str, sources: &'a str) -> Option<&'a str> {
+    match name {
+        "IPAPI_URL" | "OPEN_METEO_URL" | "OPENWEATHER_URL" | "CATFACT_URL" => Some(sources),
+        "SOURCE_RETRY_WAIT" => Some("10ms"),
+        _ => None,
+    }
+}

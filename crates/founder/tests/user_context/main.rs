@@ -1,0 +1,7 @@
+//! Founder over real HTTP, with sources that do as they are told.
+
+mod faults;
+mod founder;
+mod strategies;
+mod stream;
+mod time;

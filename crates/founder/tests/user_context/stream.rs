@@ -1,0 +1,101 @@
+//! The stream of parts.
+
+use std::time::Duration;
+
+use reqwest::Response;
+use serde_json::{Value, json};
+use user_context::stand_in::{Conduct, Source};
+
+use crate::founder::Founder;
+
+/// Reads server-sent events as they come.
+struct Events {
+    answer: Response,
+    text: String,
+}
+
+impl Events {
+    async fn of(founder: &Founder) -> Self {
+        let request = founder.request("/api/v1/user-context/stream").header("x-correlation-id", "ada-8");
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.headers()["content-type"], "text/event-stream");
+        Self { answer, text: String::new() }
+    }
+
+    /// Name and data of the next one; nothing at the end.
+    async fn next(&mut self) -> Option<(String, Value)> {
+        loop {
+            if let Some((event, rest)) = self.text.split_once("\n\n") {
+                let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name));
+                let read = field("event: ")
+                    .map(|name| (name.to_owned(), serde_json::from_str(field("data: ").unwrap()).unwrap()));
+                self.text = rest.to_owned();
+                if read.is_some() {
+                    return read;
+                }
+            } else {
+                let chunk = self.answer.chunk().await.unwrap()?;
+                self.text.push_str(std::str::from_utf8(&chunk).unwrap());
+            }
+        }
+    }
+
+    async fn rest(&mut self) -> Vec<(String, Value)> {
+        let mut events = Vec::new();
+        while let Some(event) = self.next().await {
+            events.push(event);
+        }
+        events
+    }
+}
+
+#[tokio::test]
+async fn each_part_is_sent_when_it_arrives_and_done_has_them_all() {
+    let founder = Founder::start(&[]).await;
+    founder.sources.tell(Source::Ipapi, Conduct::Late(Duration::from_millis(400)));
+    let mut events = Events::of(&founder).await;
+    let (name, fact) = events.next().await.unwrap();
+    assert_eq!(founder.sources.visits(Source::OpenMeteo), [], "the first part waited for the location");
+    assert_eq!(name, "entertainment");
+    assert_eq!(
+        (&fact["name"], &fact["status"], &fact["error"]),
+        (&json!("entertainment"), &json!("ok"), &Value::Null)
+    );
+    let rest = events.rest().await;
+    let names: Vec<_> = rest.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["location", "weather", "done"]);
+    let done = &rest[2].1;
+    assert_eq!(done["entertainment"], fact["value"]);
+    assert_eq!(done["location"], rest[0].1["value"]);
+    assert_eq!(done["weather"], rest[1].1["value"]);
+    assert_eq!((&done["strategyUsed"], &done["errors"]), (&json!("rxjs"), &json!([])));
+}
+
+#[tokio::test]
+async fn a_missing_part_is_sent_with_why_and_the_stream_ends_even_without_any() {
+    let founder = Founder::start(&[]).await;
+    founder.sources.tell(Source::Ipapi, Conduct::Says("[]".to_owned()));
+    founder.sources.tell(Source::CatFact, Conduct::Fails(404));
+    let events = Events::of(&founder).await.rest().await;
+    let of = |wanted: &str| &events.iter().find(|(name, _)| name == wanted).unwrap().1;
+    assert_eq!(events.len(), 4, "{events:?}");
+    assert_eq!(of("weather")["status"], "skipped");
+    assert_eq!(of("weather")["error"], "weather skipped: location unavailable");
+    assert_eq!(of("entertainment")["error"], "entertainment failed: answered 404");
+    assert_eq!(of("done")["location"], Value::Null);
+    assert_eq!(of("done")["errors"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn the_stream_keeps_the_deadline_and_the_correlation_id() {
+    let founder = Founder::start(&[("USER_CONTEXT_DEADLINE", "300ms"), ("SOURCE_TIMEOUT", "1m")]).await;
+    founder.sources.tell(Source::OpenMeteo, Conduct::Late(Duration::from_mins(1)));
+    let events = Events::of(&founder).await.rest().await;
+    let (name, done) = events.last().unwrap();
+    assert_eq!(name, "done");
+    assert_eq!(done["errors"], json!(["weather failed: no answer in time"]));
+    assert!(done["processingTimeMs"].as_u64().unwrap() < 1000, "{done}");
+    for source in [Source::Ipapi, Source::OpenMeteo, Source::CatFact] {
+        assert_eq!(founder.visit(source).correlation_id.as_deref(), Some("ada-8"));
+    }
+}
