@@ -51,6 +51,7 @@ enum Command {
     },
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Debug, Args)]
 struct Up {
     /// How the provider misbehaves: a profile that it knows, such as off or seed

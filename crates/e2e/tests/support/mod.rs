@@ -269,7 +269,12 @@ impl World {
 
     /// Tells the provider what became of the order.
     pub async fn tell_outcome(&self, order: &str, end: &Value) {
-        let outcome = if end["status"] == "shipped" { "shipped" } else { "not_shipped" };
+        let outcome = match end["status"].as_str() {
+            Some("shipped") => "shipped",
+            // Of a payment, which ships nothing.
+            Some("succeeded") => "paid",
+            _ => "not_shipped",
+        };
         let path = format!("/ledger/orders/{}/outcome", self.id(order));
         let (status, body) =
             self.call(&PROVIDER, Method::PUT, &path, Some(&json!({"outcome": outcome}))).await;
