@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use xtask::services::{API, PROVIDER};
+use xtask::services::API;
 
 use crate::support::{PATIENCE, World};
 
