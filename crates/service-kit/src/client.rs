@@ -183,9 +183,9 @@ impl Caller {
             .when(|failed: &Failed| failed.failure.is_transient())
             .adjust(|failed, wait| {
                 // Not before we would by ourselves, and not before we were told to.
-                let wait = wait?.max(failed.retry_after.unwrap_or_default());
+                let wait = wait?.min(LONGEST_WAIT).max(failed.retry_after.unwrap_or_default());
                 let longest = Deadline::current().map_or(LONGEST_WAIT, Deadline::left);
-                (wait < longest).then_some(wait)
+                (wait <= longest).then_some(wait)
             })
             .await;
         let attempts = attempts.load(Ordering::Relaxed);
@@ -271,10 +271,57 @@ impl From<reqwest::Error> for Failed {
 fn retry_after(status: StatusCode, headers: &HeaderMap) -> Option<Duration> {
     let is_meant = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
     let text = headers.get(RETRY_AFTER).filter(|_| is_meant)?.to_str().ok()?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More than fits is for ever, too.
+        return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
     let date = httpdate::parse_http_date(text).ok()?;
     // A date that has passed means now.
     Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use backon::BackoffBuilder;
+
+    use super::*;
+
+    fn waits(most: u32) -> Vec<Duration> {
+        Tries::new(most, Duration::from_millis(100)).backoff().build().collect()
+    }
+
+    #[test]
+    fn a_wait_is_drawn_between_its_bounds_which_double() {
+        let drawn: Vec<_> = (0..100).map(|_| waits(3)).collect();
+        for (nth, least) in [(0, 100), (1, 200)].map(|(nth, millis)| (nth, Duration::from_millis(millis))) {
+            assert!(drawn.iter().all(|waits| waits[nth] >= least && waits[nth] <= least * 2), "{drawn:?}");
+            assert!(drawn.iter().any(|waits| waits[nth] != drawn[0][nth]), "always {:?}", drawn[0][nth]);
+        }
+    }
+
+    #[test]
+    fn there_is_one_wait_less_than_tries() {
+        assert_eq!([0, 1, 2, 5].map(|most| waits(most).len()), [0, 0, 1, 4]);
+        assert_eq!(Tries::ONCE.backoff().build().count(), 0);
+    }
+
+    fn told(status: StatusCode, text: &str) -> Option<Duration> {
+        let value = HeaderValue::from_str(text).unwrap();
+        retry_after(status, &HeaderMap::from_iter([(RETRY_AFTER, value)]))
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_and_nothing_else() {
+        let busy = StatusCode::TOO_MANY_REQUESTS;
+        assert_eq!(told(busy, "7"), Some(Duration::from_secs(7)));
+        let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(100));
+        let wait = told(busy, &date).unwrap();
+        assert!((Duration::from_secs(90)..=Duration::from_secs(100)).contains(&wait), "{wait:?}");
+        assert_eq!(told(busy, "Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
+        assert_eq!(told(busy, &"9".repeat(30)), Some(Duration::from_secs(u64::MAX)));
+        for nothing in ["", "+7", "-7", "7.5", "soon"] {
+            assert_eq!(told(busy, nothing), None, "{nothing:?}");
+        }
+        assert_eq!(told(StatusCode::NOT_FOUND, "7"), None, "asking again won't find it");
+    }
 }

@@ -3,6 +3,8 @@
 
 use std::{fmt, net::SocketAddr, time::Duration};
 
+use crate::telemetry;
+
 /// One environment variable: the row of `docs/configuration.md` and the key the code reads are the
 /// same value, and a test compares the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,11 +74,7 @@ impl Common {
             "pretty" => Ok(LogFormat::Pretty),
             _ => Err("must be `json` or `pretty`"),
         });
-        let log_filter = reader.read(&RUST_LOG, |text| {
-            text.parse::<tracing_subscriber::filter::Targets>()
-                .map(|_| text.to_owned())
-                .or_else(|_| tracing_subscriber::EnvFilter::try_new(text).map(|_| text.to_owned()))
-        });
+        let log_filter = reader.read(&RUST_LOG, |text| telemetry::filter(text).map(|_| text.to_owned()));
         let shutdown_grace = reader.read(&SHUTDOWN_GRACE, duration);
         let request_timeout = reader.read(request_timeout, duration);
         let body_limit = reader.read(&BODY_LIMIT, str::parse);
@@ -228,6 +226,21 @@ mod tests {
             faults.to_string(),
             "2 faults in the configuration\n  PORT=eighty: invalid digit found in string\n  KEY is required: The key."
         );
+    }
+
+    #[test]
+    fn what_the_logs_cannot_be_filtered_by_is_a_fault() {
+        let read = |filter: &'static str| {
+            let lookup = move |name: &str| (name == "RUST_LOG").then(|| filter.to_owned());
+            let mut reader = Reader::new(&lookup);
+            let common = Common::read(&mut reader);
+            reader.finish(common).map(|common| common.log_filter)
+        };
+        assert_eq!(read("info,temporal_worker=debug"), Ok("info,temporal_worker=debug".to_owned()));
+        for bad in ["info,temporal_worker=loud", "temporal_worker=debug=trace", "[{]=info"] {
+            let ConfigFaults(faults) = read(bad).unwrap_err();
+            assert!(faults[0].starts_with(&format!("RUST_LOG={bad}: ")), "{faults:?}");
+        }
     }
 
     #[test]

@@ -2,13 +2,14 @@
 
 use std::{error::Error, fmt::Write as _, panic};
 
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::ParseError};
 
 use crate::config::{Common, LogFormat};
 
 /// Starts the logs. A second call in one process changes nothing.
 pub fn init(common: &Common) {
-    let filter = EnvFilter::try_new(&common.log_filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    // It was read when it was configured.
+    let Ok(filter) = filter(&common.log_filter) else { return };
     let builder = tracing_subscriber::fmt().with_env_filter(filter);
     let started = match common.log_format {
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
@@ -20,6 +21,14 @@ pub fn init(common: &Common) {
             tracing::error!(place, "panic: {}", panic.payload_as_str().unwrap_or("no message"));
         }));
     }
+}
+
+/// What is logged.
+///
+/// # Errors
+/// When the text is none of the filters that tracing-subscriber knows.
+pub(crate) fn filter(text: &str) -> Result<EnvFilter, ParseError> {
+    EnvFilter::try_new(text)
 }
 
 /// An error with all that led to it, for the one place that logs it.

@@ -22,13 +22,13 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Builds and starts everything, and shows its logs until Ctrl-C. Starts from an empty state
+    /// Builds and starts everything, and shows its logs until Ctrl-C. Goes on with what the last `up` left
     Up(Up),
     /// Ends what `up` has started, also when `up` itself was killed
     Down,
     /// Tells of each process whether it runs and is ready; exit code 1 unless all are
     Status,
-    /// Starts everything, shows every scenario of an order, and ends with the provider's verdict on them
+    /// Starts everything empty, shows every scenario of an order, and ends with the provider's verdict on them
     Demo {
         /// Any free ports instead of the usual ones
         #[arg(long)]
@@ -43,9 +43,15 @@ enum Command {
     Record,
     /// Waits for the end of whoever started the stack in a folder, and ends what that left
     #[command(hide = true)]
-    Guard { folder: PathBuf },
+    Guard {
+        folder: PathBuf,
+        /// Removes the folder in the end
+        #[arg(long)]
+        remove: bool,
+    },
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Debug, Args)]
 struct Up {
     /// How the provider misbehaves: a profile that it knows, such as off or seed
@@ -57,6 +63,9 @@ struct Up {
     /// Labels take 1 s instead of 20 s, timeouts 0.5 s instead of 5 s
     #[arg(long)]
     fast: bool,
+    /// Begins empty: without the orders, workflows and ledger of stacks before
+    #[arg(long)]
+    fresh: bool,
     /// Returns as soon as all is ready, and leaves it running
     #[arg(long)]
     detach: bool,
@@ -83,8 +92,8 @@ pub async fn run(cli: Cli) -> ExitCode {
 
 async fn act(command: Command, console: &Console) -> Result<ExitCode, Error> {
     match command {
-        Command::Up(Up { chaos, seed, fast, detach, free_ports }) => {
-            let wishes = Wishes { chaos, seed, fast, free_ports, environment: Vec::new() };
+        Command::Up(Up { chaos, seed, fast, fresh, detach, free_ports }) => {
+            let wishes = Wishes { chaos, seed, fast, fresh, free_ports, environment: Vec::new() };
             up::up(console, &mut Interrupts::listen()?, &wishes, detach).await?;
         }
         Command::Down => up::down(console).await?,
@@ -97,7 +106,7 @@ async fn act(command: Command, console: &Console) -> Result<ExitCode, Error> {
             test::run(console, &mut Interrupts::listen()?, &Selection::Named(filters)).await?;
         }
         Command::Record => test::run(console, &mut Interrupts::listen()?, &Selection::Recording).await?,
-        Command::Guard { folder } => guard::stand(&folder).await?,
+        Command::Guard { folder, remove } => guard::stand(&folder, remove).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

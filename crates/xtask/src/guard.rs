@@ -1,8 +1,11 @@
 //! The guard: a process beside every stack that does nothing but wait for the supervisor's end. Where that
 //! end left the stack running (a SIGKILL, a test run cut short), it ends the stack.
+//!
+//! The stack's processes are in the guard's process group: so also one is ended that was started and not
+//! recorded yet, and none starts where the guard is gone.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Read, Write},
     os::unix::process::CommandExt,
     path::Path,
@@ -10,7 +13,15 @@ use std::{
     time::Duration,
 };
 
-use crate::record::{self, Record};
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::{getpgrp, getpid},
+};
+
+use crate::{
+    process::Group,
+    record::{self, Record},
+};
 
 /// What the supervisor says to leave the stack running.
 const RELIEVED: &[u8] = b"relieved";
@@ -21,19 +32,28 @@ const GRACE: Duration = Duration::from_secs(15);
 pub struct Guard(Child);
 
 impl Guard {
+    /// Of a folder that nobody needs afterwards, the guard removes it.
+    ///
     /// # Errors
     /// When the guard can't be started.
-    pub fn post(xtask: &Path, folder: &Path, log: &Path) -> io::Result<Self> {
+    pub fn post(xtask: &Path, folder: &Path, log: &Path, remove: bool) -> io::Result<Self> {
         let log = File::create(log)?;
         Command::new(xtask)
             .arg("guard")
             .arg(folder)
+            .args(remove.then_some("--remove"))
             .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
             .stderr(log)
             .process_group(0)
             .spawn()
             .map(Self)
+    }
+
+    /// The process group for the stack's processes.
+    #[must_use]
+    pub fn group(&self) -> Group {
+        Group::led_by(&self.0)
     }
 
     /// The stack may outlive the supervisor.
@@ -69,7 +89,7 @@ pub enum Error {
 ///
 /// # Errors
 /// When the record can't be read or a process can't be ended.
-pub async fn stand(folder: &Path) -> Result<(), Error> {
+pub async fn stand(folder: &Path, remove: bool) -> Result<(), Error> {
     let mut said = Vec::new();
     io::stdin().read_to_end(&mut said)?;
     if said == RELIEVED {
@@ -78,6 +98,18 @@ pub async fn stand(folder: &Path) -> Result<(), Error> {
     if let Some(record) = Record::load(folder)? {
         record.end(GRACE, |process, end| println!("{}: {end:?}", process.service)).await?;
         Record::remove(folder)?;
+    }
+    if remove {
+        fs::remove_dir_all(folder)?;
+    }
+    end_group()
+}
+
+/// Ends what nobody recorded, and with it ourselves; nobody is left to be told anything.
+fn end_group() -> Result<(), Error> {
+    // Somebody else's group isn't the stack's.
+    if getpgrp() == getpid() {
+        killpg(getpgrp(), Signal::SIGKILL).map_err(io::Error::from)?;
     }
     Ok(())
 }

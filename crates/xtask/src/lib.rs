@@ -13,6 +13,7 @@ pub mod ports;
 pub mod process;
 pub mod record;
 pub mod services;
+pub mod sources;
 pub mod stack;
 pub mod temporal_cli;
 pub mod test;

@@ -46,13 +46,23 @@ impl Follower {
     }
 }
 
-/// The last lines of a log, readable; none where there is no log.
+/// What a process said in the end of why it ended, in one line; nothing where its log doesn't tell. A plain
+/// line and those indented below it say more than a JSON line, and of these one that is no error says nothing.
 #[must_use]
-pub fn last_lines(path: &Path, count: usize) -> Vec<String> {
+pub fn last_words(path: &Path) -> Option<String> {
     let text = fs::read(path).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
-    lines.iter().skip(lines.len().saturating_sub(count)).map(|line| render(line)).collect()
+    let last = lines.last()?;
+    if let Ok(Value::Object(members)) = serde_json::from_str(last) {
+        let line = Line::from(members);
+        return (line.level == "ERROR").then(|| line.words());
+    }
+    let begin = lines.iter().rposition(|line| !line.starts_with(char::is_whitespace)).unwrap_or_default();
+    let (head, below) = lines[begin..].split_first()?;
+    let below = below.iter().map(|line| line.trim()).collect::<Vec<_>>().join("; ");
+    let separator = if below.is_empty() { "" } else { ": " };
+    Some(printable(&format!("{}{separator}{below}", head.trim())))
 }
 
 /// A line for people: time, level, message, correlation id, and whatever else the line tells. A line that is
@@ -96,6 +106,12 @@ impl From<serde_json::Map<String, Value>> for Line {
 }
 
 impl Line {
+    /// Without time and level.
+    fn words(&self) -> String {
+        let others = self.others.iter().map(|(name, value)| format!(" {name}={value}"));
+        std::iter::once(self.message.clone()).chain(others).collect()
+    }
+
     fn add_span(&mut self, span: &Value) {
         let members = span.as_object().into_iter().flatten();
         members.filter(|(name, _)| *name != "name").for_each(|(name, value)| self.add(name, value));
@@ -217,12 +233,31 @@ mod tests {
         assert!(follower.lines().unwrap().is_empty());
     }
 
-    #[test]
-    fn the_last_lines_of_a_log_are_those_that_say_something() {
+    fn last_words_of(log: &str) -> Option<String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
-        fs::write(&path, "one\ntwo\nthree\n\n").unwrap();
-        assert_eq!(last_lines(&path, 2), ["two", "three"]);
-        assert!(last_lines(&folder.path().join("none"), 2).is_empty());
+        fs::write(&path, log).unwrap();
+        last_words(&path)
+    }
+
+    #[test]
+    fn the_last_words_are_the_plain_line_that_a_process_ends_with() {
+        let log =
+            "{\"level\":\"ERROR\",\"message\":\"cannot run\"}\nfounder: cannot listen on 127.0.0.1:3000\n\n";
+        assert_eq!(last_words_of(log).unwrap(), "founder: cannot listen on 127.0.0.1:3000");
+        let log = "before\nfounder: 2 faults in the configuration\n  PORT=x: no number\n  KEY is required\n";
+        assert_eq!(
+            last_words_of(log).unwrap(),
+            "founder: 2 faults in the configuration: PORT=x: no number; KEY is required"
+        );
+    }
+
+    #[test]
+    fn of_json_lines_an_error_alone_is_a_last_word() {
+        let error = r#"{"level":"ERROR","message":"cannot run","error":"the port is taken"}"#;
+        assert_eq!(last_words_of(error).unwrap(), "cannot run error=the port is taken");
+        assert_eq!(last_words_of(r#"{"level":"INFO","message":"listening"}"#), None);
+        assert_eq!(last_words_of(""), None);
+        assert_eq!(last_words(Path::new("/no/such/log")), None);
     }
 }

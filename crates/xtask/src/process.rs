@@ -98,7 +98,19 @@ pub enum End {
     Killed,
 }
 
-/// A child, in a process group of its own, so that a Ctrl-C in the terminal reaches us alone and the end
+/// A process group that was there before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Group(Pid);
+
+impl Group {
+    /// That of a child which was started in a group of its own.
+    #[must_use]
+    pub fn led_by(leader: &Child) -> Self {
+        Self(Pid(leader.id().cast_signed()))
+    }
+}
+
+/// A child, in a process group that isn't ours, so that a Ctrl-C in the terminal reaches us alone and the end
 /// has an order. What it prints goes to a file, which outlives us and never blocks it. Killed when dropped.
 #[derive(Debug)]
 pub struct Process {
@@ -108,15 +120,17 @@ pub struct Process {
 }
 
 impl Process {
+    /// Starts a program in a group, or in a new one.
+    ///
     /// # Errors
-    /// When the log can't be written to or the program can't be started.
-    pub fn spawn(mut command: Command, log: &Path) -> io::Result<Self> {
+    /// When the log can't be written to, the program can't be started or the group is gone.
+    pub fn spawn(mut command: Command, log: &Path, group: Option<Group>) -> io::Result<Self> {
         let log = OpenOptions::new().create(true).append(true).open(log)?;
         let child = command
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log)
-            .process_group(0)
+            .process_group(group.map_or(0, |Group(leader)| leader.0))
             .spawn()
             .map_err(|error| with_program(&error, &command))?;
         // A child stays in the process table until it is waited for, however soon it ends.
@@ -252,7 +266,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut command = Command::new("sh");
         command.args(["-c", script]);
-        (Process::spawn(command, &folder.path().join("log")).unwrap(), folder)
+        (Process::spawn(command, &folder.path().join("log"), None).unwrap(), folder)
     }
 
     /// Waits until the script has got as far as printing something.
@@ -336,7 +350,8 @@ mod tests {
     #[test]
     fn a_program_that_is_not_there_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        let error = Process::spawn(Command::new("/no/such/program"), &folder.path().join("log")).unwrap_err();
+        let error =
+            Process::spawn(Command::new("/no/such/program"), &folder.path().join("log"), None).unwrap_err();
         assert!(error.to_string().starts_with("/no/such/program: "), "{error}");
     }
 }

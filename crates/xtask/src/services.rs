@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, io, path::PathBuf};
 
 use crate::{
     ports::{self, Claim},
+    sources,
     temporal_cli::TemporalCli,
 };
 
@@ -51,6 +52,8 @@ pub static PROVIDER: Service = Service {
     program: Program::Ours(|options| {
         let mut environment =
             vec![("LISTEN_ADDR", options.ports.address(&PROVIDER)), ("CHAOS_PROFILE", options.chaos.clone())];
+        environment
+            .push(("LEDGER", format!("sqlite:{}", options.ledger_folder().join("ledger.db").display())));
         environment.extend(options.seed.map(|seed| ("CHAOS_SEED", seed.to_string())));
         if options.fast {
             environment.push(("SHIPPING_LABEL_DURATION", "1s".to_owned()));
@@ -69,6 +72,7 @@ pub static WORKER: Service = Service {
         let mut environment = options.temporal_environment();
         environment.push(("METRICS_ADDR", options.ports.address(&WORKER)));
         environment.push(("PROVIDER_URL", options.ports.url(&PROVIDER)));
+        environment.extend(options.sources_environment());
         environment
     }),
 };
@@ -85,8 +89,20 @@ pub static API: Service = Service {
     }),
 };
 
+pub static FOUNDER: Service = Service {
+    name: "founder",
+    about: "a user context from three sources",
+    page: "/api/docs",
+    usual_port: 3000,
+    program: Program::Ours(|options| {
+        let mut environment = vec![("LISTEN_ADDR", options.ports.address(&FOUNDER))];
+        environment.extend(options.sources_environment());
+        environment
+    }),
+};
+
 /// Our services, in the order of starting. To add one is to define it above and to name it here.
-pub static SERVICES: [&Service; 3] = [&PROVIDER, &WORKER, &API];
+pub static SERVICES: [&Service; 4] = [&PROVIDER, &WORKER, &API, &FOUNDER];
 
 /// Who listens where. Everything listens on the loopback address alone.
 #[derive(Debug, Clone)]
@@ -176,10 +192,15 @@ pub enum Temporal {
 }
 
 /// What is started, and how.
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Takes the record, the logs and Temporal's database.
+    /// Takes the record, the logs, Temporal's database and the provider's ledger. The services run in it.
     pub folder: PathBuf,
+    /// Nobody needs the folder when the stack has ended, however it ends.
+    pub temporary: bool,
+    /// Begins empty; else goes on with what the last stack in the folder left.
+    pub fresh: bool,
     pub ports: Ports,
     pub temporal: Temporal,
     /// Beside Temporal's server; none makes a server that other stacks can share.
@@ -190,16 +211,20 @@ pub struct Options {
     pub seed: Option<u64>,
     /// Labels take 1 s and timeouts 0.5 s.
     pub fast: bool,
+    /// A stand-in on this machine answers for the sources of user contexts.
+    pub offline: bool,
     /// Variables beside, or instead of, those that the stack itself sets.
     pub environment: Vec<(&'static Service, &'static str, String)>,
 }
 
 impl Options {
-    /// Everything, with a development server of its own, fast and without chaos.
+    /// Everything, beginning empty, fast and without chaos.
     #[must_use]
     pub fn new(folder: PathBuf, ports: Ports, temporal: Temporal) -> Self {
         Self {
             folder,
+            temporary: false,
+            fresh: true,
             ports,
             temporal,
             services: SERVICES.to_vec(),
@@ -207,6 +232,7 @@ impl Options {
             chaos: "off".to_owned(),
             seed: None,
             fast: true,
+            offline: false,
             environment: Vec::new(),
         }
     }
@@ -218,6 +244,25 @@ impl Options {
             Temporal::DevServer(_) => self.ports.address(&TEMPORAL),
             Temporal::At(address) => address.clone(),
         }
+    }
+
+    pub(crate) fn ledger_folder(&self) -> PathBuf {
+        self.folder.join("ledger")
+    }
+
+    pub(crate) fn temporal_folder(&self) -> PathBuf {
+        self.folder.join("temporal")
+    }
+
+    /// Whether there is something to go on with.
+    #[must_use]
+    pub fn is_continued(&self) -> bool {
+        !self.fresh && self.temporal_folder().is_dir()
+    }
+
+    /// Where nothing is said of it, the environment decides.
+    fn sources_environment(&self) -> Option<(&'static str, String)> {
+        self.offline.then(|| (sources::OFFLINE, "true".to_owned()))
     }
 
     fn temporal_environment(&self) -> Vec<(&'static str, String)> {
@@ -250,7 +295,7 @@ mod tests {
     fn the_usual_ports_are_those_of_the_readme() {
         let mut ports: Vec<_> = Ports::usual().claims().iter().map(|claim| claim.port).collect();
         ports.sort_unstable();
-        assert_eq!(ports, [3001, 3002, 7233, 8080, 9464]);
+        assert_eq!(ports, [3000, 3001, 3002, 7233, 8080, 9464]);
     }
 
     #[test]
@@ -263,12 +308,29 @@ mod tests {
     }
 
     #[test]
+    fn the_providers_ledger_is_a_file_in_the_stacks_folder() {
+        let folder = PathBuf::from("/tmp/stack");
+        let options = Options::new(folder, Ports::usual(), Temporal::At(String::new()));
+        assert_eq!(environment(&PROVIDER, &options)["LEDGER"], "sqlite:/tmp/stack/ledger/ledger.db");
+    }
+
+    #[test]
     fn fast_shortens_labels_and_timeouts() {
         let fast = options(Ports::usual());
         let slow = Options { fast: false, ..fast.clone() };
         assert_eq!(environment(&PROVIDER, &fast)["SHIPPING_LABEL_DURATION"], "1s");
         assert_eq!(environment(&PROVIDER, &fast)["CHAOS_TIMEOUT_DELAY"], "500ms");
         assert!(!environment(&PROVIDER, &slow).contains_key("SHIPPING_LABEL_DURATION"));
+    }
+
+    #[test]
+    fn founder_and_worker_ask_the_stand_in_only_where_the_stack_says_so() {
+        let online = options(Ports::usual());
+        let offline = Options { offline: true, ..online.clone() };
+        for service in [&FOUNDER, &WORKER] {
+            assert_eq!(environment(service, &offline)["FOUNDER_OFFLINE"], "true");
+            assert!(!environment(service, &online).contains_key("FOUNDER_OFFLINE"));
+        }
     }
 
     #[test]

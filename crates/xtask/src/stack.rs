@@ -29,7 +29,6 @@ const READY_LIMIT: Duration = Duration::from_mins(1);
 /// A service gives each of its own dependencies 2 s.
 const PROBE_LIMIT: Duration = Duration::from_secs(5);
 const PROBE_PAUSE: Duration = Duration::from_millis(100);
-const LAST_LINES: usize = 8;
 
 /// Running processes, all of them ended when this is dropped.
 #[derive(Debug)]
@@ -67,19 +66,20 @@ pub enum Error {
     Http(#[from] reqwest::Error),
     #[error("{} isn't built: `cargo build --workspace` does it", .0.display())]
     NotBuilt(PathBuf),
-    #[error("{service} has ended by itself, with {status}{}", last_words(log))]
-    Ended { service: &'static str, status: ExitStatus, log: Vec<String> },
-    #[error("{service} isn't ready after {} s: {reason}{}", READY_LIMIT.as_secs(), last_words(log))]
-    NotReady { service: &'static str, reason: String, log: Vec<String> },
+    #[error("{service} has ended by itself, with {status}{}", last_words(service, log))]
+    Ended { service: &'static str, status: ExitStatus, log: PathBuf },
+    #[error("{service} isn't ready after {} s: {reason}\n  its log: {}", READY_LIMIT.as_secs(), log.display())]
+    NotReady { service: &'static str, reason: String, log: PathBuf },
     #[error("{0} was never started")]
     NeverStarted(&'static str),
 }
 
-fn last_words(log: &[String]) -> String {
-    if log.is_empty() {
-        return "; it logged nothing".to_owned();
-    }
-    format!("; the last of its log:\n  {}", log.join("\n  "))
+fn last_words(service: &str, log: &Path) -> String {
+    let said = logs::last_words(log).unwrap_or_default();
+    // Ours begin with their own names, too.
+    let said = said.strip_prefix(service).map_or(said.as_str(), |rest| rest.trim_start_matches(": "));
+    let separator = if said.is_empty() { "" } else { ": " };
+    format!("{separator}{said}\n  its log: {}", log.display())
 }
 
 impl Stack {
@@ -97,7 +97,8 @@ impl Stack {
     ///
     /// # Errors
     /// When a stack runs there already, or the folder can't be used.
-    pub fn claim(options: Options) -> Result<Self, Error> {
+    pub fn claim(mut options: Options) -> Result<Self, Error> {
+        options.folder = std::path::absolute(&options.folder)?;
         let claim = Claim::take(&options.folder)?;
         let (workspace, http) = (Workspace::locate()?, Http::new()?);
         Ok(Self {
@@ -111,16 +112,17 @@ impl Stack {
         })
     }
 
-    /// Starts everything from an empty state, Temporal's server before the rest, and waits until all of it is
-    /// ready. The rest starts together, since they wait for one another.
+    /// Starts everything, Temporal's server before the rest, and waits until all of it is ready. The rest
+    /// starts together, since they wait for one another.
     ///
     /// # Errors
     /// When a program isn't built, or a service ends or isn't ready in time.
     pub async fn bring_up(&mut self, mut tell: impl FnMut(Event)) -> Result<(), Error> {
-        for leftover in [self.logs(), self.database_folder()] {
-            remove_folder(&leftover)?;
-            fs::create_dir_all(&leftover)?;
-        }
+        let kept = [self.options.ledger_folder(), self.options.temporal_folder()];
+        // Either both or none: workflows and ledger tell of the same orders.
+        let leftovers = if self.options.fresh { kept.as_slice() } else { &[] };
+        leftovers.iter().chain([&self.logs()]).try_for_each(|folder| remove_folder(folder))?;
+        kept.iter().chain([&self.logs()]).try_for_each(fs::create_dir_all)?;
         self.post_guard()?;
         if let Temporal::DevServer(_) = self.options.temporal {
             self.launch_all(&[&TEMPORAL], &mut tell).await?;
@@ -233,18 +235,15 @@ impl Stack {
         self.options.folder.join("logs")
     }
 
-    fn database_folder(&self) -> PathBuf {
-        self.options.folder.join("temporal")
-    }
-
     fn running(&mut self, service: &'static Service) -> Result<&mut Running, Error> {
         let mut running = self.running.iter_mut();
         running.find(|running| running.service == service).ok_or(Error::NeverStarted(service.name))
     }
 
     fn post_guard(&mut self) -> Result<(), Error> {
-        let xtask = self.built("xtask")?;
-        self.guard = Some(Guard::post(&xtask, &self.options.folder, &self.logs().join("guard.log"))?);
+        let (xtask, folder) = (self.built("xtask")?, &self.options.folder);
+        self.guard =
+            Some(Guard::post(&xtask, folder, &self.logs().join("guard.log"), self.options.temporary)?);
         Ok(())
     }
 
@@ -254,7 +253,8 @@ impl Stack {
             (Program::TemporalDevServer, Temporal::DevServer(cli)) => self.dev_server_command(cli),
             (Program::TemporalDevServer, Temporal::At(_)) => return Err(Error::NeverStarted(service.name)),
         };
-        let process = Process::spawn(command, &log_file(&self.options.folder, service))?;
+        let group = self.guard.as_ref().map(Guard::group);
+        let process = Process::spawn(command, &log_file(&self.options.folder, service), group)?;
         match self.running(service) {
             Ok(running) => running.process = process,
             Err(_) => self.running.push(Running { service, process }),
@@ -281,7 +281,7 @@ impl Stack {
         command
             .args(["server", "start-dev", "--ip", "127.0.0.1", "--port", &ports.of(&TEMPORAL).to_string()])
             .arg("--db-filename")
-            .arg(self.database_folder().join("temporal.db"))
+            .arg(self.options.temporal_folder().join("temporal.db"))
             // Three times the throughput of the defaults, and all that a development server must survive is
             // the death of its process.
             .args(["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=off"])
@@ -295,7 +295,8 @@ impl Stack {
 
     fn local_command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
-        temporal_cli::forget_other_servers(command.current_dir(self.workspace.root()));
+        // There is no `.env` here: what the stack doesn't say, the environment does.
+        temporal_cli::forget_other_servers(command.current_dir(&self.options.folder));
         command
     }
 
@@ -331,7 +332,7 @@ impl Stack {
                     None => return Ok(()),
                     Some(Ok((service, Ok(())))) => tell(Event::Ready(service)),
                     Some(Ok((service, Err(reason)))) => {
-                        let log = last_lines(&self.options.folder, service);
+                        let log = self.log(service);
                         return Err(Error::NotReady { service: service.name, reason, log });
                     }
                     Some(Err(failed)) => return Err(Error::Io(io::Error::other(failed))),
@@ -371,11 +372,9 @@ impl Running {
     fn check(&mut self, folder: &Path) -> Result<(), Error> {
         match self.process.exited()? {
             None => Ok(()),
-            Some(status) => Err(Error::Ended {
-                service: self.service.name,
-                status,
-                log: last_lines(folder, self.service),
-            }),
+            Some(status) => {
+                Err(Error::Ended { service: self.service.name, status, log: log_file(folder, self.service) })
+            }
         }
     }
 }
@@ -431,10 +430,6 @@ impl Probe {
 
 fn log_file(folder: &Path, service: &Service) -> PathBuf {
     folder.join("logs").join(format!("{}.log", service.name))
-}
-
-fn last_lines(folder: &Path, service: &Service) -> Vec<String> {
-    logs::last_lines(&log_file(folder, service), LAST_LINES)
 }
 
 fn remove_folder(folder: &Path) -> io::Result<()> {

@@ -15,6 +15,7 @@ use crate::{
     process::{End, Identity},
     record::{self, Record},
     services::{self, Options, Ports, Service, TEMPORAL, Temporal},
+    sources,
     stack::{self, Event, GRACE, Probe, Stack},
     temporal_cli::{Surroundings, TemporalCli, Unavailable},
     workspace::Workspace,
@@ -68,6 +69,8 @@ pub struct Wishes {
     pub chaos: String,
     pub seed: Option<u64>,
     pub fast: bool,
+    /// Begins empty; else goes on with what the last stack left.
+    pub fresh: bool,
     pub free_ports: bool,
     /// Variables of services beside those that the stack itself sets.
     pub environment: Vec<(&'static Service, &'static str, String)>,
@@ -121,13 +124,19 @@ pub async fn raise(console: &Console, wishes: &Wishes) -> Result<Stack, Error> {
         return Err(Error::PortsTaken(taken));
     }
     let cli = temporal_cli(console, &Surroundings::from_env(workspace.tools())).await?;
+    let offline = is_offline(console).await;
     let mut stack = Stack::claim(Options {
+        offline,
         chaos: wishes.chaos.clone(),
         seed: wishes.seed,
         fast: wishes.fast,
+        fresh: wishes.fresh,
         environment: wishes.environment.clone(),
         ..Options::new(folder, ports, Temporal::DevServer(cli))
     })?;
+    if stack.options().is_continued() {
+        console.say("Going on with the orders and the ledger of the stack before; --fresh begins empty");
+    }
     console.say("Building the services");
     cargo::build(&workspace, Targets::Programs).await?;
     let mut steps = Vec::new();
@@ -142,6 +151,24 @@ pub async fn raise(console: &Console, wishes: &Wishes) -> Result<Stack, Error> {
         })
         .await?;
     Ok(stack)
+}
+
+/// Whether a stand-in has to answer for the sources of user contexts; told, unless the environment said it.
+async fn is_offline(console: &Console) -> bool {
+    if sources::is_decided() {
+        return false;
+    }
+    let away = sources::unreachable().await;
+    if away.is_empty() {
+        console.say("The sources of user contexts can be reached: founder asks the real ones");
+    } else {
+        console.say(&format!(
+            "{} can't be reached: a stand-in answers for the sources of user contexts ({}=true)",
+            away.join(", "),
+            sources::OFFLINE
+        ));
+    }
+    !away.is_empty()
 }
 
 /// Ends a stack in the reverse order; at once where another interrupt comes.
@@ -253,6 +280,19 @@ pub async fn down(console: &Console) -> Result<(), Error> {
     Ok(())
 }
 
+fn who_looks_after(supervisor: Option<&Identity>) -> String {
+    match supervisor {
+        None => "detached: `cargo xtask down` ends it".to_owned(),
+        Some(supervisor) if supervisor.is_running() => {
+            format!("looked after by the command with pid {}", supervisor.pid)
+        }
+        Some(supervisor) => format!(
+            "the command with pid {} that looked after it is gone: `cargo xtask down` ends what it left",
+            supervisor.pid
+        ),
+    }
+}
+
 /// Tells of each process of the stack whether it runs and is ready.
 ///
 /// # Errors
@@ -260,10 +300,7 @@ pub async fn down(console: &Console) -> Result<(), Error> {
 pub async fn status() -> Result<(), Error> {
     let workspace = Workspace::locate()?;
     let record = Record::load(&workspace.stack())?.ok_or(Error::NotUp)?;
-    match record.supervisor.as_ref().filter(|supervisor| supervisor.is_running()) {
-        Some(supervisor) => println!("looked after by the command with pid {}", supervisor.pid),
-        None => println!("detached: `cargo xtask down` ends it"),
-    }
+    println!("{}", who_looks_after(record.supervisor.as_ref()));
     let cli = Surroundings::from_env(workspace.tools()).find().await.ok();
     let http = Http::new()?;
     let mut all_ready = !record.processes.is_empty();
@@ -284,4 +321,24 @@ pub async fn status() -> Result<(), Error> {
         println!("  {:<18} pid {:<8} port {ports:<12} {state}", process.service, process.identity.pid);
     }
     if all_ready { Ok(()) } else { Err(Error::NotReady) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::process::Process;
+
+    #[test]
+    fn a_stack_tells_who_looks_after_it_also_where_nobody_does() {
+        assert!(who_looks_after(None).starts_with("detached"));
+        let own = Identity::own().unwrap();
+        assert_eq!(who_looks_after(Some(&own)), format!("looked after by the command with pid {}", own.pid));
+        let folder = tempfile::tempdir().unwrap();
+        let process = Process::spawn(Command::new("true"), &folder.path().join("log"), None).unwrap();
+        let gone = process.identity().clone();
+        drop(process);
+        assert!(who_looks_after(Some(&gone)).contains("is gone"), "{}", who_looks_after(Some(&gone)));
+    }
 }

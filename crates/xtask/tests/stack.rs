@@ -3,13 +3,15 @@
 use std::{
     io::Write,
     net::TcpListener,
-    process::{Command, Stdio},
+    os::unix::process::CommandExt,
+    path::Path,
+    process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use tempfile::TempDir;
 use xtask::{
-    process::{Process, poll},
+    process::{Group, Process, poll},
     record::{self, Record, Recorded},
     services::{Options, Ports, TEMPORAL, Temporal},
     stack::{Error, GRACE, Stack},
@@ -93,16 +95,15 @@ async fn a_service_that_ends_by_itself_is_told() {
 }
 
 #[tokio::test]
-async fn a_service_that_dies_at_start_is_told_with_exit_code_and_last_words() {
+async fn a_service_that_dies_at_start_is_told_in_a_line_with_exit_code_and_last_words() {
     let folder = tempfile::tempdir().unwrap();
     let options = options(&folder).await;
     let _in_its_way = TcpListener::bind(options.ports.address(&TEMPORAL)).unwrap();
     let error = Stack::start(options).await.unwrap_err().to_string();
-    assert!(
-        error.starts_with("temporal has ended by itself, with exit status: 1; the last of its log:"),
-        "{error}"
-    );
-    assert!(error.contains("address already in use"), "{error}");
+    let [line, log] = error.lines().collect::<Vec<_>>()[..] else { panic!("{error}") };
+    assert!(line.starts_with("temporal has ended by itself, with exit status: 1: "), "{line}");
+    assert!(line.contains("address already in use"), "{line}");
+    assert!(log.starts_with("  its log: ") && log.ends_with("/logs/temporal.log"), "{log}");
     assert_eq!(Record::load(folder.path()).unwrap(), None);
 }
 
@@ -120,21 +121,20 @@ async fn a_detached_stack_lives_until_it_is_ended_by_its_record() {
 }
 
 /// A record of something that runs, with a guard beside it.
-fn guarded(folder: &TempDir) -> (Process, std::process::Child) {
+fn guarded(folder: &TempDir) -> (Process, Child) {
     let mut command = Command::new("sleep");
     command.arg("600");
-    let process = Process::spawn(command, &folder.path().join("log")).unwrap();
+    let process = Process::spawn(command, &folder.path().join("log"), None).unwrap();
     let identity = process.identity().clone();
     let running = Recorded { service: "sleep".to_owned(), identity, ports: Vec::new() };
     Record { supervisor: None, processes: vec![running] }.save(folder.path()).unwrap();
-    let guard = Command::new(env!("CARGO_BIN_EXE_xtask"))
-        .arg("guard")
-        .arg(folder.path())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    (process, guard)
+    (process, guard(folder.path(), &[]))
+}
+
+fn guard(folder: &Path, options: &[&str]) -> Child {
+    let mut guard = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    guard.arg("guard").arg(folder).args(options).stdin(Stdio::piped()).stdout(Stdio::null());
+    guard.process_group(0).spawn().unwrap()
 }
 
 #[tokio::test]
@@ -143,8 +143,31 @@ async fn the_guard_ends_a_stack_whose_supervisor_is_gone() {
     let (mut process, mut guard) = guarded(&folder);
     drop(guard.stdin.take());
     poll(PATIENCE, || process.exited().unwrap()).await.expect("the guard ends the process");
-    assert!(guard.wait().unwrap().success());
+    guard.wait().unwrap();
     assert_eq!(Record::load(folder.path()).unwrap(), None);
+}
+
+#[tokio::test]
+async fn the_guard_ends_also_what_was_started_and_not_yet_recorded() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut guard = guard(folder.path(), &[]);
+    let mut command = Command::new("sleep");
+    command.arg("600");
+    let group = Some(Group::led_by(&guard));
+    let mut process = Process::spawn(command, &folder.path().join("log"), group).unwrap();
+    assert_eq!(process.exited().unwrap(), None);
+    drop(guard.stdin.take());
+    poll(PATIENCE, || process.exited().unwrap()).await.expect("the guard ends the process");
+    guard.wait().unwrap();
+}
+
+#[test]
+fn the_guard_of_a_temporary_folder_removes_it_in_the_end() {
+    let folder = tempfile::tempdir().unwrap().keep();
+    let mut guard = guard(&folder, &["--remove"]);
+    drop(guard.stdin.take());
+    guard.wait().unwrap();
+    assert!(!folder.exists());
 }
 
 #[tokio::test]

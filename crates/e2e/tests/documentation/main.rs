@@ -54,6 +54,19 @@ fn the_example_of_an_environment_has_every_variable_with_its_default() {
 }
 
 #[test]
+fn the_local_stack_looks_for_the_sources_where_the_services_do() {
+    use xtask::sources::{CAT_FACT, LOCATION, OFFLINE, WEATHER, WEATHER_BY_KEY};
+    let default = |name: &str| {
+        let variable = user_context::VARIABLES.iter().find(|variable| variable.name == name);
+        variable.unwrap_or_else(|| panic!("nobody reads {name}")).default
+    };
+    for source in [LOCATION, WEATHER, WEATHER_BY_KEY, CAT_FACT] {
+        assert_eq!(default(source.variable), Some(source.default), "{}", source.variable);
+    }
+    assert_eq!(default(OFFLINE), Some("false"));
+}
+
+#[test]
 fn every_variable_that_is_read_is_declared_and_every_declared_one_is_read() {
     for service in variables::services() {
         let declared: BTreeSet<_> =

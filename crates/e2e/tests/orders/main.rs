@@ -9,6 +9,7 @@ mod happy_path;
 mod histories;
 mod mutant;
 mod outages;
+mod restarts;
 mod signals;
 #[path = "../support/mod.rs"]
 mod support;

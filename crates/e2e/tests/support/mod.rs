@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::Stdio,
     time::{Duration, Instant},
 };
@@ -19,7 +19,7 @@ use tokio::{
     sync::OnceCell,
 };
 use xtask::{
-    services::{API, Options, PROVIDER, Ports, Service, TEMPORAL as TEMPORAL_SERVER, Temporal},
+    services::{API, FOUNDER, Options, PROVIDER, Ports, Service, TEMPORAL as TEMPORAL_SERVER, Temporal},
     stack::Stack,
     temporal_cli::{Surroundings, TemporalCli},
 };
@@ -33,7 +33,6 @@ struct SharedTemporal {
     cli: TemporalCli,
     /// Ended with the test's process, by the stack's own guard.
     _stack: Stack,
-    _folder: TempDir,
 }
 
 static TEMPORAL: OnceCell<SharedTemporal> = OnceCell::const_new();
@@ -46,13 +45,15 @@ async fn temporal() -> &'static SharedTemporal {
                 .find()
                 .await
                 .expect("a Temporal CLI: `cargo xtask test` finds one");
-            let folder = tempfile::tempdir().unwrap();
             let server = Temporal::DevServer(cli.clone());
-            let mut options = Options::new(folder.path().to_owned(), Ports::free().unwrap(), server);
+            let folder = tempfile::tempdir().unwrap().keep();
+            let mut options = Options::new(folder, Ports::free().unwrap(), server);
+            // Nothing is dropped at the end of a test's process.
+            options.temporary = true;
             options.services = Vec::new();
             let address = options.temporal_address();
             let stack = Stack::start(options).await.unwrap();
-            SharedTemporal { address, cli, _stack: stack, _folder: folder }
+            SharedTemporal { address, cli, _stack: stack }
         })
         .await
 }
@@ -88,7 +89,7 @@ pub struct World {
     pub stack: Stack,
     name: &'static str,
     http: reqwest::Client,
-    _folder: TempDir,
+    _folder: Option<TempDir>,
 }
 
 impl World {
@@ -110,8 +111,27 @@ impl World {
 
     pub async fn start_on(server: Temporal, name: &'static str, change: impl FnOnce(&mut Options)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut options = Options::new(folder.path().to_owned(), Ports::free().unwrap(), server);
+        let world = Self::start_in(folder.path(), server, name, change).await;
+        Self { _folder: Some(folder), ..world }
+    }
+
+    /// With a Temporal server of the test's own, in a folder that outlives it; empty, or as the last one there
+    /// left it.
+    pub async fn start_kept(folder: &Path, fresh: bool, name: &'static str) -> Self {
+        let own = Temporal::DevServer(temporal().await.cli.clone());
+        Self::start_in(folder, own, name, |options| options.fresh = fresh).await
+    }
+
+    async fn start_in(
+        folder: &Path,
+        server: Temporal,
+        name: &'static str,
+        change: impl FnOnce(&mut Options),
+    ) -> Self {
+        let mut options = Options::new(folder.to_owned(), Ports::free().unwrap(), server);
         options.task_queue = name.to_owned();
+        // No order needs it.
+        options.services.retain(|service| *service != &FOUNDER);
         options.environment = vec![
             (&PROVIDER, "SHIPPING_LABEL_DURATION", "200ms".to_owned()),
             (&PROVIDER, "CHAOS_TIMEOUT_DELAY", "100ms".to_owned()),
@@ -122,7 +142,7 @@ impl World {
         ];
         change(&mut options);
         let stack = Stack::start(options).await.unwrap();
-        Self { stack, name, http: reqwest::Client::new(), _folder: folder }
+        Self { stack, name, http: reqwest::Client::new(), _folder: None }
     }
 
     /// The id of one of the test's orders; no other test has it.
@@ -165,6 +185,23 @@ impl World {
         let (status, body) = self.call(&API, Method::POST, "/api/v1/order", Some(order)).await;
         assert_eq!(status, 201, "{body}");
         body
+    }
+
+    /// Places an order as a careful customer does: again, where that can help. The order's id makes it one.
+    pub async fn place_with_patience(&self, order: &Value) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (status, body) = self.call(&API, Method::POST, "/api/v1/order", Some(order)).await;
+            match body["error"].as_str() {
+                None if status == 201 => return,
+                // An earlier try of ours came through, whatever was answered.
+                Some("order_already_exists") => return,
+                _ if body["retryable"] == true && Instant::now() < deadline => {
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+                _ => panic!("{status}: {body}"),
+            }
+        }
     }
 
     fn path(&self, order: &str, rest: &str) -> String {
@@ -232,7 +269,12 @@ impl World {
 
     /// Tells the provider what became of the order.
     pub async fn tell_outcome(&self, order: &str, end: &Value) {
-        let outcome = if end["status"] == "shipped" { "shipped" } else { "not_shipped" };
+        let outcome = match end["status"].as_str() {
+            Some("shipped") => "shipped",
+            // Of a payment, which ships nothing.
+            Some("succeeded") => "paid",
+            _ => "not_shipped",
+        };
         let path = format!("/ledger/orders/{}/outcome", self.id(order));
         let (status, body) =
             self.call(&PROVIDER, Method::PUT, &path, Some(&json!({"outcome": outcome}))).await;

@@ -213,6 +213,28 @@ async fn killed_inside_the_window_it_can_still_be_cancelled() {
 }
 
 #[tokio::test]
+async fn killed_between_the_refund_and_its_answer_it_refunds_once() {
+    let mut world = World::start_with("payrefundcrash", |options| {
+        options.environment.push((&PROVIDER, "CHAOS_TIMEOUT_DELAY", "3s".to_owned()));
+    })
+    .await;
+    world.plan("1", &json!({"payment.refund": ["timeout_after_commit"]})).await;
+    let flow = pay(&world, "1").await;
+    flow.until_status("succeeded").await;
+    assert_eq!(flow.cancel().await, (200, String::new()));
+    let refunded = || async { world.effects("1").await.iter().any(|effect| effect == "refunded") };
+    world.eventually("refunded", refunded).await;
+    world.stack.kill(&WORKER).unwrap();
+    world.stack.start_again(&WORKER).await.unwrap();
+    let end = Flow::of(&world, &json!({"workflowId": "payment-payrefundcrash-1"})).end().await;
+    assert_eq!(end["status"], "compensated", "{end}");
+    assert!(world.journal("1", "payment.refund").await.len() >= 2, "the second attempt asks again");
+    assert_eq!(world.effects("1").await, ["held", "captured", "refunded"]);
+    world.must_agree("1", &end).await;
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn one_correlation_id_joins_every_process_and_no_log_names_the_card() {
     const ID: &str = "correlation-of-a-payment";
     let world = World::start("paytraced").await;

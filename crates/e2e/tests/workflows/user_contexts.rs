@@ -106,18 +106,21 @@ async fn what_fails_is_null_and_named_and_the_rest_is_there() {
         ),
     ];
     for (round, (source, conduct, asked, missing, errors)) in table.into_iter().enumerate() {
-        let before = sources.visits(source).len();
-        sources.tell(source, conduct);
-        let end = ask(&world, &round.to_string(), "parallel").await.end().await;
-        sources.tell(source, Conduct::Answers);
-        assert_eq!((&end["success"], &end["status"]), (&json!(true), &json!("completed")), "{end}");
-        for part in ["location", "weather", "catFact"] {
-            assert_eq!(end[part].is_null(), missing.contains(&part), "{part}: {end}");
+        for strategy in ["parallel", "sequential"] {
+            let before = sources.visits(source).len();
+            sources.tell(source, conduct.clone());
+            let end = ask(&world, &format!("{strategy}-{round}"), strategy).await.end().await;
+            sources.tell(source, Conduct::Answers);
+            assert_eq!((&end["success"], &end["status"]), (&json!(true), &json!("completed")), "{end}");
+            for part in ["location", "weather", "catFact"] {
+                assert_eq!(end[part].is_null(), missing.contains(&part), "{part}: {end}");
+            }
+            let told: Vec<&str> =
+                end["errors"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+            assert_eq!(told.len(), errors.len(), "{end}");
+            assert!(told.iter().zip(errors).all(|(told, error)| told.starts_with(error)), "{end}");
+            assert_eq!(sources.visits(source).len() - before, asked, "{strategy}, {source:?}");
         }
-        let told: Vec<&str> = end["errors"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-        assert_eq!(told.len(), errors.len(), "{end}");
-        assert!(told.iter().zip(errors).all(|(told, error)| told.starts_with(error)), "{end}");
-        assert_eq!(sources.visits(source).len() - before, asked, "{source:?}");
     }
     world.stop().await;
 }
@@ -157,6 +160,29 @@ async fn cancelled_midway_it_ends_with_what_it_had_whoever_cancels() {
         assert_eq!(flow.cancel().await, (409, "workflow_already_closed".to_owned()), "{by}");
     }
     assert_eq!(sources.visits(Source::CatFact).len(), 0, "nothing is asked after a cancellation");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn cancelled_while_two_are_asked_at_once_it_waits_for_neither() {
+    let sources = StandIn::start().await.unwrap();
+    let world = world("ctxboth", &sources).await;
+    for source in [Source::OpenMeteo, Source::CatFact] {
+        sources.tell(source, Conduct::Late(Duration::from_secs(20)));
+    }
+    let flow = ask(&world, "ada", "parallel").await;
+    let both_asked = || async {
+        [Source::OpenMeteo, Source::CatFact].iter().all(|source| !sources.visits(*source).is_empty())
+    };
+    world.eventually("both asked", both_asked).await;
+    assert_eq!(flow.cancel().await, (200, String::new()));
+    let end = flow.end().await;
+    assert_eq!(end["error"]["code"], "USER_CONTEXT_CANCELLED", "{end}");
+    let there = ["location", "weather", "catFact"].map(|part| !end[part].is_null());
+    assert_eq!(there, [true, false, false], "{end}");
+    let asked =
+        [Source::Ipapi, Source::OpenMeteo, Source::CatFact].map(|source| sources.visits(source).len());
+    assert_eq!(asked, [1, 1, 1], "nothing is asked after a cancellation");
     world.stop().await;
 }
 

@@ -1,6 +1,7 @@
 //! `cargo xtask demo`: a stack of its own, every scenario of an order with its progress shown, a batch that
 //! meets whatever the provider draws, and the provider's own verdict.
 
+mod contexts;
 mod scenario;
 mod shop;
 mod verdict;
@@ -23,7 +24,7 @@ use crate::{
     console::Console,
     http::{Http, Unanswered},
     interrupt::Interrupts,
-    services::{API, PROVIDER, Service},
+    services::{API, FOUNDER, PROVIDER, Service},
     up::{self, Wishes},
 };
 
@@ -51,24 +52,26 @@ pub enum Error {
     Task(#[from] tokio::task::JoinError),
 }
 
-/// Starts a stack whose provider misbehaves, places the orders, and ends with the verdict: whether each named
-/// scenario ended as it promises, and the ledger and the orders agree.
+/// Starts a stack whose provider misbehaves, places the orders, asks for user contexts, and ends with the
+/// verdict: whether each named scenario ended as it promises, and the ledger and the orders agree.
 ///
 /// # Errors
-/// When the stack can't be started, or an order can't be placed or followed.
+/// When the stack can't be started, an order can't be placed or followed, or a user context can't be had.
 pub async fn run(
     console: &Console,
     interrupts: &mut Interrupts,
     free_ports: bool,
 ) -> Result<bool, up::Error> {
     let environment = WAITS.map(|(service, name, value)| (service, name, value.to_owned())).to_vec();
-    let wishes = Wishes { chaos: "seed".to_owned(), seed: None, fast: true, free_ports, environment };
+    let wishes =
+        Wishes { chaos: "seed".to_owned(), seed: None, fast: true, fresh: true, free_ports, environment };
     let mut stack = interrupts.or(up::raise(console, &wishes)).await?;
+    let founder = stack.url(&FOUNDER);
     let shop = Shop { http: Http::new()?, api: stack.url(&API), provider: stack.url(&PROVIDER) };
     let traded = interrupts
         .or(async {
             tokio::select! {
-                traded = trade(console, &shop) => Ok(traded?),
+                traded = trade(console, &shop, &founder) => Ok(traded?),
                 ended = stack.watch() => Err(up::Error::from(ended)),
             }
         })
@@ -83,7 +86,7 @@ pub async fn run(
     Ok(faults.is_empty())
 }
 
-async fn trade(console: &Console, shop: &Shop) -> Result<(Vec<Ended>, Verdict), Error> {
+async fn trade(console: &Console, shop: &Shop, founder: &str) -> Result<(Vec<Ended>, Verdict), Error> {
     let run = run_name();
     console.say("Every scenario, made certain by a plan for the provider; in brackets what was undone");
     let named = scenario::NAMED.iter().map(|scenario| (format!("demo-{run}-{}", scenario.name), scenario));
@@ -93,6 +96,8 @@ async fn trade(console: &Console, shop: &Shop) -> Result<(Vec<Ended>, Verdict), 
     let batch = all(console, shop, batch).await?;
     console.say(&format!("   {}", summary(&batch)));
     ended.extend(batch);
+    console.say("A user context from founder, by each of its strategies");
+    contexts::show(console, &shop.http, founder).await?;
     Ok((ended, shop.verdict().await?))
 }
 

@@ -158,7 +158,11 @@ fn order(id: &str, requires_approval: bool) -> Value {
     })
 }
 
-fn expect<T: DeserializeOwned>(status: StatusCode, question: &str, answer: Answer) -> Result<T, Error> {
+pub(super) fn expect<T: DeserializeOwned>(
+    status: StatusCode,
+    question: &str,
+    answer: Answer,
+) -> Result<T, Error> {
     let question = question.to_owned();
     if answer.status != status {
         return Err(Error::Unexpected { question, status: answer.status, body: answer.body });

@@ -1,0 +1,39 @@
+//! A stack that is ended and started again: orders and ledger are kept together, or forgotten together.
+
+use reqwest::Method;
+use serde_json::json;
+use xtask::services::{API, PROVIDER};
+
+use crate::support::World;
+
+#[tokio::test]
+async fn a_stack_that_is_started_again_knows_its_orders_and_one_that_begins_empty_knows_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let world = World::start_kept(folder.path(), false, "kept").await;
+    assert_eq!(world.run("1").await["status"], "shipped");
+    let mut waiting = world.order("2");
+    waiting["requiresApproval"] = json!(true);
+    world.place(&waiting).await;
+    world.until_step("2", "awaiting_approval").await;
+    let shipped = world.effects("1").await;
+    world.stop().await;
+
+    let world = World::start_kept(folder.path(), false, "kept").await;
+    assert_eq!(world.status("1").await["status"], "shipped");
+    assert_eq!(world.effects("1").await, shipped);
+    // What was in the middle of something goes on.
+    assert_eq!(world.tell("2", "approve", None).await.0, 200);
+    let end = world.end("2").await;
+    assert_eq!(end["status"], "shipped", "{end}");
+    world.must_agree("2", &end).await;
+    world.stop().await;
+
+    let world = World::start_kept(folder.path(), true, "kept").await;
+    let path = "/api/v1/order/order-fulfillment-kept-1/status";
+    assert_eq!(world.call(&API, Method::GET, path, None).await.0, 404);
+    let (_, verdict) = world.call(&PROVIDER, Method::GET, "/verdict", None).await;
+    assert_eq!(verdict["orders"], 0, "{verdict}");
+    // Its id is free for another one.
+    assert_eq!(world.run("1").await["status"], "shipped");
+    world.stop().await;
+}
