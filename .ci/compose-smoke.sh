@@ -73,7 +73,7 @@ one_order_shipped() {
 smoke() {
     file=$1
     local before
-    compose up --detach --wait
+    compose up --detach --wait --no-build
     say "$file: all healthy"
     ./test-order.sh services
     ./test-order.sh happy
@@ -81,18 +81,21 @@ smoke() {
         jq -e '.location and .weather and .entertainment' >/dev/null || fail "founder has no user context"
     one_order_shipped
     before=$(running)
-    compose up --detach --wait
+    compose up --detach --wait --no-build
     [[ $(running) == "$before" ]] || fail "a second up changed something"
     say "$file: a second up changed nothing"
     compose down --timeout 20
-    compose up --detach --wait
+    compose up --detach --wait --no-build
     one_order_shipped
     say "$file: down and up forgot nothing"
     compose down --volumes --timeout 20
 }
 
-compose build --build-arg "OPT_LEVEL=${OPT_LEVEL:-3}"
-say "images built"
+# By the engine itself: Compose wants a newer builder than the Dockerfile does.
+for service in founder fake-stripe-chaos temporal-worker temporal-api; do
+    docker build --quiet --target "$service" --tag "$service:$IMAGE_TAG" --build-arg "OPT_LEVEL=${OPT_LEVEL:-3}" . >/dev/null
+    say "$service built"
+done
 for size in $(docker image ls --format '{{.Repository}}={{.Size}}' --filter "reference=*:$IMAGE_TAG"); do
     say "${size/=/: }"
 done
