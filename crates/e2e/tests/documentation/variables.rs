@@ -11,6 +11,9 @@ use crate::tables;
 
 pub const HEADER: &str = "| variable | default | meaning |";
 
+type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+type Configure = fn(Lookup<'_>) -> Result<(), ConfigFaults>;
+
 pub struct Service {
     pub name: &'static str,
     /// What it says it reads.
@@ -18,7 +21,7 @@ pub struct Service {
     /// What it asks for when there is nothing in its environment.
     pub read: BTreeSet<String>,
     /// Whether it would start with these.
-    pub configure: fn(&dyn Fn(&str) -> Option<String>) -> Result<(), ConfigFaults>,
+    pub configure: Configure,
 }
 
 pub fn services() -> Vec<Service> {
@@ -36,7 +39,7 @@ fn service<C: Configuration>(name: &'static str) -> Service {
         read.borrow_mut().insert(variable.to_owned());
         None
     };
-    let configure: fn(&dyn Fn(&str) -> Option<String>) -> _ = |lookup| C::from_lookup(lookup).map(drop);
+    let configure: Configure = |lookup| C::from_lookup(lookup).map(drop);
     assert_eq!(configure(&lookup), Ok(()), "{name} has to start without any variable");
     Service { name, variables: C::variables(), read: read.into_inner(), configure }
 }
