@@ -3,12 +3,18 @@
 
 mod naive;
 
-use std::{collections::BTreeSet, process::Output};
+use std::{
+    collections::BTreeSet,
+    process::{Output, Stdio},
+};
 
 use naive::{Mistake, Shop};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::process::Command;
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
 use xtask::{
     services::{Options, PROVIDER, Ports, Temporal},
     stack::Stack,
@@ -41,7 +47,7 @@ impl Bench {
         Self { stack, shop, _folder: folder }
     }
 
-    async fn run(&self, extra: &[&str]) -> Output {
+    fn command(&self, extra: &[&str]) -> Command {
         let body = r#"{"orderId": "{orderId}", "amount": 5998}"#;
         let mut command =
             Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/debug/fake-stripe-chaos"));
@@ -55,7 +61,12 @@ impl Bench {
             "300ms",
         ]);
         command.args(["--post", &format!("{}/orders", self.shop.url)]);
-        command.args(extra).output().await.unwrap()
+        command.args(extra);
+        command
+    }
+
+    async fn run(&self, extra: &[&str]) -> Output {
+        self.command(extra).output().await.unwrap()
     }
 
     /// The report of an exploration that has to end with this exit code.
@@ -139,6 +150,8 @@ async fn a_saga_with_keys_and_undos_by_key_leaves_nothing_to_find_even_in_pairs(
     let few = ["--pairs", "--scenario", "timeout,timeout_after_commit,internal_error,out_of_stock"];
     let report = bench.explore(0, &few).await;
     assert_eq!(findings(&report), &Vec::<Value>::new());
+    assert_eq!(report["cutShort"], false);
+    assert_eq!(report["schedules"]["tried"], report["schedules"]["planned"], "{report:#}");
     let undos: Vec<_> = report["undos"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert_eq!(undos, ["inventory.release", "payment.refund", "payment.release", "shipping.cancel"]);
     assert!(report["orders"].as_u64().unwrap() > 60, "{report:#}");
@@ -183,6 +196,41 @@ async fn an_order_that_never_ends_is_a_finding() {
     let stuck = under(&report, &json!({"inventory.reserve": ["out_of_stock"]}));
     assert_eq!((&stuck["meanings"], &stuck["outcome"]), (&json!(["never_ends"]), &Value::Null), "{stuck:#}");
     assert_eq!(stuck["said"], "processing, to the last");
+    bench.stop().await;
+}
+
+/// Explores until the first finding, and then ends the process by a signal.
+async fn cut_short(bench: &Bench, signal: &str, extra: &[&str]) -> Output {
+    let mut command = bench.command(&[&["--jobs", "1"], extra].concat());
+    let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(process.stderr.take().unwrap()).lines();
+    while let Some(line) = said.next_line().await.unwrap() {
+        if line.starts_with("!!") {
+            break;
+        }
+    }
+    let pid = process.id().unwrap().to_string();
+    assert!(Command::new("kill").args([signal, &pid]).status().await.unwrap().success());
+    // Nobody reads on, and that must not matter.
+    drop(said);
+    process.wait_with_output().await.unwrap()
+}
+
+#[tokio::test]
+async fn what_was_found_until_somebody_has_seen_enough_is_told() {
+    let bench = Bench::start(Mistake::AllOfThem).await;
+    let output = cut_short(&bench, "-INT", &["--json"]).await;
+    assert_eq!(output.status.code(), Some(130));
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["cutShort"], true);
+    assert!(!findings(&report).is_empty(), "{report:#}");
+    let count = |name: &str| report["schedules"][name].as_u64().unwrap();
+    assert!((1..count("planned")).contains(&count("tried")), "{report:#}");
+
+    let output = cut_short(&bench, "-TERM", &[]).await;
+    assert_eq!(output.status.code(), Some(143));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("cut short after ") && text.contains("   again\n"), "{text}");
     bench.stop().await;
 }
 

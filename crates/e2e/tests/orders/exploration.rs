@@ -8,9 +8,9 @@ use xtask::services::{API, PROVIDER};
 
 use crate::support::World;
 
-#[tokio::test]
-async fn no_single_fault_leaves_a_contradiction() {
-    let world = World::start_with("explored", |options| {
+/// The report of an exploration that finds nothing.
+async fn explored(name: &'static str, extra: &[&str]) -> Value {
+    let world = World::start_with(name, |options| {
         options.environment.push((&API, "COMPENSATION_RETRY_INITIAL", "200ms".to_owned()));
     })
     .await;
@@ -22,12 +22,19 @@ async fn no_single_fault_leaves_a_contradiction() {
         .args(["--post", &format!("{}/api/v1/order", world.stack.url(&API)), "--body", &order.to_string()])
         .args(["--header", &format!("{CONTENT_TYPE}: application/json"), "--status", &status])
         .args(["--shipped", "shipped", "--not-shipped", "failed,rejected,cancelled", "--patience", "1m"])
+        .args(extra)
         .output()
         .await
         .unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{errors}\n{}", String::from_utf8_lossy(&output.stdout));
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    world.stop().await;
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn no_single_fault_leaves_a_contradiction() {
+    let report = explored("explored", &[]).await;
     let undos: Vec<_> = report["undos"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     assert_eq!(
         undos,
@@ -37,5 +44,12 @@ async fn no_single_fault_leaves_a_contradiction() {
     let operations = report["happy"]["operations"].as_object().unwrap();
     assert_eq!(operations.len(), 5, "{report:#}");
     assert_eq!(report["undosNotReached"], json!([]));
-    world.stop().await;
+}
+
+#[tokio::test]
+async fn no_two_lost_answers_leave_a_contradiction() {
+    let few = ["--pairs", "--scenario", "timeout_after_commit,address_error"];
+    let report = explored("explored-in-pairs", &few).await;
+    assert!(report["orders"].as_u64().unwrap() > 30, "{report:#}");
+    assert_eq!(report["schedules"]["tried"], report["schedules"]["planned"]);
 }

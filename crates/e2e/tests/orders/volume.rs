@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use futures::{StreamExt, stream};
 use reqwest::Method;
 use serde_json::{Value, json};
-use xtask::services::{PROVIDER, WORKER};
+use xtask::services::{API, PROVIDER, WORKER};
 
 use crate::{
     mutant::{self, Mistake},
@@ -62,6 +62,30 @@ async fn two_hundred_orders_at_once_end_right_and_the_same_seed_means_the_same_f
     two_hundred(3).await;
     assert_eq!(two_hundred(1).await, first);
     assert_ne!(second, first, "another seed, another fate");
+}
+
+#[tokio::test]
+async fn orders_at_a_hostile_provider_leave_nothing_behind() {
+    let world = World::start_with("hostile", |options| {
+        options.chaos = String::from("hostile");
+        options.seed = Some(1);
+        options.environment.push((&API, "COMPENSATION_RETRY_INITIAL", "200ms".to_owned()));
+    })
+    .await;
+    run_all(&world, 30).await;
+    let verdict = verdict(&world).await;
+    let counts = (&verdict["orders"], &verdict["open"], &verdict["contradictions"]);
+    assert_eq!(counts, (&json!(30), &json!(0), &json!([])), "{verdict}");
+    let (_, stats) = world.call(&PROVIDER, Method::GET, "/journal?limit=10000", None).await;
+    let met = stats["entries"].as_array().unwrap().iter();
+    let broken = met.filter(|line| {
+        let scenario = line["decision"]["scenario"].as_str().unwrap_or_default();
+        ["connection_reset", "truncated_body", "malformed_json"]
+            .iter()
+            .any(|fault| scenario.starts_with(fault))
+    });
+    assert!(broken.count() > 0, "no answer broke on the wire, so it wasn't hostile");
+    world.stop().await;
 }
 
 /// Orders of a worker that makes a mistake, under chaos; gives the rules that its orders broke.

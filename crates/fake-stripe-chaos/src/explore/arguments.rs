@@ -23,7 +23,8 @@ use super::{
 /// The system under test has to be pointed at the provider, and has to send the order's id with each call, as
 /// `orderId` in the body or as header `X-Order-Id`.
 ///
-/// Exit code: 0 nothing found, 1 something found, 2 it couldn't be explored.
+/// Exit code: 0 nothing found, 1 something found, 2 it couldn't be explored; 130 or 143 where Ctrl-C or SIGTERM cut
+/// it short, with what was found till then.
 #[derive(Debug, clap::Args)]
 #[command(
     after_help = "Example:\n  fake-stripe-chaos explore \\\n    --post http://127.0.0.1:8000/orders --body '{\"id\": \"{orderId}\", \"total\": 5998}' \\\n    --status 'http://127.0.0.1:8000/orders/{orderId}' --shipped done --not-shipped failed,refused"

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::{StreamExt, TryStreamExt, stream};
+use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use super::{
     http::humantime,
@@ -20,6 +20,7 @@ use super::{
     schedule::{Fault, Reached, Schedule},
     screen::{Screen, say},
     shrink::Shrink,
+    stop::Stop,
     system::End,
     trial::{Laboratory, Trial},
 };
@@ -133,6 +134,11 @@ pub struct Findings {
     pub waived: BTreeSet<String>,
     /// How many orders were placed.
     pub orders: usize,
+    /// How many schedules were tried, of those that were to be as far as it was known.
+    pub tried: usize,
+    pub planned: usize,
+    /// Somebody had seen enough before all was done: what failed is not shrunk, and more may.
+    pub cut_short: bool,
     pub took: Duration,
     /// The smallest schedules that fail, the worst first.
     pub failures: Vec<Trial>,
@@ -140,30 +146,55 @@ pub struct Findings {
     pub calm: bool,
 }
 
+impl Findings {
+    #[must_use]
+    pub const fn is_cut_short(&self) -> bool {
+        self.cut_short
+    }
+}
+
 /// See the module.
 pub struct Explorer<'a> {
     pub laboratory: Laboratory,
     pub way: Way,
     pub screen: &'a Screen,
+    stop: Stop,
     placed: AtomicUsize,
+    planned: AtomicUsize,
+    tried: AtomicUsize,
     waived: BTreeSet<String>,
     known: Mutex<BTreeMap<Schedule, BTreeSet<Meaning>>>,
 }
 
 impl<'a> Explorer<'a> {
     #[must_use]
-    pub fn new(laboratory: Laboratory, way: Way, screen: &'a Screen) -> Self {
-        let (placed, waived, known) = (AtomicUsize::new(0), BTreeSet::new(), Mutex::default());
-        Self { laboratory, way, screen, placed, waived, known }
+    pub fn new(laboratory: Laboratory, way: Way, screen: &'a Screen, stop: Stop) -> Self {
+        Self {
+            laboratory,
+            way,
+            screen,
+            stop,
+            placed: AtomicUsize::new(0),
+            planned: AtomicUsize::new(0),
+            tried: AtomicUsize::new(0),
+            waived: BTreeSet::new(),
+            known: Mutex::default(),
+        }
     }
 
+    /// All that was found; nothing where it was stopped before the happy order had ended.
+    ///
     /// # Errors
     /// When there is nothing to explore, or the provider fails on the way.
-    pub async fn explore(mut self) -> Result<Findings, ExploreError> {
+    pub async fn explore(mut self) -> Result<Option<Findings>, ExploreError> {
         let begun = Instant::now();
         let catalogue = self.way.choice.of(&self.laboratory.catalogue)?;
         let calm = self.laboratory.provider.never_fails_by_itself(&self.laboratory.catalogue).await?;
-        let happy = self.happy().await?;
+        let stop = self.stop.clone();
+        let happy = tokio::select! {
+            happy = self.happy() => happy?,
+            _ = stop.come() => return Ok(None),
+        };
         let mut planner = Planner::new(catalogue, self.way.lasting);
         let (mut failures, mut passed) = (Vec::new(), Vec::new());
         if happy.passed() {
@@ -173,7 +204,7 @@ impl<'a> Explorer<'a> {
             }
             self.announce(&singles, &happy, "single faults");
             let mut wave = self.wave(singles, &mut failures).await?;
-            while !wave.is_empty() {
+            while !wave.is_empty() && !stop.has_come() {
                 let next = planner.follow(&wave);
                 passed.append(&mut wave);
                 if !next.is_empty() {
@@ -185,13 +216,15 @@ impl<'a> Explorer<'a> {
                     wave = self.wave(next, &mut failures).await?;
                 }
             }
-            if self.way.pairs {
+            passed.append(&mut wave);
+            if self.way.pairs && !stop.has_come() {
                 let pairs = planner.pairs(&passed);
                 self.announce(&pairs, &happy, "pairs of faults");
                 passed.extend(self.wave(pairs, &mut failures).await?);
             }
-            failures = self.shrink(failures).await?;
-            failures.extend(self.look_again(&passed).await?);
+            // Whoever stops it wants to see what there is, now.
+            failures = self.unless_stopped(failures.clone(), self.shrink(failures)).await?;
+            failures.extend(self.unless_stopped(Vec::new(), self.look_again(&passed)).await?);
         } else {
             failures.push(happy.clone());
         }
@@ -202,16 +235,32 @@ impl<'a> Explorer<'a> {
         let seen: BTreeSet<_> = failures.iter().flat_map(|trial| trial.reached.keys()).cloned().collect();
         let learned =
             |operation: &String| happy.reached.contains_key(operation) || planner.undos().contains(operation);
-        Ok(Findings {
+        Ok(Some(Findings {
             undos: planner.undos().clone(),
             unreached: seen.into_iter().filter(|operation| !learned(operation)).collect(),
             waived: self.waived,
             orders: self.placed.into_inner(),
+            tried: self.tried.into_inner(),
+            planned: self.planned.into_inner(),
+            cut_short: stop.has_come(),
             took: begun.elapsed(),
             failures,
             calm,
             happy,
-        })
+        }))
+    }
+
+    /// What `work` gives, or what there is without it where somebody has seen enough.
+    async fn unless_stopped<T>(
+        &self,
+        without: T,
+        work: impl Future<Output = Result<T, ProviderError>>,
+    ) -> Result<T, ProviderError> {
+        tokio::select! {
+            biased;
+            _ = self.stop.come() => Ok(without),
+            done = work => done,
+        }
     }
 
     /// An order that nothing happens to: what it calls is what there is to fault.
@@ -272,6 +321,7 @@ impl<'a> Explorer<'a> {
     }
 
     fn announce(&self, wave: &[Candidate], happy: &Trial, what: &str) {
+        self.planned.fetch_add(wave.len(), Ordering::Relaxed);
         let rounds = wave.len().div_ceil(self.way.jobs.max(1));
         let time = happy.took * u32::try_from(rounds).unwrap_or(u32::MAX);
         say(&format!(
@@ -282,24 +332,28 @@ impl<'a> Explorer<'a> {
         ));
     }
 
-    /// Tries each schedule, and gives those that passed; in their own order, however they finished.
+    /// Tries each schedule, or as many as there is time for, and gives those that passed; in their own order,
+    /// however they finished.
     async fn wave(
         &self,
         wave: Vec<Candidate>,
         failures: &mut Vec<Trial>,
     ) -> Result<Vec<Passed>, ProviderError> {
         let bar = self.screen.bar(wave.len());
-        let trials = stream::iter(wave).map(|candidate| {
+        let trials = stream::iter(wave).enumerate().map(|(place, candidate)| {
             let bar = &bar;
             async move {
                 let trial = self.trial(candidate.schedule.clone()).await?;
+                self.tried.fetch_add(1, Ordering::Relaxed);
                 bar.tried(&trial);
-                Ok::<_, ProviderError>((candidate, trial))
+                Ok::<_, ProviderError>((place, candidate, trial))
             }
         });
-        let tried: Vec<_> = trials.buffered(self.way.jobs.max(1)).try_collect().await?;
+        let trials = trials.buffer_unordered(self.way.jobs.max(1)).take_until(self.stop.come().boxed());
+        let mut tried: Vec<_> = trials.try_collect().await?;
+        tried.sort_by_key(|(place, ..)| *place);
         let mut passed = Vec::new();
-        for (candidate, trial) in tried {
+        for (_, candidate, trial) in tried {
             if trial.passed() {
                 passed.push(Passed { candidate, order: trial.order, reached: trial.reached });
             } else {

@@ -15,10 +15,11 @@ mod report;
 mod schedule;
 mod screen;
 mod shrink;
+mod stop;
 mod system;
 mod trial;
 
-use std::process::ExitCode;
+use std::{io, process::ExitCode};
 
 pub use arguments::Arguments;
 
@@ -28,6 +29,7 @@ use self::{
     provider::Provider,
     report::Report,
     screen::{BAD, Screen, say},
+    stop::{Signal, Stop},
     system::System,
     trial::Laboratory,
 };
@@ -41,15 +43,26 @@ enum Failure {
     Misuse(#[from] Misuse),
     #[error(transparent)]
     Explore(#[from] ExploreError),
+    #[error("signals can't be listened to: {0}")]
+    Signals(#[from] io::Error),
+}
+
+/// How an exploration ended.
+enum End {
+    Clean,
+    Found,
+    /// Before everything was tried.
+    Cut(Signal),
 }
 
 /// Explores, and reports on standard output. The exit code is 0 where nothing was found, 1 where something
-/// was, and 2 where it couldn't be explored.
+/// was, 2 where it couldn't be explored, and that of the signal where one cut it short.
 pub async fn run(arguments: Arguments) -> ExitCode {
     let screen = Screen::default();
     match explore(arguments, &screen).await {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(End::Clean) => ExitCode::SUCCESS,
+        Ok(End::Found) => ExitCode::FAILURE,
+        Ok(End::Cut(signal)) => signal.exit_code(),
         Err(failure) => {
             say(&format!("{BAD}error{BAD:#}: {failure}"));
             ExitCode::from(MISUSE)
@@ -57,7 +70,8 @@ pub async fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
-async fn explore(arguments: Arguments, screen: &Screen) -> Result<bool, Failure> {
+async fn explore(arguments: Arguments, screen: &Screen) -> Result<End, Failure> {
+    let stop = Stop::listen()?;
     let Task { provider, order, ends, patience, settle, way, json } = arguments.task()?;
     let client = service_kit::client::build(patience).map_err(Misuse::Client)?;
     let provider = Provider::new(client.clone(), provider);
@@ -65,12 +79,22 @@ async fn explore(arguments: Arguments, screen: &Screen) -> Result<bool, Failure>
     let catalogue = provider.catalogue().await.map_err(ExploreError::from)?;
     say("one order without faults, to learn from");
     let laboratory = Laboratory { provider: provider.clone(), system: system.clone(), catalogue, settle };
-    let findings = Explorer::new(laboratory, way, screen).explore().await?;
+    let explorer = Explorer::new(laboratory, way, screen, stop.clone());
+    let Some(findings) = explorer.explore().await? else {
+        say("stopped before anything was learned");
+        return Ok(End::Cut(stop.come().await));
+    };
     let report = Report { findings: &findings, system: &system, provider: provider.base() };
     if json {
         println!("{:#}", report.json());
     } else {
         anstream::print!("{report}");
     }
-    Ok(findings.failures.is_empty())
+    Ok(if findings.is_cut_short() {
+        End::Cut(stop.come().await)
+    } else if findings.failures.is_empty() {
+        End::Clean
+    } else {
+        End::Found
+    })
 }

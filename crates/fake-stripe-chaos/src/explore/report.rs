@@ -28,7 +28,19 @@ impl Report<'_> {
     /// For other programs.
     #[must_use]
     pub fn json(&self) -> Value {
-        let Findings { happy, undos, unreached, waived, orders, took, failures, .. } = self.findings;
+        let Findings {
+            happy,
+            undos,
+            unreached,
+            waived,
+            orders,
+            tried,
+            planned,
+            cut_short,
+            took,
+            failures,
+            ..
+        } = self.findings;
         let findings = failures.iter().map(|trial| {
             json!({
                 "meanings": trial.meanings,
@@ -48,6 +60,8 @@ impl Report<'_> {
             "undosNotReached": unreached,
             "rulesLeftOut": waived,
             "orders": orders,
+            "schedules": {"tried": tried, "planned": planned},
+            "cutShort": cut_short,
             "seconds": took.as_secs_f64(),
             "findings": findings.collect::<Vec<_>>(),
         })
@@ -115,7 +129,19 @@ impl Report<'_> {
 
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Findings { happy, undos, unreached, waived, orders, took, failures, .. } = self.findings;
+        let Findings {
+            happy,
+            undos,
+            unreached,
+            waived,
+            orders,
+            tried,
+            planned,
+            cut_short,
+            took,
+            failures,
+            ..
+        } = self.findings;
         for (number, trial) in (1..).zip(failures) {
             self.finding(f, number, trial)?;
         }
@@ -139,9 +165,21 @@ impl fmt::Display for Report<'_> {
         if !waived.is_empty() {
             writeln!(f, "left out  {}: the happy order calls nothing that it is about", listed(waived))?;
         }
+        if *cut_short {
+            writeln!(
+                f,
+                "cut short after {tried} of {planned} schedules: what failed is not shrunk, and more may fail"
+            )?;
+        }
         let took = humantime(*took);
         let stuck = failures.iter().filter(|trial| trial.meanings.contains(&Meaning::NeverEnds)).count();
         match failures.len() {
+            0 if *cut_short => {
+                writeln!(
+                    f,
+                    "-- {orders} orders in {took}, and none of these schedules leaves a contradiction"
+                )
+            }
             0 => writeln!(
                 f,
                 "{GOOD}ok{GOOD:#} {orders} orders in {took}, and no schedule leaves a contradiction"
