@@ -1,10 +1,18 @@
 //! The OpenAPI document and Swagger UI, both served from the binary.
 
-use std::fmt::Write as _;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
-use axum::{Router, response::Html, routing::get};
+use axum::{
+    Router,
+    http::{Method, StatusCode},
+    response::Html,
+    routing::get,
+};
 use utoipa::{
-    OpenApi, ToSchema,
+    IntoResponses, OpenApi, ToSchema,
     openapi::{
         self, ContentBuilder, Ref, RefOr, ResponseBuilder,
         path::{Operation, PathItem},
@@ -21,33 +29,86 @@ pub const DOCUMENT_PATH: &str = "/api/docs/openapi.json";
 #[openapi(components(schemas(ProblemBody, Fault)))]
 struct Common;
 
-/// Adds what is the same for every service: the problem schema, and on each operation the `default`
-/// response that says every error has it.
+/// That an operation can fail with a status which doesn't follow from what it takes:
+/// `responses((status = 200, ...), Fails<404>)`.
+pub struct Fails<const STATUS: u16>;
+
+impl<const STATUS: u16> IntoResponses for Fails<STATUS> {
+    fn responses() -> BTreeMap<String, RefOr<openapi::Response>> {
+        BTreeMap::from([(STATUS.to_string(), RefOr::T(failure(STATUS)))])
+    }
+}
+
+/// The problem document that any error is.
+fn failure(status: u16) -> openapi::Response {
+    let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+    let schema = RefOr::Ref(Ref::from_schema_name(ProblemBody::name()));
+    ResponseBuilder::new()
+        .description(format!("{}: see the codes at `{CATALOGUE_PATH}`.", reason.unwrap_or("Error")))
+        .content(CONTENT, ContentBuilder::new().schema(Some(schema)).build())
+        .build()
+}
+
+/// Adds what is the same for every service: the problem schema, and to each operation the failures that
+/// follow from what it takes. A parameter may not fit, nor may a body, and any service can fail.
 pub(crate) fn complete(mut api: openapi::OpenApi) -> openapi::OpenApi {
     api.merge(Common::openapi());
-    let problem = ResponseBuilder::new()
-        .description("Any error: see the catalogue of codes at `/api/docs/errors`.")
-        .content(
-            CONTENT,
-            ContentBuilder::new()
-                .schema(Some(RefOr::Ref(Ref::from_schema_name(ProblemBody::name()))))
-                .build(),
-        )
-        .build();
     for operation in api.paths.paths.values_mut().flat_map(operations) {
-        operation
-            .responses
-            .responses
-            .entry("default".to_owned())
-            .or_insert_with(|| RefOr::T(problem.clone()));
+        let takes_parameters = operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty());
+        let takes_a_body = operation.request_body.is_some();
+        fails_with(operation, &[500]);
+        if takes_parameters || takes_a_body {
+            fails_with(operation, &[400]);
+        }
+        if takes_a_body {
+            fails_with(operation, &[413, 415, 422]);
+        }
     }
     api
+}
+
+/// Adds that the operations of a document fail when their time is up.
+pub(crate) fn timed(api: &mut openapi::OpenApi) {
+    for operation in api.paths.paths.values_mut().flat_map(operations) {
+        fails_with(operation, &[503]);
+    }
+}
+
+fn fails_with(operation: &mut Operation, statuses: &[u16]) {
+    for status in statuses {
+        let known = operation.responses.responses.entry(status.to_string());
+        known.or_insert_with(|| RefOr::T(failure(*status)));
+    }
 }
 
 fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch]
         .into_iter()
         .filter_map(Option::as_mut)
+}
+
+/// The statuses that a document knows for a request; none where it knows no such operation. Tests hold what
+/// is answered to it.
+#[must_use]
+pub fn statuses(api: &openapi::OpenApi, method: &Method, path: &str) -> Option<BTreeSet<u16>> {
+    let path = path.split('?').next().unwrap_or_default();
+    let same = |template: &str| {
+        let (template, path) = (template.split('/'), path.split('/'));
+        template.clone().count() == path.clone().count()
+            && template.zip(path).all(|(known, asked)| known == asked || known.starts_with('{'))
+    };
+    // Of two that fit, the one with fewer parameters is the one that is routed to.
+    let items = api.paths.paths.iter().filter(|(template, _)| same(template));
+    let (_, item) = items.min_by_key(|(template, _)| template.matches('{').count())?;
+    let operation = match *method {
+        Method::GET => item.get.as_ref(),
+        Method::PUT => item.put.as_ref(),
+        Method::POST => item.post.as_ref(),
+        Method::DELETE => item.delete.as_ref(),
+        Method::PATCH => item.patch.as_ref(),
+        _ => None,
+    }?;
+    Some(operation.responses.responses.keys().filter_map(|status| status.parse().ok()).collect())
 }
 
 /// The pages under `/api/docs`.

@@ -115,10 +115,11 @@ impl Service {
                 dependencies: self.dependencies,
                 metrics: self.metrics,
             }));
-        let timed = self
+        let mut timed = self
             .routes
             .merge(operations)
             .layer(middleware::from_fn_with_state(common.request_timeout, within));
+        docs::timed(timed.get_openapi_mut());
         timed.merge(self.long_routes).split_for_parts()
     }
 }

@@ -19,6 +19,7 @@ use service_kit::{
     correlation::{self, CorrelationId},
     health::Dependency,
     json::{Faults, FromJson, Node, OptionalJson, ValidJson},
+    openapi::Fails,
     problem::Problem,
     serve,
     service::Service,
@@ -43,7 +44,7 @@ impl FromJson for Name {
     }
 }
 
-#[utoipa::path(post, path = "/greet", responses((status = 200, body = String)))]
+#[utoipa::path(post, path = "/greet", request_body = String, responses((status = 200, body = String)))]
 async fn greet(correlation: CorrelationId, body: ValidJson<Name>) -> String {
     format!("{} {correlation}", body.value.0)
 }
@@ -53,7 +54,7 @@ async fn maybe(body: OptionalJson<Name>) -> String {
     body.0.map_or("nobody".to_owned(), |name| name.0)
 }
 
-#[utoipa::path(get, path = "/double/{number}", responses((status = 200, body = String)))]
+#[utoipa::path(get, path = "/double/{number}", params(("number" = u32, Path)), responses((status = 200, body = String)))]
 async fn double(Path(number): Path<u32>) -> String {
     (u64::from(number) * 2).to_string()
 }
@@ -69,7 +70,7 @@ async fn slow() -> String {
     "done".to_owned()
 }
 
-#[utoipa::path(get, path = "/long", responses((status = 200, body = String)))]
+#[utoipa::path(get, path = "/long", responses((status = 200, body = String), Fails<404>))]
 async fn long(State(entered): State<Arc<Notify>>) -> Result<String, Problem> {
     entered.notify_one();
     Ok(slow().await)
@@ -269,13 +270,21 @@ async fn metrics_count_requests_by_route_and_status() {
 async fn the_openapi_document_is_3_1_and_every_operation_says_how_it_fails() {
     let document: Value = serde_json::from_str(&text(get("/api/docs/openapi.json").await).await).unwrap();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"), "{}", document["openapi"]);
-    for (path, item) in document["paths"].as_object().unwrap() {
-        for (method, operation) in item.as_object().unwrap() {
-            let content = &operation["responses"]["default"]["content"]["application/problem+json"];
-            assert_eq!(content["schema"]["$ref"], "#/components/schemas/ProblemBody", "{method} {path}");
-        }
-    }
-    assert!(document["paths"]["/long"].is_object());
+    let failures = |method: &str, path: &str| -> Vec<u16> {
+        let responses = document["paths"][path][method]["responses"].as_object().unwrap();
+        let failures = responses.iter().filter(|(status, _)| !status.starts_with('2'));
+        failures
+            .map(|(status, response)| {
+                let content = &response["content"]["application/problem+json"];
+                assert_eq!(content["schema"]["$ref"], "#/components/schemas/ProblemBody", "{method} {path}");
+                status.parse().unwrap()
+            })
+            .collect()
+    };
+    assert_eq!(failures("post", "/greet"), [400, 413, 415, 422, 500, 503], "it takes a body");
+    assert_eq!(failures("get", "/double/{number}"), [400, 500, 503], "it takes a parameter");
+    assert_eq!(failures("get", "/slow"), [500, 503], "it takes nothing");
+    assert_eq!(failures("get", "/long"), [404, 500], "it bounds its own time, and says more");
 }
 
 #[tokio::test]

@@ -20,6 +20,7 @@ use service_kit::{
     config::{Common, Reader},
     correlation::CorrelationId,
     health::Dependency,
+    openapi::statuses,
 };
 use tower::ServiceExt;
 use workflows::{
@@ -252,8 +253,12 @@ fn router(gateway: Arc<Script>) -> (Router, utoipa::openapi::OpenApi) {
 }
 
 async fn send(gateway: &Arc<Script>, request: Request<Body>) -> (u16, Value) {
-    let response = router(gateway.clone()).0.oneshot(request).await.unwrap();
+    let (router, api) = router(gateway.clone());
+    let documented = statuses(&api, request.method(), request.uri().path());
+    let response = router.oneshot(request).await.unwrap();
     let status = response.status().as_u16();
+    let is_known = documented.is_none_or(|documented| documented.contains(&status));
+    assert!(is_known, "{status} is answered, which the OpenAPI document doesn't know");
     let body = response.into_body().collect().await.unwrap().to_bytes();
     (status, serde_json::from_slice(&body).unwrap())
 }

@@ -55,6 +55,7 @@ enum Command {
     },
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Debug, Args)]
 #[allow(clippy::struct_excessive_bools, reason = "options of the command line")]
 struct Up {

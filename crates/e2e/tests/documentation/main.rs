@@ -1,8 +1,9 @@
 //! Holds the documents that list what the code has together with the code: `docs/configuration.md`,
-//! `.env.example`, `docs/errors.md`, and the catalogue of codes that each service serves. A failure shows
-//! the text that belongs into the document.
+//! `.env.example`, `docs/errors.md`, `docs/docker.md`, the compose files, and the catalogue of codes that each
+//! service serves. A failure shows the text that belongs into the document.
 
 mod codes;
+mod compose;
 mod tables;
 mod variables;
 
@@ -73,6 +74,99 @@ fn every_variable_that_is_read_is_declared_and_every_declared_one_is_read() {
         assert_eq!(service.read, declared, "{}: what it reads, what it declares", service.name);
         assert_eq!(declared.len(), service.variables.len(), "{} declares one twice", service.name);
     }
+}
+
+fn containers() -> Vec<compose::Container> {
+    compose::FILES.iter().flat_map(|file| compose::containers(file, &document(file))).collect()
+}
+
+#[test]
+fn every_service_has_a_container_in_both_stacks_and_is_built_from_the_stage_of_its_name() {
+    let services: BTreeSet<_> = variables::services().iter().map(|service| service.name.to_owned()).collect();
+    for file in compose::FILES {
+        let of_file = compose::containers(file, &document(file));
+        let names: BTreeSet<_> = of_file.iter().map(|container| container.name.clone()).collect();
+        assert!(names.is_superset(&services), "{file} has {names:?}, and the services are {services:?}");
+    }
+    let built: Vec<_> =
+        containers().iter().filter_map(|it| Some((it.name.clone(), it.target()?.to_owned()))).collect();
+    assert_eq!(built, built.iter().map(|(name, _)| (name.clone(), name.clone())).collect::<Vec<_>>());
+    assert_eq!(built.into_iter().map(|(name, _)| name).collect::<BTreeSet<_>>(), services);
+}
+
+#[test]
+fn a_container_is_told_only_what_its_binary_knows_and_starts_with_it() {
+    let stages = compose::stages(&document("Dockerfile"));
+    for service in variables::services() {
+        let known: BTreeSet<_> = service.variables.iter().map(|variable| variable.name).collect();
+        let of_image = &stages[service.name].environment;
+        for container in containers().iter().filter(|container| container.name == service.name) {
+            let told: Vec<_> = of_image.clone().into_iter().chain(container.environment()).collect();
+            let unknown: Vec<_> = told.iter().filter(|(name, _)| !known.contains(name.as_str())).collect();
+            assert_eq!(unknown, Vec::<&(String, String)>::new(), "{}: it doesn't know these", container.at());
+            // The last word is the compose file's.
+            let lookup =
+                |name: &str| told.iter().rfind(|(told, _)| told == name).map(|(_, value)| value.clone());
+            assert_eq!((service.configure)(&lookup), Ok(()), "{}", container.at());
+        }
+    }
+}
+
+#[test]
+fn every_port_is_published_on_loopback_and_can_be_moved() {
+    for container in containers() {
+        for port in container.ports() {
+            assert!(
+                compose::published(port).is_some(),
+                "{} has {port}; write ${{BIND_ADDR:-127.0.0.1}}:${{…_PORT:-N}}:N",
+                container.at()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_published_port_of_a_service_is_the_one_that_it_listens_on() {
+    for container in containers().iter().filter(|container| container.target().is_some()) {
+        let environment = container.environment();
+        let listens: Vec<_> =
+            ["LISTEN_ADDR", "METRICS_ADDR"].iter().filter_map(|name| environment.get(*name)).collect();
+        let ports: Vec<_> = container.ports().into_iter().filter_map(compose::published).collect();
+        let inside: Vec<_> = ports.iter().map(|port| format!("0.0.0.0:{port}")).collect();
+        assert_eq!(listens, inside.iter().collect::<Vec<_>>(), "{}", container.at());
+    }
+}
+
+#[test]
+fn whatever_stays_has_a_health_check_and_ours_ask_their_own_binary() {
+    let stages = compose::stages(&document("Dockerfile"));
+    for container in containers().iter().filter(|container| !container.is_extended()) {
+        match container.target() {
+            Some(target) => {
+                let own = format!("[\"{target}\", \"healthcheck\"]");
+                assert_eq!(stages[target].health_check, Some(own), "the stage {target}");
+                assert!(container.stays(), "{} has to come back by itself", container.at());
+            }
+            None => assert_eq!(container.has_health_check(), container.stays(), "{}", container.at()),
+        }
+    }
+}
+
+#[test]
+fn the_documented_variables_of_the_compose_files_are_those_that_they_read() {
+    let read: BTreeSet<_> =
+        compose::FILES.iter().flat_map(|file| compose::variables(file, &document(file))).collect();
+    let text = document("docs/docker.md");
+    let found = tables::tables(&text, compose::HEADER);
+    let rows = found.iter().flat_map(|(_, table)| table.lines().skip(2));
+    let documented: BTreeSet<_> = rows
+        .map(|row| {
+            row.trim_matches('|').split('|').map(|column| column.trim().replace('`', "")).collect::<Vec<_>>()
+        })
+        .inspect(|row| assert!(!row[2].is_empty(), "docs/docker.md: what is {}?", row[0]))
+        .map(|row| (row[0].clone(), row[1].clone()))
+        .collect();
+    assert_eq!(documented, read, "docs/docker.md, the compose files");
 }
 
 #[test]

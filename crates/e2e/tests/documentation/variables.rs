@@ -2,11 +2,17 @@
 
 use std::{cell::RefCell, cmp::Reverse, collections::BTreeSet};
 
-use service_kit::{config::Variable, process::Configuration};
+use service_kit::{
+    config::{ConfigFaults, Variable},
+    process::Configuration,
+};
 
 use crate::tables;
 
 pub const HEADER: &str = "| variable | default | meaning |";
+
+type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+type Configure = fn(Lookup<'_>) -> Result<(), ConfigFaults>;
 
 pub struct Service {
     pub name: &'static str,
@@ -14,6 +20,8 @@ pub struct Service {
     pub variables: Vec<Variable>,
     /// What it asks for when there is nothing in its environment.
     pub read: BTreeSet<String>,
+    /// Whether it would start with these.
+    pub configure: Configure,
 }
 
 pub fn services() -> Vec<Service> {
@@ -31,9 +39,9 @@ fn service<C: Configuration>(name: &'static str) -> Service {
         read.borrow_mut().insert(variable.to_owned());
         None
     };
-    let config = C::from_lookup(&lookup).map(drop);
-    assert_eq!(config, Ok(()), "{name} has to start without any variable");
-    Service { name, variables: C::variables(), read: read.into_inner() }
+    let configure: Configure = |lookup| C::from_lookup(lookup).map(drop);
+    assert_eq!(configure(&lookup), Ok(()), "{name} has to start without any variable");
+    Service { name, variables: C::variables(), read: read.into_inner(), configure }
 }
 
 pub fn table(service: &Service) -> String {
@@ -76,15 +84,18 @@ mod tests {
         Variable { name, default, meaning: "Either `a|b`." }
     }
 
+    fn service(name: &'static str, variables: Vec<Variable>) -> Service {
+        Service { name, variables, read: BTreeSet::new(), configure: |_| Ok(()) }
+    }
+
     #[test]
     fn a_bar_in_a_meaning_does_not_end_its_column_and_no_default_is_an_empty_one() {
-        let service = Service { name: "one", variables: vec![variable("A", None)], read: BTreeSet::new() };
+        let service = service("one", vec![variable("A", None)]);
         assert!(table(&service).ends_with("| `A` | | Either `a\\|b`. |\n"));
     }
 
     #[test]
     fn the_example_names_what_is_shared_first_and_once() {
-        let service = |name, variables| Service { name, variables, read: BTreeSet::new() };
         let (port, log) = (variable("PORT", Some("1")), variable("LOG", None));
         let services =
             [service("one", vec![port, log]), service("two", vec![log, variable("PORT", Some("2"))])];

@@ -18,7 +18,7 @@ async fn run_all(world: &World, orders: usize) -> BTreeMap<usize, Value> {
     let ends: Vec<(usize, Value)> = stream::iter(0..orders)
         .map(|number| async move {
             let order = number.to_string();
-            world.place(&world.order(&order)).await;
+            world.place_with_patience(&world.order(&order)).await;
             let end = world.end(&order).await;
             world.tell_outcome(&order, &end).await;
             (number, end)

@@ -8,16 +8,19 @@ use crate::shared::{clock::Timestamp, ids::OrderId, store::StoreError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Shipped,
+    /// Paid for, and there is nothing to ship.
+    Paid,
     NotShipped,
 }
 
 impl Outcome {
-    pub const ALL: [Self; 2] = [Self::Shipped, Self::NotShipped];
+    pub const ALL: [Self; 3] = [Self::Shipped, Self::Paid, Self::NotShipped];
 
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Shipped => "shipped",
+            Self::Paid => "paid",
             Self::NotShipped => "not_shipped",
         }
     }
@@ -30,7 +33,7 @@ impl fmt::Display for Outcome {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be `shipped` or `not_shipped`")]
+#[error("must be `shipped`, `paid` or `not_shipped`")]
 pub struct UnknownOutcome;
 
 impl FromStr for Outcome {

@@ -25,7 +25,7 @@ use fake_stripe_chaos::{
 };
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use service_kit::{process::Configuration, serve};
+use service_kit::{openapi::statuses, process::Configuration, serve};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -42,7 +42,7 @@ pub const SEED: u64 = 42;
 #[derive(Clone)]
 pub struct Provider {
     pub router: Router,
-    pub openapi: utoipa::openapi::OpenApi,
+    pub openapi: Arc<utoipa::openapi::OpenApi>,
     pub clock: Arc<ManualClock>,
     pub store: Arc<dyn Store>,
     stores: Arc<dyn Stores>,
@@ -107,12 +107,14 @@ impl Provider {
             seed: SEED,
         };
         let (router, openapi) = app::build(&config, ports);
+        let openapi = Arc::new(openapi);
         Self { router, openapi, clock, store, stores, folder, config }
     }
 
     pub fn ask(&self, method: Method, path: &str) -> Ask {
         Ask {
             router: self.router.clone(),
+            openapi: self.openapi.clone(),
             method,
             path: path.to_owned(),
             headers: HeaderMap::new(),
@@ -265,6 +267,7 @@ fn default_run(stores: &dyn Stores) -> Arc<dyn Store> {
 #[derive(Clone)]
 pub struct Ask {
     router: Router,
+    openapi: Arc<utoipa::openapi::OpenApi>,
     method: Method,
     path: String,
     headers: HeaderMap,
@@ -296,19 +299,22 @@ impl Ask {
     }
 
     async fn send(self) -> Answer {
-        let Self { router, method, path, headers, body } = self;
+        let Self { router, openapi, method, path, headers, body } = self;
+        // Which run it is for is no matter of the operation, and can fail by itself.
+        let is_of_a_run = headers.contains_key("x-chaos-run");
+        let documented = statuses(&openapi, &method, &path).filter(|_| !is_of_a_run);
+        let asked = format!("{method} {path}");
         let mut request = Request::builder().method(method).uri(path);
         request.headers_mut().unwrap().extend(headers);
         let request = request.body(body.map_or_else(Body::empty, Body::from)).unwrap();
         let response = router.oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
+        let status = parts.status.as_u16();
+        let is_known = documented.is_none_or(|documented| documented.contains(&status));
+        assert!(is_known, "{asked} is answered with {status}, which the OpenAPI document doesn't know");
         // Where the connection was to be reset, the body fails instead.
         let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-        Answer {
-            status: parts.status.as_u16(),
-            headers: parts.headers,
-            body: String::from_utf8(body.to_vec()).unwrap(),
-        }
+        Answer { status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
     }
 }
 

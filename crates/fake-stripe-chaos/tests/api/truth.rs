@@ -78,6 +78,25 @@ async fn the_history_of_an_order_is_all_that_it_caused_in_time_order() {
 }
 
 #[tokio::test]
+async fn a_charge_that_stays_is_paid_and_may_ship_or_be_given_back_later() {
+    let provider = Provider::new();
+    let charge = json!({"amount": 5998, "currency": "usd", "source": "tok_visa"});
+    let charged = provider.post("/payment/charge", &charge).order("order-1").await.expect(200);
+    assert_eq!(provider.tell("order-1", "paid").await.expect(200).json()["outcome"], "paid");
+    let verdict = provider.get("/verdict?final=true").await.expect(200).json();
+    let expected = json!({
+        "success": true, "orders": 1, "shipped": 0, "paid": 1, "notShipped": 0, "open": 0, "contradictions": [],
+    });
+    assert_eq!(verdict, expected);
+
+    provider.refund(&charged.text("authId")).order("order-1").await.expect(200);
+    let broken = provider.broken().await;
+    assert_eq!(broken, [(Some("order-1".to_owned()), "paid_is_captured_once_in_full".to_owned())]);
+    provider.tell("order-1", "not_shipped").await.expect(200);
+    assert_eq!(provider.broken().await, []);
+}
+
+#[tokio::test]
 async fn an_outcome_is_told_once_and_a_shipped_order_stays_shipped() {
     let provider = Provider::new();
     let told = provider.tell("order-1", "not_shipped").await.expect(200).json();
@@ -106,7 +125,7 @@ async fn the_verdict_counts_orders_by_their_end() {
     let verdict = provider.get("/verdict").await.expect(200).json();
     assert_eq!(
         verdict,
-        json!({"success": true, "orders": 3, "shipped": 1, "notShipped": 1, "open": 1, "contradictions": []})
+        json!({"success": true, "orders": 3, "shipped": 1, "paid": 0, "notShipped": 1, "open": 1, "contradictions": []})
     );
     let verdict = provider.get("/verdict?final=true").await.expect(200).json();
     assert_eq!(

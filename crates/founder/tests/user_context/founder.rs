@@ -6,20 +6,22 @@ use std::{
 };
 
 use founder::Config;
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
-use service_kit::process::Configuration;
+use service_kit::{openapi::statuses, process::Configuration};
 use tokio::{net::TcpListener, task::JoinHandle};
 use user_context::{
     Sources,
     stand_in::{Source, StandIn, Visit},
 };
+use utoipa::openapi::OpenApi;
 
 pub const STRATEGIES: [&str; 3] = ["promise-allsettled", "async-sequential", "rxjs"];
 
 /// Stops with the test.
 pub struct Founder {
     pub sources: StandIn,
+    api: OpenApi,
     url: String,
     http: Client,
     serving: JoinHandle<()>,
@@ -81,7 +83,7 @@ impl Founder {
         };
         let config = Config::from_lookup(&lookup).unwrap();
         let adapters = Sources::new(&config.sources, config.tries).unwrap();
-        let (app, _) = founder::router(adapters, &config);
+        let (app, api) = founder::router(adapters, &config);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let stop = std::future::pending();
@@ -89,7 +91,7 @@ impl Founder {
             service_kit::serve::run(listener, app, stop, Duration::ZERO).await.unwrap();
         });
         let http = service_kit::client::build(Duration::from_secs(30)).unwrap();
-        Self { sources, url, http, serving }
+        Self { sources, api, url, http, serving }
     }
 
     pub fn request(&self, path: &str) -> reqwest::RequestBuilder {
@@ -104,6 +106,8 @@ impl Founder {
         let started = Instant::now();
         let answer = self.request(path).send().await.unwrap();
         let (status, body) = (answer.status(), answer.json().await.unwrap());
+        let documented = statuses(&self.api, &Method::GET, path).unwrap();
+        assert!(documented.contains(&status.as_u16()), "{path}: the OpenAPI document doesn't know {status}");
         Answer { status, body, took: started.elapsed() }
     }
 

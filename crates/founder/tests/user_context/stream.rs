@@ -29,7 +29,7 @@ impl Events {
                 let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name));
                 let read = field("event: ")
                     .map(|name| (name.to_owned(), serde_json::from_str(field("data: ").unwrap()).unwrap()));
-                self.text = rest.to_owned();
+                self.text = rest.to_string();
                 if read.is_some() {
                     return read;
                 }

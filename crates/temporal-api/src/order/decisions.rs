@@ -7,6 +7,7 @@ use axum::{
 };
 use service_kit::{
     json::{OptionalJson, ValidJson},
+    openapi::Fails,
     problem::Problem,
 };
 use workflows::{
@@ -32,7 +33,7 @@ use crate::{
     path = "/api/v1/order/{workflowId}/approve",
     tag = "orders",
     params(("workflowId" = String, Path, example = "order-fulfillment-order-1001")),
-    responses((status = 200, body = Accepted))
+    responses((status = 200, body = Accepted), Fails<404>, Fails<409>)
 )]
 pub(super) async fn approve(
     State(orders): State<Orders>,
@@ -48,7 +49,7 @@ pub(super) async fn approve(
     tag = "orders",
     params(("workflowId" = String, Path, example = "order-fulfillment-order-1001")),
     request_body(content = Option<ReasonBody>),
-    responses((status = 200, body = Accepted))
+    responses((status = 200, body = Accepted), Fails<404>, Fails<409>)
 )]
 pub(super) async fn reject(
     State(orders): State<Orders>,
@@ -66,7 +67,7 @@ pub(super) async fn reject(
     tag = "orders",
     params(("workflowId" = String, Path, example = "order-fulfillment-order-1001")),
     request_body(content = Option<ReasonBody>),
-    responses((status = 200, body = Accepted))
+    responses((status = 200, body = Accepted), Fails<404>, Fails<409>)
 )]
 pub(super) async fn cancel(
     State(orders): State<Orders>,
@@ -82,7 +83,7 @@ pub(super) async fn cancel(
     path = "/api/v1/order/{workflowId}/retry-compensation",
     tag = "orders",
     params(("workflowId" = String, Path, example = "order-fulfillment-order-1001")),
-    responses((status = 200, body = Accepted))
+    responses((status = 200, body = Accepted), Fails<404>, Fails<409>)
 )]
 pub(super) async fn retry_compensation(
     State(orders): State<Orders>,
@@ -104,7 +105,7 @@ pub(super) async fn retry_compensation(
     tag = "orders",
     params(("workflowId" = String, Path, example = "order-fulfillment-order-1001")),
     request_body = ResolutionBody,
-    responses((status = 200, body = Accepted))
+    responses((status = 200, body = Accepted), Fails<404>, Fails<409>)
 )]
 pub(super) async fn resolve_compensation(
     State(orders): State<Orders>,

@@ -11,7 +11,7 @@ use axum::{
     },
 };
 use futures::{Stream, stream};
-use service_kit::problem::Problem;
+use service_kit::{openapi::Fails, problem::Problem};
 use workflows::order_fulfillment::progress::OrderState;
 
 use super::{Orders, dto::StateBody, handlers::order};
@@ -30,7 +30,7 @@ const LOOK: Duration = Duration::from_millis(500);
         ("Last-Event-ID" = Option<u64>, Header, description = "The last version seen; older states are left out."),
     ),
     responses((status = 200, description = "Events `state`; their ids are the state's versions.",
-        content_type = "text/event-stream", body = StateBody))
+        content_type = "text/event-stream", body = StateBody), Fails<404>, Fails<503>)
 )]
 pub(super) async fn events(
     State(orders): State<Orders>,

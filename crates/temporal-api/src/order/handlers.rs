@@ -8,7 +8,7 @@ use axum::{
     http::{StatusCode, header::LOCATION},
     response::IntoResponse,
 };
-use service_kit::{correlation::CorrelationId, json::ValidJson, problem::Problem};
+use service_kit::{correlation::CorrelationId, json::ValidJson, openapi::Fails, problem::Problem};
 
 use super::{
     Orders,
@@ -56,7 +56,7 @@ pub(super) async fn place(
     path = "/api/v1/order/{workflowId}/status",
     tag = "orders",
     params(("workflowId" = String, Path, example = "order-fulfillment-order-1001")),
-    responses((status = 200, body = StateBody))
+    responses((status = 200, body = StateBody), Fails<404>)
 )]
 pub(super) async fn status(
     State(orders): State<Orders>,
@@ -73,7 +73,7 @@ pub(super) async fn status(
     path = "/api/v1/order/{workflowId}/progress",
     tag = "orders",
     params(("workflowId" = String, Path, example = "order-fulfillment-order-1001")),
-    responses((status = 200, body = ProgressBody))
+    responses((status = 200, body = ProgressBody), Fails<404>)
 )]
 pub(super) async fn progress(
     State(orders): State<Orders>,
@@ -93,6 +93,7 @@ pub(super) async fn progress(
     responses(
         (status = 200, description = "The final state; `success` says whether it shipped.", body = StateBody),
         (status = 202, description = "It still runs; the current state.", body = StateBody),
+        Fails<404>, Fails<503>,
     )
 )]
 pub(super) async fn result(

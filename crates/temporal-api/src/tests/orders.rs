@@ -88,11 +88,10 @@ async fn bad_orders_start_nothing() {
 #[tokio::test]
 async fn what_the_gateway_cannot_do_is_a_problem_of_its_own() {
     type Failure = fn() -> GatewayError;
-    let table: [(Failure, u16, &str); 5] = [
+    let table: [(Failure, u16, &str); 4] = [
         (|| GatewayError::NotFound, 404, "order_not_found"),
         (|| GatewayError::WorkerUnavailable, 503, "worker_unavailable"),
         (|| GatewayError::Unavailable("down".to_owned()), 503, "temporal_unavailable"),
-        (|| GatewayError::AlreadyExists { run_id: None }, 409, "order_already_exists"),
         (|| GatewayError::Failed("boom".into()), 500, "internal"),
     ];
     for (failure, status, code) in table {
@@ -100,6 +99,14 @@ async fn what_the_gateway_cannot_do_is_a_problem_of_its_own() {
         assert_eq!((got, &body["error"]), (status, &json!(code)));
         assert!(!body.to_string().contains("boom"));
     }
+}
+
+#[tokio::test]
+async fn an_order_that_runs_already_is_not_started_again_and_its_run_is_named() {
+    let gateway = Script::failing(|| GatewayError::AlreadyExists { run_id: Some("run-1".to_owned()) });
+    let (status, body) = post(&gateway, "/api/v1/order", &order().to_string()).await;
+    assert_eq!((status, &body["error"]), (409, &json!("order_already_exists")));
+    assert_eq!((&body["workflowId"], &body["runId"]), (&json!("order-fulfillment-1"), &json!("run-1")));
 }
 
 #[tokio::test]

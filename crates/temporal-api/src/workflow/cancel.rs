@@ -5,7 +5,7 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use service_kit::{json::OptionalJson, problem::Problem};
+use service_kit::{json::OptionalJson, openapi::Fails, problem::Problem};
 use workflows::{
     payment::progress::{PaymentState, PaymentStatus},
     saga::Reason,
@@ -31,7 +31,7 @@ use crate::{
     tag = "workflows",
     params(("workflowId" = String, Path, example = "payment-order-1001")),
     request_body(content = Option<ReasonBody>),
-    responses((status = 200, body = Accepted))
+    responses((status = 200, body = Accepted), Fails<404>, Fails<409>)
 )]
 pub(super) async fn cancel(
     State(workflows): State<Workflows>,

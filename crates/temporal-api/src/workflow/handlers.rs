@@ -7,7 +7,7 @@ use axum::{
     extract::{Path, Query, State},
     http::StatusCode,
 };
-use service_kit::problem::Problem;
+use service_kit::{openapi::Fails, problem::Problem};
 
 use super::{
     Workflows,
@@ -30,7 +30,7 @@ const MAX_LIMIT: u16 = 1000;
     path = "/api/v1/workflows/{workflowId}/status",
     tag = "workflows",
     params(("workflowId" = String, Path, example = "payment-order-1001")),
-    responses((status = 200, body = WorkflowBody))
+    responses((status = 200, body = WorkflowBody), Fails<404>)
 )]
 pub(super) async fn status(
     State(workflows): State<Workflows>,
@@ -46,7 +46,7 @@ pub(super) async fn status(
     path = "/api/v1/workflows/{workflowId}/progress",
     tag = "workflows",
     params(("workflowId" = String, Path, example = "payment-order-1001")),
-    responses((status = 200, body = WorkflowProgressBody))
+    responses((status = 200, body = WorkflowProgressBody), Fails<404>)
 )]
 pub(super) async fn progress(
     State(workflows): State<Workflows>,
@@ -65,6 +65,7 @@ pub(super) async fn progress(
     responses(
         (status = 200, description = "The final state; `success` says whether it came to what was wanted.", body = WorkflowBody),
         (status = 202, description = "It still runs; the current state.", body = WorkflowBody),
+        Fails<404>, Fails<503>,
     )
 )]
 pub(super) async fn result(
@@ -90,7 +91,7 @@ pub(super) async fn result(
     path = "/api/v1/workflows/{workflowId}/history",
     tag = "workflows",
     params(("workflowId" = String, Path, example = "payment-order-1001"), HistoryQuery),
-    responses((status = 200, body = HistoryBody))
+    responses((status = 200, body = HistoryBody), Fails<404>)
 )]
 pub(super) async fn history(
     State(workflows): State<Workflows>,

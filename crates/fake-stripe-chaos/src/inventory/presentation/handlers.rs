@@ -7,7 +7,7 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
-use service_kit::{json::ValidJson, problem::Problem};
+use service_kit::{json::ValidJson, openapi::Fails, problem::Problem};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::dto::{
@@ -57,7 +57,7 @@ async fn reserve(
 #[utoipa::path(
     post, path = "/inventory/release", tag = "inventory", params(CallHeaders),
     request_body = ReleaseReservationRequest,
-    responses((status = 200, description = "Nothing is reserved any more.", body = Undone<ReleaseReservationResponse>))
+    responses((status = 200, description = "Nothing is reserved any more.", body = Undone<ReleaseReservationResponse>), Fails<404>)
 )]
 async fn release_reservation(
     State(inventory): State<Arc<Inventory>>,
@@ -81,7 +81,7 @@ async fn get_distribution(State(inventory): State<Arc<Inventory>>) -> Result<Jso
 /// A reservation as the ledger has it.
 #[utoipa::path(
     get, path = "/inventory/{reservationId}", tag = "inventory", params(("reservationId" = String, Path)),
-    responses((status = 200, description = "The reservation.", body = Shown<ReservationView>))
+    responses((status = 200, description = "The reservation.", body = Shown<ReservationView>), Fails<404>)
 )]
 async fn get_reservation(
     State(inventory): State<Arc<Inventory>>,

@@ -7,7 +7,7 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
-use service_kit::{json::ValidJson, problem::Problem};
+use service_kit::{json::ValidJson, openapi::Fails, problem::Problem};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::dto::{NotificationView, SendRequest};
@@ -64,7 +64,7 @@ async fn get_distribution(
 /// A notification as it was sent.
 #[utoipa::path(
     get, path = "/notification/{notificationId}", tag = "notification",
-    params(("notificationId" = String, Path)), responses((status = 200, description = "The notification.", body = Shown<NotificationView>))
+    params(("notificationId" = String, Path)), responses((status = 200, description = "The notification.", body = Shown<NotificationView>), Fails<404>)
 )]
 async fn get_notification(
     State(notifications): State<Arc<Notifications>>,

@@ -7,7 +7,7 @@ use axum::{
     extract::{Path, Query, State},
     response::Response,
 };
-use service_kit::{json::ValidJson, problem::Problem};
+use service_kit::{json::ValidJson, openapi::Fails, problem::Problem};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::dto::{
@@ -66,7 +66,7 @@ async fn authorize(
 /// Take the money that is held.
 #[utoipa::path(
     post, path = "/payment/capture", tag = "payment", params(CallHeaders), request_body = CaptureRequest,
-    responses((status = 200, description = "The money is taken.", body = CaptureResponse))
+    responses((status = 200, description = "The money is taken.", body = CaptureResponse), Fails<404>)
 )]
 async fn capture(
     State(payments): State<Arc<Payments>>,
@@ -81,7 +81,7 @@ async fn capture(
 /// Let go of the money that is held.
 #[utoipa::path(
     post, path = "/payment/release", tag = "payment", params(CallHeaders), request_body = ReleaseRequest,
-    responses((status = 200, description = "Nothing is held any more.", body = Undone<ReleaseResponse>))
+    responses((status = 200, description = "Nothing is held any more.", body = Undone<ReleaseResponse>), Fails<404>)
 )]
 async fn release(
     State(payments): State<Arc<Payments>>,
@@ -96,7 +96,7 @@ async fn release(
 /// Give back captured money, in part or whole.
 #[utoipa::path(
     post, path = "/payment/refund", tag = "payment", params(CallHeaders), request_body = RefundRequest,
-    responses((status = 200, description = "The money is given back.", body = Undone<RefundResponse>))
+    responses((status = 200, description = "The money is given back.", body = Undone<RefundResponse>), Fails<404>)
 )]
 async fn refund(
     State(payments): State<Arc<Payments>>,
@@ -167,7 +167,7 @@ async fn reset(State(payments): State<Arc<Payments>>) -> Json<StatsReset> {
 /// A payment as the ledger has it.
 #[utoipa::path(
     get, path = "/payment/{authId}", tag = "payment", params(("authId" = String, Path)),
-    responses((status = 200, description = "The payment.", body = Shown<PaymentView>))
+    responses((status = 200, description = "The payment.", body = Shown<PaymentView>), Fails<404>)
 )]
 async fn get_payment(
     State(payments): State<Arc<Payments>>,

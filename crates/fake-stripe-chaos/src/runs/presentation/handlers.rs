@@ -7,7 +7,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use service_kit::{json::OptionalJson, problem::Problem};
+use service_kit::{json::OptionalJson, openapi::Fails, problem::Problem};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::dto::{ForgottenRunResponse, RunRequest, RunResponse, RunsResponse};
@@ -40,6 +40,7 @@ async fn get_runs(State(runs): Runs) -> Result<Json<RunsResponse>, Problem> {
     responses(
         (status = 201, description = "It is made.", body = RunResponse),
         (status = 200, description = "It was there.", body = RunResponse),
+        Fails<409>,
     )
 )]
 async fn put_run(
@@ -56,7 +57,7 @@ async fn put_run(
 /// Forget a run and all that it had.
 #[utoipa::path(
     delete, path = "/runs/{name}", tag = "runs", params(("name" = String, Path, example = "suite-1")),
-    responses((status = 200, description = "It is forgotten.", body = ForgottenRunResponse))
+    responses((status = 200, description = "It is forgotten.", body = ForgottenRunResponse), Fails<404>, Fails<409>)
 )]
 async fn delete_run(
     State(runs): Runs,

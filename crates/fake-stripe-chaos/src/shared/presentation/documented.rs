@@ -2,9 +2,12 @@
 
 use std::fmt::Write as _;
 
-use service_kit::problem::{CONTENT, Problem, ProblemBody};
+use service_kit::{
+    openapi::Fails,
+    problem::{CONTENT, Problem, ProblemBody},
+};
 use utoipa::{
-    ToSchema,
+    IntoResponses, ToSchema,
     openapi::{
         ContentBuilder, Ref, RefOr, Response as Documented, ResponseBuilder, example::ExampleBuilder,
         path::Operation as Endpoint,
@@ -34,6 +37,10 @@ pub fn documented<R: Presented>(
         if let Some(endpoint) = paths.get_mut(&path).and_then(|item| item.post.as_mut()) {
             for scenario in catalogue.scenarios(operation) {
                 add::<R>(endpoint, &path, scenario);
+            }
+            // Any key can be in use, used for something else or buried.
+            for (status, response) in Fails::<409>::responses() {
+                endpoint.responses.responses.entry(status).or_insert(response);
             }
         }
     }

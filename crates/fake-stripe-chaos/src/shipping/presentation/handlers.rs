@@ -7,7 +7,7 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
-use service_kit::{json::ValidJson, problem::Problem};
+use service_kit::{json::ValidJson, openapi::Fails, problem::Problem};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::dto::{
@@ -60,7 +60,7 @@ async fn create_label(
 /// Cancel a label, or one that is being made.
 #[utoipa::path(
     post, path = "/shipping/cancel", tag = "shipping", params(CallHeaders), request_body = CancelRequest,
-    responses((status = 200, description = "The label is cancelled.", body = Undone<CancelResponse>))
+    responses((status = 200, description = "The label is cancelled.", body = Undone<CancelResponse>), Fails<404>)
 )]
 async fn cancel_label(
     State(shipping): State<Arc<Shipping>>,
@@ -76,7 +76,7 @@ async fn cancel_label(
 #[utoipa::path(
     get, path = "/shipping/by-key/{key}", tag = "shipping",
     params(("key" = String, Path, description = "The idempotency key, percent-encoded.", min_length = 1, max_length = 255)),
-    responses((status = 200, description = "How far it is.", body = ProgressResponse))
+    responses((status = 200, description = "How far it is.", body = ProgressResponse), Fails<404>)
 )]
 async fn get_progress(
     State(shipping): State<Arc<Shipping>>,
@@ -99,7 +99,7 @@ async fn get_distribution(State(shipping): State<Arc<Shipping>>) -> Result<Json<
 /// A label as the ledger has it.
 #[utoipa::path(
     get, path = "/shipping/{labelId}", tag = "shipping", params(("labelId" = String, Path)),
-    responses((status = 200, description = "The label.", body = Shown<LabelView>))
+    responses((status = 200, description = "The label.", body = Shown<LabelView>), Fails<404>)
 )]
 async fn get_label(
     State(shipping): State<Arc<Shipping>>,

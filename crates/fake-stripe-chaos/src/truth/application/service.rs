@@ -66,7 +66,8 @@ impl TruthService {
     }
 
     /// Notes how an order ended. The reservation of an order that shipped is used by that, and no longer
-    /// expires. The same again changes nothing; an order that didn't ship may be tried again, and ship.
+    /// expires. The same again changes nothing; an order that didn't ship, or is paid, may
+    /// go on, and ship.
     ///
     /// # Errors
     /// When the store fails, or [`TruthError::AlreadyShipped`] inside.
@@ -80,7 +81,7 @@ impl TruthService {
                     Some(Told { outcome: Outcome::Shipped, .. }) => {
                         return Ok(Err(TruthError::AlreadyShipped));
                     }
-                    Some(Told { outcome: Outcome::NotShipped, .. }) | None => {}
+                    Some(Told { outcome: Outcome::Paid | Outcome::NotShipped, .. }) | None => {}
                 }
                 let told = Told { outcome, at: now };
                 tx.set_outcome(&order, told)?;

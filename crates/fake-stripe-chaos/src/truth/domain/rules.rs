@@ -10,12 +10,16 @@ use crate::shared::{
 pub type Rule = (&'static str, fn(&Facts) -> Option<String>);
 
 /// The rules that every order has to keep. The first four bind an order that shipped, the next four one
-/// that didn't, the last two any.
-pub const RULES: [Rule; 10] = [
+/// that is paid with nothing to ship, the next four one that didn't ship, the last two any.
+pub const RULES: [Rule; 14] = [
     ("shipped_is_paid_once_in_full", shipped_is_paid_once_in_full),
     ("shipped_leaves_no_hold", shipped_leaves_no_hold),
     ("shipped_has_one_reservation", shipped_has_one_reservation),
     ("shipped_has_one_label", shipped_has_one_label),
+    ("paid_is_captured_once_in_full", paid_is_captured_once_in_full),
+    ("paid_leaves_no_hold", paid_leaves_no_hold),
+    ("paid_leaves_no_reservation", paid_leaves_no_reservation),
+    ("paid_leaves_no_label", paid_leaves_no_label),
     ("not_shipped_leaves_no_money_captured", not_shipped_leaves_no_money_captured),
     ("not_shipped_leaves_no_hold", not_shipped_leaves_no_hold),
     ("not_shipped_leaves_no_reservation", not_shipped_leaves_no_reservation),
@@ -34,9 +38,10 @@ fn ended(facts: &Facts, outcome: Outcome) -> bool {
 }
 
 fn shipped_is_paid_once_in_full(facts: &Facts) -> Option<String> {
-    if !ended(facts, Outcome::Shipped) {
-        return None;
-    }
+    ended(facts, Outcome::Shipped).then(|| captured_once_in_full(facts)).flatten()
+}
+
+fn captured_once_in_full(facts: &Facts) -> Option<String> {
     let payments = facts.payments();
     let paid: Vec<_> = payments.iter().filter(|(_, sums)| sums.net() != 0).collect();
     match paid.as_slice() {
@@ -59,6 +64,22 @@ fn shipped_has_one_reservation(facts: &Facts) -> Option<String> {
 
 fn shipped_has_one_label(facts: &Facts) -> Option<String> {
     ended(facts, Outcome::Shipped).then(|| one("label", &facts.live_labels())).flatten()
+}
+
+fn paid_is_captured_once_in_full(facts: &Facts) -> Option<String> {
+    ended(facts, Outcome::Paid).then(|| captured_once_in_full(facts)).flatten()
+}
+
+fn paid_leaves_no_hold(facts: &Facts) -> Option<String> {
+    ended(facts, Outcome::Paid).then(|| held(facts)).flatten()
+}
+
+fn paid_leaves_no_reservation(facts: &Facts) -> Option<String> {
+    ended(facts, Outcome::Paid).then(|| none("reserved", &facts.live_reservations())).flatten()
+}
+
+fn paid_leaves_no_label(facts: &Facts) -> Option<String> {
+    ended(facts, Outcome::Paid).then(|| none("open", &facts.live_labels())).flatten()
 }
 
 fn not_shipped_leaves_no_money_captured(facts: &Facts) -> Option<String> {
@@ -274,6 +295,22 @@ mod tests {
         assert_eq!(good_without("lbl"), rule);
         assert_eq!(good_and(("lbl-2", Posting::Labelled)), rule);
         assert_eq!(good_and(("lbl", Posting::LabelCancelled)), rule);
+    }
+
+    #[test]
+    fn a_paid_order_is_captured_once_in_full_and_leaves_nothing_else() {
+        let charged = [("auth", held(5)), ("auth", Posting::Captured(usd(5)))];
+        let and = |posting: (&'static str, Posting)| {
+            let mut entries = charged.to_vec();
+            entries.push(posting);
+            broken(&facts(Some(Outcome::Paid), &entries))
+        };
+        assert_eq!(broken(&facts(Some(Outcome::Paid), &charged)), [""; 0]);
+        assert_eq!(broken(&facts(Some(Outcome::Paid), &[])), ["paid_is_captured_once_in_full"]);
+        assert_eq!(and(("auth", Posting::Refunded(usd(1)))), ["paid_is_captured_once_in_full"]);
+        assert_eq!(and(("auth-2", held(5))), ["paid_leaves_no_hold"]);
+        assert_eq!(and(("res", RESERVED)), ["paid_leaves_no_reservation"]);
+        assert_eq!(and(("lbl", Posting::Labelled)), ["paid_leaves_no_label"]);
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub struct Contradiction {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verdict {
     pub shipped: usize,
+    pub paid: usize,
     pub not_shipped: usize,
     /// Orders whose outcome nobody told.
     pub open: usize,
@@ -28,7 +29,7 @@ impl Verdict {
     /// How many orders there are in all.
     #[must_use]
     pub const fn orders(&self) -> usize {
-        self.shipped + self.not_shipped + self.open
+        self.shipped + self.paid + self.not_shipped + self.open
     }
 
     /// Judges one order, or everything that belongs to none. Where everything is over, an order without
@@ -44,6 +45,7 @@ impl Verdict {
         }
         match facts.told.map(|told| told.outcome) {
             Some(Outcome::Shipped) => self.shipped += 1,
+            Some(Outcome::Paid) => self.paid += 1,
             Some(Outcome::NotShipped) => self.not_shipped += 1,
             None => {
                 self.open += 1;

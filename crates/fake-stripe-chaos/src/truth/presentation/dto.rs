@@ -121,7 +121,7 @@ pub struct OrderHistoryResponse {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OutcomeView {
-    /// `shipped` or `not_shipped`.
+    /// `shipped`, `paid` (there is nothing to ship) or `not_shipped`.
     #[schema(example = "shipped")]
     outcome: &'static str,
     #[schema(format = DateTime)]
@@ -201,8 +201,8 @@ impl OrderHistoryResponse {
 
 #[derive(Debug, ToSchema)]
 pub struct OutcomeRequest {
-    /// `shipped` or `not_shipped`.
-    #[schema(value_type = String, pattern = "^(shipped|not_shipped)$", example = "shipped")]
+    /// `shipped`, `paid` (there is nothing to ship) or `not_shipped`.
+    #[schema(value_type = String, pattern = "^(shipped|paid|not_shipped)$", example = "shipped")]
     pub outcome: Outcome,
 }
 
@@ -265,6 +265,9 @@ pub struct VerdictResponse {
     orders: usize,
     #[schema(example = 2)]
     shipped: usize,
+    /// Paid for, and there is nothing to ship.
+    #[schema(example = 0)]
+    paid: usize,
     #[schema(example = 1)]
     not_shipped: usize,
     #[schema(example = 0)]
@@ -296,6 +299,7 @@ impl From<Verdict> for VerdictResponse {
             success: true,
             orders: verdict.orders(),
             shipped: verdict.shipped,
+            paid: verdict.paid,
             not_shipped: verdict.not_shipped,
             open: verdict.open,
             contradictions: verdict.contradictions.into_iter().map(ContradictionView::from).collect(),

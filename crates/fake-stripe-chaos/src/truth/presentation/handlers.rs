@@ -6,7 +6,7 @@ use axum::{
     Json,
     extract::{Path, Query, State},
 };
-use service_kit::{json::ValidJson, problem::Problem};
+use service_kit::{json::ValidJson, openapi::Fails, problem::Problem};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::dto::{
@@ -45,7 +45,7 @@ async fn get_ledger(State(truth): Truth) -> Result<Json<LedgerResponse>, Problem
 /// All that one order ever caused, in time order.
 #[utoipa::path(
     get, path = "/ledger/orders/{orderId}", tag = "truth", params(("orderId" = String, Path)),
-    responses((status = 200, description = "Its effects.", body = OrderHistoryResponse))
+    responses((status = 200, description = "Its effects.", body = OrderHistoryResponse), Fails<404>)
 )]
 async fn get_order_history(
     State(truth): Truth,
@@ -59,7 +59,7 @@ async fn get_order_history(
 /// Tell how an order ended: for who watches from outside, never for the system under test.
 #[utoipa::path(
     put, path = "/ledger/orders/{orderId}/outcome", tag = "truth", params(("orderId" = String, Path)),
-    request_body = OutcomeRequest, responses((status = 200, description = "How it ended.", body = OutcomeResponse))
+    request_body = OutcomeRequest, responses((status = 200, description = "How it ended.", body = OutcomeResponse), Fails<409>)
 )]
 async fn put_outcome(
     State(truth): Truth,
@@ -75,7 +75,7 @@ async fn put_outcome(
 /// Whether the ledger and the orders' ends agree.
 #[utoipa::path(
     get, path = "/verdict", tag = "truth", params(VerdictParams),
-    responses((status = 200, description = "The verdict, good or bad.", body = VerdictResponse))
+    responses((status = 200, description = "The verdict, good or bad.", body = VerdictResponse), Fails<404>)
 )]
 async fn get_verdict(
     State(truth): Truth,

@@ -1,0 +1,196 @@
+//! The compose files and the Dockerfile, as far as they have to agree with each other and with the binaries.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+pub const FILES: [&str; 2] = ["docker-compose.yml", "docker-compose.light.yml"];
+pub const HEADER: &str = "| variable | without it | what it is |";
+/// Nothing but this machine reaches a published port, unless somebody wants it.
+const LOOPBACK: &str = "${BIND_ADDR:-127.0.0.1}";
+
+/// A service of a compose file, as somebody gets it who sets no variable.
+pub struct Container {
+    pub name: String,
+    file: &'static str,
+    definition: Value,
+}
+
+impl Container {
+    /// Where it is defined.
+    pub fn at(&self) -> String {
+        format!("{}: {}", self.file, self.name)
+    }
+
+    /// The stage of the Dockerfile that it is built from, if it is one of ours.
+    pub fn target(&self) -> Option<&str> {
+        self.definition.pointer("/build/target").and_then(Value::as_str)
+    }
+
+    /// As in another file, but for what stands here.
+    pub fn is_extended(&self) -> bool {
+        self.definition.get("extends").is_some()
+    }
+
+    /// Rather than being a job that ends.
+    pub fn stays(&self) -> bool {
+        self.definition["restart"] == "unless-stopped"
+    }
+
+    pub fn has_health_check(&self) -> bool {
+        self.definition.pointer("/healthcheck/test").is_some()
+    }
+
+    pub fn environment(&self) -> BTreeMap<String, String> {
+        let Some(environment) = self.definition.get("environment").and_then(Value::as_object) else {
+            return BTreeMap::new();
+        };
+        let value = |value: &Value| value.as_str().map_or_else(|| value.to_string(), resolved);
+        environment.iter().map(|(name, text)| (name.clone(), value(text))).collect()
+    }
+
+    /// Ports as they are published, with the variables in them.
+    pub fn ports(&self) -> Vec<&str> {
+        self.definition["ports"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
+    }
+}
+
+pub fn containers(file: &'static str, text: &str) -> Vec<Container> {
+    let document: Value = serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{file}: {error}"));
+    let services = document["services"].as_object().unwrap_or_else(|| panic!("{file} has no services"));
+    let container = |(name, definition): (&String, &Value)| Container {
+        name: name.clone(),
+        file,
+        definition: definition.clone(),
+    };
+    services.iter().map(container).collect()
+}
+
+/// What a stage of the Dockerfile gives its container.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Stage {
+    pub environment: BTreeMap<String, String>,
+    /// Words of the health check's command.
+    pub health_check: Option<String>,
+}
+
+pub fn stages(dockerfile: &str) -> BTreeMap<String, Stage> {
+    let mut stages = BTreeMap::new();
+    let mut stage = None;
+    for line in dockerfile.lines() {
+        if let Some((_, name)) = line.strip_prefix("FROM ").and_then(|from| from.split_once(" AS ")) {
+            stage = Some(name.to_owned());
+            stages.insert(name.to_owned(), Stage::default());
+        }
+        let Some(stage) = stage.as_ref().and_then(|name| stages.get_mut(name)) else { continue };
+        if let Some((name, value)) = line.strip_prefix("ENV ").and_then(|pair| pair.split_once('=')) {
+            stage.environment.insert(name.to_owned(), value.to_owned());
+        }
+        if line.starts_with("HEALTHCHECK ") {
+            stage.health_check = line.split_once(" CMD ").map(|(_, command)| command.to_owned());
+        }
+    }
+    stages
+}
+
+/// Every `${NAME:-default}` of a text; one without a default would have to be set.
+///
+/// # Panics
+/// On a variable without a default.
+pub fn variables(name: &str, text: &str) -> BTreeSet<(String, String)> {
+    let text = text.replace("$$", "");
+    let (_, uses) = parts(&text);
+    uses.into_iter()
+        .map(|(variable, default)| {
+            let default = default.unwrap_or_else(|| panic!("{name}: ${{{variable}}} needs a default"));
+            (variable.to_owned(), default.to_owned())
+        })
+        .collect()
+}
+
+/// A text with every variable at its default.
+fn resolved(text: &str) -> String {
+    parts(text).0
+}
+
+fn parts(text: &str) -> (String, Vec<(&str, Option<&str>)>) {
+    let (mut resolved, mut uses, mut rest) = (String::new(), Vec::new(), text);
+    while let Some((before, after)) = rest.split_once('$') {
+        let inside = after.strip_prefix('{').and_then(|braced| braced.split_once('}'));
+        let (variable, end) =
+            inside.unwrap_or_else(|| panic!("`${after}`: write variables as ${{NAME:-default}}"));
+        let (name, default) = match variable.split_once(":-") {
+            Some((name, default)) => (name, Some(default)),
+            None => (variable, None),
+        };
+        resolved.push_str(before);
+        resolved.push_str(default.unwrap_or_default());
+        uses.push((name, default));
+        rest = end;
+    }
+    resolved.push_str(rest);
+    (resolved, uses)
+}
+
+/// The port inside the container, if it is published on loopback alone, and under the same number unless a
+/// variable says another.
+pub fn published(port: &str) -> Option<u16> {
+    let (host, inside) = port.strip_prefix(LOOPBACK)?.strip_prefix(':')?.rsplit_once(':')?;
+    let (_, uses) = parts(host);
+    let [(name, Some(default))] = uses.as_slice() else { return None };
+    (name.ends_with("_PORT") && *default == inside).then(|| inside.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"
+x-common: &common { restart: unless-stopped }
+services:
+  one:
+    <<: *common
+    environment: { A: "${A:-1}${B:-}2", C: 3 }
+    ports: ["${BIND_ADDR:-127.0.0.1}:${ONE_PORT:-80}:80", "80:80", "127.0.0.1:80:80"]
+  two:
+    extends: { file: other.yml, service: two }
+    depends_on: !override
+      one: { condition: service_healthy }
+"#;
+
+    #[test]
+    fn a_container_is_read_with_what_is_merged_into_it_and_its_variables_at_their_defaults() {
+        let containers = containers("compose.yml", TEXT);
+        let [one, two] = containers.as_slice() else { panic!("two services") };
+        assert_eq!((one.at().as_str(), one.stays(), one.is_extended()), ("compose.yml: one", true, false));
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(one.environment(), BTreeMap::from([pair("A", "12"), pair("C", "3")]));
+        assert_eq!(one.ports().into_iter().map(published).collect::<Vec<_>>(), [Some(80), None, None]);
+        assert!(two.is_extended() && !two.stays());
+    }
+
+    #[test]
+    fn variables_are_found_with_their_defaults() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let found = variables("compose.yml", r#"a: "${A:-1}${B:-}", c: "$$HOME""#);
+        assert_eq!(found, BTreeSet::from([pair("A", "1"), pair("B", "")]));
+    }
+
+    #[test]
+    #[should_panic(expected = "compose.yml: ${A} needs a default")]
+    fn a_variable_without_a_default_is_told() {
+        variables("compose.yml", "${A}");
+    }
+
+    #[test]
+    fn a_stage_gives_its_environment_and_its_health_check() {
+        let found = stages(
+            "FROM a AS base\nENV X=0\nFROM base AS one\nENV A=1\nHEALTHCHECK --interval=3s CMD [\"one\"]\n",
+        );
+        let one = Stage {
+            environment: BTreeMap::from([("A".to_owned(), "1".to_owned())]),
+            health_check: Some("[\"one\"]".to_owned()),
+        };
+        assert_eq!(found.get("one"), Some(&one));
+    }
+}
