@@ -57,7 +57,6 @@ enum Command {
 
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Debug, Args)]
-#[allow(clippy::struct_excessive_bools, reason = "options of the command line")]
 struct Up {
     /// How the provider misbehaves: a profile that it knows, such as off or seed, or a .toml or .json file
     #[arg(long, default_value = "seed")]

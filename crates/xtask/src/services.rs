@@ -203,7 +203,6 @@ pub enum State {
 }
 
 /// What is started, and how.
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Takes the record, the logs, Temporal's database and the provider's ledger. The services run in it.
