@@ -1,6 +1,10 @@
 //! The command line: what a person can ask for, and who does it.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    io,
+    path::{self, Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -54,7 +58,7 @@ enum Command {
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Debug, Args)]
 struct Up {
-    /// How the provider misbehaves: a profile that it knows, such as off or seed
+    /// How the provider misbehaves: a profile that it knows, such as off or seed, or a .toml or .json file
     #[arg(long, default_value = "seed")]
     chaos: String,
     /// Makes chaos repeat itself; else drawn, and logged by the provider
@@ -93,6 +97,7 @@ pub async fn run(cli: Cli) -> ExitCode {
 async fn act(command: Command, console: &Console) -> Result<ExitCode, Error> {
     match command {
         Command::Up(Up { chaos, seed, fast, fresh, detach, free_ports }) => {
+            let chaos = profile(chaos)?;
             let wishes = Wishes { chaos, seed, fast, fresh, free_ports, environment: Vec::new() };
             up::up(console, &mut Interrupts::listen()?, &wishes, detach).await?;
         }
@@ -109,4 +114,23 @@ async fn act(command: Command, console: &Console) -> Result<ExitCode, Error> {
         Command::Guard { folder, remove } => guard::stand(&folder, remove).await?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A profile as the provider takes it, which runs in another folder: a file by its whole path.
+fn profile(chaos: String) -> io::Result<String> {
+    let is_file = Path::new(&chaos).extension().is_some_and(|kind| kind == "toml" || kind == "json");
+    if is_file { Ok(path::absolute(&chaos)?.display().to_string()) } else { Ok(chaos) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_profile_in_a_file_is_named_by_its_whole_path() {
+        let here = std::env::current_dir().unwrap();
+        let file = profile("calm/mine.toml".to_owned()).unwrap();
+        assert_eq!(file, here.join("calm/mine.toml").display().to_string());
+        assert_eq!(profile("calm".to_owned()).unwrap(), "calm");
+    }
 }

@@ -191,16 +191,23 @@ pub enum Temporal {
     At(String),
 }
 
+/// What a stack makes of what is in its folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Goes on with it.
+    Kept,
+    /// Begins empty.
+    Fresh,
+    /// Begins empty, and removes the folder when it has ended, however it ends.
+    Temporary,
+}
+
 /// What is started, and how.
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Debug, Clone)]
 pub struct Options {
     /// Takes the record, the logs, Temporal's database and the provider's ledger. The services run in it.
     pub folder: PathBuf,
-    /// Nobody needs the folder when the stack has ended, however it ends.
-    pub temporary: bool,
-    /// Begins empty; else goes on with what the last stack in the folder left.
-    pub fresh: bool,
+    pub state: State,
     pub ports: Ports,
     pub temporal: Temporal,
     /// Beside Temporal's server; none makes a server that other stacks can share.
@@ -223,8 +230,7 @@ impl Options {
     pub fn new(folder: PathBuf, ports: Ports, temporal: Temporal) -> Self {
         Self {
             folder,
-            temporary: false,
-            fresh: true,
+            state: State::Fresh,
             ports,
             temporal,
             services: SERVICES.to_vec(),
@@ -257,7 +263,7 @@ impl Options {
     /// Whether there is something to go on with.
     #[must_use]
     pub fn is_continued(&self) -> bool {
-        !self.fresh && self.temporal_folder().is_dir()
+        self.state == State::Kept && self.temporal_folder().is_dir()
     }
 
     /// Where nothing is said of it, the environment decides.

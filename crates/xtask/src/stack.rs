@@ -17,7 +17,7 @@ use crate::{
     logs,
     process::{End, Identity, Process},
     record::{self, Claim, Record, Recorded},
-    services::{NAMESPACE, Options, Ports, Program, Service, TEMPORAL, Temporal},
+    services::{NAMESPACE, Options, Ports, Program, Service, State, TEMPORAL, Temporal},
     temporal_cli::{self, TemporalCli},
     workspace::Workspace,
 };
@@ -120,7 +120,7 @@ impl Stack {
     pub async fn bring_up(&mut self, mut tell: impl FnMut(Event)) -> Result<(), Error> {
         let kept = [self.options.ledger_folder(), self.options.temporal_folder()];
         // Either both or none: workflows and ledger tell of the same orders.
-        let leftovers = if self.options.fresh { kept.as_slice() } else { &[] };
+        let leftovers = if self.options.state == State::Kept { &[] } else { kept.as_slice() };
         leftovers.iter().chain([&self.logs()]).try_for_each(|folder| remove_folder(folder))?;
         kept.iter().chain([&self.logs()]).try_for_each(fs::create_dir_all)?;
         self.post_guard()?;
@@ -242,8 +242,12 @@ impl Stack {
 
     fn post_guard(&mut self) -> Result<(), Error> {
         let (xtask, folder) = (self.built("xtask")?, &self.options.folder);
-        self.guard =
-            Some(Guard::post(&xtask, folder, &self.logs().join("guard.log"), self.options.temporary)?);
+        self.guard = Some(Guard::post(
+            &xtask,
+            folder,
+            &self.logs().join("guard.log"),
+            self.options.state == State::Temporary,
+        )?);
         Ok(())
     }
 

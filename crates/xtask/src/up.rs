@@ -14,7 +14,7 @@ use crate::{
     ports::{self, Taken},
     process::{End, Identity},
     record::{self, Record},
-    services::{self, Options, Ports, Service, TEMPORAL, Temporal},
+    services::{self, Options, Ports, Service, State, TEMPORAL, Temporal},
     sources,
     stack::{self, Event, GRACE, Probe, Stack},
     temporal_cli::{Surroundings, TemporalCli, Unavailable},
@@ -130,7 +130,7 @@ pub async fn raise(console: &Console, wishes: &Wishes) -> Result<Stack, Error> {
         chaos: wishes.chaos.clone(),
         seed: wishes.seed,
         fast: wishes.fast,
-        fresh: wishes.fresh,
+        state: if wishes.fresh { State::Fresh } else { State::Kept },
         environment: wishes.environment.clone(),
         ..Options::new(folder, ports, Temporal::DevServer(cli))
     })?;

@@ -2,14 +2,14 @@
 
 use reqwest::Method;
 use serde_json::json;
-use xtask::services::{API, PROVIDER};
+use xtask::services::{API, PROVIDER, State};
 
 use crate::support::World;
 
 #[tokio::test]
 async fn a_stack_that_is_started_again_knows_its_orders_and_one_that_begins_empty_knows_none() {
     let folder = tempfile::tempdir().unwrap();
-    let world = World::start_kept(folder.path(), false, "kept").await;
+    let world = World::start_kept(folder.path(), State::Kept, "kept").await;
     assert_eq!(world.run("1").await["status"], "shipped");
     let mut waiting = world.order("2");
     waiting["requiresApproval"] = json!(true);
@@ -18,7 +18,7 @@ async fn a_stack_that_is_started_again_knows_its_orders_and_one_that_begins_empt
     let shipped = world.effects("1").await;
     world.stop().await;
 
-    let world = World::start_kept(folder.path(), false, "kept").await;
+    let world = World::start_kept(folder.path(), State::Kept, "kept").await;
     assert_eq!(world.status("1").await["status"], "shipped");
     assert_eq!(world.effects("1").await, shipped);
     // What was in the middle of something goes on.
@@ -28,7 +28,7 @@ async fn a_stack_that_is_started_again_knows_its_orders_and_one_that_begins_empt
     world.must_agree("2", &end).await;
     world.stop().await;
 
-    let world = World::start_kept(folder.path(), true, "kept").await;
+    let world = World::start_kept(folder.path(), State::Fresh, "kept").await;
     let path = "/api/v1/order/order-fulfillment-kept-1/status";
     assert_eq!(world.call(&API, Method::GET, path, None).await.0, 404);
     let (_, verdict) = world.call(&PROVIDER, Method::GET, "/verdict", None).await;

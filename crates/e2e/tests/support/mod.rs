@@ -19,7 +19,9 @@ use tokio::{
     sync::OnceCell,
 };
 use xtask::{
-    services::{API, FOUNDER, Options, PROVIDER, Ports, Service, TEMPORAL as TEMPORAL_SERVER, Temporal},
+    services::{
+        API, FOUNDER, Options, PROVIDER, Ports, Service, State, TEMPORAL as TEMPORAL_SERVER, Temporal,
+    },
     stack::Stack,
     temporal_cli::{Surroundings, TemporalCli},
 };
@@ -49,7 +51,7 @@ async fn temporal() -> &'static SharedTemporal {
             let folder = tempfile::tempdir().unwrap().keep();
             let mut options = Options::new(folder, Ports::free().unwrap(), server);
             // Nothing is dropped at the end of a test's process.
-            options.temporary = true;
+            options.state = State::Temporary;
             options.services = Vec::new();
             let address = options.temporal_address();
             let stack = Stack::start(options).await.unwrap();
@@ -117,9 +119,9 @@ impl World {
 
     /// With a Temporal server of the test's own, in a folder that outlives it; empty, or as the last one there
     /// left it.
-    pub async fn start_kept(folder: &Path, fresh: bool, name: &'static str) -> Self {
+    pub async fn start_kept(folder: &Path, state: State, name: &'static str) -> Self {
         let own = Temporal::DevServer(temporal().await.cli.clone());
-        Self::start_in(folder, own, name, |options| options.fresh = fresh).await
+        Self::start_in(folder, own, name, |options| options.state = state).await
     }
 
     async fn start_in(
