@@ -40,9 +40,10 @@ done
 # It leaves files where it stands.
 cd "$(dirname "$LOG")"
 
+# One worker: two trip over a cache in hypothesis, now and then.
 ask() {
     PYTHONPATH=$TOOLS "$TOOLS/bin/schemathesis" run "http://$address/api/docs/openapi.json" \
-        --checks "$CHECKS" --seed 1 --workers 2 --warnings off --no-color --continue-on-failure \
+        --checks "$CHECKS" --seed 1 --workers 1 --warnings off --no-color --continue-on-failure \
         --generation-database none "$@"
 }
 
