@@ -1,6 +1,9 @@
 //! Profiles put at run time, and the audit of what was drawn from them.
 
-use std::time::Duration;
+use std::{
+    future::IntoFuture,
+    time::{Duration, Instant},
+};
 
 use axum::http::Method;
 use fake_stripe_chaos::{
@@ -9,7 +12,7 @@ use fake_stripe_chaos::{
 };
 use serde_json::{Value, json};
 
-use crate::help::Provider;
+use crate::help::{Provider, eventually};
 
 async fn in_force(provider: &Provider) -> String {
     provider.get("/chaos/profile").await.expect(200).text("name")
@@ -82,11 +85,38 @@ async fn a_profile_put_for_a_while_makes_way_for_the_one_before() {
     assert!(decided.starts_with("calm@"), "{decided}");
 }
 
+#[tokio::test]
+async fn an_answer_is_held_back_for_as_long_as_the_profile_says_and_its_key_is_free_meanwhile() {
+    let provider = Provider::new();
+    let delay = Duration::from_millis(300);
+    let slow = json!({"operations": {"payment.authorize": {"success": {"weight": 1, "delay": "300ms"}}}});
+    put(&provider, "", &slow).await;
+    let shown = provider.get("/chaos/profile").await.json()["operations"]["payment.authorize"].clone();
+    assert_eq!(shown, json!({"success": {"weight": 1, "delay": "300ms"}}));
+
+    let began = Instant::now();
+    let first = tokio::spawn(provider.authorize().order("o").key("k").into_future());
+    // It is done, and told to whoever asks again, before its own caller hears of it.
+    let again =
+        eventually("the effect", || async { (!provider.effects("o").await.is_empty()).then_some(()) });
+    again.await;
+    let replayed = provider.authorize().order("o").key("k").await.expect(201);
+    assert!(replayed.replayed() && began.elapsed() < delay, "a replay was held back");
+    first.await.unwrap().expect(201);
+    assert!(began.elapsed() >= delay, "after {:?}", began.elapsed());
+
+    // What is forced comes as ever, and another operation isn't slow.
+    let began = Instant::now();
+    provider.authorize().order("p").scenario("success").await.expect(201);
+    provider.reserve().order("p").await.expect(201);
+    assert!(began.elapsed() < delay, "after {:?}", began.elapsed());
+}
+
 /// Whole ones and built-in ones; with weights that a binary float can't hold.
 #[tokio::test]
 async fn what_was_put_survives_a_restart_over_the_same_store() {
     let provider = Provider::new();
-    let whole = json!({"name": "mine", "basedOn": "seed", "operations": {"payment.capture": {"success": 0.1, "timeout": 2}}});
+    let whole = json!({"name": "mine", "basedOn": "seed", "operations": {"payment.capture": {"success": 0.1, "timeout": {"weight": 2, "delay": "40ms"}}}});
     put(&provider, "", &whole).await;
     put(&provider, "?ttl=60s", &json!({"name": "outage"})).await;
     let again = provider.restarted();
@@ -95,7 +125,10 @@ async fn what_was_put_survives_a_restart_over_the_same_store() {
     provider.clock.advance(Duration::from_mins(1));
     let (before, after) = (provider.get("/chaos/profile").await, again.get("/chaos/profile").await);
     assert_eq!(before.body, after.expect(200).body);
-    assert_eq!(before.json()["operations"]["payment.capture"], json!({"success": 0.1, "timeout": 2}));
+    assert_eq!(
+        before.json()["operations"]["payment.capture"],
+        json!({"success": 0.1, "timeout": {"weight": 2, "delay": "40ms"}})
+    );
     assert!(before.text("profile").starts_with("mine@"));
 }
 

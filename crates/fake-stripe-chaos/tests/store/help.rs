@@ -132,6 +132,7 @@ fn decision(place: usize, value: u32) -> Option<Decision> {
         attempt: value,
         scenario: TIMEOUT_AFTER_COMMIT,
         source,
+        delay: None,
     })
 }
 

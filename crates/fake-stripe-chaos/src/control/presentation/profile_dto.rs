@@ -27,10 +27,11 @@ pub struct ProfileRequest {
     /// The profile from which the tables come that `operations` doesn't name; without it, those succeed.
     #[schema(example = "seed")]
     based_on: Option<String>,
-    /// Operation, `payment.*` or `*` → scenario → weight, from 0 to 1 000 000 with at most six decimals.
+    /// Operation, `payment.*` or `*` → scenario → weight, from 0 to 1 000 000 with at most six decimals; or
+    /// `{weight, delay}`, where the delay is how long a drawn answer is held back (`500ms`; at most 5 minutes).
     #[schema(
         value_type = Option<Object>,
-        example = json!({"payment.authorize": {"success": 60, "rate_limited": 40}, "shipping.*": {"success": 99.5, "connection_reset": 0.5}})
+        example = json!({"payment.authorize": {"success": 60, "rate_limited": 40}, "shipping.*": {"success": {"weight": 99.5, "delay": "500ms"}, "connection_reset": 0.5}})
     )]
     operations: Option<BTreeMap<String, BTreeMap<String, f64>>>,
 }
@@ -81,7 +82,7 @@ pub struct ProfileView {
     /// `name@hash`, as decisions tell it.
     #[schema(example = "seed@0123abcd")]
     profile: String,
-    /// Operation → scenario → weight.
+    /// Operation → scenario → weight, or weight and delay.
     #[schema(value_type = Object, example = json!({"payment.release": {"success": 90, "timeout": 5, "timeout_after_commit": 5}}))]
     operations: Value,
 }

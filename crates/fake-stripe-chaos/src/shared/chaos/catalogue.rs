@@ -56,7 +56,7 @@ impl Catalogue {
     /// The tables with which every operation succeeds.
     #[must_use]
     pub fn nothing_fails(&self) -> BTreeMap<Operation, Vec<Share>> {
-        let table = || vec![Share { scenario: SUCCESS, weight: Weight::whole(100) }];
+        let table = || vec![Share::new(SUCCESS, Weight::whole(100))];
         self.0.iter().map(|entry| (entry.operation, table())).collect()
     }
 

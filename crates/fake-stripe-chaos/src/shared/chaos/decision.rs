@@ -1,6 +1,6 @@
 //! A decision: what was decided for one request, and everything that it was decided from.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -44,6 +44,9 @@ pub struct Decision {
     pub attempt: u32,
     pub scenario: Scenario,
     pub source: Source,
+    /// How long the profile wants the answer held back, where that isn't as long as ever. It isn't kept with
+    /// the answer: one that is given again comes at once.
+    pub delay: Option<Duration>,
 }
 
 impl Decision {
@@ -82,6 +85,7 @@ mod tests {
             attempt: 2,
             scenario: TIMEOUT_AFTER_COMMIT,
             source: Source::Plan,
+            delay: None,
         };
         let run = "suite-1".parse().unwrap();
         let told = "seed=42;profile=seed@0123abcd;run=suite-1;op=payment.capture;key=wf%3Brun%3D1%2F50%25;attempt=2;scenario=timeout_after_commit;source=";

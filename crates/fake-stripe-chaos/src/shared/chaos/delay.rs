@@ -1,11 +1,8 @@
-//! The wait of a timeout: the only sleep that chaos knows.
+//! The wait before an answer, that of a timeout or what a profile says: the only sleep that chaos knows.
 
 use std::time::Duration;
 
-use super::{
-    decision::Decision,
-    scenario::{Response, Scenario},
-};
+use super::{decision::Decision, scenario::Response};
 
 /// How long a timeout keeps its caller waiting.
 #[derive(Debug, Clone, Copy)]
@@ -17,14 +14,15 @@ impl TimeoutDelay {
         Self(delay)
     }
 
-    /// How long the answer of a scenario is held back.
+    /// How long the answer of a decision is held back.
     #[must_use]
-    pub fn of(self, scenario: Scenario) -> Duration {
-        if scenario.response == Response::Timeout { self.0 } else { Duration::ZERO }
+    pub fn of(self, decision: &Decision) -> Duration {
+        let usual = if decision.scenario.response == Response::Timeout { self.0 } else { Duration::ZERO };
+        decision.delay.unwrap_or(usual)
     }
 
     pub async fn wait(self, decision: &Decision) {
-        let delay = self.of(decision.scenario);
+        let delay = self.of(decision);
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }

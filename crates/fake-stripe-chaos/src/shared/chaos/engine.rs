@@ -118,15 +118,16 @@ impl Chaos for KeyedChaos {
         };
         let by_header = forced.and_then(|script| script.at(attempt));
         let by_plan = planned.and_then(|plan| step(&plan.scenarios, attempt.saturating_sub(plan.made_after)));
-        let (scenario, source) = match (by_header, by_plan) {
-            (Some(scenario), _) => (scenario, Source::Header),
-            (None, Some(scenario)) => (scenario, Source::Plan),
+        let (scenario, source, delay) = match (by_header, by_plan) {
+            (Some(scenario), _) => (scenario, Source::Header, None),
+            (None, Some(scenario)) => (scenario, Source::Plan, None),
             (None, None) => {
                 let drawn = draw(self.seed, profile.name(), operation, key.as_str(), attempt);
-                (profile.choose(operation, drawn), Source::Draw)
+                let delay = profile.share(operation, drawn).and_then(|share| share.delay);
+                (profile.choose(operation, drawn), Source::Draw, delay)
             }
         };
         let (seed, profile) = (self.seed, Arc::clone(profile.told()));
-        Ok(Decision { seed, profile, operation, key, attempt, scenario, source })
+        Ok(Decision { seed, profile, operation, key, attempt, scenario, source, delay })
     }
 }

@@ -1,6 +1,6 @@
 //! A profile: how often each operation meets each scenario.
 
-use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc};
+use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc, time::Duration};
 
 use super::{
     catalogue::Catalogue,
@@ -71,7 +71,7 @@ impl ProfileName {
 }
 
 fn shares(table: &[(Scenario, u32)]) -> Vec<Share> {
-    table.iter().map(|&(scenario, weight)| Share { scenario, weight: Weight::whole(weight) }).collect()
+    table.iter().map(|&(scenario, weight)| Share::new(scenario, Weight::whole(weight))).collect()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -137,6 +137,15 @@ impl fmt::Display for Weight {
 pub struct Share {
     pub scenario: Scenario,
     pub weight: Weight,
+    /// How long an answer is held back that was drawn from here, where that isn't as long as ever.
+    pub delay: Option<Duration>,
+}
+
+impl Share {
+    #[must_use]
+    pub const fn new(scenario: Scenario, weight: Weight) -> Self {
+        Self { scenario, weight, delay: None }
+    }
 }
 
 /// For each operation a table of shares. An operation without a table always succeeds.
@@ -196,17 +205,20 @@ impl Profile {
     /// that no platform rounds otherwise; the bias is below the sum of the weights divided by 2^64.
     #[must_use]
     pub fn choose(&self, operation: Operation, drawn: u64) -> Scenario {
+        self.share(operation, drawn).map_or(SUCCESS, |share| share.scenario)
+    }
+
+    /// The share that a drawn number falls into, see [`choose`](Self::choose); none where there is no table.
+    #[must_use]
+    pub fn share(&self, operation: Operation, drawn: u64) -> Option<&Share> {
         let table = self.table(operation);
         let total: u128 = table.iter().map(|share| u128::from(share.weight.in_millionths())).sum();
         let point = (u128::from(drawn) * total) >> 64;
         let mut reached = 0;
-        for share in table {
+        table.iter().find(|share| {
             reached += u128::from(share.weight.in_millionths());
-            if point < reached {
-                return share.scenario;
-            }
-        }
-        SUCCESS
+            point < reached
+        })
     }
 }
 
@@ -229,6 +241,10 @@ fn hash(tables: &BTreeMap<Operation, Vec<Share>>) -> String {
         for share in shares {
             field(share.scenario.name.as_bytes());
             field(&share.weight.in_millionths().to_le_bytes());
+            // Profiles without delays keep the hash that they had before there were any.
+            if let Some(delay) = share.delay {
+                field(&delay.as_millis().to_le_bytes());
+            }
         }
     }
     let mut digits = hasher.finalize().to_hex().to_string();
@@ -274,6 +290,18 @@ mod tests {
         let hash = |weight| profile(&[(SUCCESS, weight), (TIMEOUT, 1)]).to_string();
         assert_eq!(hash(3), hash(3));
         assert_ne!(hash(3), hash(4));
+    }
+
+    #[test]
+    fn a_delay_changes_the_hash_and_no_draw() {
+        let mut table = shares(&[(SUCCESS, 3), (TIMEOUT, 1)]);
+        let prompt = Profile::new("test", BTreeMap::from([(CAPTURE, table.clone())]));
+        table[0].delay = Some(Duration::from_millis(7));
+        let slow = Profile::new("test", BTreeMap::from([(CAPTURE, table)]));
+        assert_ne!(slow.to_string(), prompt.to_string());
+        for drawn in [0, 1 << 62, 3 << 62, u64::MAX] {
+            assert_eq!(slow.choose(CAPTURE, drawn), prompt.choose(CAPTURE, drawn));
+        }
     }
 
     #[test]

@@ -177,14 +177,19 @@ fn written(profile: &Profile) -> Value {
     json!({ "name": profile.name(), "operations": tables_as_json(profile) })
 }
 
-/// Operation → scenario → weight.
+/// Operation → scenario → weight, or weight and delay.
 #[must_use]
 pub fn tables_as_json(profile: &Profile) -> Value {
     let tables = profile.tables().map(|(operation, shares)| {
         let shares = shares.iter().map(|share| {
             // Numbers as they are written, not as a binary float has them.
             let weight = share.weight.to_string().parse::<serde_json::Number>();
-            (share.scenario.name.to_owned(), weight.map_or(Value::Null, Value::Number))
+            let weight = weight.map_or(Value::Null, Value::Number);
+            let share_of = match share.delay {
+                None => weight,
+                Some(delay) => json!({"weight": weight, "delay": format!("{}ms", delay.as_millis())}),
+            };
+            (share.scenario.name.to_owned(), share_of)
         });
         (operation.name().to_owned(), Value::Object(shares.collect()))
     });

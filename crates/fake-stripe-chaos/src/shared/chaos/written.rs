@@ -3,10 +3,11 @@
 //! Whole, it has a table of weights for each operation, for all of a context (`payment.*`) or for all there
 //! are (`*`); the narrower one wins. What it doesn't name comes from the profile it is based on, or succeeds.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use service_kit::{
-    json::{self, Faults, Node, Object},
+    config::duration,
+    json::{self, Faults, Kind, Node, Object},
     problem::{Fault, Problem},
 };
 
@@ -21,6 +22,8 @@ use crate::shared::operation::Operation;
 /// The name of a whole profile that gives itself none.
 const NAMELESS: &str = "custom";
 const LONGEST_NAME: usize = 64;
+/// Whoever waits longer has gone.
+const LONGEST_DELAY: Duration = Duration::from_mins(5);
 
 /// What a profile is read with.
 #[derive(Debug, Clone, Copy)]
@@ -157,8 +160,9 @@ impl Reading<'_> {
             if let Err(message) = &scenario {
                 faults.add(object.pointer_to(name), message.clone());
             }
-            let weight = object.required_with(name, faults, weight);
-            shares.push(scenario.ok().zip(weight).map(|(scenario, weight)| Share { scenario, weight }));
+            let share = object.required_with(name, faults, share);
+            let share = scenario.ok().zip(share);
+            shares.push(share.map(|(scenario, (weight, delay))| Share { scenario, weight, delay }));
         }
         let shares: Vec<_> = shares.into_iter().collect::<Option<_>>()?;
         if shares.iter().all(|share| share.weight == Weight::ZERO) {
@@ -192,6 +196,28 @@ fn own_name(node: &Node<'_>, faults: &mut Faults) -> Option<String> {
         return node.fault(faults, "is the name of a built-in profile, which can't be changed");
     }
     Some(name)
+}
+
+/// A weight, or a weight with a delay.
+fn share(node: &Node<'_>, faults: &mut Faults) -> Option<(Weight, Option<Duration>)> {
+    if node.kind() != Kind::Object {
+        return Some((weight(node, faults)?, None));
+    }
+    let object = node.object(faults)?;
+    for name in object.names().filter(|name| !["weight", "delay"].contains(name)) {
+        faults.add(object.pointer_to(name), "is not a member of a share; there are weight, delay");
+    }
+    let weight = object.required_with("weight", faults, weight);
+    let delay = object.optional_with("delay", faults, delay);
+    Some((weight?, delay?))
+}
+
+fn delay(node: &Node<'_>, faults: &mut Faults) -> Option<Duration> {
+    match duration(&node.string(faults)?) {
+        Ok(delay) if delay <= LONGEST_DELAY && delay.subsec_nanos() % 1_000_000 == 0 => Some(delay),
+        Ok(_) => node.fault(faults, "must be whole milliseconds, at most 5m"),
+        Err(why) => node.fault(faults, why),
+    }
 }
 
 fn weight(node: &Node<'_>, faults: &mut Faults) -> Option<Weight> {
@@ -230,7 +256,7 @@ mod tests {
     }
 
     fn share(scenario: Scenario, millionths: u64) -> Share {
-        Share { scenario, weight: Weight::millionths(millionths) }
+        Share::new(scenario, Weight::millionths(millionths))
     }
 
     #[test]
@@ -267,6 +293,27 @@ mod tests {
             r#"{"name": "mine", "operations": {"payment.capture": {"timeout": 0.50, "success": 99.5}}}"#;
         assert_eq!(read(toml).unwrap().to_string(), read(json).unwrap().to_string());
         assert_eq!(read("name = ").unwrap_err()[0].0, "");
+    }
+
+    #[test]
+    fn a_share_can_have_a_delay_in_whole_milliseconds_and_at_most_five_minutes() {
+        let text = r#"{"operations": {"payment.capture": {"success": {"weight": 9, "delay": "1s 500ms"}, "timeout": 1}}}"#;
+        let profile = read(text).unwrap();
+        let slow = Share { delay: Some(Duration::from_millis(1500)), ..share(SUCCESS, 9_000_000) };
+        assert_eq!(profile.table(CAPTURE), [slow, share(TIMEOUT, 1_000_000)]);
+        for (bad, place) in [
+            (r#"{"delay": "1s"}"#, "/weight"),
+            (r#"{"weight": 1, "delay": 5}"#, "/delay"),
+            (r#"{"weight": 1, "delay": "soon"}"#, "/delay"),
+            (r#"{"weight": 1, "delay": "6m"}"#, "/delay"),
+            (r#"{"weight": 1, "delay": "1us"}"#, "/delay"),
+            (r#"{"weight": 1, "wait": "1s"}"#, "/wait"),
+            (r#""1""#, ""),
+        ] {
+            let text = format!(r#"{{"operations": {{"payment.capture": {{"success": {bad}}}}}}}"#);
+            let pointers: Vec<_> = read(&text).unwrap_err().into_iter().map(|(pointer, _)| pointer).collect();
+            assert_eq!(pointers, [format!("/operations/payment.capture/success{place}")], "{bad}");
+        }
     }
 
     #[test]

@@ -392,8 +392,7 @@ impl<'a, R: Resource> Unit<'a, R> {
             .as_ref()
             .filter(|decided| !decided.overruled && !replayed)
             .map(|decided| decided.decision.clone());
-        let wait =
-            held_back.as_ref().map_or(Duration::ZERO, |held| self.deps.timeout_delay.of(held.scenario));
+        let wait = held_back.as_ref().map_or(Duration::ZERO, |held| self.deps.timeout_delay.of(held));
         let broken = held_back.as_ref().and_then(|held| held.scenario.wire_fault());
         let response = broken.map_or_else(|| answer.name(), WireFault::name);
         let line = self.line(decided, replayed, Some(response), wait);

@@ -306,6 +306,7 @@ impl Reader<'_> {
             attempt: row.attempt,
             scenario: self.scenario(operation, &row.scenario)?,
             source: row.source.into(),
+            delay: None,
         })
     }
 
