@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::{Router, middleware};
+use axum::Router;
 use service_kit::{
     metrics::Metrics,
     service::{Service, dressed},
@@ -18,7 +18,7 @@ use crate::{
         clock::{Clock, SystemClock},
         deps::Deps,
         ids::{Ids, RandomIds},
-        presentation::{break_on_the_wire, problems::ProviderCode},
+        presentation::problems::ProviderCode,
         run::{RunName, keep_seed, kept_seed},
         store::{MemoryStores, OpenError, SqliteStores, Store, StoreError, Stores, Transaction},
         tally::Tally,
@@ -103,8 +103,7 @@ pub fn build(config: &Config, ports: Ports) -> (Router, openapi::OpenApi) {
     let (default_run, openapi) =
         default_run.codes(RunsCode::ALL).routes(runs::module(Arc::clone(&registry))).build(&config.common);
     let dress = |router| dressed(router, &config.common, metrics);
-    let router = runs::choosing(default_run, registry, dress);
-    (router.layer(middleware::from_fn(break_on_the_wire)), openapi)
+    (runs::choosing(default_run, registry, dress), openapi)
 }
 
 /// The operations of every slice, and what goes wrong with them.

@@ -2,7 +2,7 @@
 //! the text they were written in (so that a price never passes through a binary float).
 
 use std::{
-    collections::BTreeMap,
+    borrow::Cow,
     fmt::{self, Display},
     ops::RangeInclusive,
     str::FromStr,
@@ -202,7 +202,7 @@ impl<'a> Node<'a> {
 /// The members of a JSON object.
 #[derive(Debug)]
 pub struct Object<'a> {
-    members: BTreeMap<String, &'a RawValue>,
+    members: Vec<(Cow<'a, str>, &'a RawValue)>,
     pointer: String,
 }
 
@@ -216,20 +216,29 @@ impl<'a> Object<'a> {
     /// A member, present and not null.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Node<'a>> {
-        let raw = self.members.get(name)?;
+        let place = self.members.binary_search_by(|(known, _)| (**known).cmp(name)).ok()?;
+        let (_, raw) = self.members.get(place)?;
         let node = Node { raw, pointer: self.pointer_to(name) };
         (node.kind() != Kind::Null).then_some(node)
     }
 
     /// The members' names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.members.keys().map(String::as_str)
+        self.members.iter().map(|(name, _)| &**name)
     }
 
     /// Where the member of that name stands.
     #[must_use]
     pub fn pointer_to(&self, name: &str) -> String {
-        format!("{}/{}", self.pointer, name.replace('~', "~0").replace('/', "~1"))
+        let mut pointer = String::with_capacity(self.pointer.len() + 1 + name.len());
+        pointer.push_str(&self.pointer);
+        pointer.push('/');
+        if name.contains(['~', '/']) {
+            pointer.push_str(&name.replace('~', "~0").replace('/', "~1"));
+        } else {
+            pointer.push_str(name);
+        }
+        pointer
     }
 
     pub fn required<T: FromJson>(&self, name: &str, faults: &mut Faults) -> Option<T> {
@@ -270,28 +279,35 @@ impl<'a> Object<'a> {
     }
 }
 
-/// Object members by name; a name given twice is refused, since readers disagree on which one counts.
-struct Members<'a>(BTreeMap<String, &'a RawValue>);
+/// Object members sorted by name; a name given twice is refused, since readers disagree on which one counts.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
+
+/// A member's name, which is borrowed where no escape is in it.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct MembersVisitor;
         impl<'de> Visitor<'de> for MembersVisitor {
-            type Value = BTreeMap<String, &'de RawValue>;
+            type Value = Vec<(Cow<'de, str>, &'de RawValue)>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("an object")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = BTreeMap::new();
-                while let Some((name, value)) = map.next_entry::<String, &RawValue>()? {
-                    if members.contains_key(&name) {
-                        return Err(serde::de::Error::custom(format!("has the member {name:?} twice")));
-                    }
-                    members.insert(name, value);
+                let mut members = Vec::new();
+                while let Some((Name(name), value)) = map.next_entry()? {
+                    members.push((name, value));
                 }
-                Ok(members)
+                members.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+                match members.array_windows().find(|[(one, _), (other, _)]| one == other) {
+                    Some([(name, _), _]) => {
+                        Err(serde::de::Error::custom(format!("has the member {name:?} twice")))
+                    }
+                    None => Ok(members),
+                }
             }
         }
         deserializer.deserialize_map(MembersVisitor).map(Members)
@@ -390,7 +406,13 @@ fn write_canonical(node: &Node<'_>, out: &mut String, faults: &mut Faults) -> Op
 }
 
 fn write_text(text: &str, out: &mut String) {
-    out.push_str(&serde_json::Value::from(text).to_string());
+    if text.bytes().any(|byte| byte < b' ' || byte == b'"' || byte == b'\\') {
+        out.push_str(&serde_json::Value::from(text).to_string());
+        return;
+    }
+    out.push('"');
+    out.push_str(text);
+    out.push('"');
 }
 
 fn document(body: &[u8]) -> Result<&RawValue, Problem> {

@@ -1,18 +1,19 @@
 //! A service's router: its routes, and around them everything that is the same for all services.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use axum::{
-    Extension, Json, Router,
+    Json, Router,
     extract::{DefaultBodyLimit, MatchedPath, Request, State},
     http::{HeaderValue, header::CONTENT_TYPE},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use tower_http::catch_panic::CatchPanicLayer;
+use futures::FutureExt;
 use tracing::Instrument;
 use utoipa::openapi;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -128,12 +129,8 @@ impl Service {
 /// a panic too, in the one shape.
 pub fn dressed(router: Router, common: &Common, metrics: Metrics) -> Router {
     router
-        .layer(CatchPanicLayer::custom(|_| {
-            Problem::new(HttpCode::Internal, "The service failed.").into_response()
-        }))
         .layer(DefaultBodyLimit::max(common.body_limit))
-        .layer(middleware::from_fn(around))
-        .layer(Extension(metrics))
+        .layer(middleware::from_fn_with_state(metrics, around))
 }
 
 struct Operations {
@@ -178,20 +175,25 @@ async fn within(State(limit): State<Duration>, request: Request, next: Next) -> 
 }
 
 /// The outermost layer: correlation id, log line, metrics, and every error in the one shape.
-async fn around(Extension(metrics): Extension<Metrics>, request: Request, next: Next) -> Response {
+async fn around(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
     let started = Instant::now();
     let correlation = CorrelationId::from_header(request.headers().get(correlation::HEADER));
     let method = request.method().clone();
-    let path = request.uri().path().to_owned();
-    let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str).to_owned();
+    let uri = request.uri().clone();
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or("unmatched", MatchedPath::as_str);
 
     let span = tracing::info_span!("request", correlation_id = %correlation, %method, route);
-    let response = correlation.clone().scope(next.run(request)).instrument(span.clone()).await;
-    let mut response = problem::document(response, &path, &correlation).instrument(span.clone()).await;
+    let answered = AssertUnwindSafe(correlation.clone().scope(next.run(request))).catch_unwind();
+    let response = answered
+        .instrument(span.clone())
+        .await
+        .unwrap_or_else(|_| Problem::new(HttpCode::Internal, "The service failed.").into_response());
+    let mut response = problem::document(response, uri.path(), &correlation).instrument(span.clone()).await;
     response.headers_mut().insert(correlation::HEADER, HeaderValue::from(&correlation));
 
     let (status, took) = (response.status(), started.elapsed());
-    metrics.observe(&method, &route, status, took);
+    metrics.observe(&method, route, status, took);
     span.in_scope(|| {
         let (status, millis) = (status.as_u16(), took.as_secs_f64() * 1000.0);
         if route.starts_with("/health") || route == "/metrics" {

@@ -31,8 +31,8 @@ enum Workload {
 
 pub async fn measure() -> Result<()> {
     println!("{CLIENTS} connections, {ROUNDS} rounds of {TURN:?} each, median and range of the rounds\n");
-    println!("| workload | server | requests/s | of bare |");
-    println!("|---|---|---|---|");
+    println!("| workload | server | requests/s | of bare | µs of its processor time a request |");
+    println!("|---|---|---|---|---|");
     for (name, workload) in [("authorize", Workload::Authorize), ("orders", Workload::Orders)] {
         let sqlite = "sqlite:{folder}/ledger.db";
         let servers = [
@@ -45,19 +45,20 @@ pub async fn measure() -> Result<()> {
         for (_, server) in &servers {
             turn(server, workload, TURN / 4).await?;
         }
-        let mut rates = vec![Vec::new(); servers.len()];
+        let mut turns = vec![Vec::new(); servers.len()];
         for _ in 0..ROUNDS {
-            for ((_, server), rates) in servers.iter().zip(&mut rates) {
-                rates.push(turn(server, workload, TURN).await?);
+            for ((_, server), turns) in servers.iter().zip(&mut turns) {
+                turns.push(turn(server, workload, TURN).await?);
             }
         }
-        let bare = rates[0].clone();
-        for ((server, _), rates) in servers.iter().zip(rates) {
-            let mut ratios: Vec<_> = rates.iter().zip(&bare).map(|(rate, bare)| rate / bare).collect();
-            let mut rates = rates;
-            let ((low, rate, high), (least, ratio, most)) = (spread(&mut rates), spread(&mut ratios));
+        let bare = turns[0].clone();
+        for ((server, _), turns) in servers.iter().zip(turns) {
+            let (low, rate, high) = spread(turns.iter().map(|turn| turn.rate));
+            let (least, ratio, most) =
+                spread(turns.iter().zip(&bare).map(|(turn, bare)| turn.rate / bare.rate));
+            let (_, cost, _) = spread(turns.iter().map(|turn| turn.cost));
             println!(
-                "| {name} | {server} | {rate:.0} ({low:.0} to {high:.0}) | {ratio:.2} ({least:.2} to {most:.2}) |"
+                "| {name} | {server} | {rate:.0} ({low:.0} to {high:.0}) | {ratio:.2} ({least:.2} to {most:.2}) | {cost:.1} |"
             );
         }
     }
@@ -66,25 +67,36 @@ pub async fn measure() -> Result<()> {
 }
 
 /// The least, the middle and the most.
-fn spread(values: &mut [f64]) -> (f64, f64, f64) {
+fn spread(values: impl Iterator<Item = f64>) -> (f64, f64, f64) {
+    let mut values: Vec<_> = values.collect();
     values.sort_by(f64::total_cmp);
     (values[0], values[values.len() / 2], values[values.len() - 1])
 }
 
-/// Requests a second of one server in one turn.
-async fn turn(server: &Server, workload: Workload, turn: Duration) -> Result<f64> {
+/// What one server did in one turn.
+#[derive(Clone, Copy)]
+struct Turn {
+    /// Requests a second.
+    rate: f64,
+    /// Microseconds of the server's processor time a request.
+    cost: f64,
+}
+
+async fn turn(server: &Server, workload: Workload, turn: Duration) -> Result<Turn> {
     let mut clients = JoinSet::new();
     for _ in 0..CLIENTS {
         let client = Client::connect(server.address).await?;
         clients.spawn(keep_busy(client, workload, Instant::now() + turn));
     }
-    let began = Instant::now();
+    let (began, spent) = (Instant::now(), server.processor_time()?);
     let mut requests = 0;
     while let Some(done) = clients.join_next().await {
         requests += done??;
     }
+    let (took, spent) = (began.elapsed().as_secs_f64(), server.processor_time()? - spent);
     #[allow(clippy::cast_precision_loss, reason = "fewer than 2^52")]
-    Ok(requests as f64 / began.elapsed().as_secs_f64())
+    let requests = requests as f64;
+    Ok(Turn { rate: requests / took, cost: spent.as_secs_f64() * 1e6 / requests })
 }
 
 async fn keep_busy(mut client: Client, workload: Workload, until: Instant) -> Result<u64> {

@@ -1,6 +1,6 @@
 //! Idempotency: what each key led to, what is in flight, and which keys are buried for good.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::shared::{
     chaos::Decision, clock::Timestamp, ids::Key, operation::Operation, resource::Part, store::StoreError,
@@ -56,7 +56,7 @@ pub struct Record {
     pub fingerprint: Fingerprint,
     pub led_to: LedTo,
     /// None where nothing was decided, for a buried key.
-    pub decision: Option<Decision>,
+    pub decision: Option<Arc<Decision>>,
 }
 
 impl Record {
@@ -78,7 +78,7 @@ pub struct InFlight {
 pub trait Idempotency {
     /// # Errors
     /// When the store fails.
-    fn record(&self, key: &Key) -> Result<Option<Record>, StoreError>;
+    fn record(&self, key: &Key) -> Result<Option<Arc<Record>>, StoreError>;
     /// Replaces what is known of the key.
     ///
     /// # Errors

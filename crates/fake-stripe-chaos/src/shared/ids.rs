@@ -13,13 +13,14 @@ pub fn visible(text: &str) -> Result<&str, NotAnId> {
     if fits { Ok(text) } else { Err(NotAnId) }
 }
 
-/// Declares an id: 1 to 255 visible ASCII characters. With a prefix, the provider mints it itself.
+/// Declares an id: 1 to 255 visible ASCII characters, shared by whoever knows it. With a prefix, the provider
+/// mints it itself.
 macro_rules! id {
     ($(#[$meta:meta])* $name:ident) => {
         $(#[$meta])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
         #[serde(transparent)]
-        pub struct $name(String);
+        pub struct $name(std::sync::Arc<str>);
 
         impl $name {
             #[must_use]
@@ -32,7 +33,7 @@ macro_rules! id {
             type Err = $crate::shared::ids::NotAnId;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                $crate::shared::ids::visible(text).map(|text| Self(text.to_owned()))
+                $crate::shared::ids::visible(text).map(|text| Self(text.into()))
             }
         }
 
@@ -48,7 +49,7 @@ macro_rules! id {
         impl $name {
             #[must_use]
             pub fn mint(uuid: uuid::Uuid) -> Self {
-                Self(format!(concat!($prefix, "{}"), uuid.simple()))
+                Self(format!(concat!($prefix, "{}"), uuid.simple()).into())
             }
         }
     };

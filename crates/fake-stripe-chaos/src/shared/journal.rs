@@ -1,12 +1,13 @@
 //! The journal: the last requests and what was decided for each. It may forget; the ledger never does.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::shared::{
     chaos::Decision,
     clock::Timestamp,
     ids::{Key, OrderId},
     operation::Operation,
+    run::RunName,
     store::StoreError,
 };
 
@@ -16,7 +17,7 @@ pub const CAPACITY: usize = 10_000;
 /// What was decided for a request, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decided {
-    pub decision: Decision,
+    pub decision: Arc<Decision>,
     /// The decision wanted an effect, and the domain refused it or had nothing to do.
     pub overruled: bool,
 }
@@ -41,23 +42,32 @@ pub struct Line {
     pub body: String,
 }
 
+impl Line {
+    /// What the answer of a run tells of the decision that led to it.
+    #[must_use]
+    pub fn decision_told(&self, run: &RunName) -> Option<String> {
+        let decision = &self.decided.as_ref()?.decision;
+        Some(if self.replayed { decision.replayed(run) } else { decision.made(run) })
+    }
+}
+
 /// The journal in the store.
 pub trait Journal {
     /// Adds a line, forgetting the oldest where there are too many, and gives its number.
     ///
     /// # Errors
     /// When the store fails.
-    fn note(&mut self, line: Line) -> Result<u64, StoreError>;
+    fn note(&mut self, line: Arc<Line>) -> Result<u64, StoreError>;
     /// Replaces a line; changes nothing where it is forgotten.
     ///
     /// # Errors
     /// When the store fails.
-    fn amend(&mut self, number: u64, line: Line) -> Result<(), StoreError>;
+    fn amend(&mut self, number: u64, line: Arc<Line>) -> Result<(), StoreError>;
     /// Shows the lines, the newest first, until `see` says that it has seen enough.
     ///
     /// # Errors
     /// When the store fails.
-    fn each_line(&self, see: &mut dyn FnMut(u64, &Line) -> bool) -> Result<(), StoreError>;
+    fn each_line(&self, see: &mut dyn FnMut(u64, &Arc<Line>) -> bool) -> Result<(), StoreError>;
     /// Forgets every line, and says how many there were.
     ///
     /// # Errors

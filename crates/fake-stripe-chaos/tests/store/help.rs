@@ -64,8 +64,8 @@ pub fn every_kind() -> [(Arc<dyn Stores>, Option<Folder>); 2] {
     [(Arc::new(MemoryStores::default()), None), (folder.stores(), Some(folder))]
 }
 
-pub fn line(body: &str) -> Line {
-    Line {
+pub fn line(body: &str) -> Arc<Line> {
+    Arc::new(Line {
         at: Timestamp::from_millis(0),
         operation: OPERATIONS[0],
         order: None,
@@ -76,7 +76,7 @@ pub fn line(body: &str) -> Line {
         response: None,
         duration: Duration::ZERO,
         body: body.to_owned(),
-    }
+    })
 }
 
 /// One write, told by three small numbers: what, where, and which value.
@@ -152,7 +152,7 @@ impl Write {
                     3 => LedTo::Refused,
                     _ => LedTo::Buried,
                 };
-                let decision = decision(place, value);
+                let decision = decision(place, value).map(Arc::new);
                 tx.set_record(&key(place), Record { at, operation, fingerprint, led_to, decision })
             }
             2 => {

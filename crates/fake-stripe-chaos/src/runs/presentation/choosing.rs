@@ -14,7 +14,10 @@ use tower::ServiceExt;
 
 use crate::{
     runs::application::Registry,
-    shared::{presentation::problems, run::RunName},
+    shared::{
+        presentation::{break_on_the_wire, connection_of, problems},
+        run::RunName,
+    },
 };
 
 const HEADER: &str = "x-chaos-run";
@@ -38,6 +41,7 @@ pub fn choosing(
 }
 
 async fn choose(State(choosing): State<Arc<Choosing>>, mut request: Request) -> Response {
+    let connection = connection_of(&request);
     let router = match choosing.router(&mut request).await {
         Ok(router) => router,
         Err(problem) => {
@@ -46,7 +50,7 @@ async fn choose(State(choosing): State<Arc<Choosing>>, mut request: Request) -> 
         }
     };
     match router.oneshot(request).await {
-        Ok(response) => response,
+        Ok(response) => break_on_the_wire(response, connection).await,
         Err(never) => match never {},
     }
 }

@@ -1,4 +1,4 @@
-//! The wait before an answer, that of a timeout or what a profile says: the only sleep that chaos knows.
+//! The wait before an answer: that of a timeout, or what a profile says.
 
 use std::time::Duration;
 
@@ -19,12 +19,5 @@ impl TimeoutDelay {
     pub fn of(self, decision: &Decision) -> Duration {
         let usual = if decision.scenario.response == Response::Timeout { self.0 } else { Duration::ZERO };
         decision.delay.unwrap_or(usual)
-    }
-
-    pub async fn wait(self, decision: &Decision) {
-        let delay = self.of(decision);
-        if !delay.is_zero() {
-            tokio::time::sleep(delay).await;
-        }
     }
 }

@@ -102,7 +102,8 @@ impl Asked {
             fingerprint: Fingerprint::of(&self.path, canonical_body),
             forced,
             correlation: self.correlation.as_str().to_owned(),
-            body: shown.to_string(),
+            // A value in memory can always be written.
+            body: serde_json::to_string(shown).unwrap_or_default(),
         })
     }
 }

@@ -1,5 +1,7 @@
 //! A line of the journal as a body has it.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::value::RawValue;
 use service_kit::time::from_millis;
@@ -53,9 +55,9 @@ pub struct DecisionView {
     overruled: bool,
 }
 
-impl From<(u64, Line)> for LineView {
-    fn from((number, line): (u64, Line)) -> Self {
-        let decision = line.decided.map(|decided| DecisionView {
+impl From<(u64, Arc<Line>)> for LineView {
+    fn from((number, line): (u64, Arc<Line>)) -> Self {
+        let decision = line.decided.as_ref().map(|decided| DecisionView {
             scenario: decided.decision.scenario.name,
             effect: decided.decision.scenario.effect.name(),
             source: decided.decision.source.name(),
@@ -69,12 +71,12 @@ impl From<(u64, Line)> for LineView {
             operation: line.operation.name(),
             order_id: line.order.as_ref().map(OrderId::to_string),
             idempotency_key: line.key.as_ref().map(Key::to_string),
-            correlation_id: line.correlation,
+            correlation_id: line.correlation.clone(),
             decision,
             replayed: line.replayed,
             response: line.response,
             duration_ms: u64::try_from(line.duration.as_millis()).unwrap_or(u64::MAX),
-            body: RawValue::from_string(line.body).ok(),
+            body: RawValue::from_string(line.body.clone()).ok(),
         }
     }
 }

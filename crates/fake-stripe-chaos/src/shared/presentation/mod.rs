@@ -17,4 +17,4 @@ pub use journal::LineView;
 pub use read::{order_id, target, text};
 pub use respond::{NothingToUndo, Presented, Shown, Undone, created, done, found};
 pub use stats::{RecentParams, RecentRequests, Stats, StatsReset, limit, recent, reset_stats, stats};
-pub use wire::break_on_the_wire;
+pub use wire::{break_on_the_wire, connection_of};

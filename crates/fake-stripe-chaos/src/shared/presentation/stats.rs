@@ -1,6 +1,6 @@
 //! What a context was asked and what became of it: counts and shares, the drawn ones beside the profile's.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use service_kit::{problem::Problem, time::from_millis};
@@ -173,7 +173,7 @@ pub async fn recent(deps: &Deps, context: &'static str, limit: usize) -> Result<
         let mut lines = Vec::new();
         tx.each_line(&mut |number, line| {
             if line.operation.context() == context {
-                lines.push((number, line.clone()));
+                lines.push((number, Arc::clone(line)));
             }
             lines.len() < limit
         })?;

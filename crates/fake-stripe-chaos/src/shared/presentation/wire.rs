@@ -1,5 +1,5 @@
-//! Answers that break on their way to the caller. It is the outermost layer, so that what breaks is what
-//! would have been sent.
+//! Answers that break on their way to the caller. It comes last, so that what breaks is what would have been
+//! sent.
 
 use std::{convert::Infallible, io, task::Poll};
 
@@ -7,7 +7,6 @@ use axum::{
     body::{Body, Bytes, to_bytes},
     extract::{ConnectInfo, Request},
     http::{HeaderValue, header::CONTENT_LENGTH},
-    middleware::Next,
     response::Response,
 };
 use futures::stream;
@@ -15,10 +14,13 @@ use service_kit::connection::Connection;
 
 use crate::shared::chaos::WireFault;
 
-/// Breaks the answers that a decision wants to break.
-pub async fn break_on_the_wire(request: Request, next: Next) -> Response {
-    let connection = request.extensions().get::<ConnectInfo<Connection>>().map(|info| info.0.clone());
-    let mut response = next.run(request).await;
+/// The connection that a request came by, if it came by one.
+pub fn connection_of(request: &Request) -> Option<Connection> {
+    request.extensions().get::<ConnectInfo<Connection>>().map(|info| info.0.clone())
+}
+
+/// Breaks an answer that a decision wants to break.
+pub async fn break_on_the_wire(mut response: Response, connection: Option<Connection>) -> Response {
     match response.extensions_mut().remove::<WireFault>() {
         None => response,
         Some(WireFault::ConnectionReset) => reset(response, connection.as_ref()),

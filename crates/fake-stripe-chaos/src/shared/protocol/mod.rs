@@ -10,6 +10,7 @@ mod work;
 
 use std::{panic, sync::Arc};
 
+use futures::FutureExt;
 use tracing::Instrument;
 
 pub use call::{Call, Target};
@@ -146,13 +147,14 @@ impl<R: Resource> Protocol<R> {
     /// Tells what happened, waits if chaos wants it, and answers.
     async fn answer(&self, concluded: Result<Concluded<R>, StoreError>) -> Reply<R> {
         match concluded {
-            Ok(Concluded { reply, line, held_back }) => {
-                self.0.deps.telemetry.tell(&line);
-                self.0.deps.tally.count(&line);
-                if let Some(decision) = held_back {
-                    self.0.deps.timeout_delay.wait(&decision).await;
+            Ok(Concluded { answer, broken, wait, line }) => {
+                let Deps { telemetry, tally, run, .. } = &self.0.deps;
+                telemetry.tell(&line);
+                tally.count(&line);
+                if !wait.is_zero() {
+                    tokio::time::sleep(wait).await;
                 }
-                reply
+                Reply { answer, decision: line.decision_told(run), replayed: line.replayed, broken }
             }
             Err(error) => {
                 Reply { answer: Answer::StoreFailed(error), decision: None, replayed: false, broken: None }
@@ -166,8 +168,13 @@ fn shipped_at(tx: &dyn Transaction, order: Option<&OrderId>) -> Result<Option<Ti
     Ok(told.and_then(crate::shared::orders::Told::shipped_at))
 }
 
-/// Runs `work` as a task of its own, so that it ends whatever becomes of who waits for it.
+/// Runs `work` so that it ends whatever becomes of who waits for it: what has to wait itself is a task of its
+/// own.
 async fn detached<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+    let mut work = Box::pin(work);
+    if let Some(value) = work.as_mut().now_or_never() {
+        return value;
+    }
     match tokio::spawn(work.in_current_span()).await {
         Ok(value) => value,
         Err(error) => match error.try_into_panic() {

@@ -1,10 +1,10 @@
 //! The part of the protocol that happens inside one transaction.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     call::{Call, Target},
-    reply::{Answer, KeyRefusal, Reply},
+    reply::{Answer, KeyRefusal},
     shipped_at,
     work::Work,
 };
@@ -37,10 +37,12 @@ pub(super) struct Unit<'a, R: Resource> {
 
 /// What there is left to do when the transaction has committed.
 pub(super) struct Concluded<R: Resource> {
-    pub reply: Reply<R>,
-    pub line: Line,
-    /// The decision whose answer is held back.
-    pub held_back: Option<Decision>,
+    pub answer: Answer<R>,
+    /// How the answer breaks on its way, if it does.
+    pub broken: Option<WireFault>,
+    /// How long the answer is held back.
+    pub wait: Duration,
+    pub line: Arc<Line>,
 }
 
 /// The first half of an operation that takes time.
@@ -51,7 +53,7 @@ pub(super) enum Begun<R: Resource> {
 
 /// What the second half must know.
 pub(super) struct Started {
-    decision: Decision,
+    decision: Arc<Decision>,
     order: Option<OrderId>,
     noted: u64,
 }
@@ -112,9 +114,9 @@ impl<'a, R: Resource> Unit<'a, R> {
         if let Some(order) = &self.order {
             self.tx.see_order(order)?;
         }
-        let decided = Decided { decision: decision.clone(), overruled: false };
+        let decided = Decided { decision: Arc::clone(&decision), overruled: false };
         let line = self.line(Some(decided), false, None, Duration::ZERO);
-        let noted = self.tx.note(line)?;
+        let noted = self.tx.note(Arc::new(line))?;
         Ok(Begun::Started(Started { decision, order: self.order.clone(), noted }))
     }
 
@@ -184,7 +186,7 @@ impl<'a, R: Resource> Unit<'a, R> {
             && record.answers_at(self.now)
         {
             return if record.fingerprint == self.call.fingerprint {
-                self.answer_again(record).map(Some)
+                self.answer_again(&record).map(Some)
             } else {
                 self.refuse_key(KeyRefusal::Reused).map(Some)
             };
@@ -202,29 +204,28 @@ impl<'a, R: Resource> Unit<'a, R> {
         }
     }
 
-    fn answer_again(&mut self, record: Record) -> Result<Concluded<R>, StoreError> {
-        let answer = match (record.led_to, &record.decision) {
+    fn answer_again(&mut self, record: &Record) -> Result<Concluded<R>, StoreError> {
+        let answer = match (&record.led_to, &record.decision) {
             (LedTo::Effect { resource: id, part }, _) => {
-                let seen = self.load(&id)?.ok_or_else(|| missing(&id))?;
+                let seen = self.load(id)?.ok_or_else(|| missing(id))?;
                 self.learn(seen.resource.order());
-                Answer::Done { seen, part }
+                Answer::Done { seen, part: part.clone() }
             }
-            (LedTo::Nothing { undone }, _) => Answer::NothingToUndo { key: undone },
+            (LedTo::Nothing { undone }, _) => Answer::NothingToUndo { key: undone.clone() },
             (LedTo::Refused, Some(decision)) => given(decision, None),
             (LedTo::Buried, _) => Answer::KeyRefused(KeyRefusal::Buried),
             (LedTo::Refused, None) => return Err(missing("decision")),
         };
-        let told = record.decision.as_ref().map(|decision| decision.replayed(&self.deps.run));
-        let decided = record.decision.map(|decision| Decided { decision, overruled: false });
-        self.close(answer, decided, told, true)
+        let decided = record.decision.clone().map(|decision| Decided { decision, overruled: false });
+        self.close(answer, decided, true)
     }
 
     fn refuse_key(&mut self, refusal: KeyRefusal) -> Result<Concluded<R>, StoreError> {
-        self.close(Answer::KeyRefused(refusal), None, None, false)
+        self.close(Answer::KeyRefused(refusal), None, false)
     }
 
     /// Chaos key: the order, else the idempotency key, else what the request is about.
-    fn decide(&mut self, target: Option<&Target>) -> Result<Decision, StoreError> {
+    fn decide(&mut self, target: Option<&Target>) -> Result<Arc<Decision>, StoreError> {
         let key = match (&self.order, &self.call.key, target) {
             (Some(order), _, _) => ChaosKey::Order(order.clone()),
             (None, Some(key), _) => ChaosKey::Request(key.as_str().to_owned()),
@@ -232,7 +233,7 @@ impl<'a, R: Resource> Unit<'a, R> {
             (None, None, None) => ChaosKey::Request(self.deps.ids.next().to_string()),
         };
         let about = About { operation: self.call.operation, key, forced: self.call.forced.as_ref() };
-        self.deps.chaos.decide(self.tx, about)
+        self.deps.chaos.decide(self.tx, about).map(Arc::new)
     }
 
     fn load(&self, id: &str) -> Result<Option<Seen<R>>, StoreError> {
@@ -254,14 +255,14 @@ impl<'a, R: Resource> Unit<'a, R> {
             }
             Target::Key(key) => key,
         };
-        match self.tx.record(key)? {
+        match self.tx.record(key)?.as_deref() {
             Some(Record { led_to: LedTo::Effect { resource: id, .. }, operation, .. })
-                if R::UNDOABLE.contains(&operation) =>
+                if R::UNDOABLE.contains(operation) =>
             {
-                return self.records.load(self.tx, &id)?.map(Found::Resource).ok_or_else(|| missing(&id));
+                return self.records.load(self.tx, id)?.map(Found::Resource).ok_or_else(|| missing(id));
             }
             Some(Record { led_to: LedTo::Effect { .. } | LedTo::Nothing { .. }, operation, .. }) => {
-                return Ok(Found::Foreign(KeyRefusal::OfAnotherOperation(operation)));
+                return Ok(Found::Foreign(KeyRefusal::OfAnotherOperation(*operation)));
             }
             Some(Record { led_to: LedTo::Refused | LedTo::Buried, .. }) | None => {}
         }
@@ -336,7 +337,7 @@ impl<'a, R: Resource> Unit<'a, R> {
     }
 
     /// Ends a call that was to have no effect.
-    fn skip(&mut self, decision: Decision) -> Result<Concluded<R>, StoreError> {
+    fn skip(&mut self, decision: Arc<Decision>) -> Result<Concluded<R>, StoreError> {
         if decision.scenario.is_definitive_refusal() {
             self.record(LedTo::Refused, Some(&decision))?;
         }
@@ -345,7 +346,7 @@ impl<'a, R: Resource> Unit<'a, R> {
 
     /// Ends a call that was to have an effect: the real answer is recorded, and the decision says what
     /// is told. What the domain refuses, or had nothing to do for, overrules the decision.
-    fn conclude(&mut self, decision: Decision, truth: Answer<R>) -> Result<Concluded<R>, StoreError> {
+    fn conclude(&mut self, decision: Arc<Decision>, truth: Answer<R>) -> Result<Concluded<R>, StoreError> {
         let led_to = match &truth {
             Answer::Done { seen, part } => {
                 Some(LedTo::Effect { resource: seen.resource.id().to_owned(), part: part.clone() })
@@ -373,11 +374,10 @@ impl<'a, R: Resource> Unit<'a, R> {
     fn close_decided(
         &mut self,
         answer: Answer<R>,
-        decision: Decision,
+        decision: Arc<Decision>,
         overruled: bool,
     ) -> Result<Concluded<R>, StoreError> {
-        let told = decision.made(&self.deps.run);
-        self.close(answer, Some(Decided { decision, overruled }), Some(told), false)
+        self.close(answer, Some(Decided { decision, overruled }), false)
     }
 
     /// Writes the journal and hands over what is left to do.
@@ -385,27 +385,23 @@ impl<'a, R: Resource> Unit<'a, R> {
         &mut self,
         answer: Answer<R>,
         decided: Option<Decided>,
-        decision: Option<String>,
         replayed: bool,
     ) -> Result<Concluded<R>, StoreError> {
-        let held_back = decided
-            .as_ref()
-            .filter(|decided| !decided.overruled && !replayed)
-            .map(|decided| decided.decision.clone());
-        let wait = held_back.as_ref().map_or(Duration::ZERO, |held| self.deps.timeout_delay.of(held));
-        let broken = held_back.as_ref().and_then(|held| held.scenario.wire_fault());
+        let told_first = decided.as_ref().filter(|decided| !decided.overruled && !replayed);
+        let wait = told_first.map_or(Duration::ZERO, |told| self.deps.timeout_delay.of(&told.decision));
+        let broken = told_first.and_then(|told| told.decision.scenario.wire_fault());
         let response = broken.map_or_else(|| answer.name(), WireFault::name);
-        let line = self.line(decided, replayed, Some(response), wait);
+        let line = Arc::new(self.line(decided, replayed, Some(response), wait));
         match self.noted {
-            Some(number) => self.tx.amend(number, line.clone())?,
+            Some(number) => self.tx.amend(number, Arc::clone(&line))?,
             None => {
-                self.tx.note(line.clone())?;
+                self.tx.note(Arc::clone(&line))?;
             }
         }
         if let Some(order) = &self.order {
             self.tx.see_order(order)?;
         }
-        Ok(Concluded { reply: Reply { answer, decision, replayed, broken }, line, held_back })
+        Ok(Concluded { answer, broken, wait, line })
     }
 
     fn line(
@@ -429,7 +425,7 @@ impl<'a, R: Resource> Unit<'a, R> {
         }
     }
 
-    fn record(&mut self, led_to: LedTo, decision: Option<&Decision>) -> Result<(), StoreError> {
+    fn record(&mut self, led_to: LedTo, decision: Option<&Arc<Decision>>) -> Result<(), StoreError> {
         let Some(key) = &self.call.key else { return Ok(()) };
         let Call { operation, fingerprint, .. } = *self.call;
         let record = Record { at: self.now, operation, fingerprint, led_to, decision: decision.cloned() };

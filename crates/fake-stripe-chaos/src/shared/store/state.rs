@@ -3,6 +3,7 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap, VecDeque},
+    sync::Arc,
 };
 
 use super::{Records, Settings, StoreError};
@@ -21,21 +22,21 @@ pub(super) type Plan = BTreeMap<Operation, PlannedScript>;
 #[derive(Default)]
 pub(super) struct State {
     /// By kind and id.
-    pub records: HashMap<Cow<'static, str>, HashMap<String, String>>,
-    pub keys: HashMap<Key, Record>,
+    pub records: HashMap<Cow<'static, str>, HashMap<Arc<str>, String>>,
+    pub keys: HashMap<Key, Arc<Record>>,
     pub tombstones: HashMap<Key, u64>,
-    pub entries: Vec<Entry>,
+    pub entries: Vec<Arc<Entry>>,
     /// Where in `entries` those of an order, or of none, are.
     pub entries_of: HashMap<Option<OrderId>, Vec<usize>>,
     pub totals: Totals,
-    pub orders: BTreeMap<OrderId, Option<Told>>,
-    pub attempts: HashMap<Operation, HashMap<String, u32>>,
+    pub orders: HashMap<OrderId, Option<Told>>,
+    pub attempts: HashMap<Operation, HashMap<Arc<str>, u32>>,
     pub plans: HashMap<OrderId, Plan>,
     pub settings: HashMap<Cow<'static, str>, String>,
     /// What ends with the process, in every store: requests that are being executed,
     in_flight: HashMap<Key, InFlight>,
     /// and the journal.
-    journal: VecDeque<Line>,
+    journal: VecDeque<Arc<Line>>,
     /// The number of the journal's first line.
     journal_start: u64,
 }
@@ -46,18 +47,18 @@ pub(super) struct State {
     reason = "an order unknown, one without an outcome, and one with are three things"
 )]
 pub(super) enum Change {
-    Record { kind: &'static str, id: String, before: Option<String> },
-    Key { key: Key, before: Option<Box<Record>> },
+    Record { kind: &'static str, id: Arc<str>, before: Option<String> },
+    Key { key: Key, before: Option<Arc<Record>> },
     Tombstone { key: Key, before: Option<u64> },
     Entry { index: usize, totals: Totals },
     Order { order: OrderId, before: Option<Option<Told>> },
-    Attempts { operation: Operation, key: String, before: Option<u32> },
+    Attempts { operation: Operation, key: Arc<str>, before: Option<u32> },
     Plan { order: OrderId, before: Option<Plan> },
     Setting { name: &'static str, before: Option<String> },
     InFlight { key: Key, before: Option<InFlight> },
-    Noted { forgotten: Option<Box<Line>> },
-    Amended { number: u64, before: Box<Line> },
-    ForgotJournal { lines: VecDeque<Line>, start: u64 },
+    Noted { forgotten: Option<Arc<Line>> },
+    Amended { number: u64, before: Arc<Line> },
+    ForgotJournal { lines: VecDeque<Arc<Line>>, start: u64 },
 }
 
 impl Change {
@@ -84,7 +85,7 @@ impl State {
     pub fn push(&mut self, entry: Entry) {
         let order = entry.entry.order.clone();
         self.entries_of.entry(order).or_default().push(self.entries.len());
-        self.entries.push(entry);
+        self.entries.push(Arc::new(entry));
     }
 
     /// Takes changes back, the newest first.
@@ -97,7 +98,7 @@ impl State {
             Change::Record { kind, id, before } => {
                 restore(self.records.entry(Cow::Borrowed(kind)).or_default(), id, before);
             }
-            Change::Key { key, before } => restore(&mut self.keys, key, before.map(|record| *record)),
+            Change::Key { key, before } => restore(&mut self.keys, key, before),
             Change::Tombstone { key, before } => restore(&mut self.tombstones, key, before),
             Change::Entry { index, totals } => {
                 for entry in self.entries.drain(index..) {
@@ -123,12 +124,12 @@ impl State {
                 self.journal.pop_back();
                 if let Some(line) = forgotten {
                     self.journal_start -= 1;
-                    self.journal.push_front(*line);
+                    self.journal.push_front(line);
                 }
             }
             Change::Amended { number, before } => {
                 if let Some(place) = self.line(number) {
-                    *place = *before;
+                    *place = before;
                 }
             }
             Change::ForgotJournal { lines, start } => {
@@ -138,7 +139,7 @@ impl State {
         }
     }
 
-    fn line(&mut self, number: u64) -> Option<&mut Line> {
+    fn line(&mut self, number: u64) -> Option<&mut Arc<Line>> {
         let position = usize::try_from(number.checked_sub(self.journal_start)?).ok()?;
         self.journal.get_mut(position)
     }
@@ -186,19 +187,20 @@ impl Records for StateTransaction<'_> {
 
     fn put(&mut self, kind: &'static str, id: &str, record: String) -> Result<(), StoreError> {
         let records = self.state.records.entry(Cow::Borrowed(kind)).or_default();
-        let before = records.insert(id.to_owned(), record);
-        self.changes.push(Change::Record { kind, id: id.to_owned(), before });
+        let id: Arc<str> = id.into();
+        let before = records.insert(Arc::clone(&id), record);
+        self.changes.push(Change::Record { kind, id, before });
         Ok(())
     }
 }
 
 impl Idempotency for StateTransaction<'_> {
-    fn record(&self, key: &Key) -> Result<Option<Record>, StoreError> {
+    fn record(&self, key: &Key) -> Result<Option<Arc<Record>>, StoreError> {
         Ok(self.state.keys.get(key).cloned())
     }
 
     fn set_record(&mut self, key: &Key, record: Record) -> Result<(), StoreError> {
-        let before = self.state.keys.insert(key.clone(), record).map(Box::new);
+        let before = self.state.keys.insert(key.clone(), Arc::new(record));
         self.changes.push(Change::Key { key: key.clone(), before });
         Ok(())
     }
@@ -242,11 +244,15 @@ impl Ledger for StateTransaction<'_> {
 
     fn entries_of(&self, order: Option<&OrderId>) -> Result<Vec<Entry>, StoreError> {
         let indices = self.state.entries_of.get(&order.cloned()).map(Vec::as_slice).unwrap_or_default();
-        Ok(indices.iter().filter_map(|&index| self.state.entries.get(index)).cloned().collect())
+        Ok(indices
+            .iter()
+            .filter_map(|&index| self.state.entries.get(index))
+            .map(|entry| Entry::clone(entry))
+            .collect())
     }
 
     fn each_entry(&self, see: &mut dyn FnMut(&Entry)) -> Result<(), StoreError> {
-        self.state.entries.iter().for_each(see);
+        self.state.entries.iter().for_each(|entry| see(entry));
         Ok(())
     }
 
@@ -268,7 +274,9 @@ impl Orders for StateTransaction<'_> {
     }
 
     fn orders(&self) -> Result<Vec<OrderId>, StoreError> {
-        Ok(self.state.orders.keys().cloned().collect())
+        let mut orders: Vec<_> = self.state.orders.keys().cloned().collect();
+        orders.sort_unstable();
+        Ok(orders)
     }
 
     fn outcome(&self, order: &OrderId) -> Result<Option<Told>, StoreError> {
@@ -287,8 +295,9 @@ impl Attempts for StateTransaction<'_> {
     }
 
     fn set_attempts(&mut self, operation: Operation, key: &str, attempts: u32) -> Result<(), StoreError> {
-        let before = self.state.attempts.entry(operation).or_default().insert(key.to_owned(), attempts);
-        self.changes.push(Change::Attempts { operation, key: key.to_owned(), before });
+        let key: Arc<str> = key.into();
+        let before = self.state.attempts.entry(operation).or_default().insert(Arc::clone(&key), attempts);
+        self.changes.push(Change::Attempts { operation, key, before });
         Ok(())
     }
 }
@@ -325,12 +334,12 @@ impl Settings for StateTransaction<'_> {
 }
 
 impl Journal for StateTransaction<'_> {
-    fn note(&mut self, line: Line) -> Result<u64, StoreError> {
+    fn note(&mut self, line: Arc<Line>) -> Result<u64, StoreError> {
         let number = self.state.journal_start + self.state.journal.len() as u64;
         self.state.journal.push_back(line);
         let forgotten = if self.state.journal.len() > journal::CAPACITY {
             self.state.journal_start += 1;
-            self.state.journal.pop_front().map(Box::new)
+            self.state.journal.pop_front()
         } else {
             None
         };
@@ -338,15 +347,15 @@ impl Journal for StateTransaction<'_> {
         Ok(number)
     }
 
-    fn amend(&mut self, number: u64, line: Line) -> Result<(), StoreError> {
+    fn amend(&mut self, number: u64, line: Arc<Line>) -> Result<(), StoreError> {
         if let Some(place) = self.state.line(number) {
-            let before = Box::new(std::mem::replace(place, line));
+            let before = std::mem::replace(place, line);
             self.changes.push(Change::Amended { number, before });
         }
         Ok(())
     }
 
-    fn each_line(&self, see: &mut dyn FnMut(u64, &Line) -> bool) -> Result<(), StoreError> {
+    fn each_line(&self, see: &mut dyn FnMut(u64, &Arc<Line>) -> bool) -> Result<(), StoreError> {
         for (index, line) in self.state.journal.iter().enumerate().rev() {
             if !see(self.state.journal_start + index as u64, line) {
                 break;

@@ -80,8 +80,8 @@ impl ShippingService {
             .transact(move |tx| {
                 if let Some(record) = tx.record(&key)?
                     && record.operation == CREATE_LABEL
-                    && let LedTo::Effect { resource: id, .. } = record.led_to
-                    && let Some(label) = repository.load(tx, &id)?
+                    && let LedTo::Effect { resource: id, .. } = &record.led_to
+                    && let Some(label) = repository.load(tx, id)?
                 {
                     return Ok(Progress::Made(label));
                 }

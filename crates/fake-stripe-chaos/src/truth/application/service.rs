@@ -131,13 +131,13 @@ impl TruthService {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn journal(&self, query: JournalQuery) -> Result<Vec<(u64, Line)>, StoreError> {
+    pub async fn journal(&self, query: JournalQuery) -> Result<Vec<(u64, Arc<Line>)>, StoreError> {
         self.store
             .transact(move |tx| {
                 let mut lines = Vec::new();
                 tx.each_line(&mut |number, line| {
                     if lines.len() < query.limit && query.fits(line) {
-                        lines.push((number, line.clone()));
+                        lines.push((number, Arc::clone(line)));
                     }
                     lines.len() < query.limit
                 })?;

@@ -1,6 +1,6 @@
 //! The bodies and queries of the truth.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use service_kit::{
@@ -339,8 +339,8 @@ pub struct JournalResponse {
     entries: Vec<LineView>,
 }
 
-impl From<Vec<(u64, Line)>> for JournalResponse {
-    fn from(lines: Vec<(u64, Line)>) -> Self {
+impl From<Vec<(u64, Arc<Line>)>> for JournalResponse {
+    fn from(lines: Vec<(u64, Arc<Line>)>) -> Self {
         Self { success: true, entries: lines.into_iter().map(LineView::from).collect() }
     }
 }

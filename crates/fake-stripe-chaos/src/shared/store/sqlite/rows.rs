@@ -72,9 +72,9 @@ pub(super) fn write(
         }
         Change::Key { key, .. } => {
             let Some(record) = state.keys.get(key) else { return Ok(()) };
-            let Record { at, operation, fingerprint, led_to, decision } = record;
+            let Record { at, operation, fingerprint, led_to, decision } = &**record;
             let led_to = encode("key", key.as_str(), &LedToRow::from(led_to))?;
-            let decision = decision.as_ref().map(DecisionRow::from);
+            let decision = decision.as_deref().map(DecisionRow::from);
             let decision = decision.map(|row| encode("key", key.as_str(), &row)).transpose()?;
             let fingerprint = fingerprint.as_bytes();
             let (key, operation) = (key.as_str(), operation.name());
@@ -92,7 +92,8 @@ pub(super) fn write(
             )
         }
         Change::Entry { index, .. } => {
-            let Some(Entry { sequence, entry }) = state.entries.get(*index) else { return Ok(()) };
+            let Some(entry) = state.entries.get(*index) else { return Ok(()) };
+            let Entry { sequence, entry } = &**entry;
             let NewEntry { at, operation, order, key, resource, posting } = entry;
             let (sequence, at) = (signed("entry", "", *sequence)?, at.millis());
             let money = posting.money();
@@ -186,11 +187,11 @@ pub(super) fn read(
                 fingerprint: Fingerprint::from_bytes(row.get(3)?),
                 led_to: decode::<LedToRow>("key", &key, &row.get::<_, String>(4)?)?.into(),
                 decision: match row.get::<_, Option<String>>(5)? {
-                    Some(text) => Some(reader.decision(decode("key", &key, &text)?)?),
+                    Some(text) => Some(Arc::new(reader.decision(decode("key", &key, &text)?)?)),
                     None => None,
                 },
             };
-            state.keys.insert(parsed("key", &key)?, record);
+            state.keys.insert(parsed("key", &key)?, Arc::new(record));
             Ok(())
         },
     )?;
