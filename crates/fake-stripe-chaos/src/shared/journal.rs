@@ -30,7 +30,7 @@ pub struct Line {
     pub operation: Operation,
     pub order: Option<OrderId>,
     pub key: Option<Key>,
-    pub correlation: String,
+    pub correlation: Arc<str>,
     /// None where nothing was decided: a key in use, reused or buried.
     pub decided: Option<Decided>,
     pub replayed: bool,
@@ -39,7 +39,7 @@ pub struct Line {
     /// From the request to its answer, the wait of a timeout included.
     pub duration: Duration,
     /// The request's body as JSON, without anything personal.
-    pub body: String,
+    pub body: Arc<str>,
 }
 
 impl Line {

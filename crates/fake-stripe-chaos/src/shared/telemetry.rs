@@ -47,7 +47,7 @@ impl Telemetry {
             attempt = decision.map(|decision| decision.attempt),
             order_id = line.order.as_ref().map(OrderId::as_str),
             idempotency_key = line.key.as_ref().map(crate::shared::ids::Key::as_str),
-            correlation_id = line.correlation,
+            correlation_id = &*line.correlation,
             overruled = line.decided.as_ref().is_some_and(|decided| decided.overruled),
             "decided"
         );

@@ -72,8 +72,8 @@ async fn the_journal_forgets_its_oldest_line_first() {
             .await
             .unwrap();
         assert_eq!(lines.len(), journal::CAPACITY);
-        assert_eq!(lines.first(), Some(&(10_000, "10000".to_owned())));
-        assert_eq!(lines.last(), Some(&(1, "1".to_owned())));
+        assert_eq!(lines.first(), Some(&(10_000, "10000".into())));
+        assert_eq!(lines.last(), Some(&(1, "1".into())));
     }
 }
 

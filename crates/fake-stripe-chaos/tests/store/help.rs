@@ -70,12 +70,12 @@ pub fn line(body: &str) -> Arc<Line> {
         operation: OPERATIONS[0],
         order: None,
         key: None,
-        correlation: String::new(),
+        correlation: "".into(),
         decided: None,
         replayed: false,
         response: None,
         duration: Duration::ZERO,
-        body: body.to_owned(),
+        body: body.into(),
     })
 }
 

@@ -101,9 +101,9 @@ impl Asked {
             key: self.key,
             fingerprint: Fingerprint::of(&self.path, canonical_body),
             forced,
-            correlation: self.correlation.as_str().to_owned(),
+            correlation: self.correlation.into_text(),
             // A value in memory can always be written.
-            body: serde_json::to_string(shown).unwrap_or_default(),
+            body: serde_json::to_string(shown).unwrap_or_default().into(),
         })
     }
 }

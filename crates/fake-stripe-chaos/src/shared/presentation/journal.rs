@@ -71,12 +71,12 @@ impl From<(u64, Arc<Line>)> for LineView {
             operation: line.operation.name(),
             order_id: line.order.as_ref().map(OrderId::to_string),
             idempotency_key: line.key.as_ref().map(Key::to_string),
-            correlation_id: line.correlation.clone(),
+            correlation_id: line.correlation.to_string(),
             decision,
             replayed: line.replayed,
             response: line.response,
             duration_ms: u64::try_from(line.duration.as_millis()).unwrap_or(u64::MAX),
-            body: RawValue::from_string(line.body.clone()).ok(),
+            body: RawValue::from_string(line.body.to_string()).ok(),
         }
     }
 }

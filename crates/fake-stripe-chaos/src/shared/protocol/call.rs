@@ -1,5 +1,7 @@
 //! What an operation is told beside its command.
 
+use std::sync::Arc;
+
 use crate::shared::{
     chaos::Script,
     idempotency::Fingerprint,
@@ -16,9 +18,9 @@ pub struct Call {
     pub key: Option<Key>,
     pub fingerprint: Fingerprint,
     pub forced: Option<Script>,
-    pub correlation: String,
+    pub correlation: Arc<str>,
     /// The body for the journal: JSON without anything personal.
-    pub body: String,
+    pub body: Arc<str>,
 }
 
 /// What an operation is to change.

@@ -416,12 +416,12 @@ impl<'a, R: Resource> Unit<'a, R> {
             operation: self.call.operation,
             order: self.order.clone(),
             key: self.call.key.clone(),
-            correlation: self.call.correlation.clone(),
+            correlation: Arc::clone(&self.call.correlation),
             decided,
             replayed,
             response,
             duration: self.now.since(self.came) + wait,
-            body: self.call.body.clone(),
+            body: Arc::clone(&self.call.body),
         }
     }
 

@@ -27,7 +27,10 @@ impl Store for MemoryStore {
         let mut state = locked(&self.0);
         let mut tx = StateTransaction::new(state.as_mut().ok_or(StoreError::Forgotten)?);
         work(&mut tx)?;
-        tx.commit();
+        let changes = tx.commit();
+        // Nobody has to wait until they are dropped.
+        drop(state);
+        drop(changes);
         Ok(())
     }
 }

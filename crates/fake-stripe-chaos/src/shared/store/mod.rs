@@ -35,7 +35,7 @@ pub enum StoreError {
 pub trait Records {
     /// # Errors
     /// When the store fails.
-    fn get(&self, kind: &'static str, id: &str) -> Result<Option<String>, StoreError>;
+    fn get(&self, kind: &'static str, id: &str) -> Result<Option<Arc<str>>, StoreError>;
     /// # Errors
     /// When the store fails.
     fn put(&mut self, kind: &'static str, id: &str, record: String) -> Result<(), StoreError>;

@@ -17,12 +17,15 @@ use crate::shared::{
     orders::{Orders, Told},
 };
 
+/// How many writes an operation makes that makes something.
+const USUALLY: usize = 8;
+
 pub(super) type Plan = BTreeMap<Operation, PlannedScript>;
 
 #[derive(Default)]
 pub(super) struct State {
     /// By kind and id.
-    pub records: HashMap<Cow<'static, str>, HashMap<Arc<str>, String>>,
+    pub records: HashMap<Cow<'static, str>, HashMap<Arc<str>, Arc<str>>>,
     pub keys: HashMap<Key, Arc<Record>>,
     pub tombstones: HashMap<Key, u64>,
     pub entries: Vec<Arc<Entry>>,
@@ -47,7 +50,7 @@ pub(super) struct State {
     reason = "an order unknown, one without an outcome, and one with are three things"
 )]
 pub(super) enum Change {
-    Record { kind: &'static str, id: Arc<str>, before: Option<String> },
+    Record { kind: &'static str, id: Arc<str>, before: Option<Arc<str>> },
     Key { key: Key, before: Option<Arc<Record>> },
     Tombstone { key: Key, before: Option<u64> },
     Entry { index: usize, totals: Totals },
@@ -160,7 +163,7 @@ pub(super) struct StateTransaction<'a> {
 
 impl<'a> StateTransaction<'a> {
     pub fn new(state: &'a mut State) -> Self {
-        Self { state, changes: Vec::new() }
+        Self { state, changes: Vec::with_capacity(USUALLY) }
     }
 
     /// Keeps what was written, and says what that was.
@@ -181,14 +184,14 @@ impl Drop for StateTransaction<'_> {
 }
 
 impl Records for StateTransaction<'_> {
-    fn get(&self, kind: &'static str, id: &str) -> Result<Option<String>, StoreError> {
+    fn get(&self, kind: &'static str, id: &str) -> Result<Option<Arc<str>>, StoreError> {
         Ok(self.state.records.get(kind).and_then(|records| records.get(id)).cloned())
     }
 
     fn put(&mut self, kind: &'static str, id: &str, record: String) -> Result<(), StoreError> {
         let records = self.state.records.entry(Cow::Borrowed(kind)).or_default();
         let id: Arc<str> = id.into();
-        let before = records.insert(Arc::clone(&id), record);
+        let before = records.insert(Arc::clone(&id), record.into());
         self.changes.push(Change::Record { kind, id, before });
         Ok(())
     }

@@ -68,7 +68,10 @@ pub(super) fn write(
             let Some(record) = state.records.get(*kind).and_then(|records| records.get(id)) else {
                 return Ok(());
             };
-            execute("INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)", params![run, kind, id, record])
+            execute(
+                "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)",
+                params![run, kind, &**id, &**record],
+            )
         }
         Change::Key { key, .. } => {
             let Some(record) = state.keys.get(key) else { return Ok(()) };
