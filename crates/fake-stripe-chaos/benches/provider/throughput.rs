@@ -93,7 +93,7 @@ async fn turn(server: &Server, workload: Workload, turn: Duration) -> Result<Tur
     while let Some(done) = clients.join_next().await {
         requests += done??;
     }
-    let (took, spent) = (began.elapsed().as_secs_f64(), server.processor_time()? - spent);
+    let (took, spent) = (began.elapsed().as_secs_f64(), server.processor_time()?.saturating_sub(spent));
     #[allow(clippy::cast_precision_loss, reason = "fewer than 2^52")]
     let requests = requests as f64;
     Ok(Turn { rate: requests / took, cost: spent.as_secs_f64() * 1e6 / requests })

@@ -1,4 +1,4 @@
-//! The wait before an answer: that of a timeout, or what a profile says.
+//! The wait before an answer, that of a timeout or what a profile says: the only sleep that chaos knows.
 
 use std::time::Duration;
 
@@ -19,5 +19,12 @@ impl TimeoutDelay {
     pub fn of(self, decision: &Decision) -> Duration {
         let usual = if decision.scenario.response == Response::Timeout { self.0 } else { Duration::ZERO };
         decision.delay.unwrap_or(usual)
+    }
+}
+
+/// Holds an answer back.
+pub async fn hold_back(delay: Duration) {
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
     }
 }

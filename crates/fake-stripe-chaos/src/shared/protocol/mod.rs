@@ -19,6 +19,7 @@ pub use work::Work;
 
 use self::unit::{Begun, Concluded, Unit};
 use crate::shared::{
+    chaos::hold_back,
     clock::Timestamp,
     deps::Deps,
     ids::OrderId,
@@ -151,9 +152,7 @@ impl<R: Resource> Protocol<R> {
                 let Deps { telemetry, tally, run, .. } = &self.0.deps;
                 telemetry.tell(&line);
                 tally.count(&line);
-                if !wait.is_zero() {
-                    tokio::time::sleep(wait).await;
-                }
+                hold_back(wait).await;
                 Reply { answer, decision: line.decision_told(run), replayed: line.replayed, broken }
             }
             Err(error) => {
