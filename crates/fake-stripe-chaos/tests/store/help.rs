@@ -176,7 +176,13 @@ impl Write {
                 let outcome = Outcome::ALL[value as usize % 2];
                 tx.set_outcome(&order(place), Told { outcome, at })
             }
-            7 => tx.set_attempts(operation, order(place).as_str(), value),
+            7 => {
+                let key = match value % 3 {
+                    0 => ChaosKey::Order(order(place)),
+                    _ => ChaosKey::Request(order(place).to_string()),
+                };
+                tx.set_attempts(operation, &key, value)
+            },
             8 => {
                 let script =
                     PlannedScript { made_after: value, scenarios: vec![TIMEOUT; value as usize % 3] };

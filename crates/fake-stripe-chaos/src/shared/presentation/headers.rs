@@ -63,13 +63,17 @@ impl<S: Sync> FromRequestParts<S> for Asked {
     }
 }
 
+/// Returns a header's value, if the header is there.
+///
 /// # Errors
-/// 400 where the header is there and doesn't parse.
-fn header<T: FromStr<Err: Display>>(headers: &HeaderMap, name: &str) -> Result<Option<T>, Problem> {
-    let Some(value) = headers.get(name) else { return Ok(None) };
-    let text = value
-        .to_str()
-        .map_err(|_| problems::invalid_header(name, "must be 1 to 255 visible ASCII characters"))?;
+/// 400 where the header doesn't parse, or is there more than once: which of them is meant, nobody knows.
+pub fn header<T: FromStr<Err: Display>>(headers: &HeaderMap, name: &str) -> Result<Option<T>, Problem> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(problems::invalid_header(name, "must not be there more than once"));
+    }
+    let text = value.to_str().map_err(|_| problems::invalid_header(name, "must be visible ASCII characters"))?;
     text.parse().map(Some).map_err(|error| problems::invalid_header(name, error))
 }
 

@@ -12,7 +12,7 @@ mod wire;
 
 pub use distribution::{Distribution, distribution, percent};
 pub use documented::documented;
-pub use headers::{Asked, CallHeaders};
+pub use headers::{Asked, CallHeaders, header};
 pub use journal::LineView;
 pub use read::{order_id, target, text};
 pub use respond::{NothingToUndo, Presented, Shown, Undone, created, done, found};
