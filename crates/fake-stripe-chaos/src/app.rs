@@ -15,7 +15,7 @@ use crate::{
     config::{Config, LedgerKind},
     runs::{self, Registry, RunsCode},
     shared::{
-        chaos::{Catalogue, KeyedChaos, Profiles, TimeoutDelay},
+        chaos::{Catalogue, KeyedChaos, Profiles, TimeoutDelay, random_seed},
         clock::{Clock, SystemClock},
         deps::Deps,
         ids::{Ids, RandomIds},
@@ -65,7 +65,7 @@ impl Ports {
             }
         };
         let store = stores.open(RunName::default_run().as_str()).await?;
-        let seed = config.seed.unwrap_or_else(rand::random);
+        let seed = config.seed.unwrap_or_else(random_seed);
         Ok(Self { clock: Arc::new(SystemClock), ids: Arc::new(RandomIds), store, stores, seed })
     }
 

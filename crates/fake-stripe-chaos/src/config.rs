@@ -274,7 +274,10 @@ mod tests {
             for bad in ["0", "-1", "many"] {
                 let faults = Config::from_lookup(&|name| (name == variable).then(|| bad.to_owned()));
                 let faults = faults.unwrap_err().to_string();
-                assert!(faults.contains(&format!("{variable}={bad}: must be a number from 1 on")), "{faults}");
+                assert!(
+                    faults.contains(&format!("{variable}={bad}: must be a number from 1 on")),
+                    "{faults}"
+                );
             }
         }
     }

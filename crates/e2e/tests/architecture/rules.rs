@@ -400,12 +400,6 @@ pub const LICENCES: &[Licence] = &[
     },
     Licence {
         krate: PROVIDER,
-        place: "app.rs",
-        what: "uuid::Uuid::new_v4",
-        why: "the seed, where none is configured; it is logged",
-    },
-    Licence {
-        krate: PROVIDER,
         place: "explore/patience.rs",
         what: "tokio::time::sleep",
         why: "between two looks at an order of the system under test",

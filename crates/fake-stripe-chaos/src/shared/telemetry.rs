@@ -84,8 +84,16 @@ impl Gauges {
         Self {
             runs: one("chaos_runs", "Runs that are there, the default one included."),
             ledger: many("chaos_ledger_size", "What the ledgers have for good, by kind.", "kind"),
-            keys: many("chaos_idempotency_keys", "Idempotency keys that are remembered, by what became of them.", "led_to"),
-            attempts: many("chaos_attempt_keys", "Keys whose attempts are counted, by what they are of.", "of"),
+            keys: many(
+                "chaos_idempotency_keys",
+                "Idempotency keys that are remembered, by what became of them.",
+                "led_to",
+            ),
+            attempts: many(
+                "chaos_attempt_keys",
+                "Keys whose attempts are counted, by what they are of.",
+                "of",
+            ),
             plans: one("chaos_plans", "Orders that have a plan."),
             journal_lines: one("chaos_journal_lines", "Lines in the journals."),
             journal_bytes: one("chaos_journal_bytes", "About what the journals' lines take in memory."),
@@ -118,7 +126,8 @@ impl Gauges {
             journal_bytes,
         } = *sizes;
         self.runs.set(number(*runs));
-        let ledger = [("entry", entries), ("resource", resources), ("order", orders), ("tombstone", tombstones)];
+        let ledger =
+            [("entry", entries), ("resource", resources), ("order", orders), ("tombstone", tombstones)];
         let keys = [("effect", effects), ("refusal", refusals), ("in_flight", in_flight)];
         let attempts = [("order", attempts_of_orders), ("request", attempts_of_requests)];
         set(&self.ledger, &ledger);
@@ -128,7 +137,8 @@ impl Gauges {
         self.journal_lines.set(number(journal_lines));
         self.journal_bytes.set(number(journal_bytes));
         let DroppedCounts { attempts, refusals, journal_lines } = *dropped;
-        for (kind, count) in [("attempts", attempts), ("refusal", refusals), ("journal_line", journal_lines)] {
+        for (kind, count) in [("attempts", attempts), ("refusal", refusals), ("journal_line", journal_lines)]
+        {
             let counter = self.dropped.with_label_values(&[kind]);
             counter.inc_by(count.saturating_sub(counter.get()));
         }

@@ -74,6 +74,18 @@ impl Provider {
         Self::over(Arc::new(stores), Some(folder), config)
     }
 
+    /// The same provider over the same file, which is read anew. Its clock goes on by itself.
+    pub fn reopened(&self) -> Self {
+        let folder = self.folder.clone().unwrap();
+        let copy = folder.path().join("reopened.db");
+        let source = rusqlite::Connection::open(folder.path().join("ledger.db")).unwrap();
+        source.execute("VACUUM INTO ?", [copy.to_str().unwrap()]).unwrap();
+        let stores =
+            SqliteStores::open_within(&copy, Arc::new(app::catalogue()), self.config.limits).unwrap();
+        let clock = Arc::new(ManualClock::at(self.clock.now()));
+        Self::started(Arc::new(stores), Some(folder), clock, self.config.clone())
+    }
+
     /// The same provider, begun again over the same stores as others made them.
     pub fn over_others(&self, wrap: impl FnOnce(Arc<dyn Stores>) -> Arc<dyn Stores>) -> Self {
         let clock = Arc::new(ManualClock::at(self.clock.now()));

@@ -357,7 +357,8 @@ async fn listing_the_runs_opens_none() {
         let again = provider.over_others(|stores| Arc::new(Slow { stores, opened: counted }));
         opened.store(0, Ordering::Relaxed);
         let listed = runs(&again).await;
-        let seeds: Vec<_> = listed.as_array().unwrap().iter().map(|run| run["seed"].as_u64().unwrap()).collect();
+        let seeds: Vec<_> =
+            listed.as_array().unwrap().iter().map(|run| run["seed"].as_u64().unwrap()).collect();
         assert_eq!(seeds, (0..20).collect::<Vec<_>>());
         assert_eq!(opened.load(Ordering::Relaxed), 0);
     }

@@ -182,7 +182,7 @@ impl Write {
                     _ => ChaosKey::Request(order(place).to_string()),
                 };
                 tx.set_attempts(operation, &key, value)
-            },
+            }
             8 => {
                 let script =
                     PlannedScript { made_after: value, scenarios: vec![TIMEOUT; value as usize % 3] };

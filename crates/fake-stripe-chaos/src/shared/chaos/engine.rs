@@ -53,12 +53,8 @@ pub trait Attempts {
     ///
     /// # Errors
     /// When the store fails.
-    fn set_attempts(
-        &mut self,
-        operation: Operation,
-        key: &ChaosKey,
-        attempts: u32,
-    ) -> Result<(), StoreError>;
+    fn set_attempts(&mut self, operation: Operation, key: &ChaosKey, attempts: u32)
+    -> Result<(), StoreError>;
 }
 
 /// The planned scenarios of one operation of one order.

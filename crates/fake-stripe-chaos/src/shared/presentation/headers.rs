@@ -73,7 +73,8 @@ pub fn header<T: FromStr<Err: Display>>(headers: &HeaderMap, name: &str) -> Resu
     if values.next().is_some() {
         return Err(problems::invalid_header(name, "must not be there more than once"));
     }
-    let text = value.to_str().map_err(|_| problems::invalid_header(name, "must be visible ASCII characters"))?;
+    let text =
+        value.to_str().map_err(|_| problems::invalid_header(name, "must be visible ASCII characters"))?;
     text.parse().map(Some).map_err(|error| problems::invalid_header(name, error))
 }
 

@@ -70,23 +70,70 @@ pub(super) struct Counted {
     reason = "an order unknown, one without an outcome, and one with are three things"
 )]
 pub(super) enum Change {
-    Record { kind: &'static str, id: Arc<str>, before: Option<Arc<str>> },
-    Key { key: Key, before: Option<Arc<Record>>, queued: bool },
+    Record {
+        kind: &'static str,
+        id: Arc<str>,
+        before: Option<Arc<str>>,
+    },
+    Key {
+        key: Key,
+        before: Option<Arc<Record>>,
+        queued: bool,
+    },
     /// The oldest refusal was dropped; nothing was, where another record had taken its place.
-    DroppedRefusal { at: Timestamp, key: Key, record: Option<Arc<Record>> },
-    Tombstone { key: Key, before: Option<u64> },
-    Entry { index: usize, totals: Totals },
-    Order { order: OrderId, before: Option<Option<Told>> },
-    Attempts { operation: Operation, key: Arc<str>, before: Option<Counted>, queued: bool },
+    DroppedRefusal {
+        at: Timestamp,
+        key: Key,
+        record: Option<Arc<Record>>,
+    },
+    Tombstone {
+        key: Key,
+        before: Option<u64>,
+    },
+    Entry {
+        index: usize,
+        totals: Totals,
+    },
+    Order {
+        order: OrderId,
+        before: Option<Option<Told>>,
+    },
+    Attempts {
+        operation: Operation,
+        key: Arc<str>,
+        before: Option<Counted>,
+        queued: bool,
+    },
     /// The oldest attempts of no order were dropped; nothing was, where an order has come to share the key.
-    DroppedAttempts { operation: Operation, key: Arc<str>, counted: Option<Counted> },
-    Plan { order: OrderId, before: Option<Plan> },
-    Setting { name: &'static str, before: Option<String> },
-    InFlight { key: Key, before: Option<InFlight> },
+    DroppedAttempts {
+        operation: Operation,
+        key: Arc<str>,
+        counted: Option<Counted>,
+    },
+    Plan {
+        order: OrderId,
+        before: Option<Plan>,
+    },
+    Setting {
+        name: &'static str,
+        before: Option<String>,
+    },
+    InFlight {
+        key: Key,
+        before: Option<InFlight>,
+    },
     /// A line was added, for which the oldest were forgotten.
-    Noted { forgotten: Vec<Arc<Line>> },
-    Amended { number: u64, before: Arc<Line> },
-    ForgotJournal { lines: VecDeque<Arc<Line>>, start: u64 },
+    Noted {
+        forgotten: Vec<Arc<Line>>,
+    },
+    Amended {
+        number: u64,
+        before: Arc<Line>,
+    },
+    ForgotJournal {
+        lines: VecDeque<Arc<Line>>,
+        start: u64,
+    },
 }
 
 impl Change {
@@ -324,9 +371,10 @@ impl<'a> StateTransaction<'a> {
             let made = counted.map_or(0, |counted| counted.attempts).saturating_sub(script.made_after);
             made as usize >= script.scenarios.len()
         };
-        let used = self.state.plans.iter().filter(|(order, plan)| {
-            plan.iter().all(|(operation, script)| is_used(order, operation, script))
-        });
+        let used =
+            self.state.plans.iter().filter(|(order, plan)| {
+                plan.iter().all(|(operation, script)| is_used(order, operation, script))
+            });
         let used: Vec<_> = used.map(|(order, _)| order.clone()).collect();
         for order in used {
             let before = self.state.plans.remove(&order);
