@@ -288,7 +288,8 @@ pub fn address() -> Value {
 
 /// Waits for it, from inside a runtime or outside.
 fn default_run(stores: &dyn Stores) -> Arc<dyn Store> {
-    let wait = || Builder::new_current_thread().build().unwrap().block_on(stores.open("default"));
+    let wait =
+        || Builder::new_current_thread().enable_time().build().unwrap().block_on(stores.open("default"));
     std::thread::scope(|scope| scope.spawn(wait).join()).unwrap().unwrap()
 }
 

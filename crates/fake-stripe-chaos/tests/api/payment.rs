@@ -207,7 +207,7 @@ async fn all_faults_of_a_body_are_told_at_once() {
         ["/authId", "/amount", "/reason"]
     );
     assert_eq!(
-        faults(json!({"amount": 1.5, "currency": "jpy", "source": " "}), "/payment/charge").await,
+        faults(json!({"amount": 1.5, "currency": "xxx", "source": " "}), "/payment/charge").await,
         ["/amount", "/currency", "/source"]
     );
     assert_eq!(faults(json!([]), "/payment/charge").await, [""]);

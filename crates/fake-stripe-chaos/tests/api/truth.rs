@@ -334,9 +334,7 @@ async fn a_question_that_is_misspelt_is_refused() {
         "/verdict?orderID=o",
         "/verdict?final=yes",
         "/verdict?final=true&final=false",
-        "/journal?operation=payment.captur",
-        "/journal?scenario=timout",
-        "/journal?orderId=two%20words",
+        "/journal?operations=payment.capture",
         "/journal?order=o",
         "/payment/stats/recent?limits=3",
     ] {

@@ -5,7 +5,6 @@ use std::{collections::BTreeMap, sync::Arc};
 use super::commands::{JournalQuery, TellOutcome, VerdictQuery};
 use crate::{
     shared::{
-        chaos::Catalogue,
         clock::{Clock, Timestamp},
         deps::Deps,
         ids::OrderId,
@@ -22,7 +21,6 @@ const PAGE: usize = 200;
 
 pub struct TruthService {
     store: Arc<dyn Store>,
-    catalogue: Arc<Catalogue>,
     clock: Arc<dyn Clock>,
 }
 
@@ -36,15 +34,7 @@ pub struct OrderHistory {
 impl TruthService {
     #[must_use]
     pub fn new(deps: &Deps) -> Self {
-        let (store, catalogue, clock) =
-            (Arc::clone(&deps.store), Arc::clone(&deps.catalogue), Arc::clone(&deps.clock));
-        Self { store, catalogue, clock }
-    }
-
-    /// The operations that a question may name.
-    #[must_use]
-    pub fn catalogue(&self) -> &Catalogue {
-        &self.catalogue
+        Self { store: Arc::clone(&deps.store), clock: Arc::clone(&deps.clock) }
     }
 
     /// The sums of all entries, and what of them has ended by itself.

@@ -1,9 +1,6 @@
 //! The bodies and queries of the truth.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 use service_kit::{
@@ -15,7 +12,6 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     shared::{
-        chaos::Catalogue,
         ids::OrderId,
         journal::Line,
         ledger::{Entry, MoneyTotals, Posting, Totals},
@@ -326,33 +322,13 @@ pub struct JournalParams {
     scenario: Option<String>,
 }
 
-impl JournalParams {
-    /// What is asked for.
-    ///
-    /// # Errors
-    /// 400 where a filter can't fit any line: no lines would look as if nothing had happened.
-    pub fn query(self, catalogue: &Catalogue) -> Result<JournalQuery, Problem> {
-        let Self { limit, operation, order_id, scenario } = self;
-        if let Some(name) = &operation
-            && catalogue.operation(name).is_none()
-        {
-            let names: Vec<_> = catalogue.operations().map(|entry| entry.operation.name()).collect();
-            let why = format!("must be one of {}", names.join(", "));
-            return Err(problems::invalid_query("operation", why));
-        }
-        let of_operations = || catalogue.operations().flat_map(|entry| catalogue.scenarios(entry.operation));
-        if let Some(name) = &scenario
-            && !of_operations().any(|known| known.name == name)
-        {
-            let names: BTreeSet<_> = of_operations().map(|known| known.name).collect();
-            let why = format!("must be one of {}", names.into_iter().collect::<Vec<_>>().join(", "));
-            return Err(problems::invalid_query("scenario", why));
-        }
-        if let Some(order) = &order_id {
-            order.parse::<OrderId>().map_err(|error| problems::invalid_query("orderId", error))?;
-        }
+impl TryFrom<JournalParams> for JournalQuery {
+    type Error = Problem;
+
+    fn try_from(params: JournalParams) -> Result<Self, Problem> {
+        let JournalParams { limit, operation, order_id, scenario } = params;
         let limit = lines_asked_for(limit, DEFAULT_LIMIT)?;
-        Ok(JournalQuery { limit, operation, order_id, scenario })
+        Ok(Self { limit, operation, order_id, scenario })
     }
 }
 

@@ -97,7 +97,7 @@ async fn get_journal(
     State(truth): Truth,
     Params(params): Params<JournalParams>,
 ) -> Result<Json<JournalResponse>, Problem> {
-    let lines = truth.journal(params.query(truth.catalogue())?).await?;
+    let lines = truth.journal(params.try_into()?).await?;
     Ok(Json(lines.into()))
 }
 
