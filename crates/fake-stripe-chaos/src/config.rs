@@ -47,7 +47,7 @@ pub const CHAOS_MAX_RUNS: Variable = Variable {
 pub const CHAOS_MAX_KEYS: Variable = Variable {
     name: "CHAOS_MAX_KEYS",
     default: Some("100000"),
-    meaning: "How many keys without an order or an effect a run remembers attempts and refusals of, and how many orders may have a plan.",
+    meaning: "How many keys that have no order or no effect a run remembers, and how many orders may have a plan.",
 };
 pub const CHAOS_JOURNAL_BYTES: Variable = Variable {
     name: "CHAOS_JOURNAL_BYTES",

@@ -83,24 +83,20 @@ impl Gauges {
         };
         Self {
             runs: one("chaos_runs", "Runs that are there, the default one included."),
-            ledger: many("chaos_ledger_size", "What the ledgers have for good, by kind.", "kind"),
+            ledger: many("chaos_ledger_size", "Records that the ledgers keep for good, by kind.", "kind"),
             keys: many(
                 "chaos_idempotency_keys",
-                "Idempotency keys that are remembered, by what became of them.",
+                "Idempotency keys that are remembered, by their result.",
                 "led_to",
             ),
-            attempts: many(
-                "chaos_attempt_keys",
-                "Keys whose attempts are counted, by what they are of.",
-                "of",
-            ),
+            attempts: many("chaos_attempt_keys", "Keys whose attempts are counted, by their kind.", "of"),
             plans: one("chaos_plans", "Orders that have a plan."),
             journal_lines: one("chaos_journal_lines", "Lines in the journals."),
-            journal_bytes: one("chaos_journal_bytes", "About what the journals' lines take in memory."),
+            journal_bytes: one("chaos_journal_bytes", "The memory that the journals' lines take, about."),
             dropped: counter(
                 &registry,
                 "chaos_dropped_total",
-                "What was dropped since the start because a bound was reached or its time was over, by kind.",
+                "Records dropped since the start, because a bound was reached or their time was over, by kind.",
                 &["kind"],
             ),
             registry,

@@ -66,7 +66,7 @@ impl<S: Sync> FromRequestParts<S> for Asked {
 /// Returns a header's value, if the header is there.
 ///
 /// # Errors
-/// 400 where the header doesn't parse, or is there more than once: which of them is meant, nobody knows.
+/// 400 where the header doesn't parse, or is there more than once: nobody knows which one is meant.
 pub fn header<T: FromStr<Err: Display>>(headers: &HeaderMap, name: &str) -> Result<Option<T>, Problem> {
     let mut values = headers.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };

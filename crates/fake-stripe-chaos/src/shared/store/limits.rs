@@ -1,7 +1,7 @@
-//! How far a run may grow, how far it has grown, and what was dropped to hold it there.
+//! The bounds of a run, its size, and the count of the records that it dropped to stay within its bounds.
 //!
-//! The ledger is never dropped, and neither is what the verdict or an undo by key reads: entries, resources,
-//! orders, tombstones, and the keys that led to an effect. They grow with the effects that callers ask for.
+//! The verdict and an undo by key read nothing that is dropped. Entries, resources, orders, tombstones and the
+//! keys that led to an effect stay for good, and grow with the effects that callers ask for.
 
 use std::{
     ops::AddAssign,
@@ -60,7 +60,7 @@ impl AddAssign for Sizes {
     }
 }
 
-/// Counts what the runs have dropped since the process started.
+/// Counts the records that the runs have dropped since the process started.
 #[derive(Debug, Default)]
 pub struct Dropped {
     pub(super) attempts: AtomicU64,
@@ -87,7 +87,7 @@ impl Dropped {
     }
 }
 
-/// What all runs come to.
+/// The sums over all runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
     /// How many runs there are, the default one included.

@@ -48,7 +48,7 @@ pub(super) struct State {
     journal_start: u64,
     /// What the journal's lines take.
     journal_bytes: usize,
-    /// What may be dropped, the oldest first: attempts that are counted for no order,
+    /// The records that may be dropped, the oldest first: attempts that are counted for no order,
     attempts_of_requests: VecDeque<(Operation, Arc<str>)>,
     /// and keys that were refused, each with its record's time.
     refusals: VecDeque<(Timestamp, Key)>,

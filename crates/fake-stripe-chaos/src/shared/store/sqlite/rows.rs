@@ -88,21 +88,7 @@ pub(super) fn write(
             )
         }
         Change::Key { key, .. } | Change::DroppedRefusal { key, .. } => {
-            let Some(record) = state.keys.get(key) else {
-                let deleted =
-                    execute("DELETE FROM keys WHERE run = ? AND key = ?", params![run, key.as_str()]);
-                return deleted.map_err(|error| unavailable(&error));
-            };
-            let Record { at, operation, fingerprint, led_to, decision } = &**record;
-            let led_to = encode("key", key.as_str(), &LedToRow::from(led_to))?;
-            let decision = decision.as_deref().map(DecisionRow::from);
-            let decision = decision.map(|row| encode("key", key.as_str(), &row)).transpose()?;
-            let fingerprint = fingerprint.as_bytes();
-            let (key, operation) = (key.as_str(), operation.name());
-            execute(
-                "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?, ?)",
-                params![run, key, at.millis(), operation, fingerprint, led_to, decision],
-            )
+            return write_key(connection, run, key, state.keys.get(key).map(|record| &**record));
         }
         Change::Tombstone { key, .. } => {
             let Some(sequence) = state.tombstones.get(key) else { return Ok(()) };
@@ -174,6 +160,34 @@ pub(super) fn write(
         | Change::Noted { .. }
         | Change::Amended { .. }
         | Change::ForgotJournal { .. } => Ok(()),
+    };
+    written.map_err(|error| unavailable(&error))
+}
+
+/// Writes what a key led to, or that it is dropped.
+fn write_key(
+    connection: &Connection,
+    run: i64,
+    key: &Key,
+    record: Option<&Record>,
+) -> Result<(), StoreError> {
+    let execute = |sql: &str, values: &[&dyn ToSql]| {
+        let mut statement = connection.prepare_cached(sql)?;
+        statement.execute(values).map(|_| ())
+    };
+    let written = match record {
+        None => execute("DELETE FROM keys WHERE run = ? AND key = ?", params![run, key.as_str()]),
+        Some(Record { at, operation, fingerprint, led_to, decision }) => {
+            let led_to = encode("key", key.as_str(), &LedToRow::from(led_to))?;
+            let decision = decision.as_deref().map(DecisionRow::from);
+            let decision = decision.map(|row| encode("key", key.as_str(), &row)).transpose()?;
+            let fingerprint = fingerprint.as_bytes();
+            let (key, operation) = (key.as_str(), operation.name());
+            execute(
+                "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?, ?)",
+                params![run, key, at.millis(), operation, fingerprint, led_to, decision],
+            )
+        }
     };
     written.map_err(|error| unavailable(&error))
 }
