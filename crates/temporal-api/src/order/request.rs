@@ -130,7 +130,13 @@ impl FromJson for Destination {
         let object = node.object(faults)?;
         let [street, city, state, zip, country] = ["street", "city", "state", "zip", "country"]
             .map(|part| object.required::<Text>(part, faults).map(|text| text.0));
-        Some(Self(Address { street: street?, city: city?, state: state?, zip: zip?, country: country? }))
+        Some(Self(Address {
+            street: street?,
+            city: city?,
+            state: Some(state?),
+            zip: Some(zip?),
+            country: country?,
+        }))
     }
 }
 
