@@ -6,7 +6,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use fake_stripe_chaos::{
     app::{self, Ports},
     config::Config,
-    explore, replay,
+    replay,
 };
 use service_kit::{process, process::Configuration, serve};
 

@@ -160,8 +160,6 @@ pub enum Standing<'a> {
     /// `lib.rs`, `app.rs`, …: what puts the contexts together.
     Root,
     Shared,
-    /// The explorer: a client of the provider that only lives in the same program.
-    Explorer,
     /// In a context: in one of its layers, or in its `mod.rs`, which wires them.
     Context(&'a str, Option<Layer>),
 }
@@ -170,7 +168,6 @@ pub fn standing(file: &File) -> Standing<'_> {
     match file.module.as_slice() {
         _ if !file.place.contains('/') => Standing::Root,
         [shared, ..] if shared == "shared" => Standing::Shared,
-        [explorer, ..] if explorer == "explore" => Standing::Explorer,
         [context, layer, ..] => Standing::Context(context, Layer::named(layer)),
         [context] => Standing::Context(context, None),
         [] => Standing::Root,
@@ -219,7 +216,7 @@ pub fn layers(file: &File) -> Vec<Breach> {
                 out_of_layer(context, layer, reference).and_then(|why| found(reference, &why))
             }
             Standing::Shared => impure_value(file, reference).and_then(|why| found(reference, &why)),
-            Standing::Context(..) | Standing::Root | Standing::Explorer => None,
+            Standing::Context(..) | Standing::Root => None,
         })
         .collect()
 }
@@ -271,10 +268,6 @@ pub fn strangers(file: &File) -> Vec<Breach> {
     let (known, why): (Vec<String>, _) = match standing(file) {
         Standing::Root => return Vec::new(),
         Standing::Shared => (vec!["crate::shared".to_owned()], "`shared` knows nothing but itself"),
-        Standing::Explorer => (
-            vec!["crate::explore".to_owned()],
-            "the explorer asks the provider over HTTP, as anybody would, and knows nothing of how it is made",
-        ),
         Standing::Context(context, _) => (
             vec![format!("crate::{context}"), "crate::shared".to_owned()],
             "a context knows nothing of the crate but itself and `shared`",
@@ -405,8 +398,8 @@ pub const LICENCES: &[Licence] = &[
         why: "the seed, where none is configured; it is logged",
     },
     Licence {
-        krate: PROVIDER,
-        place: "explore/patience.rs",
+        krate: "explore",
+        place: "poll.rs",
         what: "tokio::time::sleep",
         why: "between two looks at an order of the system under test",
     },
@@ -716,24 +709,6 @@ mod tests {
             &["use crate::{payment::domain::Payment, shared::store::Store}; pub(crate) fn f() {}"],
         );
         keeps(strangers, "app.rs", &["use crate::{payment, inventory};"]);
-    }
-
-    #[test]
-    fn an_explorer_that_knows_the_provider_from_inside_breaks_rule_6() {
-        breaks(
-            strangers,
-            "explore/trial.rs",
-            &[
-                "use crate::shared::chaos::Scenario;",
-                "use crate::payment::SLICE;",
-                "fn f() { crate::app::build() }",
-            ],
-        );
-        keeps(
-            strangers,
-            "explore/trial.rs",
-            &["use crate::explore::meaning; use super::provider::Provider;"],
-        );
     }
 
     #[test]
