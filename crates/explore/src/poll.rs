@@ -10,6 +10,7 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 ///
 /// # Errors
 /// Returns the first error of `poll`.
+#[expect(clippy::disallowed_methods, reason = "waits between two polls of the system under test")]
 pub async fn until_some<T, E>(
     time_limit: Duration,
     mut poll: impl AsyncFnMut() -> Result<Option<T>, E>,

@@ -167,6 +167,7 @@ impl Caller {
     ///
     /// # Errors
     /// The last try's failure.
+    #[expect(clippy::disallowed_methods, reason = "waits between two attempts of a call")]
     pub async fn get(&self, url: &str, query: &[(&str, &str)]) -> Result<Answer, CallError> {
         let attempts = AtomicU32::new(0);
         let attempt = || {

@@ -28,6 +28,7 @@ impl CorrelationId {
 
     /// A new UUID v7.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "a new correlation id for a request without one")]
     pub fn generate() -> Self {
         Self((*uuid::Uuid::now_v7().hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer())).into())
     }

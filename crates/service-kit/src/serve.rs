@@ -22,6 +22,7 @@ pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 ///
 /// # Errors
 /// When the listener fails.
+#[expect(clippy::disallowed_methods, reason = "the bound of a graceful shutdown")]
 pub async fn run(
     listener: TcpListener,
     app: Router,

@@ -1,5 +1,7 @@
 //! A small service assembled with the kit, driven through its router and over real sockets.
 
+#![allow(clippy::disallowed_methods, reason = "test code may wait and draw")]
+
 use std::{
     net::SocketAddr,
     sync::Arc,

@@ -1,6 +1,8 @@
 //! The worker's client against the real provider: what the two believe of each other is checked here,
 //! since they share no type.
 
+#![allow(clippy::disallowed_methods, reason = "test code may wait and draw")]
+
 use std::time::Duration;
 
 use fake_stripe_chaos::{

@@ -1,5 +1,5 @@
-//! A stack for each test, on free ports and with a task queue of its own, over one Temporal dev server
-//! that all tests of this binary share.
+//! A stack for each test, on free ports and with a task queue of its own, over one Temporal dev server that all
+//! tests share: that of `cargo xtask test`, or else one for each test process.
 
 use std::{
     fs,
@@ -24,6 +24,7 @@ use xtask::{
     },
     stack::Stack,
     temporal_cli::{Surroundings, TemporalCli},
+    test::TEMPORAL_ADDRESS,
 };
 
 /// Longer than anything here takes, on a machine that does other things too.
@@ -34,7 +35,7 @@ struct SharedTemporal {
     address: String,
     cli: TemporalCli,
     /// Ended with the test's process, by the stack's own guard.
-    _stack: Stack,
+    _stack: Option<Stack>,
 }
 
 static TEMPORAL: OnceCell<SharedTemporal> = OnceCell::const_new();
@@ -47,6 +48,9 @@ async fn temporal() -> &'static SharedTemporal {
                 .find()
                 .await
                 .expect("a Temporal CLI: `cargo xtask test` finds one");
+            if let Ok(address) = std::env::var(TEMPORAL_ADDRESS) {
+                return SharedTemporal { address, cli, _stack: None };
+            }
             let server = Temporal::DevServer(cli.clone());
             let folder = tempfile::tempdir().unwrap().keep();
             let mut options = Options::new(folder, Ports::free().unwrap(), server);
@@ -55,7 +59,7 @@ async fn temporal() -> &'static SharedTemporal {
             options.services = Vec::new();
             let address = options.temporal_address();
             let stack = Stack::start(options).await.unwrap();
-            SharedTemporal { address, cli, _stack: stack }
+            SharedTemporal { address, cli, _stack: Some(stack) }
         })
         .await
 }

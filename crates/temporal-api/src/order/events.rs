@@ -51,6 +51,7 @@ enum Next {
     End,
 }
 
+#[expect(clippy::disallowed_methods, reason = "waits between two polls of an order")]
 fn states(
     orders: Orders,
     id: WorkflowId,

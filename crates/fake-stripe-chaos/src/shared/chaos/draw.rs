@@ -25,6 +25,7 @@ pub fn seed_of_run(server: u64, run: &RunName) -> u64 {
     first_bytes(&[b"run", &server.to_le_bytes(), run.as_str().as_bytes()])
 }
 
+#[expect(clippy::disallowed_methods, reason = "chaos draws")]
 fn first_bytes(fields: &[&[u8]]) -> u64 {
     let mut hasher = blake3::Hasher::new();
     for field in fields {
