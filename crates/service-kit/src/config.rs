@@ -38,7 +38,7 @@ pub const REQUEST_TIMEOUT: Variable = Variable {
 pub const BODY_LIMIT: Variable = Variable {
     name: "BODY_LIMIT",
     default: Some("262144"),
-    meaning: "The largest request body in bytes; a larger one gets 413.",
+    meaning: "The largest request body in bytes, before and after it is decompressed; a larger one gets 413.",
 };
 
 pub const BODY_TIMEOUT: Variable = Variable {
