@@ -39,7 +39,7 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
     let listener = serve::bind(config.listen_addr).await?;
     let sources = Sources::start(&config.sources, config.tries).await?;
     let (app, _) = router(sources, &config);
-    tracing::info!(address = %config.listen_addr, strategy = config.strategy.name(), "listening");
+    tracing::info!(address = %listener.local_addr()?, strategy = config.strategy.name(), "listening");
     Ok(serve::run(listener, app, stop, config.common.shutdown_grace).await?)
 }
 

@@ -2,6 +2,7 @@
 
 mod faults;
 mod founder;
+mod stopping;
 mod strategies;
 mod stream;
 mod time;
