@@ -45,7 +45,9 @@ where
             return match Question::from_arguments(arguments) {
                 Ok(question) => check_health::<C>(name, question),
                 Err(unknown) => {
-                    eprintln!("{name}: unknown argument {unknown}; healthcheck takes --live and nothing else");
+                    eprintln!(
+                        "{name}: unknown argument {unknown}; healthcheck takes --live and nothing else"
+                    );
                     ExitCode::from(MISCONFIGURED)
                 }
             };

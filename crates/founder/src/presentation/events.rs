@@ -15,7 +15,7 @@ use axum::{
 };
 use futures::{Stream, StreamExt, stream};
 use serde::Serialize;
-use service_kit::correlation::CorrelationId;
+use service_kit::{correlation::CorrelationId, stopping::Stopping};
 use tokio::sync::mpsc;
 use tracing::Instrument;
 
@@ -52,6 +52,7 @@ const LAST_EVENT_ID: &str = "last-event-id";
 pub(super) async fn stream(
     State(contexts): State<UserContexts>,
     correlation: CorrelationId,
+    stopping: Stopping,
     headers: HeaderMap,
 ) -> Response {
     if headers.get(LAST_EVENT_ID).is_some_and(|id| id == DONE) {
@@ -59,7 +60,7 @@ pub(super) async fn stream(
     }
     let (sender, receiver) = mpsc::channel(EVENTS);
     // A task of its own, since the body is written after the request's scope has ended.
-    tokio::spawn(correlation.scope(tell(contexts, sender)).in_current_span());
+    tokio::spawn(correlation.scope(tell(contexts, stopping, sender)).in_current_span());
     Sse::new(events(receiver)).keep_alive(KeepAlive::new().interval(Duration::from_secs(10))).into_response()
 }
 
@@ -70,8 +71,8 @@ fn events(receiver: mpsc::Receiver<Event>) -> impl Stream<Item = Result<Event, I
     })
 }
 
-/// Sends every part and the end, for as long as somebody listens.
-async fn tell(contexts: UserContexts, sender: mpsc::Sender<Event>) {
+/// Sends every part and the end, for as long as somebody listens and the service isn't asked to stop.
+async fn tell(contexts: UserContexts, stopping: Stopping, sender: mpsc::Sender<Event>) {
     let telling = async {
         let started = Instant::now();
         let (mut context, mut parts) = (Context::default(), contexts.parts(STRATEGY));
@@ -85,6 +86,8 @@ async fn tell(contexts: UserContexts, sender: mpsc::Sender<Event>) {
     tokio::select! {
         () = contexts.in_time(telling) => {}
         () = sender.closed() => tracing::info!("nobody listens to the user context any more"),
+        // Without `done` the listener reconnects, and another process answers.
+        () = stopping.wait() => tracing::info!("a stream of a user context ends early: the service stops"),
     }
 }
 

@@ -36,11 +36,8 @@ impl Process {
         }
         command.env("LISTEN_ADDR", "127.0.0.1:0").env("LOG_FORMAT", "json").env("RUST_LOG", "info");
         let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
-        let mut process = Self {
-            log: BufReader::new(child.stdout.take().unwrap()).lines(),
-            child,
-            url: String::new(),
-        };
+        let mut process =
+            Self { log: BufReader::new(child.stdout.take().unwrap()).lines(), child, url: String::new() };
         let listening = process.logged("listening").await;
         process.url = format!("http://{}", listening["address"].as_str().unwrap());
         process

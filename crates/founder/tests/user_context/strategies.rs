@@ -119,7 +119,11 @@ async fn an_unknown_strategy_is_refused_with_the_names_of_the_valid_ones_and_ask
     assert_eq!(answer.body["strategies"], json!(STRATEGIES));
     let detail = answer.body["detail"].as_str().unwrap();
     let names = STRATEGIES.into_iter().chain(["parallel", "sequential", "stream"]);
-    assert_eq!(names.filter(|name| !detail.contains(name)).collect::<Vec<_>>(), Vec::<&str>::new(), "{detail}");
+    assert_eq!(
+        names.filter(|name| !detail.contains(name)).collect::<Vec<_>>(),
+        Vec::<&str>::new(),
+        "{detail}"
+    );
     assert_eq!(founder.sources.visits(Source::Ipapi), []);
     let twice = founder.get("/api/v1/user-context?strategy=rxjs&strategy=stream").await;
     assert_eq!(twice.status, StatusCode::BAD_REQUEST, "{twice:?}");

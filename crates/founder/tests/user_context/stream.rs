@@ -115,7 +115,8 @@ async fn who_comes_back_after_done_is_told_not_to_ask_again_and_asks_nobody() {
     let mut events = Events::of(&founder).await;
     events.rest().await;
     let last = events.last_id().expect("done has an id").to_owned();
-    let again = founder.request("/api/v1/user-context/stream").header("last-event-id", last).send().await.unwrap();
+    let again =
+        founder.request("/api/v1/user-context/stream").header("last-event-id", last).send().await.unwrap();
     assert_eq!(again.status(), StatusCode::NO_CONTENT);
     assert_eq!(again.bytes().await.unwrap(), "");
     founder.visit(Source::CatFact);
