@@ -26,6 +26,7 @@ use utoipa::{OpenApi, openapi};
         description = "Where a user is, the weather there, and a cat fact: asked of three sources at once, one \
                        after another, or as a stream. What can't be had is null and told why."
     ),
+    components(schemas(presentation::PartBody)),
     tags((name = "user context", description = "Three sources, one answer."))
 )]
 struct About;

@@ -15,7 +15,7 @@ use axum::{
 };
 use futures::{Stream, StreamExt, stream};
 use serde::Serialize;
-use service_kit::{correlation::CorrelationId, stopping::Stopping};
+use service_kit::{correlation::CorrelationId, openapi::ServerSentEvent, stopping::Stopping};
 use tokio::sync::mpsc;
 use tracing::Instrument;
 
@@ -45,7 +45,7 @@ const LAST_EVENT_ID: &str = "last-event-id";
         (status = 200, description = "Events `location`, `weather` and `entertainment`, each a `Part`, in the order of \
             their arrival; then `done`, which is the `UserContext` that the strategy `rxjs` answers with, also where \
             all of its parts are null. The id of an event is its name.",
-            content_type = "text/event-stream", body = PartBody),
+            content_type = "text/event-stream", body = ServerSentEvent),
         (status = 204, description = "The stream was seen to its end. A browser's `EventSource` asks no more."),
     )
 )]
