@@ -30,6 +30,20 @@ pub const DOCUMENT_PATH: &str = "/api/docs/openapi.json";
 #[openapi(components(schemas(ProblemBody, Fault)))]
 struct Common;
 
+/// One server-sent event, as the document describes what a stream consists of.
+#[derive(ToSchema)]
+#[schema(as = ServerSentEvent)]
+#[allow(dead_code, reason = "the schema alone is used")]
+pub struct ServerSentEvent {
+    /// The name of the event.
+    event: String,
+    /// What a client that reconnects sends as `Last-Event-ID`.
+    id: String,
+    /// A document in JSON; the operation says which.
+    #[schema(content_media_type = "application/json")]
+    data: String,
+}
+
 /// That an operation can fail with a status which doesn't follow from what it takes:
 /// `responses((status = 200, ...), Fails<404>)`.
 pub struct Fails<const STATUS: u16>;

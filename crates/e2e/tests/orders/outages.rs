@@ -4,7 +4,11 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use xtask::services::{API, PROVIDER, TEMPORAL, Temporal, WORKER};
+use tokio::process::Command;
+use xtask::{
+    services::{API, PROVIDER, Service, TEMPORAL, Temporal, WORKER},
+    workspace::Workspace,
+};
 
 use crate::support::{World, dev_server};
 
@@ -102,6 +106,15 @@ async fn a_failed_undo_is_tried_again_at_once_when_asked_and_holds_up_no_other()
     world.stop().await;
 }
 
+/// Runs a service's own health check, as its container does, and returns the exit code.
+async fn health_check(world: &World, service: &'static Service, arguments: &[&str]) -> Option<i32> {
+    let address = world.stack.ports().address(service);
+    let program = Workspace::locate().unwrap().binary(service.name);
+    let mut command = Command::new(program);
+    command.arg("healthcheck").args(arguments).env("LISTEN_ADDR", &address).env("METRICS_ADDR", &address);
+    command.output().await.unwrap().status.code()
+}
+
 #[tokio::test]
 async fn without_temporal_every_answer_comes_within_5_s_and_the_service_comes_back_by_itself() {
     let mut world = World::start_alone("serverless", |_| ()).await;
@@ -116,6 +129,11 @@ async fn without_temporal_every_answer_comes_within_5_s_and_the_service_comes_ba
         let (status, body) = world.call(&API, method, path, body.as_ref()).await;
         assert_eq!((status, &body["error"]), (503, &json!("temporal_unavailable")), "{path}");
         assert!(asked.elapsed() < Duration::from_secs(5), "{path}: {:?}", asked.elapsed());
+    }
+    // An orchestrator must not restart what only waits for Temporal.
+    for service in [&API, &WORKER] {
+        assert_eq!(health_check(&world, service, &[]).await, Some(1), "{} is ready", service.name);
+        assert_eq!(health_check(&world, service, &["--live"]).await, Some(0), "{} isn't live", service.name);
     }
     world.stack.start_again(&TEMPORAL).await.unwrap();
     world

@@ -124,8 +124,21 @@ impl World {
     /// With a Temporal server of the test's own, in a folder that outlives it; empty, or as the last one there
     /// left it.
     pub async fn start_kept(folder: &Path, state: State, name: &'static str) -> Self {
+        Self::start_kept_with(folder, state, name, |_| ()).await
+    }
+
+    pub async fn start_kept_with(
+        folder: &Path,
+        state: State,
+        name: &'static str,
+        change: impl FnOnce(&mut Options),
+    ) -> Self {
         let own = Temporal::DevServer(temporal().await.cli.clone());
-        Self::start_in(folder, own, name, |options| options.state = state).await
+        Self::start_in(folder, own, name, |options| {
+            options.state = state;
+            change(options);
+        })
+        .await
     }
 
     async fn start_in(

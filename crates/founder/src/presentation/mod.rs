@@ -8,6 +8,7 @@ mod problems;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
+pub use dto::PartBody;
 pub use problems::FounderCode;
 use prometheus::{IntCounterVec, Registry};
 use service_kit::{client::Deadline, metrics::counter};

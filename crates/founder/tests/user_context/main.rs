@@ -4,6 +4,7 @@
 
 mod faults;
 mod founder;
+mod stopping;
 mod strategies;
 mod stream;
 mod time;

@@ -11,7 +11,10 @@ use axum::{
     },
 };
 use futures::{Stream, stream};
-use service_kit::{openapi::Fails, problem::Problem};
+use service_kit::{
+    openapi::{Fails, ServerSentEvent},
+    problem::Problem,
+};
 use workflows::order_fulfillment::progress::OrderState;
 
 use super::{Orders, dto::StateBody, handlers::order};
@@ -29,8 +32,8 @@ const LOOK: Duration = Duration::from_millis(500);
         ("workflowId" = String, Path, example = "order-fulfillment-order-1001"),
         ("Last-Event-ID" = Option<u64>, Header, description = "The last version seen; older states are left out."),
     ),
-    responses((status = 200, description = "Events `state`; their ids are the state's versions.",
-        content_type = "text/event-stream", body = StateBody), Fails<404>, Fails<503>)
+    responses((status = 200, description = "Events `state`, each with a `StateBody`; their ids are the state's versions.",
+        content_type = "text/event-stream", body = ServerSentEvent), Fails<404>, Fails<503>)
 )]
 pub(super) async fn events(
     State(orders): State<Orders>,
