@@ -49,6 +49,15 @@ pub enum LedTo {
     Buried,
 }
 
+impl LedTo {
+    /// Says whether the key had no effect and stands for none: its record matters only while the refusal is
+    /// given again. A buried key has its tombstone beside it.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused | Self::Buried)
+    }
+}
+
 /// What is known of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {

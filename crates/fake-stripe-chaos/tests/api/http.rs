@@ -67,7 +67,7 @@ async fn a_member_that_nobody_reads_is_a_fault_of_every_body() {
         (
             Method::POST,
             "/notification/send",
-            json!({"type": "sms", "recipient": "r", "subject": "s", "message": "m", "x": 1}),
+            json!({"type": "sms", "recipient": "+15550100", "subject": "s", "message": "m", "x": 1}),
             "/x",
         ),
         (Method::PUT, "/chaos/profile", json!({"name": "off", "x": 1}), "/x"),

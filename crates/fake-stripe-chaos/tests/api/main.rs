@@ -4,6 +4,7 @@
 
 mod chaos;
 mod concurrency;
+mod growth;
 mod help;
 mod http;
 mod idempotency;

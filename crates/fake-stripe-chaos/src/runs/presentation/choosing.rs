@@ -13,9 +13,9 @@ use service_kit::{headers::single, openapi::UI_PATH, problem::Problem};
 use tower::ServiceExt;
 
 use crate::{
-    runs::application::Registry,
+    runs::application::{Access, Registry},
     shared::{
-        presentation::{break_on_the_wire, connection_of, problems},
+        presentation::{break_on_the_wire, connection_of, header, problems},
         run::RunName,
     },
 };
@@ -86,8 +86,13 @@ impl Choosing {
         if name.is_default() || request.uri().path().starts_with(UI_PATH) {
             return Ok(self.default_run.clone());
         }
-        Ok(self.registry.provider(&name).await?)
+        Ok(self.registry.provider(&name, access(request.method())).await?)
     }
+}
+
+/// A method that HTTP doesn't know opens nothing.
+fn access(method: &Method) -> Access {
+    if [Method::POST, Method::PUT, Method::PATCH].contains(method) { Access::Write } else { Access::Read }
 }
 
 /// Whether a path is that of a run itself, and not of something in it.
@@ -96,10 +101,7 @@ fn manages(path: &str) -> bool {
 }
 
 fn by_header(request: &Request) -> Result<Option<RunName>, Problem> {
-    let value = single(request.headers(), HEADER).map_err(|error| problems::invalid_header(HEADER, error))?;
-    let Some(value) = value else { return Ok(None) };
-    let name = value.to_str().unwrap_or_default().parse();
-    name.map(Some).map_err(|error| problems::invalid_header(HEADER, error))
+    header(request.headers(), HEADER)
 }
 
 /// The run, and what of the address comes after it.
