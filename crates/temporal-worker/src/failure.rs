@@ -72,14 +72,16 @@ impl CallError {
         Self::refused(LEDGER_MISMATCH, message)
     }
 
-    /// What Temporal and the workflow read of it.
-    pub(crate) fn into_failure(self, attempt: Attempt) -> ApplicationFailure {
-        let (code, retryable, retry_after) = (self.code.clone(), self.retryable, self.retry_after);
+    /// What Temporal and the workflow read of it. Nobody waits for longer than `longest`.
+    pub(crate) fn into_failure(self, attempt: u32, longest: Duration) -> ApplicationFailure {
+        let (code, retryable) = (self.code.clone(), self.retryable);
+        let retry_after = self.retry_after.map(|asked| asked.min(longest));
+        let retry_after_ms = retry_after.and_then(|wait| u64::try_from(wait.as_millis()).ok());
         ApplicationFailure::builder(self)
             .type_name(code)
             .non_retryable(!retryable)
             .maybe_next_retry_delay(retry_after)
-            .details(attempt)
+            .details(Attempt { attempt, retry_after_ms })
             .build()
     }
 
@@ -142,15 +144,14 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const FIRST: Attempt = Attempt { attempt: 1 };
+    use workflows::policies::RETRY_AFTER_MAXIMUM;
 
     #[test]
     fn the_providers_own_code_and_message_are_kept() {
         let body = br#"{"error":"insufficient_funds","message":"declined","retryable":false}"#;
         let error = CallError::from_answer(402, None, body);
         assert_eq!((error.code.as_str(), error.to_string().as_str()), ("insufficient_funds", "declined"));
-        let failure = error.into_failure(FIRST);
+        let failure = error.into_failure(1, RETRY_AFTER_MAXIMUM);
         assert_eq!(failure.type_name(), Some("insufficient_funds"));
         assert!(failure.is_non_retryable());
     }
@@ -175,14 +176,24 @@ mod tests {
         let busy = SourceError { fault: SourceFault::RateLimited { retry_after }, attempts: 1 };
         let error = CallError::from(busy);
         assert_eq!((error.code.as_str(), error.retryable), ("source_rate_limited", true));
-        assert_eq!(error.into_failure(FIRST).next_retry_delay(), retry_after);
+        assert_eq!(error.into_failure(1, RETRY_AFTER_MAXIMUM).next_retry_delay(), retry_after);
     }
 
     #[test]
     fn the_wait_that_was_asked_for_becomes_the_next_retry_delay() {
-        let mut headers = HeaderMap::new();
-        headers.insert(RETRY_AFTER, "7".parse().unwrap());
-        let error = CallError::from_answer(429, retry_after(&headers), b"");
-        assert_eq!(error.into_failure(FIRST).next_retry_delay(), Some(Duration::from_secs(7)));
+        let delay = |asked: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, asked.parse().unwrap());
+            let failure =
+                CallError::from_answer(429, retry_after(&headers), b"").into_failure(2, RETRY_AFTER_MAXIMUM);
+            let told = failure.details::<Attempt>().unwrap().unwrap();
+            assert_eq!(told.attempt, 2);
+            assert_eq!(told.retry_after_ms.map(Duration::from_millis), failure.next_retry_delay(), "{asked}");
+            failure.next_retry_delay().map(|delay| delay.as_secs())
+        };
+        assert_eq!((delay("0"), delay("7"), delay("60")), (Some(0), Some(7), Some(60)));
+        assert_eq!(delay("86400"), Some(60), "a day is too long");
+        assert_eq!(delay("18446744073709551615"), Some(60));
+        assert_eq!((delay("99999999999999999999"), delay("-1"), delay("soon")), (None, None, None));
     }
 }

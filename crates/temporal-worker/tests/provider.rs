@@ -38,6 +38,7 @@ fn call(order: &str, step: &str) -> CallContext {
         order_id: order.to_owned(),
         idempotency_key: format!("{order}/run/{step}"),
         correlation_id: "corr-1".to_owned(),
+        retry_after_maximum_ms: 60_000,
     }
 }
 
