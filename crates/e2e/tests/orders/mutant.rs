@@ -5,6 +5,7 @@
 use std::{
     collections::HashMap,
     net::SocketAddr,
+    ops::Range,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -41,22 +42,22 @@ struct Strange {
     path: &'static str,
     status: StatusCode,
     body: &'static str,
-    /// How many calls are answered so; later ones reach the provider.
-    calls: usize,
+    /// Which calls are answered so; the others reach the provider.
+    calls: Range<usize>,
     retry_after: Option<&'static str>,
     /// How long the answer is held back.
     delay: Duration,
 }
 
 const fn strange(order: &'static str, path: &'static str, status: StatusCode, body: &'static str) -> Strange {
-    Strange { order, path, status, body, calls: usize::MAX, retry_after: None, delay: Duration::ZERO }
+    Strange { order, path, status, body, calls: 0..usize::MAX, retry_after: None, delay: Duration::ZERO }
 }
 
 const BUSY: &str = r#"{"error":"service_unavailable","message":"come back tomorrow","retryable":true}"#;
 const BROKEN: &str = r#"{"error":"internal_error","message":"something broke","retryable":true}"#;
 const A_DAY: Option<&str> = Some("86400");
 
-const STRANGE: [Strange; 9] = [
+const STRANGE: [Strange; 10] = [
     strange(
         "payment-expired",
         "/payment/capture",
@@ -80,7 +81,7 @@ const STRANGE: [Strange; 9] = [
         ..strange("busy-capture", "/payment/capture", StatusCode::SERVICE_UNAVAILABLE, BUSY)
     },
     Strange {
-        calls: 1,
+        calls: 0..1,
         retry_after: A_DAY,
         ..strange("undo-restarted", "/payment/release", StatusCode::SERVICE_UNAVAILABLE, BUSY)
     },
@@ -96,6 +97,10 @@ const STRANGE: [Strange; 9] = [
         delay: Duration::from_secs(1),
         ..strange("undo-asked-early", "/payment/release", StatusCode::INTERNAL_SERVER_ERROR, BROKEN)
     },
+    Strange {
+        calls: 4..usize::MAX,
+        ..strange("label-unseen", "/shipping/by-key/", StatusCode::SERVICE_UNAVAILABLE, BUSY)
+    },
     strange(
         "undo-refused",
         "/payment/release",
@@ -109,11 +114,17 @@ type Answered = Arc<Mutex<HashMap<(String, &'static str), usize>>>;
 
 fn is_strange(answered: &Answered, headers: &HeaderMap, path: &str) -> Option<&'static Strange> {
     let order = headers.get("x-order-id")?.to_str().ok()?;
-    let strange = STRANGE.iter().find(|strange| order.ends_with(strange.order) && path == strange.path)?;
+    let strange =
+        STRANGE.iter().find(|strange| order.ends_with(strange.order) && is_at(path, strange.path))?;
     let mut answered = answered.lock().unwrap();
     let calls = answered.entry((order.to_owned(), strange.path)).or_default();
     *calls += 1;
-    (*calls <= strange.calls).then_some(strange)
+    strange.calls.contains(&(*calls - 1)).then_some(strange)
+}
+
+/// A path that ends with a slash means all below it.
+fn is_at(path: &str, at: &str) -> bool {
+    path == at || (at.ends_with('/') && path.starts_with(at))
 }
 
 static ATTEMPT: AtomicU64 = AtomicU64::new(0);
