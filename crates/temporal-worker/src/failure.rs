@@ -9,6 +9,14 @@ use temporalio_sdk::ApplicationFailure;
 use user_context::{SourceError, SourceFault};
 use workflows::activities::{Attempt, refusal::LEDGER_MISMATCH};
 
+/// The longest text of somebody else's that goes into histories and states. Characters.
+const LONGEST_MESSAGE: usize = 500;
+
+/// Whether a text can be a code: codes become the types of failures, and labels of metrics.
+fn is_code(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
 /// Why a call failed. The code is that of who was called, or one of ours where it gave none.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
@@ -45,14 +53,14 @@ impl CallError {
     pub(crate) fn from_answer(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Self {
         let transient = status >= 500 || matches!(status, 408 | 429);
         match serde_json::from_slice::<ProblemDocument>(body) {
-            Ok(problem) => Self {
+            Ok(problem) if is_code(&problem.error) => Self {
                 code: problem.error,
-                message: problem.message,
+                message: problem.message.chars().take(LONGEST_MESSAGE).collect(),
                 retryable: problem.retryable || transient,
                 retry_after,
                 resource: problem.resource,
             },
-            Err(_) => Self {
+            _ => Self {
                 code: format!("http_{status}"),
                 message: format!("the provider answered {status}"),
                 retryable: transient,
@@ -65,6 +73,11 @@ impl CallError {
     /// A success whose body makes no sense: the call may have had its effect.
     pub(crate) fn unreadable(error: &serde_json::Error) -> Self {
         Self::lost("unreadable_answer", format!("the provider's answer could not be read: {error}"))
+    }
+
+    /// An answer that is too long to be one. The call may have had its effect.
+    pub(crate) fn too_long(limit: usize) -> Self {
+        Self::lost("unreadable_answer", format!("the provider's answer has more than {limit} bytes"))
     }
 
     /// The provider's ledger and this order disagree: no retry can mend that.
@@ -154,6 +167,18 @@ mod tests {
         let failure = error.into_failure(1, RETRY_AFTER_MAXIMUM);
         assert_eq!(failure.type_name(), Some("insufficient_funds"));
         assert!(failure.is_non_retryable());
+    }
+
+    #[test]
+    fn a_code_that_is_none_and_a_message_without_end_stay_outside() {
+        for code in ["", "<b>", "a code", &"x".repeat(65)] {
+            let body = serde_json::json!({"error": code, "message": "m", "retryable": false}).to_string();
+            let error = CallError::from_answer(422, None, body.as_bytes());
+            assert_eq!((error.code.as_str(), error.retryable), ("http_422", false), "{code:?}");
+        }
+        let body = serde_json::json!({"error": "e", "message": "é".repeat(10_000), "retryable": true});
+        let error = CallError::from_answer(500, None, body.to_string().as_bytes());
+        assert_eq!((error.code.as_str(), error.message.chars().count()), ("e", LONGEST_MESSAGE));
     }
 
     #[test]

@@ -1,5 +1,10 @@
 //! What the worker counts, beside what the SDK counts itself.
 
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
 use prometheus::{IntCounterVec, Registry};
 use service_kit::metrics::counter;
 
@@ -14,9 +19,15 @@ pub enum Outcome {
     Cancelled,
 }
 
+/// How many codes have a label of their own. A provider chooses its codes, and each label costs memory.
+const MOST_CODES: usize = 100;
+/// The label of all further codes.
+const OTHER: &str = "other";
+
 #[derive(Clone)]
 pub struct ActivityMetrics {
     attempts: IntCounterVec,
+    codes: Arc<Mutex<HashSet<String>>>,
 }
 
 impl ActivityMetrics {
@@ -28,6 +39,7 @@ impl ActivityMetrics {
                 "Attempts of activities that ended, by activity, outcome and the provider's code.",
                 &["activity", "outcome", "code"],
             ),
+            codes: Arc::default(),
         }
     }
 
@@ -38,6 +50,38 @@ impl ActivityMetrics {
             Outcome::Final => "final",
             Outcome::Cancelled => "cancelled",
         };
-        self.attempts.with_label_values(&[activity, outcome, code]).inc();
+        self.attempts.with_label_values(&[activity, outcome, self.label(code)]).inc();
+    }
+
+    fn label<'a>(&self, code: &'a str) -> &'a str {
+        let mut codes = self.codes.lock().unwrap_or_else(PoisonError::into_inner);
+        if codes.contains(code) {
+            return code;
+        }
+        if codes.len() < MOST_CODES {
+            codes.insert(code.to_owned());
+            return code;
+        }
+        OTHER
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_that_thinks_up_codes_makes_no_endless_metrics() {
+        let registry = Registry::new();
+        let metrics = ActivityMetrics::new(&registry);
+        for code in 0..10_000 {
+            metrics.attempt("capturePayment", Outcome::Final, &format!("code_{code}"));
+        }
+        metrics.attempt("capturePayment", Outcome::Final, "code_7");
+        let families = registry.gather();
+        let counted = families[0].get_metric();
+        assert_eq!(counted.len(), MOST_CODES + 1);
+        let total: f64 = counted.iter().map(|metric| metric.get_counter().value()).sum();
+        assert!((total - 10_001.0).abs() < f64::EPSILON, "{total}");
     }
 }

@@ -83,6 +83,10 @@ async fn killed_while_the_label_is_made() {
     world.stop().await;
 }
 
+async fn is_notified(world: &World, order: &str) -> bool {
+    world.effects(order).await.iter().any(|effect| effect == "notified")
+}
+
 /// The progress of a label can be asked for four times; then nobody answers that, which is 2 s or more later.
 #[tokio::test]
 async fn a_labels_heartbeats_grow_never_go_back_and_outlive_their_worker() {
@@ -97,7 +101,7 @@ async fn a_labels_heartbeats_grow_never_go_back_and_outlive_their_worker() {
 
     world.place(&world.order("whole")).await;
     let mut whole = Vec::new();
-    while world.status("whole").await["status"] != "shipped" {
+    while !is_notified(&world, "whole").await {
         whole.extend(world.heartbeat("whole").await);
     }
     let whole = progress(&whole);
@@ -112,7 +116,7 @@ async fn a_labels_heartbeats_grow_never_go_back_and_outlive_their_worker() {
     }
     world.stack.kill(&WORKER).unwrap();
     world.stack.start_again(&WORKER).await.unwrap();
-    while world.status("label-unseen").await["status"] != "shipped" {
+    while !is_notified(&world, "label-unseen").await {
         seen.extend(world.heartbeat("label-unseen").await);
     }
     assert!(seen.iter().any(|(attempt, _)| *attempt > 1), "no second attempt: {seen:?}");

@@ -5,7 +5,7 @@ mod messages;
 
 use std::time::Duration;
 
-use reqwest::{Client, Method, RequestBuilder};
+use reqwest::{Client, Method, RequestBuilder, Response};
 use serde::{Serialize, de::DeserializeOwned};
 use service_kit::{client, correlation};
 use workflows::{
@@ -32,6 +32,8 @@ use crate::failure::{self, Resource};
 
 /// Progress is asked for while a label is made, so an answer that is late is worth nothing.
 const PROGRESS_TIMEOUT: Duration = Duration::from_secs(2);
+/// No answer is longer. Bytes.
+const LONGEST_ANSWER: usize = 1024 * 1024;
 
 /// A client of one provider.
 #[derive(Clone)]
@@ -218,12 +220,24 @@ async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, CallE
     let response = request.send().await?;
     let status = response.status();
     let retry_after = failure::retry_after(response.headers());
-    let body = response.bytes().await?;
+    let body = read(response).await?;
     if status.is_success() {
         serde_json::from_slice(&body).map_err(|error| CallError::unreadable(&error))
     } else {
         Err(CallError::from_answer(status.as_u16(), retry_after, &body))
     }
+}
+
+/// Reads a body, unless it is longer than an answer can be.
+async fn read(mut response: Response) -> Result<Vec<u8>, CallError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > LONGEST_ANSWER {
+            return Err(CallError::too_long(LONGEST_ANSWER));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
 }
 
 trait Check {
