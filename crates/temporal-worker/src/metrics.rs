@@ -7,6 +7,7 @@ use std::{
 
 use prometheus::{IntCounterVec, Registry};
 use service_kit::metrics::counter;
+use workflows::activities::refusal::LEDGER_MISMATCH;
 
 /// How an attempt of an activity ended.
 #[derive(Debug, Clone, Copy)]
@@ -39,7 +40,8 @@ impl ActivityMetrics {
                 "Attempts of activities that ended, by activity, outcome and the provider's code.",
                 &["activity", "outcome", "code"],
             ),
-            codes: Arc::default(),
+            // Of an attempt that had none, and the one that alarms are for.
+            codes: Arc::new(Mutex::new(["", LEDGER_MISMATCH].map(str::to_owned).into())),
         }
     }
 
@@ -77,11 +79,13 @@ mod tests {
         for code in 0..10_000 {
             metrics.attempt("capturePayment", Outcome::Final, &format!("code_{code}"));
         }
-        metrics.attempt("capturePayment", Outcome::Final, "code_7");
+        metrics.attempt("capturePayment", Outcome::Final, LEDGER_MISMATCH);
         let families = registry.gather();
         let counted = families[0].get_metric();
-        assert_eq!(counted.len(), MOST_CODES + 1);
-        let total: f64 = counted.iter().map(|metric| metric.get_counter().value()).sum();
+        assert_eq!(counted.len(), MOST_CODES, "98 of the provider's, one of ours, and the others together");
+        let is_alarm = |label: &prometheus::proto::LabelPair| label.value() == LEDGER_MISMATCH;
+        assert!(counted.iter().any(|metric| metric.get_label().iter().any(is_alarm)));
+        let total: f64 = counted.iter().map(|metric| metric.get_counter().get_value()).sum();
         assert!((total - 10_001.0).abs() < f64::EPSILON, "{total}");
     }
 }
