@@ -209,12 +209,8 @@ mod tests {
         let delay = |asked: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(RETRY_AFTER, asked.parse().unwrap());
-            let failure =
-                CallError::from_answer(429, retry_after(&headers), b"").into_failure(2, RETRY_AFTER_MAXIMUM);
-            let told = failure.details::<Attempt>().unwrap().unwrap();
-            assert_eq!(told.attempt, 2);
-            assert_eq!(told.retry_after_ms.map(Duration::from_millis), failure.next_retry_delay(), "{asked}");
-            failure.next_retry_delay().map(|delay| delay.as_secs())
+            let error = CallError::from_answer(429, retry_after(&headers), b"");
+            error.into_failure(2, RETRY_AFTER_MAXIMUM).next_retry_delay().map(|delay| delay.as_secs())
         };
         assert_eq!((delay("0"), delay("7"), delay("60")), (Some(0), Some(7), Some(60)));
         assert_eq!(delay("86400"), Some(60), "a day is too long");

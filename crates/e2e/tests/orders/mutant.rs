@@ -5,10 +5,9 @@
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    ops::Range,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -42,22 +41,22 @@ struct Strange {
     path: &'static str,
     status: StatusCode,
     body: &'static str,
-    /// Which calls are answered so; the others reach the provider.
-    calls: Range<usize>,
+    /// How many calls are answered so; later ones reach the provider.
+    calls: usize,
     retry_after: Option<&'static str>,
     /// How long the answer is held back.
     delay: Duration,
 }
 
 const fn strange(order: &'static str, path: &'static str, status: StatusCode, body: &'static str) -> Strange {
-    Strange { order, path, status, body, calls: 0..usize::MAX, retry_after: None, delay: Duration::ZERO }
+    Strange { order, path, status, body, calls: usize::MAX, retry_after: None, delay: Duration::ZERO }
 }
 
 const BUSY: &str = r#"{"error":"service_unavailable","message":"come back tomorrow","retryable":true}"#;
 const BROKEN: &str = r#"{"error":"internal_error","message":"something broke","retryable":true}"#;
 const A_DAY: Option<&str> = Some("86400");
 
-const STRANGE: [Strange; 10] = [
+const STRANGE: [Strange; 9] = [
     strange(
         "payment-expired",
         "/payment/capture",
@@ -81,7 +80,7 @@ const STRANGE: [Strange; 10] = [
         ..strange("busy-capture", "/payment/capture", StatusCode::SERVICE_UNAVAILABLE, BUSY)
     },
     Strange {
-        calls: 0..1,
+        calls: 1,
         retry_after: A_DAY,
         ..strange("undo-restarted", "/payment/release", StatusCode::SERVICE_UNAVAILABLE, BUSY)
     },
@@ -97,10 +96,6 @@ const STRANGE: [Strange; 10] = [
         delay: Duration::from_secs(1),
         ..strange("undo-asked-early", "/payment/release", StatusCode::INTERNAL_SERVER_ERROR, BROKEN)
     },
-    Strange {
-        calls: 4..usize::MAX,
-        ..strange("label-unseen", "/shipping/by-key/", StatusCode::SERVICE_UNAVAILABLE, BUSY)
-    },
     strange(
         "undo-refused",
         "/payment/release",
@@ -114,17 +109,11 @@ type Answered = Arc<Mutex<HashMap<(String, &'static str), usize>>>;
 
 fn is_strange(answered: &Answered, headers: &HeaderMap, path: &str) -> Option<&'static Strange> {
     let order = headers.get("x-order-id")?.to_str().ok()?;
-    let strange =
-        STRANGE.iter().find(|strange| order.ends_with(strange.order) && is_at(path, strange.path))?;
+    let strange = STRANGE.iter().find(|strange| order.ends_with(strange.order) && path == strange.path)?;
     let mut answered = answered.lock().unwrap();
     let calls = answered.entry((order.to_owned(), strange.path)).or_default();
     *calls += 1;
-    strange.calls.contains(&(*calls - 1)).then_some(strange)
-}
-
-/// A path that ends with a slash means all below it.
-fn is_at(path: &str, at: &str) -> bool {
-    path == at || (at.ends_with('/') && path.starts_with(at))
+    (*calls <= strange.calls).then_some(strange)
 }
 
 /// The end of the id of an order whose label is made, while its answer is held back until [`GO_ON`].
@@ -133,9 +122,12 @@ pub const HELD: &str = "label-held";
 pub static MADE: Notify = Notify::const_new();
 pub static GO_ON: Notify = Notify::const_new();
 
-fn is_held(headers: &HeaderMap, path: &str) -> bool {
-    let order = headers.get("x-order-id").and_then(|order| order.to_str().ok());
-    path == "/shipping/create-label" && order.is_some_and(|order| order.ends_with(HELD))
+/// The end of the id of an order whose label's progress nobody knows, once [`IS_UNSEEN`] is set.
+pub const UNSEEN: &str = "label-unseen";
+pub static IS_UNSEEN: AtomicBool = AtomicBool::new(false);
+
+fn is_of(headers: &HeaderMap, end: &str) -> bool {
+    headers.get("x-order-id").and_then(|order| order.to_str().ok()).is_some_and(|order| order.ends_with(end))
 }
 
 static ATTEMPT: AtomicU64 = AtomicU64::new(0);
@@ -193,7 +185,10 @@ async fn forward(State(proxy): State<Proxy>, request: Request) -> Response {
         let key = format!("{key}/{}", ATTEMPT.fetch_add(1, Ordering::Relaxed));
         headers.insert("idempotency-key", HeaderValue::from_str(&key).unwrap());
     }
-    let is_held = proxy.mistake == Mistake::StrangeAnswers && is_held(&headers, &path);
+    let is_held = path == "/shipping/create-label" && is_of(&headers, HELD);
+    if path.starts_with("/shipping/by-key/") && is_of(&headers, UNSEEN) && IS_UNSEEN.load(Ordering::Relaxed) {
+        return json(StatusCode::SERVICE_UNAVAILABLE, BUSY);
+    }
     let url = format!("{}{}", proxy.provider, parts.uri.path_and_query().unwrap());
     let body = to_bytes(body, usize::MAX).await.unwrap();
     let answer = proxy.http.request(parts.method, url).headers(headers).body(body).send().await;
