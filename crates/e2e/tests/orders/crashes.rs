@@ -173,11 +173,8 @@ async fn a_worker_that_stops_shows_its_health_until_its_activities_have_ended() 
     // The label takes longer than this, and its activity is let end.
     assert!(ended > Duration::from_secs(1), "nothing to drain: {ended:?}");
     let (last, _) = answers.last().expect("its health never answered");
-    assert!(
-        ended.saturating_sub(last - stopped) < Duration::from_secs(1),
-        "silent from {:?}",
-        last - stopped
-    );
+    let last = last.duration_since(stopped);
+    assert!(ended.saturating_sub(last) < Duration::from_secs(1), "silent from {last:?} to {ended:?}");
     let draining = answers.iter().filter(|(_, now)| now[1].0 == 503 && now[1].1.contains("draining"));
     assert!(draining.count() > 5, "{answers:?}");
     assert!(answers.iter().all(|(_, now)| (now[0].0, now[2].0) == (200, 200)), "{answers:?}");
