@@ -103,7 +103,13 @@ pub struct FewLabels {
 impl FewLabels {
     #[must_use]
     pub fn new(most: usize) -> Self {
-        Self { most, known: Arc::default() }
+        Self::with_known(most, [])
+    }
+
+    /// Keeps a place for labels that must never become `other`.
+    #[must_use]
+    pub fn with_known<const N: usize>(most: usize, known: [&str; N]) -> Self {
+        Self { most, known: Arc::new(RwLock::new(known.map(str::to_owned).into())) }
     }
 
     /// Returns the text, or `other` where it is long or there are enough already.

@@ -36,6 +36,11 @@ const ACTIVITY_RETRY_MAXIMUM: Variable = Variable {
     default: Some("10s"),
     meaning: "The longest wait between two attempts of an activity.",
 };
+const RETRY_AFTER_MAXIMUM: Variable = Variable {
+    name: "RETRY_AFTER_MAXIMUM",
+    default: Some("60s"),
+    meaning: "The longest wait that a provider can ask for by `Retry-After`.",
+};
 const COMPENSATION_RETRY_INITIAL: Variable = Variable {
     name: "COMPENSATION_RETRY_INITIAL",
     default: Some("30s"),
@@ -74,6 +79,7 @@ impl Configuration for Config {
             APPROVAL_TIMEOUT,
             ACTIVITY_RETRY_INITIAL,
             ACTIVITY_RETRY_MAXIMUM,
+            RETRY_AFTER_MAXIMUM,
             COMPENSATION_RETRY_INITIAL,
             COMPENSATION_RETRY_MAXIMUM,
             PAYMENT_CANCEL_WINDOW,
@@ -91,6 +97,7 @@ impl Configuration for Config {
         let approval_timeout_ms = reader.read(&APPROVAL_TIMEOUT, millis);
         let retry_initial_ms = reader.read(&ACTIVITY_RETRY_INITIAL, millis);
         let retry_maximum_ms = reader.read(&ACTIVITY_RETRY_MAXIMUM, millis);
+        let retry_after_maximum_ms = reader.read(&RETRY_AFTER_MAXIMUM, millis);
         let compensation_initial_ms = reader.read(&COMPENSATION_RETRY_INITIAL, millis);
         let compensation_maximum_ms = reader.read(&COMPENSATION_RETRY_MAXIMUM, millis);
         let payment_cancel_window_ms = reader.read(&PAYMENT_CANCEL_WINDOW, millis);
@@ -104,6 +111,7 @@ impl Configuration for Config {
                     approval_timeout_ms: approval_timeout_ms?,
                     retry_initial_ms: retry_initial_ms?,
                     retry_maximum_ms: retry_maximum_ms?,
+                    retry_after_maximum_ms: retry_after_maximum_ms?,
                     compensation_initial_ms: compensation_initial_ms?,
                     compensation_maximum_ms: compensation_maximum_ms?,
                 },

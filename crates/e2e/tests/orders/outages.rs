@@ -10,7 +10,7 @@ use xtask::{
     workspace::Workspace,
 };
 
-use crate::support::{World, dev_server};
+use crate::support::{World, dev_server, record_run};
 
 #[tokio::test]
 async fn an_order_that_meets_no_provider_says_so_and_ends_by_itself_once_it_is_back() {
@@ -182,9 +182,9 @@ async fn where_search_attributes_cannot_be_registered_orders_work_and_a_log_line
 }
 
 #[tokio::test]
-async fn a_compensation_that_outgrows_its_history_goes_on_in_a_new_one() {
+async fn a_compensation_that_outgrows_its_history_goes_on_in_a_new_one_and_can_be_recorded() {
     let (_server, address) = dev_server(&["limit.historyCount.suggestContinueAsNew=30"]).await;
-    let mut world = World::start_on(Temporal::At(address), "outgrown", |options| {
+    let mut world = World::start_on(Temporal::At(address.clone()), "outgrown", |options| {
         options.environment.push((&API, "COMPENSATION_RETRY_INITIAL", "100ms".to_owned()));
         options.environment.push((&API, "COMPENSATION_RETRY_MAXIMUM", "100ms".to_owned()));
     })
@@ -208,5 +208,8 @@ async fn a_compensation_that_outgrows_its_history_goes_on_in_a_new_one() {
     assert_eq!((&end["status"], &end["error"]["code"]), (&json!("failed"), &json!("OUT_OF_STOCK")));
     assert!(end["compensations"][0]["attempts"].as_u64().unwrap() > 3, "{end}");
     world.must_agree("1", &end).await;
+    let (id, first) = ("order-fulfillment-outgrown-1", placed["runId"].as_str());
+    record_run(&address, "undo-outgrew-its-history", id, first).await;
+    record_run(&address, "undo-outgrew-its-history-and-ended", id, None).await;
     world.stack.stop(|_, _| ()).await.unwrap();
 }

@@ -192,7 +192,8 @@ impl From<CompletedStep> for StepBody {
 pub struct CompensationBody {
     #[schema(example = "refund_payment")]
     name: &'static str,
-    /// `completed`, `nothing_to_undo`, `failed` (it will be tried again) or `resolved` (by hand).
+    /// `running`, `waiting` (an attempt failed, the next one follows), `completed`, `nothing_to_undo`, `failed`
+    /// (it will be tried again in the next round) or `resolved` (by hand).
     #[schema(example = "completed")]
     status: &'static str,
     #[schema(format = "date-time")]
@@ -208,6 +209,8 @@ pub struct CompensationBody {
 impl From<CompensationRecord> for CompensationBody {
     fn from(record: CompensationRecord) -> Self {
         let status = match record.status {
+            CompensationStatus::Running => "running",
+            CompensationStatus::Waiting => "waiting",
             CompensationStatus::Completed => "completed",
             CompensationStatus::NothingToUndo => "nothing_to_undo",
             CompensationStatus::Failed => "failed",

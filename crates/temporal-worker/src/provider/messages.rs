@@ -190,6 +190,7 @@ mod tests {
             order_id: "1".to_owned(),
             idempotency_key: "k".to_owned(),
             correlation_id: "c".to_owned(),
+            retry_after_maximum_ms: 60_000,
         };
         let address = shipping::Address {
             street: "1 Queen's Road".to_owned(),
