@@ -24,6 +24,10 @@ use crate::problem::{Fault, HttpCode, Problem};
 
 /// Deeper nesting is refused before anything recurses into it.
 const MAX_DEPTH: usize = 64;
+/// More unknown members of one object are counted, not listed: a body must not cause a far longer answer.
+const MAX_UNKNOWN: usize = 20;
+/// Comparing takes time by the length of a name, and no name that we know is as long.
+const LONGEST_MISSPELT: usize = 64;
 
 /// A type that reads itself from JSON. `None` means that at least one fault was noted.
 pub trait FromJson: Sized {
@@ -114,10 +118,19 @@ impl<'a> Node<'a> {
         if found == wanted { Some(()) } else { self.fault(faults, format!("must be {wanted}, not {found}")) }
     }
 
-    pub fn object(&self, faults: &mut Faults) -> Option<Object<'a>> {
+    /// Returns an object that may have these members and no others. Notes a fault for each other member, with
+    /// a suggestion, since a misspelt name would change the meaning of the body in silence.
+    pub fn object(&self, known: &'static [&'static str], faults: &mut Faults) -> Option<Object<'a>> {
+        let object = Object { known: Some(known), ..self.map(faults)? };
+        object.refuse_unknown(known, faults);
+        Some(object)
+    }
+
+    /// Returns an object whose members have names that the caller chooses.
+    pub fn map(&self, faults: &mut Faults) -> Option<Object<'a>> {
         self.expect(Kind::Object, faults)?;
         match serde_json::from_str::<Members<'a>>(self.raw.get()) {
-            Ok(members) => Some(Object { members: members.0, pointer: self.pointer.clone() }),
+            Ok(members) => Some(Object { members: members.0, pointer: self.pointer.clone(), known: None }),
             Err(error) if error.is_data() => self.fault(faults, reason(&error)),
             Err(error) => {
                 self.fault(faults, format!("has a member whose name is no text: {}", reason(&error)))
@@ -204,6 +217,8 @@ impl<'a> Node<'a> {
 pub struct Object<'a> {
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
     pointer: String,
+    /// `None` where any name is one.
+    known: Option<&'static [&'static str]>,
 }
 
 impl<'a> Object<'a> {
@@ -213,9 +228,23 @@ impl<'a> Object<'a> {
         &self.pointer
     }
 
+    fn refuse_unknown(&self, known: &[&str], faults: &mut Faults) {
+        let unknown: Vec<_> = self.names().filter(|name| !known.contains(name)).collect();
+        for name in unknown.iter().take(MAX_UNKNOWN) {
+            faults.add(self.pointer_to(name), format!("is not a member here; {}", advice(name, known)));
+        }
+        if let Some(more @ 1..) = unknown.len().checked_sub(MAX_UNKNOWN) {
+            faults.add(&self.pointer, format!("has {more} more members that are not known here"));
+        }
+    }
+
     /// A member, present and not null.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Node<'a>> {
+        debug_assert!(
+            self.known.is_none_or(|known| known.contains(&name)),
+            "{name} is read but not among the known members"
+        );
         let place = self.members.binary_search_by(|(known, _)| (**known).cmp(name)).ok()?;
         let (_, raw) = self.members.get(place)?;
         let node = Node { raw, pointer: self.pointer_to(name) };
@@ -277,6 +306,28 @@ impl<'a> Object<'a> {
             None => Some(None),
         }
     }
+}
+
+/// Says what a caller probably meant by a member's name, else which names there are.
+fn advice(name: &str, known: &[&str]) -> String {
+    match likest(name, known) {
+        Some(likest) => format!("did you mean `{likest}`?"),
+        None if known.is_empty() => "there are none".to_owned(),
+        None => format!("there are {}", known.join(", ")),
+    }
+}
+
+/// Returns the known name that a misspelt one was probably meant to be. Case and word separators don't count.
+fn likest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
+    if name.len() > LONGEST_MISSPELT {
+        return None;
+    }
+    let folded = |name: &str| name.replace(['_', '-', ' '], "").to_lowercase();
+    let name = folded(name);
+    let distance = |known: &str| strsim::damerau_levenshtein(&name, &folded(known));
+    let candidates = known.iter().map(|known| (distance(known), *known));
+    let (distance, likest) = candidates.min_by_key(|(distance, _)| *distance)?;
+    (distance * 3 <= likest.len().max(name.len())).then_some(likest)
 }
 
 /// Object members sorted by name; a name given twice is refused, since readers disagree on which one counts.
@@ -377,7 +428,7 @@ pub fn canonical(body: &[u8]) -> Result<String, Problem> {
 fn write_canonical(node: &Node<'_>, out: &mut String, faults: &mut Faults) -> Option<()> {
     match node.kind() {
         Kind::Object => {
-            let object = node.object(faults)?;
+            let object = node.map(faults)?;
             out.push('{');
             for (index, (name, raw)) in object.members.iter().enumerate() {
                 if index > 0 {
@@ -530,7 +581,7 @@ mod tests {
 
     impl FromJson for Line {
         fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-            let object = node.object(faults)?;
+            let object = node.object(&["sku", "quantity", "price"], faults)?;
             let sku = object.required("sku", faults);
             let quantity =
                 object.required_with("quantity", faults, |node, faults| node.integer(1..=9, faults));
@@ -554,6 +605,56 @@ mod tests {
                 ("/price".to_owned(), "is required".to_owned()),
             ]
         );
+    }
+
+    #[test]
+    fn an_unknown_member_is_a_fault_with_a_suggestion_beside_the_other_faults() {
+        let fault = |pointer: &str, message: &str| (pointer.to_owned(), message.to_owned());
+        assert_eq!(
+            pointers(r#"{"sku": "a", "quantty": 1, "PRICE": 1, "colour": null, "price": 1}"#),
+            [
+                fault("/PRICE", "is not a member here; did you mean `price`?"),
+                fault("/colour", "is not a member here; there are sku, quantity, price"),
+                fault("/quantty", "is not a member here; did you mean `quantity`?"),
+                fault("/quantity", "is required"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_suggestion_is_near_in_letters_and_ignores_case_and_separators() {
+        let known = ["requiresApproval", "customerEmail", "customerId", "sku"];
+        for (name, meant) in [
+            ("requiresAproval", Some("requiresApproval")),
+            ("requires_approval", Some("requiresApproval")),
+            ("RequiresApprovla", Some("requiresApproval")),
+            ("customeremail", Some("customerEmail")),
+            ("customerID", Some("customerId")),
+            ("sk", Some("sku")),
+            ("approval", None),
+            ("x", None),
+            ("", None),
+        ] {
+            assert_eq!(likest(name, &known), meant, "{name}");
+        }
+        assert_eq!(likest(&"x".repeat(LONGEST_MISSPELT + 1), &known), None);
+    }
+
+    #[test]
+    fn many_unknown_members_are_counted_instead_of_listed() {
+        let members: Vec<_> = (0..1000).map(|number| format!(r#""x{number:04}":1"#)).collect();
+        let body = format!(r#"{{"sku":"a","quantity":1,"price":1,{}}}"#, members.join(","));
+        let faults = pointers(&body);
+        assert_eq!(faults.len(), MAX_UNKNOWN + 1);
+        assert_eq!(faults[MAX_UNKNOWN].1, "has 980 more members that are not known here");
+    }
+
+    #[test]
+    fn a_map_has_members_of_any_name() {
+        let names = |node: &Node<'_>, faults: &mut Faults| {
+            node.map(faults).map(|map| map.names().map(str::to_owned).collect::<Vec<_>>())
+        };
+        assert_eq!(read_with(br#"{"b":1,"a":2}"#, names).unwrap(), ["a", "b"]);
     }
 
     #[test]

@@ -14,5 +14,6 @@ pub mod problem;
 pub mod process;
 pub mod serve;
 pub mod service;
+pub mod stopping;
 pub mod telemetry;
 pub mod time;

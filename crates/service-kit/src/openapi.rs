@@ -14,8 +14,9 @@ use axum::{
 use utoipa::{
     IntoResponses, OpenApi, ToSchema,
     openapi::{
-        self, ContentBuilder, Ref, RefOr, ResponseBuilder,
+        self, ContentBuilder, Ref, RefOr, ResponseBuilder, Schema,
         path::{Operation, PathItem},
+        schema::{AdditionalProperties, ArrayItems},
     },
 };
 use utoipa_swagger_ui::SwaggerUi;
@@ -64,7 +65,101 @@ pub(crate) fn complete(mut api: openapi::OpenApi) -> openapi::OpenApi {
             fails_with(operation, &[413, 415, 422]);
         }
     }
+    close_bodies(&mut api);
     api
+}
+
+/// Says that the bodies of requests have no members but those that are known. What is part of a response,
+/// too, stays open: a client must bear a member that a later version adds.
+fn close_bodies(api: &mut openapi::OpenApi) {
+    let Some(mut components) = api.components.take() else { return };
+    let (mut taken, mut given) = (BTreeSet::new(), BTreeSet::new());
+    for operation in api.paths.paths.values_mut().flat_map(operations) {
+        let bodies = operation.request_body.iter_mut().filter_map(written_out_mut);
+        let contents = bodies.flat_map(|body| body.content.values_mut()).filter_map(written_out_mut);
+        for schema in contents.filter_map(|content| content.schema.as_mut()) {
+            close(schema);
+            named(schema, &components.schemas, &mut taken);
+        }
+        let responses = operation.responses.responses.values().filter_map(written_out);
+        let contents = responses.flat_map(|response| response.content.values()).filter_map(written_out);
+        for schema in contents.filter_map(|content| content.schema.as_ref()) {
+            named(schema, &components.schemas, &mut given);
+        }
+    }
+    for name in taken.difference(&given) {
+        if let Some(schema) = components.schemas.get_mut(name) {
+            close(schema);
+        }
+    }
+    api.components = Some(components);
+}
+
+fn written_out<T>(part: &RefOr<T>) -> Option<&T> {
+    match part {
+        RefOr::T(part) => Some(part),
+        RefOr::Ref(_) => None,
+    }
+}
+
+fn written_out_mut<T>(part: &mut RefOr<T>) -> Option<&mut T> {
+    match part {
+        RefOr::T(part) => Some(part),
+        RefOr::Ref(_) => None,
+    }
+}
+
+/// Refuses further members in every object that is written out in this schema and names its members.
+fn close(schema: &mut RefOr<Schema>) {
+    match schema {
+        RefOr::T(Schema::Object(object)) => {
+            object.properties.values_mut().for_each(close);
+            match object.additional_properties.as_deref_mut() {
+                Some(AdditionalProperties::RefOr(schema)) => close(schema),
+                Some(AdditionalProperties::FreeForm(_)) => {}
+                None if object.properties.is_empty() => {}
+                None => object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false))),
+            }
+        }
+        RefOr::T(Schema::Array(array)) => {
+            if let ArrayItems::RefOrSchema(items) = &mut array.items {
+                close(items);
+            }
+        }
+        RefOr::T(Schema::OneOf(one)) => one.items.iter_mut().for_each(close),
+        RefOr::T(Schema::AnyOf(any)) => any.items.iter_mut().for_each(close),
+        // A part of a whole doesn't know the members of the other parts.
+        RefOr::T(_) | RefOr::Ref(_) => {}
+    }
+}
+
+/// Adds the names of the schemas that this one refers to, and so on.
+fn named(schema: &RefOr<Schema>, all: &BTreeMap<String, RefOr<Schema>>, found: &mut BTreeSet<String>) {
+    let parts: Vec<&RefOr<Schema>> = match schema {
+        RefOr::Ref(reference) => {
+            let name = reference.ref_location.rsplit('/').next().unwrap_or_default();
+            let is_new = found.insert(name.to_owned());
+            all.get(name).filter(|_| is_new).into_iter().collect()
+        }
+        RefOr::T(Schema::Object(object)) => {
+            let free = match object.additional_properties.as_deref() {
+                Some(AdditionalProperties::RefOr(schema)) => Some(schema),
+                _ => None,
+            };
+            object.properties.values().chain(free).collect()
+        }
+        RefOr::T(Schema::Array(array)) => match &array.items {
+            ArrayItems::RefOrSchema(items) => vec![&**items],
+            ArrayItems::False => Vec::new(),
+        },
+        RefOr::T(Schema::OneOf(one)) => one.items.iter().collect(),
+        RefOr::T(Schema::AllOf(all)) => all.items.iter().collect(),
+        RefOr::T(Schema::AnyOf(any)) => any.items.iter().collect(),
+        RefOr::T(_) => Vec::new(),
+    };
+    for part in parts {
+        named(part, all, found);
+    }
 }
 
 /// Adds that the operations of a document fail when their time is up.

@@ -2,10 +2,14 @@
 
 use std::{future::IntoFuture, io, net::SocketAddr, time::Duration};
 
-use axum::Router;
-use tokio::{net::TcpListener, signal::unix, sync::watch};
+use axum::{Extension, Router};
+use tokio::{net::TcpListener, signal::unix};
+use tokio_util::sync::CancellationToken;
 
-use crate::connection::{Connection, Resettable};
+use crate::{
+    connection::{Connection, Resettable},
+    stopping::Stopping,
+};
 
 /// Takes the port.
 ///
@@ -18,7 +22,7 @@ pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Serves until `stop` resolves; then takes no new connection, and finishes what is in flight for at
-/// most `grace`.
+/// most `grace`. Requests learn from their [`Stopping`] that they should end.
 ///
 /// # Errors
 /// When the listener fails.
@@ -28,17 +32,20 @@ pub async fn run(
     stop: impl Future<Output = ()> + Send + 'static,
     grace: Duration,
 ) -> io::Result<()> {
-    let (stopping, mut stopped) = watch::channel(false);
-    let signal = async move {
-        stop.await;
-        stopping.send_replace(true);
+    let stopping = CancellationToken::new();
+    let signal = {
+        let stopping = stopping.clone();
+        async move {
+            stop.await;
+            stopping.cancel();
+        }
     };
-    let app = app.into_make_service_with_connect_info::<Connection>();
+    let app = app
+        .layer(Extension(Stopping::from(stopping.clone())))
+        .into_make_service_with_connect_info::<Connection>();
     let server = axum::serve(Resettable(listener), app).with_graceful_shutdown(signal).into_future();
     let deadline = async move {
-        if stopped.wait_for(|stop| *stop).await.is_err() {
-            std::future::pending::<()>().await;
-        }
+        stopping.cancelled().await;
         tokio::time::sleep(grace).await;
     };
     tokio::select! {

@@ -23,6 +23,7 @@ use service_kit::{
     problem::Problem,
     serve,
     service::Service,
+    stopping::Stopping,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -35,16 +36,38 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 struct Name(String);
 
+/// How the body of a greeting is documented.
+#[derive(utoipa::ToSchema)]
+#[allow(dead_code, reason = "only its schema is used")]
+struct NameBody {
+    name: String,
+    age: u8,
+    address: Address,
+    friends: Vec<Friend>,
+}
+
+#[derive(utoipa::ToSchema)]
+#[allow(dead_code, reason = "only its schema is used")]
+struct Friend {
+    name: String,
+}
+
+/// Part of a request and of a response.
+#[derive(serde::Serialize, utoipa::ToSchema)]
+struct Address {
+    city: String,
+}
+
 impl FromJson for Name {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let object = node.object(faults)?;
+        let object = node.object(&["name", "age"], faults)?;
         let name = object.required("name", faults);
         let age = object.required_with("age", faults, |node, faults| node.integer(0..=150, faults));
         age.and(name).map(Self)
     }
 }
 
-#[utoipa::path(post, path = "/greet", request_body = String, responses((status = 200, body = String)))]
+#[utoipa::path(post, path = "/greet", request_body = NameBody, responses((status = 200, body = String)))]
 async fn greet(correlation: CorrelationId, body: ValidJson<Name>) -> String {
     format!("{} {correlation}", body.value.0)
 }
@@ -57,6 +80,11 @@ async fn maybe(body: OptionalJson<Name>) -> String {
 #[utoipa::path(get, path = "/double/{number}", params(("number" = u32, Path)), responses((status = 200, body = String)))]
 async fn double(Path(number): Path<u32>) -> String {
     (u64::from(number) * 2).to_string()
+}
+
+#[utoipa::path(get, path = "/address", responses((status = 200, body = Address)))]
+async fn address() -> axum::Json<Address> {
+    axum::Json(Address { city: "Springfield".to_owned() })
 }
 
 #[utoipa::path(get, path = "/panic", responses((status = 200, body = String)))]
@@ -76,6 +104,13 @@ async fn long(State(entered): State<Arc<Notify>>) -> Result<String, Problem> {
     Ok(slow().await)
 }
 
+#[utoipa::path(get, path = "/endless", responses((status = 200, body = String)))]
+async fn endless(State(entered): State<Arc<Notify>>, stopping: Stopping) -> String {
+    entered.notify_one();
+    stopping.wait().await;
+    "stopped".to_owned()
+}
+
 fn common(timeout: &'static str) -> Common {
     let lookup = move |name: &str| (name == "REQUEST_TIMEOUT").then(|| timeout.to_owned());
     let mut reader = Reader::new(&lookup);
@@ -93,6 +128,7 @@ fn app_that_tells(dependency: Result<(), String>, entered: Arc<Notify>) -> Route
         .routes(routes!(greet))
         .routes(routes!(maybe))
         .routes(routes!(double))
+        .routes(routes!(address))
         .routes(routes!(panics))
         .routes(routes!(slow));
     let about = utoipa::openapi::OpenApiBuilder::new()
@@ -100,7 +136,7 @@ fn app_that_tells(dependency: Result<(), String>, entered: Arc<Notify>) -> Route
         .build();
     Service::new("greeter", "1.2.3", about)
         .routes(routes)
-        .long_routes(OpenApiRouter::new().routes(routes!(long)).with_state(entered))
+        .long_routes(OpenApiRouter::new().routes(routes!(long)).routes(routes!(endless)).with_state(entered))
         .depends_on(Dependency::new("the-sky", move || std::future::ready(dependency.clone())))
         .build(&common("100ms"))
         .0
@@ -185,6 +221,16 @@ async fn all_faults_of_a_body_come_together() {
             {"pointer": "/age", "message": "is required"},
         ])
     );
+}
+
+#[tokio::test]
+async fn a_member_that_nobody_reads_is_a_fault() {
+    for path in ["/greet", "/maybe"] {
+        let body = r#"{"name":"Ada","age":36,"agge":37}"#;
+        let (status, _, body) = problem(post(path, "application/json", body).await).await;
+        assert_eq!((status, &body["errors"][0]["pointer"]), (422, &"/agge".into()), "{path}");
+        assert_eq!(body["detail"], "/agge is not a member here; did you mean `age`?");
+    }
 }
 
 #[tokio::test]
@@ -288,6 +334,14 @@ async fn the_openapi_document_is_3_1_and_every_operation_says_how_it_fails() {
 }
 
 #[tokio::test]
+async fn the_openapi_document_refuses_unknown_members_of_requests_and_bears_them_in_responses() {
+    let document: Value = serde_json::from_str(&text(get("/api/docs/openapi.json").await).await).unwrap();
+    let more = |schema: &str| &document["components"]["schemas"][schema]["additionalProperties"];
+    assert_eq!((more("NameBody"), more("Friend")), (&Value::Bool(false), &Value::Bool(false)));
+    assert_eq!((more("Address"), more("ProblemBody")), (&Value::Null, &Value::Null));
+}
+
+#[tokio::test]
 async fn swagger_ui_and_the_catalogue_of_codes_come_from_the_binary() {
     let page = get("/api/docs/").await;
     assert_eq!(page.status(), StatusCode::OK);
@@ -307,8 +361,8 @@ struct Running {
     server: JoinHandle<()>,
 }
 
-/// A service with one request in flight that takes 300 ms.
-async fn busy(grace: Duration) -> Running {
+/// A service with one request in flight: `/long` takes 300 ms, `/endless` until the service stops.
+async fn busy(path: &str, grace: Duration) -> Running {
     let listener = serve::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address: SocketAddr = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
@@ -318,14 +372,15 @@ async fn busy(grace: Duration) -> Running {
         serve::run(listener, app, async { stopped.await.unwrap_or(()) }, grace).await.unwrap();
     });
     let mut stream = TcpStream::connect(address).await.unwrap();
-    stream.write_all(b"GET /long HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
     entered.notified().await;
     Running { stream, stop, server }
 }
 
 #[tokio::test]
 async fn a_stopping_service_finishes_what_is_in_flight() {
-    let mut running = busy(Duration::from_secs(5)).await;
+    let mut running = busy("/long", Duration::from_secs(5)).await;
     running.stop.send(()).unwrap();
     let mut answer = String::new();
     running.stream.read_to_string(&mut answer).await.unwrap();
@@ -335,11 +390,29 @@ async fn a_stopping_service_finishes_what_is_in_flight() {
 
 #[tokio::test]
 async fn a_stopping_service_does_not_outlive_its_grace() {
-    let running = busy(Duration::from_millis(20)).await;
+    let running = busy("/long", Duration::from_millis(20)).await;
     let started = Instant::now();
     running.stop.send(()).unwrap();
     running.server.await.unwrap();
     assert!(started.elapsed() < Duration::from_millis(200), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_request_without_an_end_ends_at_once_when_the_service_stops() {
+    let mut running = busy("/endless", Duration::from_secs(30)).await;
+    let started = Instant::now();
+    running.stop.send(()).unwrap();
+    let mut answer = String::new();
+    running.stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.ends_with("stopped"), "{answer}");
+    running.server.await.unwrap();
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_handler_without_a_server_never_stops() {
+    let asked = get("/endless");
+    assert!(tokio::time::timeout(Duration::from_millis(50), asked).await.is_err());
 }
 
 #[tokio::test]

@@ -79,7 +79,8 @@ pub struct ReasonRequest(pub Reason);
 
 impl FromJson for ReasonRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let reason = node.object(faults)?.optional::<Text>("reason", faults)?;
+        let object = node.object(&["reason"], faults)?;
+        let reason = object.optional::<Text>("reason", faults)?;
         Some(Self(Reason { reason: reason.map(|text| text.0) }))
     }
 }

@@ -28,6 +28,57 @@ async fn every_error_has_the_one_shape() {
 }
 
 #[tokio::test]
+async fn a_member_that_nobody_reads_is_a_fault_of_every_body() {
+    let provider = Provider::new();
+    for (method, path, body, pointer) in [
+        (
+            Method::POST,
+            "/payment/authorize",
+            json!({"amount": 1, "currency": "usd", "ordrId": "o"}),
+            "/ordrId",
+        ),
+        (Method::POST, "/payment/capture", json!({"authId": "a", "amount": 1}), "/amount"),
+        (Method::POST, "/payment/release", json!({"key": "k", "amount": 1}), "/amount"),
+        (Method::POST, "/payment/refund", json!({"key": "k", "ammount": 1}), "/ammount"),
+        (
+            Method::POST,
+            "/payment/charge",
+            json!({"amount": 1, "currency": "usd", "source": "s", "x": null}),
+            "/x",
+        ),
+        (
+            Method::POST,
+            "/inventory/reserve",
+            json!({"items": [{"sku": "s", "quantity": 1, "qty": 1}]}),
+            "/items/0/qty",
+        ),
+        (Method::POST, "/inventory/release", json!({"key": "k", "x": 1}), "/x"),
+        (
+            Method::POST,
+            "/shipping/create-label",
+            json!({"shippingAddress": {"street": "a", "city": "b", "state": "c", "zip": "d", "country": "e", "x": 1}}),
+            "/shippingAddress/x",
+        ),
+        (Method::POST, "/shipping/cancel", json!({"key": "k", "x": 1}), "/x"),
+        (
+            Method::POST,
+            "/notification/send",
+            json!({"type": "sms", "recipient": "r", "subject": "s", "message": "m", "x": 1}),
+            "/x",
+        ),
+        (Method::PUT, "/chaos/profile", json!({"name": "off", "x": 1}), "/x"),
+        (Method::PUT, "/ledger/orders/o/outcome", json!({"outcome": "paid", "x": 1}), "/x"),
+        (Method::PUT, "/runs/r", json!({"seed": 1, "sede": 1}), "/sede"),
+    ] {
+        let answer = provider.ask(method, path).key("k").body(&body.to_string()).await;
+        let errors = answer.problem(422, "validation_failed").json()["errors"].clone();
+        assert_eq!((errors.as_array().unwrap().len(), &errors[0]["pointer"]), (1, &json!(pointer)), "{path}");
+        let message = errors[0]["message"].as_str().unwrap();
+        assert!(message.starts_with("is not a member here; "), "{path}: {message}");
+    }
+}
+
+#[tokio::test]
 async fn the_metrics_count_each_request_by_operation_scenario_effect_and_outcome() {
     let provider = Provider::new();
     let auth_id = provider.authorize().order("o").key("k").await.expect(201).text("authId");

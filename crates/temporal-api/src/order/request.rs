@@ -94,7 +94,7 @@ pub struct ResolutionRequest {
 
 impl FromJson for ResolutionRequest {
     fn from_json(body: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let object = body.object(faults)?;
+        let object = body.object(&["step", "note", "actor"], faults)?;
         let compensation = object.required_with("step", faults, |step, faults| {
             let name = step.string(faults)?;
             let ours = Compensation::OF_AN_ORDER;
@@ -113,7 +113,7 @@ struct Line(Item);
 
 impl FromJson for Line {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let object = node.object(faults)?;
+        let object = node.object(&["sku", "quantity", "price"], faults)?;
         let sku: Option<Text> = object.required("sku", faults);
         let quantity =
             object.required_with("quantity", faults, |node, faults| node.integer(QUANTITY, faults));
@@ -127,9 +127,10 @@ struct Destination(Address);
 
 impl FromJson for Destination {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let object = node.object(faults)?;
-        let [street, city, state, zip, country] = ["street", "city", "state", "zip", "country"]
-            .map(|part| object.required::<Text>(part, faults).map(|text| text.0));
+        const PARTS: [&str; 5] = ["street", "city", "state", "zip", "country"];
+        let object = node.object(&PARTS, faults)?;
+        let [street, city, state, zip, country] =
+            PARTS.map(|part| object.required::<Text>(part, faults).map(|text| text.0));
         Some(Self(Address { street: street?, city: city?, state: state?, zip: zip?, country: country? }))
     }
 }
@@ -169,7 +170,18 @@ impl OrderRequest {
 
 impl FromJson for OrderRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let object = node.object(faults)?;
+        let object = node.object(
+            &[
+                "orderId",
+                "customerId",
+                "customerEmail",
+                "items",
+                "totalAmount",
+                "shippingAddress",
+                "requiresApproval",
+            ],
+            faults,
+        )?;
         let order_id: Option<Id> = object.required("orderId", faults);
         let customer_id: Option<Id> = object.required("customerId", faults);
         let customer_email: Option<Email> = object.required("customerEmail", faults);
@@ -257,6 +269,23 @@ mod tests {
         assert_eq!(
             pointers,
             ["/orderId", "/customerId", "/customerEmail", "/items", "/totalAmount", "/shippingAddress"]
+        );
+    }
+
+    #[test]
+    fn a_misspelt_member_is_a_fault_wherever_it_is() {
+        let mut order = order();
+        order["requiresAproval"] = json!(true);
+        order["items"][0]["amount"] = json!(2);
+        order["shippingAddress"]["Zip"] = json!("62701");
+        assert_eq!(
+            read(&order.to_string()).map(|_| ()).unwrap_err(),
+            [
+                ("/requiresAproval", "is not a member here; did you mean `requiresApproval`?"),
+                ("/items/0/amount", "is not a member here; there are sku, quantity, price"),
+                ("/shippingAddress/Zip", "is not a member here; did you mean `zip`?"),
+            ]
+            .map(|(pointer, message)| (pointer.to_owned(), message.to_owned()))
         );
     }
 

@@ -54,7 +54,8 @@ impl PaymentRequest {
 
 impl FromJson for PaymentRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let object = node.object(faults)?;
+        let object = node
+            .object(&["orderId", "amount", "currency", "source", "description", "correlationId"], faults)?;
         let order_id = object.optional::<Id>("orderId", faults);
         let amount = object.required_with("amount", faults, |node, faults| {
             node.integer(AMOUNTS, faults).and_then(|amount| u64::try_from(amount).ok())

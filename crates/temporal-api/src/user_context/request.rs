@@ -38,7 +38,7 @@ impl UserContextRequest {
 
 impl FromJson for UserContextRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let object = node.object(faults)?;
+        let object = node.object(&["userId", "strategy", "correlationId"], faults)?;
         let user_id = object.optional::<Id>("userId", faults);
         let strategy = object.optional_with("strategy", faults, |node, faults| {
             let name = node.string(faults)?;

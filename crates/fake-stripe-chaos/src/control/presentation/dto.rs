@@ -48,7 +48,7 @@ impl FromJson for Step {
 
 impl FromJson for PlanRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let object = node.object(faults)?;
+        let object = node.map(faults)?;
         let mut scripts = Vec::new();
         for name in object.names() {
             let script = object.required_with(name, faults, |node, faults| {

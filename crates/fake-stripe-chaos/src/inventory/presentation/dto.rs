@@ -43,7 +43,7 @@ pub struct ItemRequest {
 
 impl FromJson for ItemRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let object = node.object(faults)?;
+        let object = node.object(&["sku", "quantity", "warehouseId"], faults)?;
         let sku = object.required_with("sku", faults, |node, faults| text(node, 255, faults));
         let quantity = object.required_with("quantity", faults, |node, faults| {
             node.integer(1..=1_000_000, faults).and_then(|quantity| u32::try_from(quantity).ok())
@@ -56,7 +56,7 @@ impl FromJson for ItemRequest {
 
 impl FromJson for ReserveRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let object = node.object(faults)?;
+        let object = node.object(&["items", "orderId"], faults)?;
         let items = object.required_with("items", faults, |node, faults| node.list(1..=100, faults));
         let order_id = order_id(&object, faults);
         Some(Self { items: items?, order_id: order_id? })
@@ -99,7 +99,7 @@ pub struct ReleaseReservationRequest {
 
 impl FromJson for ReleaseReservationRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let object = node.object(faults)?;
+        let object = node.object(&["reservationId", "key"], faults)?;
         let target = target(&object, "reservationId", faults)?;
         let (reservation_id, key) = target.members();
         Some(Self { reservation_id, key, target })

@@ -39,7 +39,7 @@ pub struct SendRequest {
 
 impl FromJson for SendRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let object = node.object(faults)?;
+        let object = node.object(&["type", "recipient", "subject", "message", "orderId"], faults)?;
         let channel = object.required_with("type", faults, Node::parse);
         let recipient = object.required_with("recipient", faults, |node, faults| text(node, 320, faults));
         let subject = object.required_with("subject", faults, |node, faults| text(node, 998, faults));

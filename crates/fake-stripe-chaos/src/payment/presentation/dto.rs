@@ -46,7 +46,7 @@ pub struct AuthorizeRequest {
 
 impl FromJson for AuthorizeRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let object = node.object(faults)?;
+        let object = node.object(&["amount", "currency", "orderId", "customerId"], faults)?;
         let amount = object.required_with("amount", faults, amount);
         let currency = object.required_with("currency", faults, Node::parse);
         let order_id = order_id(&object, faults);
@@ -84,7 +84,7 @@ pub struct CaptureRequest {
 
 impl FromJson for CaptureRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let object = node.object(faults)?;
+        let object = node.object(&["authId"], faults)?;
         let auth_id = object.required_with("authId", faults, |node, faults| {
             node.parse::<AuthId>(faults).map(|id| id.to_string())
         });
@@ -117,7 +117,7 @@ pub struct ReleaseRequest {
 
 impl FromJson for ReleaseRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let object = node.object(faults)?;
+        let object = node.object(&["authId", "key"], faults)?;
         let target = target(&object, "authId", faults)?;
         let (auth_id, key) = target.members();
         Some(Self { auth_id, key, target })
@@ -154,7 +154,7 @@ pub struct RefundRequest {
 
 impl FromJson for RefundRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let object = node.object(faults)?;
+        let object = node.object(&["authId", "key", "amount", "reason"], faults)?;
         let target = target(&object, "authId", faults);
         let amount = object.optional_with("amount", faults, amount);
         let reason = object.optional_with("reason", faults, |node, faults| text(node, 500, faults));
@@ -195,7 +195,7 @@ pub struct ChargeRequest {
 
 impl FromJson for ChargeRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let object = node.object(faults)?;
+        let object = node.object(&["amount", "currency", "source", "description", "orderId"], faults)?;
         let amount = object.required_with("amount", faults, amount);
         let currency = object.required_with("currency", faults, Node::parse);
         let source = object.required_with("source", faults, |node, faults| text(node, 255, faults));

@@ -17,7 +17,8 @@ pub struct RunRequest {
 
 impl FromJson for RunRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let seed = node.object(faults)?.optional_with("seed", faults, |node, faults| {
+        let object = node.object(&["seed"], faults)?;
+        let seed = object.optional_with("seed", faults, |node, faults| {
             let decimal = node.decimal(faults)?.normalize();
             let whole = if decimal.scale() == 0 { u64::try_from(decimal.mantissa()).ok() } else { None };
             whole.or_else(|| node.fault(faults, "must be an integer from 0 to 2^64 - 1"))

@@ -65,12 +65,7 @@ impl Reading<'_> {
     }
 
     fn profile(&self, node: &Node<'_>, faults: &mut Faults) -> Option<Arc<Profile>> {
-        let object = node.object(faults)?;
-        let members = ["name", "basedOn", "operations"];
-        for name in object.names().filter(|name| !members.contains(name)) {
-            let pointer = object.pointer_to(name);
-            faults.add(pointer, format!("is not a member of a profile; there are {}", members.join(", ")));
-        }
+        let object = node.object(&["name", "basedOn", "operations"], faults)?;
         let is_whole = object.get("basedOn").is_some() || object.get("operations").is_some();
         if !is_whole {
             return object.required_with("name", faults, |node, faults| self.named(node, faults));
@@ -78,7 +73,7 @@ impl Reading<'_> {
         let name = object.optional_with("name", faults, own_name);
         let base = object.optional_with("basedOn", faults, |node, faults| self.named(node, faults));
         let tables = object.optional_with("operations", faults, |node, faults| {
-            let object = node.object(faults)?;
+            let object = node.map(faults)?;
             self.tables(&object, faults)
         });
         let (name, base, tables) = (name?, base?, tables?);
@@ -153,7 +148,7 @@ impl Reading<'_> {
     }
 
     fn table(&self, node: &Node<'_>, operations: &[Operation], faults: &mut Faults) -> Option<Vec<Share>> {
-        let object = node.object(faults)?;
+        let object = node.map(faults)?;
         let mut shares = Vec::new();
         for name in object.names() {
             let scenario = self.scenario(name, operations);
@@ -203,10 +198,7 @@ fn share(node: &Node<'_>, faults: &mut Faults) -> Option<(Weight, Option<Duratio
     if node.kind() != Kind::Object {
         return Some((weight(node, faults)?, None));
     }
-    let object = node.object(faults)?;
-    for name in object.names().filter(|name| !["weight", "delay"].contains(name)) {
-        faults.add(object.pointer_to(name), "is not a member of a share; there are weight, delay");
-    }
+    let object = node.object(&["weight", "delay"], faults)?;
     let weight = object.required_with("weight", faults, weight);
     let delay = object.optional_with("delay", faults, delay);
     Some((weight?, delay?))

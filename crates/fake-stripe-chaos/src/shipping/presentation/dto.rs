@@ -57,7 +57,7 @@ impl FromJson for AddressRequest {
         fn part(object: &Object<'_>, name: &str, faults: &mut Faults) -> Option<String> {
             object.required_with(name, faults, |node, faults| text(node, 255, faults))
         }
-        let object = node.object(faults)?;
+        let object = node.object(&["street", "city", "state", "zip", "country"], faults)?;
         let street = part(&object, "street", faults);
         let city = part(&object, "city", faults);
         let state = part(&object, "state", faults);
@@ -69,7 +69,7 @@ impl FromJson for AddressRequest {
 
 impl FromJson for CreateLabelRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let object = node.object(faults)?;
+        let object = node.object(&["shippingAddress", "carrier", "orderId"], faults)?;
         let shipping_address = object.required("shippingAddress", faults);
         let carrier = match object.optional_with("carrier", faults, Node::parse) {
             Some(None) => DEFAULT_CARRIER.parse().ok(),
@@ -109,7 +109,7 @@ pub struct CancelRequest {
 
 impl FromJson for CancelRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let object = node.object(faults)?;
+        let object = node.object(&["labelId", "key"], faults)?;
         let target = target(&object, "labelId", faults)?;
         let (label_id, key) = target.members();
         Some(Self { label_id, key, target })

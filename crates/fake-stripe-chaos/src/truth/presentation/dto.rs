@@ -208,7 +208,8 @@ pub struct OutcomeRequest {
 
 impl FromJson for OutcomeRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let outcome = node.object(faults)?.required_with("outcome", faults, Node::parse);
+        let object = node.object(&["outcome"], faults)?;
+        let outcome = object.required_with("outcome", faults, Node::parse);
         Some(Self { outcome: outcome? })
     }
 }
