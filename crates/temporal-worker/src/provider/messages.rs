@@ -85,8 +85,10 @@ pub(super) struct LabelRequest<'a> {
 struct Address<'a> {
     street: &'a str,
     city: &'a str,
-    state: &'a str,
-    zip: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    zip: Option<&'a str>,
     country: &'a str,
 }
 
@@ -97,8 +99,8 @@ impl<'a> LabelRequest<'a> {
             shipping_address: Address {
                 street: &address.street,
                 city: &address.city,
-                state: &address.state,
-                zip: &address.zip,
+                state: address.state.as_deref(),
+                zip: address.zip.as_deref(),
                 country: &address.country,
             },
             order_id: &input.call.order_id,

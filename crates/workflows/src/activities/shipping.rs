@@ -10,8 +10,12 @@ use super::{CallContext, Undo, Undone};
 pub struct Address {
     pub street: String,
     pub city: String,
-    pub state: String,
-    pub zip: String,
+    /// `None` where the country has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// `None` where the country has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zip: Option<String>,
     pub country: String,
 }
 
