@@ -133,7 +133,9 @@ mod tests {
         assert_eq!(read(&[]), Ok(None));
         assert_eq!(read(&["a"]), Ok(Some(KeyDigest::of("a"))));
         assert!(read(&[&"k".repeat(255)]).is_ok());
-        for bad in [vec![""], vec!["a b"], vec!["é"], vec![&"k".repeat(256) as &str], vec!["a", "a"], vec!["a", "b"]] {
+        for bad in
+            [vec![""], vec!["a b"], vec!["é"], vec![&"k".repeat(256) as &str], vec!["a", "a"], vec!["a", "b"]]
+        {
             assert!(read(&bad).is_err(), "{bad:?}");
         }
     }

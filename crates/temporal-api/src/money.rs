@@ -116,7 +116,10 @@ mod tests {
         assert_eq!("USD".parse(), Ok(Currency::USD));
         assert_eq!("Jpy".parse::<Currency>().map(|yen| yen.exponent), Ok(0));
         for unknown in ["", "yen", "huf", "us", "usd "] {
-            assert!(unknown.parse::<Currency>().unwrap_err().starts_with("must be one of usd, eur"), "{unknown}");
+            assert!(
+                unknown.parse::<Currency>().unwrap_err().starts_with("must be one of usd, eur"),
+                "{unknown}"
+            );
         }
     }
 

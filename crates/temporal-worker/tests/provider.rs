@@ -63,7 +63,13 @@ fn label(order: &str) -> CreateLabel {
     let part = || "x".to_owned();
     CreateLabel {
         call: call(order, "label"),
-        address: Address { street: part(), city: part(), state: part(), zip: part(), country: part() },
+        address: Address {
+            street: part(),
+            city: part(),
+            state: Some(part()),
+            zip: Some(part()),
+            country: part(),
+        },
     }
 }
 

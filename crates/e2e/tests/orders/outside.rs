@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use xtask::services::{API, WORKER};
+use xtask::services::{API, Temporal, WORKER};
 
-use crate::support::{World, names};
+use crate::support::{World, dev_server, names};
 
 fn asking(world: &World, order: &str) -> Value {
     let mut body = world.order(order);
@@ -40,7 +40,10 @@ async fn a_terminated_order_is_terminated_everywhere_without_a_worker() {
     world.stack.stop_one(&WORKER).await.unwrap();
     let (status, state) = get(&world, &format!("{path}/status")).await;
     assert_eq!((status, &state["status"]), (200, &json!("terminated")), "{state}");
-    assert_eq!(state["error"], json!({"code": "TERMINATED", "message": "the workflow was terminated: stuck for days"}));
+    assert_eq!(
+        state["error"],
+        json!({"code": "TERMINATED", "message": "the workflow was terminated: stuck for days"})
+    );
     assert_eq!(names(&state["completedSteps"]), ["payment_authorization"]);
     assert!(state["authId"].as_str().unwrap().starts_with("auth_"), "{state}");
     assert_eq!(state["orderId"], json!(world.id("1")));
@@ -98,4 +101,55 @@ async fn an_order_that_ended_by_itself_needs_no_worker_either() {
     }
     assert_eq!(names(&world.status("2").await["compensations"]), ["release_payment"]);
     world.stop().await;
+}
+
+#[tokio::test]
+async fn an_order_that_went_on_in_a_new_run_is_still_one_order() {
+    let (_server, address) = dev_server(&["limit.historyCount.suggestContinueAsNew=30"]).await;
+    let mut world = World::start_on(Temporal::At(address), "further", |options| {
+        options.environment.push((&API, "COMPENSATION_RETRY_INITIAL", "100ms".to_owned()));
+        options.environment.push((&API, "COMPENSATION_RETRY_MAXIMUM", "100ms".to_owned()));
+    })
+    .await;
+    let plan = json!({"inventory.reserve": ["out_of_stock"], "payment.release": vec!["internal_error"; 90]});
+    world.plan("1", &plan).await;
+    let order = world.order("1");
+    let url = format!("{}/api/v1/order", world.stack.url(&API));
+    let place = || async {
+        let request = reqwest::Client::new().post(&url).header("idempotency-key", "further-1").json(&order);
+        request.send().await.unwrap().json::<Value>().await.unwrap()
+    };
+    let placed = place().await;
+    let id = "order-fulfillment-further-1";
+    world
+        .eventually("another run", || async {
+            let state = world.status("1").await;
+            state["runId"] != placed["runId"]
+        })
+        .await;
+    assert_eq!(place().await, placed, "the first answer names the first run");
+
+    world.temporal(&["workflow", "terminate", "-w", id, "--reason", "a test"]).await;
+    world.stack.stop_one(&WORKER).await.unwrap();
+    let state = world.status("1").await;
+    assert_eq!(
+        (&state["status"], &state["error"]["code"]),
+        (&json!("terminated"), &json!("TERMINATED")),
+        "{state}"
+    );
+    assert_eq!(names(&state["completedSteps"]), ["payment_authorization"]);
+    assert_eq!(names(&state["compensations"]), ["release_payment"]);
+    assert!(state["compensations"][0]["attempts"].as_u64().unwrap() > 3, "{state}");
+    let (_, events) = get(&world, &format!("/api/v1/order/{id}/events")).await;
+    let run = placed["runId"].as_str().unwrap();
+    assert!(events.as_str().unwrap().contains(&format!("id: {run}:")), "{events}");
+    world
+        .eventually("one order in the list", || async {
+            let (_, list) = get(&world, "/api/v1/orders").await;
+            let orders = list["orders"].as_array().unwrap();
+            orders.len() == 1 && orders[0]["status"] == "terminated"
+        })
+        .await;
+    assert_eq!(place().await, placed, "a key is known after the end, too");
+    world.stack.stop(|_, _| ()).await.unwrap();
 }

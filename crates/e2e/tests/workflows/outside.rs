@@ -48,7 +48,11 @@ async fn a_terminated_user_context_is_terminated() {
     world.temporal(&["workflow", "terminate", "-w", "user-context-ctxended-ada", "--reason", "a test"]).await;
     let path = "/api/v1/workflows/user-context-ctxended-ada";
     let (status, body) = world.call(&API, reqwest::Method::GET, &format!("{path}/result"), None).await;
-    assert_eq!((status, &body["status"], &body["success"]), (200, &json!("terminated"), &json!(false)), "{body}");
+    assert_eq!(
+        (status, &body["status"], &body["success"]),
+        (200, &json!("terminated"), &json!(false)),
+        "{body}"
+    );
     assert_eq!(body["userId"], "ctxended-ada");
     let (status, body) = world.call(&API, reqwest::Method::GET, &format!("{path}/progress"), None).await;
     assert_eq!((status, &body["completed"]), (200, &json!(true)), "{body}");
@@ -64,7 +68,11 @@ async fn a_payments_result_has_the_charge_as_soon_as_it_is_there() {
     let asked = std::time::Instant::now();
     let (status, body) = flow.get("result?timeout=30").await;
     assert!(asked.elapsed() < Duration::from_secs(15), "{:?}", asked.elapsed());
-    assert_eq!((status, &body["success"], &body["status"]), (200, &json!(true), &json!("succeeded")), "{body}");
+    assert_eq!(
+        (status, &body["success"], &body["status"]),
+        (200, &json!(true), &json!("succeeded")),
+        "{body}"
+    );
     assert!(body["chargeId"].as_str().unwrap().starts_with("ch_"), "{body}");
     assert_eq!(body["cancellable"], json!(true));
     let (status, body) = flow.get("result?timeout=1&wait=close").await;

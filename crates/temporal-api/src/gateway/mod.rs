@@ -21,7 +21,7 @@ use workflows::{
     user_context::{messages::UserContextInput, progress::UserContextState},
 };
 
-pub use observed::{Observed, Outside, Run, Shown, Wanted};
+pub use observed::{Observed, Outside, Run, Shown};
 
 use crate::{fields, idempotency::Claim, order::CustomerId};
 

@@ -134,7 +134,10 @@ mod tests {
     #[test]
     fn an_end_from_outside_is_told_with_its_reason() {
         let error = Outside::Terminated.error("stuck");
-        assert_eq!((error.code.as_str(), error.message.as_str()), ("TERMINATED", "the workflow was terminated: stuck"));
+        assert_eq!(
+            (error.code.as_str(), error.message.as_str()),
+            ("TERMINATED", "the workflow was terminated: stuck")
+        );
         assert_eq!(Outside::TimedOut.error("").message, "the workflow ran out of time");
     }
 }

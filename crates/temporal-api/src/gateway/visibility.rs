@@ -13,7 +13,8 @@ use super::{ListedOrder, OrderFilter, Outside, Shown};
 /// The query for a filter.
 pub fn query(filter: &OrderFilter) -> String {
     // An order that goes on in a new run is listed once.
-    let mut terms = vec!["WorkflowType = 'orderFulfillmentWorkflow' AND ExecutionStatus != 'ContinuedAsNew'".to_owned()];
+    let mut terms =
+        vec!["WorkflowType = 'orderFulfillmentWorkflow' AND ExecutionStatus != 'ContinuedAsNew'".to_owned()];
     match filter.status {
         Some(Shown::Outside(outside)) => terms.push(format!("ExecutionStatus = '{}'", execution(outside))),
         Some(Shown::Own(status)) => {

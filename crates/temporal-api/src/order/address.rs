@@ -7,12 +7,12 @@ use crate::fields::Text;
 
 /// Countries whose post delivers nothing without both, by ISO 3166-1 and by the names that people write. Any
 /// other country may have neither: a short list that is right refuses no address that exists.
-const STATE_AND_ZIP: [&str; 12] = [
-    "US", "USA", "UNITED STATES", "CA", "CAN", "CANADA", "AU", "AUS", "AUSTRALIA", "IN", "BR", "MX",
-];
+const STATE_AND_ZIP: [&str; 12] =
+    ["US", "USA", "UNITED STATES", "CA", "CAN", "CANADA", "AU", "AUS", "AUSTRALIA", "IN", "BR", "MX"];
 /// Those that have no states in an address, and whose post needs the code.
 const ZIP: [&str; 18] = [
-    "AT", "BE", "CH", "CZ", "DE", "DK", "ES", "FI", "FR", "GB", "IT", "JP", "KR", "NL", "NO", "PL", "PT", "SE",
+    "AT", "BE", "CH", "CZ", "DE", "DK", "ES", "FI", "FR", "GB", "IT", "JP", "KR", "NL", "NO", "PL", "PT",
+    "SE",
 ];
 
 pub struct Destination(pub Address);

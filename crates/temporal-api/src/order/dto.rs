@@ -142,11 +142,7 @@ pub struct RunBody {
 impl From<Run> for RunBody {
     fn from(run: Run) -> Self {
         let time = |at: SystemTime| workflows::time::rfc3339(Some(at));
-        Self {
-            run_id: run.run_id,
-            start_time: run.started_at.map(time),
-            close_time: run.closed_at.map(time),
-        }
+        Self { run_id: run.run_id, start_time: run.started_at.map(time), close_time: run.closed_at.map(time) }
     }
 }
 

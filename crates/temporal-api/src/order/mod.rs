@@ -41,7 +41,11 @@ impl Orders {
     }
 
     /// For those who wait for any workflow.
-    pub async fn wait(&self, id: &WorkflowId, at_most: Duration) -> Result<Awaited<OrderState>, GatewayError> {
+    pub async fn wait(
+        &self,
+        id: &WorkflowId,
+        at_most: Duration,
+    ) -> Result<Awaited<OrderState>, GatewayError> {
         self.gateway.wait(id, at_most).await
     }
 

@@ -359,7 +359,10 @@ mod tests {
         let cents = with(&[("currency", json!("jpy"))]);
         let faults = read(&cents.to_string()).map(|_| ()).unwrap_err();
         let message = "must have no decimals in jpy".to_owned();
-        assert_eq!(faults, [("/items/0/price".to_owned(), message.clone()), ("/totalAmount".to_owned(), message)]);
+        assert_eq!(
+            faults,
+            [("/items/0/price".to_owned(), message.clone()), ("/totalAmount".to_owned(), message)]
+        );
         let dear = yen.to_string().replace("2999", "50000000").replace("5998", "100000000");
         let faults = read(&dear).map(|_| ()).unwrap_err();
         assert_eq!(faults, only("/totalAmount", "must be at most 99999999"));
@@ -379,7 +382,10 @@ mod tests {
             read(&order.to_string()).map(|order| (order.shipping_address.state, order.shipping_address.zip))
         };
         assert_eq!(to("HK", &[]), Ok((None, None)));
-        assert_eq!(to("IE", &[("state", Value::Null), ("zip", json!("D02"))]), Ok((None, Some("D02".to_owned()))));
+        assert_eq!(
+            to("IE", &[("state", Value::Null), ("zip", json!("D02"))]),
+            Ok((None, Some("D02".to_owned())))
+        );
         assert_eq!(to("GB", &[("zip", json!("W1"))]), Ok((None, Some("W1".to_owned()))));
         assert_eq!(to("DE", &[]), Err(only("/shippingAddress/zip", "is required in DE")));
         for country in ["US", "us", "Canada", "AU"] {

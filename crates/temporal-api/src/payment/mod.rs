@@ -40,7 +40,9 @@ impl Payments {
             let answer = self.gateway.state(id).await;
             let left = deadline.saturating_duration_since(Instant::now());
             match answer {
-                Ok(seen) if seen.is_closed() || seen.succeeded() => return Ok(Awaited::Ended(Box::new(seen))),
+                Ok(seen) if seen.is_closed() || seen.succeeded() => {
+                    return Ok(Awaited::Ended(Box::new(seen)));
+                }
                 // A worker that is away comes back.
                 Ok(_) | Err(GatewayError::WorkerUnavailable) if left.is_zero() => {
                     return Ok(Awaited::StillRunning);

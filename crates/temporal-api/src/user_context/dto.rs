@@ -4,10 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use workflows::{
     activities::user_context::{CatFact, Location, Weather},
-    user_context::{
-        messages::Progress,
-        progress::UserContextState,
-    },
+    user_context::{messages::Progress, progress::UserContextState},
 };
 
 use crate::{
@@ -175,13 +172,6 @@ impl ContextProgressBody {
     pub fn new(id: &WorkflowId, observed: &Observed<UserContextState>) -> Self {
         let Progress { location, weather, cat_fact, completed } = observed.state.progress();
         let completed = completed || observed.is_closed();
-        Self {
-            success: true,
-            workflow_id: id.as_str().to_owned(),
-            location,
-            weather,
-            cat_fact,
-            completed,
-        }
+        Self { success: true, workflow_id: id.as_str().to_owned(), location, weather, cat_fact, completed }
     }
 }

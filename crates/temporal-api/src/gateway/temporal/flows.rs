@@ -15,7 +15,9 @@ use workflows::{
 
 use super::{TemporalGateway, told};
 use crate::{
-    gateway::{Awaited, Begun, FlowGateway, GatewayError, Observed, PaymentFlow, UserContextFlow, WorkflowId},
+    gateway::{
+        Awaited, Begun, FlowGateway, GatewayError, Observed, PaymentFlow, UserContextFlow, WorkflowId,
+    },
     idempotency::Claim,
 };
 

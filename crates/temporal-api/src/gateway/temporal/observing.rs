@@ -45,7 +45,15 @@ pub struct Described {
 impl Described {
     /// Reads a value of the memo.
     pub fn memo<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        self.description.raw().workflow_execution_info.as_ref()?.memo.as_ref()?.fields.get(name).and_then(read)
+        self.description
+            .raw()
+            .workflow_execution_info
+            .as_ref()?
+            .memo
+            .as_ref()?
+            .fields
+            .get(name)
+            .and_then(read)
     }
 
     /// Reads a search attribute.
@@ -104,7 +112,11 @@ impl TemporalGateway {
             match status {
                 // The latest run by now is the one after it.
                 Status::ContinuedAsNew => {}
-                Status::Completed | Status::Failed | Status::Canceled | Status::Terminated | Status::TimedOut => {
+                Status::Completed
+                | Status::Failed
+                | Status::Canceled
+                | Status::Terminated
+                | Status::TimedOut => {
                     return self.closed(id, run).await;
                 }
                 _ => {
@@ -222,8 +234,7 @@ impl TemporalGateway {
                 history_event_filter_type: which.into(),
                 ..Default::default()
             };
-            let response =
-                service.get_workflow_execution_history(request.into_request()).await?.into_inner();
+            let response = service.get_workflow_execution_history(request.into_request()).await?.into_inner();
             events.extend(response.history.unwrap_or_default().events);
             page = response.next_page_token;
             if page.is_empty() {

@@ -29,8 +29,8 @@ use workflows::{
 use super::{Link, TemporalGateway, is_bad_token, told, within};
 use crate::{
     gateway::{
-        Awaited, Begun, GatewayError, Observed, OrderFilter, OrderGateway, OrderPage, OrderSignal, WorkflowId,
-        visibility,
+        Awaited, Begun, GatewayError, Observed, OrderFilter, OrderGateway, OrderPage, OrderSignal,
+        WorkflowId, visibility,
     },
     idempotency::Claim,
     money::Currency,

@@ -3,7 +3,9 @@
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use temporal_connection::search_attributes::SearchAttributes as Registered;
-use temporalio_client::{NamespacedClient, WorkflowIdReusePolicy, errors::WorkflowStartError, tonic::IntoRequest};
+use temporalio_client::{
+    NamespacedClient, WorkflowIdReusePolicy, errors::WorkflowStartError, tonic::IntoRequest,
+};
 use temporalio_common::{
     HasWorkflowDefinition, MemoValues,
     protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest,
@@ -140,7 +142,10 @@ impl TemporalGateway {
         }
     }
 
-    async fn earlier<W: HasWorkflowDefinition>(&self, id: &WorkflowId) -> Result<Option<Earlier>, GatewayError> {
+    async fn earlier<W: HasWorkflowDefinition>(
+        &self,
+        id: &WorkflowId,
+    ) -> Result<Option<Earlier>, GatewayError> {
         match self.describe::<W>(id).await {
             Ok(described) => Ok(Some(Earlier::from((id, described)))),
             Err(GatewayError::NotFound) => Ok(None),
@@ -171,14 +176,16 @@ impl TemporalGateway {
             }
         };
         // A workflow that continued has several runs with its key.
-        let first = found.into_iter().min_by_key(|info| {
-            info.start_time.as_ref().map_or((i64::MAX, 0), |at| (at.seconds, at.nanos))
-        })?;
+        let first = found
+            .into_iter()
+            .min_by_key(|info| info.start_time.as_ref().map_or((i64::MAX, 0), |at| (at.seconds, at.nanos)))?;
         let execution = first.execution?;
         let memo = |name: &str| first.memo.as_ref().and_then(|memo| memo.fields.get(name));
         Some(Earlier {
             workflow_id: execution.workflow_id,
-            first_run_id: Some(first.first_run_id.clone()).filter(|id| !id.is_empty()).unwrap_or(execution.run_id),
+            first_run_id: Some(first.first_run_id.clone())
+                .filter(|id| !id.is_empty())
+                .unwrap_or(execution.run_id),
             correlation_id: memo(ids::CORRELATION_FIELD).and_then(read),
             request: memo(ids::REQUEST_MEMO).and_then(read),
             is_running: false,
