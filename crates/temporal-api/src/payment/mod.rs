@@ -7,7 +7,6 @@ mod request;
 use std::{sync::Arc, time::Duration};
 
 pub use dto::PaymentBody;
-use tokio::time::Instant;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use workflows::{payment::progress::PaymentState, policies::Timing};
 
@@ -35,24 +34,31 @@ impl Payments {
         id: &WorkflowId,
         at_most: Duration,
     ) -> Result<Awaited<PaymentState>, GatewayError> {
-        let deadline = Instant::now() + at_most;
-        loop {
-            let answer = self.gateway.state(id).await;
-            let left = deadline.saturating_duration_since(Instant::now());
-            match answer {
-                Ok(seen) if seen.is_closed() || seen.succeeded() => {
-                    return Ok(Awaited::Ended(Box::new(seen)));
+        // However short the time is, one look is taken.
+        let first = self.answer(id).await?;
+        if let Some(answer) = first {
+            return Ok(answer);
+        }
+        let looking = async {
+            loop {
+                if let ended @ Awaited::Ended(_) = self.gateway.wait(id, LOOK).await? {
+                    return Ok(ended);
                 }
-                // A worker that is away comes back.
-                Ok(_) | Err(GatewayError::WorkerUnavailable) if left.is_zero() => {
-                    return Ok(Awaited::StillRunning);
+                if let Some(answer) = self.answer(id).await? {
+                    return Ok(answer);
                 }
-                Ok(_) | Err(GatewayError::WorkerUnavailable) => {}
-                Err(error) => return Err(error),
             }
-            if let Awaited::Ended(end) = self.gateway.wait(id, LOOK.min(left)).await? {
-                return Ok(Awaited::Ended(end));
-            }
+        };
+        tokio::time::timeout(at_most, looking).await.unwrap_or(Ok(Awaited::StillRunning))
+    }
+
+    /// Returns the state, where it tells what became of the charge.
+    async fn answer(&self, id: &WorkflowId) -> Result<Option<Awaited<PaymentState>>, GatewayError> {
+        match self.gateway.state(id).await {
+            Ok(seen) if seen.is_closed() || seen.succeeded() => Ok(Some(Awaited::Ended(Box::new(seen)))),
+            // A worker that is away comes back.
+            Ok(_) | Err(GatewayError::WorkerUnavailable) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 }

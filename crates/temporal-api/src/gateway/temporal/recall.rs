@@ -31,7 +31,7 @@ use workflows::{
         messages::PaymentInput,
         progress::{self as payment, Payment, PaymentFailure, PaymentState, PaymentStatus},
     },
-    saga::{Compensation, CompensationStatus, Ran, Reason},
+    saga::{Compensation, CompensationStatus, Compensations, Ran, Reason, Resolution},
     time,
     user_context::{
         messages::UserContextInput,
@@ -63,7 +63,10 @@ enum Fact<'a> {
     Began(Call),
     Done(Call, &'a Option<Payloads>),
     Failed(Call, StateError, u32),
-    Signalled(&'a str, Reason),
+    Signalled(&'a str, Option<&'a Payloads>),
+    /// Somebody asked Temporal itself to cancel the workflow.
+    CancelAsked(Reason),
+    TimerFired,
 }
 
 impl Past<'_> {
@@ -81,8 +84,8 @@ impl Past<'_> {
         before.saturating_add(u64::try_from(last).unwrap_or_default())
     }
 
-    /// Returns what happened, in the order in which the workflow learned of it. A signal counts from the
-    /// first workflow task that was completed after it.
+    /// Returns what happened, in the order in which the workflow learned of it. What somebody told it counts from
+    /// the first workflow task that was completed after that.
     fn facts(&self) -> Vec<(String, Fact<'_>)> {
         let mut calls = HashMap::new();
         let mut attempts = HashMap::new();
@@ -123,9 +126,13 @@ impl Past<'_> {
                     );
                 }
                 Some(Attributes::WorkflowExecutionSignaledEventAttributes(signal)) => {
-                    let reason = first(signal.input.as_ref()).unwrap_or_default();
-                    unheard.push((at, Fact::Signalled(&signal.signal_name, reason)));
+                    unheard.push((at, Fact::Signalled(&signal.signal_name, signal.input.as_ref())));
                 }
+                Some(Attributes::WorkflowExecutionCancelRequestedEventAttributes(asked)) => {
+                    let reason = Some(asked.cause.clone()).filter(|cause| !cause.is_empty());
+                    unheard.push((at, Fact::CancelAsked(Reason { reason })));
+                }
+                Some(Attributes::TimerFiredEventAttributes(_)) => unheard.push((at, Fact::TimerFired)),
                 Some(Attributes::WorkflowTaskCompletedEventAttributes(_)) => facts.append(&mut unheard),
                 _ => {}
             }
@@ -202,9 +209,22 @@ fn remember(order: &mut Order, fact: Fact<'_>, at: &str) {
             }
         }
         Fact::Signalled("approveOrder", _) => order.approve(),
-        Fact::Signalled("rejectOrder", Reason { reason }) => order.reject(reason),
-        Fact::Signalled("cancelOrder", Reason { reason }) => {
+        Fact::Signalled("rejectOrder", payload) => order.reject(reason(payload)),
+        Fact::Signalled("cancelOrder", payload) => {
+            order.cancel(reason(payload));
+        }
+        Fact::Signalled("resolveCompensation", payload) => {
+            if let Some((compensation, note)) = by_hand(&order.state().compensations, payload) {
+                order.resolved(compensation, note, at);
+            }
+        }
+        Fact::CancelAsked(Reason { reason }) => {
             order.cancel(reason);
+        }
+        Fact::TimerFired => {
+            if order.state().current_step == CurrentStep::AwaitingApproval {
+                order.time_out();
+            }
         }
         Fact::Signalled(..) => {}
     }
@@ -251,10 +271,18 @@ impl Recall for PaymentState {
                         payment.compensation(ran, &at);
                     }
                 }
-                Fact::Signalled("cancelPayment", Reason { reason }) => {
+                Fact::Signalled("cancelPayment", payload) => {
+                    payment.cancel(reason(payload));
+                }
+                Fact::Signalled("resolveCompensation", payload) => {
+                    if let Some((compensation, note)) = by_hand(&payment.state().compensations, payload) {
+                        payment.resolved(compensation, note, &at);
+                    }
+                }
+                Fact::CancelAsked(Reason { reason }) => {
                     payment.cancel(reason);
                 }
-                Fact::Began(_) | Fact::Signalled(..) => {}
+                Fact::Began(_) | Fact::Signalled(..) | Fact::TimerFired => {}
             }
         }
         let mut state = payment.state().clone();
@@ -291,10 +319,17 @@ impl Recall for UserContextState {
                 Fact::Failed(Call::GetLocation, error, _) => context.failed(Part::Location, &error.message),
                 Fact::Failed(Call::GetWeather, error, _) => context.failed(Part::Weather, &error.message),
                 Fact::Failed(Call::GetCatFact, error, _) => context.failed(Part::CatFact, &error.message),
-                Fact::Signalled("cancel", Reason { reason }) => {
+                Fact::Signalled("cancel", payload) => {
+                    context.cancel(reason(payload));
+                }
+                Fact::CancelAsked(Reason { reason }) => {
                     context.cancel(reason);
                 }
-                Fact::Began(_) | Fact::Done(..) | Fact::Failed(..) | Fact::Signalled(..) => {}
+                Fact::Began(_)
+                | Fact::Done(..)
+                | Fact::Failed(..)
+                | Fact::Signalled(..)
+                | Fact::TimerFired => {}
             }
         }
         let mut state = context.state().clone();
@@ -321,6 +356,20 @@ fn undone(owed: &[Compensation], call: Call, result: Option<&Payloads>) -> Optio
 fn not_undone(owed: &[Compensation], call: Call, error: StateError, attempts: u32) -> Option<Ran> {
     let compensation = owed.iter().copied().find(|one| one.call() == call)?;
     Some(Ran { compensation, status: CompensationStatus::Failed, attempts, error: Some(error) })
+}
+
+/// Returns the reason that a signal gives.
+fn reason(payload: Option<&Payloads>) -> Option<String> {
+    first::<Reason>(payload).and_then(|given| given.reason)
+}
+
+/// Returns the undo that somebody did by hand, where it had failed before.
+fn by_hand(records: &Compensations, payload: Option<&Payloads>) -> Option<(Compensation, String)> {
+    let Resolution { step, note, actor } = first(payload)?;
+    let failed = records
+        .iter()
+        .find(|record| record.name.name() == step && record.status == CompensationStatus::Failed)?;
+    Some((failed.name, format!("{actor}: {note}")))
 }
 
 /// Returns the call that an activity's id names.
@@ -370,4 +419,146 @@ fn moment(event: &Event) -> Option<SystemTime> {
     let at = event.event_time.as_ref()?;
     let since = Duration::new(u64::try_from(at.seconds).ok()?, u32::try_from(at.nanos).ok()?);
     UNIX_EPOCH.checked_add(since)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use serde_json::{Value, json};
+    use temporalio_client::WorkflowHistory;
+
+    use super::*;
+
+    /// The events of every recorded history, by its name.
+    async fn histories() -> Vec<(String, Vec<Event>)> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../workflows/tests/histories");
+        let mut histories = Vec::new();
+        for file in fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            let history = WorkflowHistory::from_json(&fs::read(&path).unwrap()).unwrap();
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            histories.push((name, history.into_events().await.unwrap()));
+        }
+        histories
+    }
+
+    fn workflow(events: &[Event]) -> String {
+        let Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) = &events[0].attributes else {
+            panic!("the first event starts the workflow");
+        };
+        started.workflow_type.as_ref().unwrap().name.clone()
+    }
+
+    /// The state that the workflow itself ended with.
+    fn own<S: DeserializeOwned>(events: &[Event]) -> Option<S> {
+        match events.last()?.attributes.as_ref()? {
+            Attributes::WorkflowExecutionCompletedEventAttributes(completed) => {
+                first(completed.result.as_ref())
+            }
+            Attributes::WorkflowExecutionFailedEventAttributes(failed) => {
+                match failed.failure.as_ref()?.failure_info.as_ref()? {
+                    FailureInfo::ApplicationFailureInfo(application) => first(application.details.as_ref()),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    fn terminated() -> Close {
+        Close { outside: Some(Outside::Terminated), error: Outside::Terminated.error("a test") }
+    }
+
+    /// What an order did, without its times and the attempts that were made.
+    fn of_order(state: &OrderState) -> Value {
+        let steps: Vec<_> = state.completed_steps.iter().map(|step| (step.name.name(), &step.data)).collect();
+        let undos: Vec<_> =
+            state.compensations.iter().map(|record| (record.name.name(), json!(record.status))).collect();
+        json!([
+            state.order_id,
+            steps,
+            undos,
+            state.auth_id,
+            state.reservation_id,
+            state.label_id,
+            state.cancelled,
+            state.decision
+        ])
+    }
+
+    #[tokio::test]
+    async fn what_a_history_tells_of_an_order_is_what_its_workflow_said() {
+        let mut seen = 0;
+        for (name, events) in histories().await {
+            let (true, Some(own)) =
+                (workflow(&events) == "orderFulfillmentWorkflow", own::<OrderState>(&events))
+            else {
+                continue;
+            };
+            let recalled = OrderState::recall(&Past(&events), &terminated()).unwrap();
+            assert_eq!(of_order(&recalled), of_order(&own), "{name}");
+            assert_eq!(recalled.error.unwrap().code, "TERMINATED");
+            assert!(recalled.version > own.version, "{name}");
+            seen += 1;
+        }
+        assert!(seen >= 5, "{seen} histories of orders");
+    }
+
+    #[tokio::test]
+    async fn what_a_history_tells_of_a_payment_is_what_its_workflow_said() {
+        let mut seen = 0;
+        for (name, events) in histories().await {
+            let (true, Some(own)) = (workflow(&events) == "paymentWorkflow", own::<PaymentState>(&events))
+            else {
+                continue;
+            };
+            let recalled = PaymentState::recall(&Past(&events), &terminated()).unwrap();
+            let told = |state: &PaymentState| {
+                let undos: Vec<_> = state
+                    .compensations
+                    .iter()
+                    .map(|record| (record.name.name(), json!(record.status)))
+                    .collect();
+                json!([state.order_id, state.amount, state.charge_id, state.auth_id, undos, state.cancelled])
+            };
+            assert_eq!(told(&recalled), told(&own), "{name}");
+            assert!(recalled.version > own.version && !recalled.cancellable, "{name}");
+            seen += 1;
+        }
+        assert!(seen >= 3, "{seen} histories of payments");
+    }
+
+    #[tokio::test]
+    async fn what_a_history_tells_of_a_user_context_is_what_its_workflow_said() {
+        let mut seen = 0;
+        for (name, events) in histories().await {
+            let (true, Some(own)) =
+                (workflow(&events) == "userContextWorkflow", own::<UserContextState>(&events))
+            else {
+                continue;
+            };
+            let recalled = UserContextState::recall(&Past(&events), &terminated()).unwrap();
+            assert_eq!((&recalled.location, &recalled.weather), (&own.location, &own.weather), "{name}");
+            assert_eq!((&recalled.cat_fact, &recalled.user_id), (&own.cat_fact, &own.user_id), "{name}");
+            assert!(recalled.version > own.version, "{name}");
+            seen += 1;
+        }
+        assert!(seen >= 2, "{seen} histories of user contexts");
+    }
+
+    #[tokio::test]
+    async fn a_history_that_was_cut_off_anywhere_still_tells_a_state() {
+        for (name, events) in histories().await {
+            for length in 1..=events.len() {
+                let past = Past(&events[..length]);
+                let is_read = match workflow(&events).as_str() {
+                    "orderFulfillmentWorkflow" => OrderState::recall(&past, &terminated()).is_some(),
+                    "paymentWorkflow" => PaymentState::recall(&past, &terminated()).is_some(),
+                    _ => UserContextState::recall(&past, &terminated()).is_some(),
+                };
+                assert!(is_read, "{name}, {length} events");
+            }
+        }
+    }
 }
