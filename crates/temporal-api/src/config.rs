@@ -56,6 +56,11 @@ const PAYMENT_CANCEL_WINDOW: Variable = Variable {
     default: Some("60s"),
     meaning: "How long a payment that succeeded can still be cancelled.",
 };
+const MAX_WAITING: Variable = Variable {
+    name: "MAX_WAITING",
+    default: Some("1000"),
+    meaning: "How many event streams and long polls may be open at once.",
+};
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -67,6 +72,8 @@ pub struct Config {
     pub timing: Timing,
     /// Written into the input of each payment that is started.
     pub payment_cancel_window: Duration,
+    /// Event streams and long polls that may be open at once.
+    pub max_waiting: usize,
 }
 
 impl Configuration for Config {
@@ -83,6 +90,7 @@ impl Configuration for Config {
             COMPENSATION_RETRY_INITIAL,
             COMPENSATION_RETRY_MAXIMUM,
             PAYMENT_CANCEL_WINDOW,
+            MAX_WAITING,
         ];
         [&own, temporal_connection::VARIABLES, config::COMMON].concat()
     }
@@ -101,6 +109,9 @@ impl Configuration for Config {
         let compensation_initial_ms = reader.read(&COMPENSATION_RETRY_INITIAL, millis);
         let compensation_maximum_ms = reader.read(&COMPENSATION_RETRY_MAXIMUM, millis);
         let payment_cancel_window_ms = reader.read(&PAYMENT_CANCEL_WINDOW, millis);
+        let max_waiting = reader.read(&MAX_WAITING, |text| {
+            text.parse().ok().filter(|most| (1..=1_000_000).contains(most)).ok_or("must be from 1 to 1000000")
+        });
         let config = (|| {
             Some(Self {
                 common: common?,
@@ -116,6 +127,7 @@ impl Configuration for Config {
                     compensation_maximum_ms: compensation_maximum_ms?,
                 },
                 payment_cancel_window: Duration::from_millis(payment_cancel_window_ms?),
+                max_waiting: max_waiting?,
             })
         })();
         reader.finish(config)

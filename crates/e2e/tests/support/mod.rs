@@ -217,7 +217,7 @@ impl World {
         loop {
             let (status, body) = self.call(&API, Method::POST, "/api/v1/order", Some(order)).await;
             match body["error"].as_str() {
-                None if status == 201 => return,
+                None if matches!(status, 200 | 201) => return,
                 // An earlier try of ours came through, whatever was answered.
                 Some("order_already_exists") => return,
                 _ if body["retryable"] == true && Instant::now() < deadline => {

@@ -10,10 +10,10 @@ use super::{CallContext, Undo, Undone};
 pub struct Address {
     pub street: String,
     pub city: String,
-    /// Many countries have no states.
+    /// `None` where the country has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
-    /// Some countries have no postal codes.
+    /// `None` where the country has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zip: Option<String>,
     pub country: String,
