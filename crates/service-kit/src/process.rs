@@ -102,6 +102,7 @@ pub fn check_health<C: Configuration>(name: &str, question: Question) -> ExitCod
 }
 
 /// Reads `.env` and the environment, and does something with what they say.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub fn configured<C: Configuration>(name: &str, act: impl FnOnce(C) -> ExitCode) -> ExitCode {
     let config = read_file(Path::new(ENV_FILE)).and_then(|()| read::<C>(|variable| std::env::var(variable)));
     match config {

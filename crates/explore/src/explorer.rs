@@ -1,5 +1,5 @@
-//! The explorer: learns from a happy order what there is to fault, tries it, wave by wave, and shrinks
-//! what fails.
+//! The explorer: learns the operations from an order without faults, tries faults wave by wave, and shrinks
+//! each schedule that fails.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -12,53 +12,53 @@ use std::{
 
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 
-use super::{
-    http::humantime,
-    meaning::Meaning,
+use crate::{
+    finding::FindingKind,
+    http::human_duration,
     planner::{Candidate, Catalogue, Passed, Planner},
-    provider::{Contradiction, Line, ProviderError},
+    progress::{Progress, print_line},
+    provider::{Contradiction, JournalEntry, ProviderError},
     schedule::{Fault, Reached, Schedule},
-    screen::{Screen, say},
     shrink::Shrink,
     stop::Stop,
     system::End,
-    trial::{Laboratory, Trial},
+    trial::{Trial, TrialRunner},
 };
 
-/// The context without which a rule has nothing to judge: who makes no labels can't owe one.
-const NEEDS: [(&str, &str); 3] = [
+/// Names the context that each rule is about. A rule doesn't apply to a system that never calls its context.
+const RULE_CONTEXTS: [(&str, &str); 3] = [
     ("shipped_is_paid_once_in_full", "payment."),
     ("shipped_has_one_reservation", "inventory."),
     ("shipped_has_one_label", "shipping."),
 ];
 
-/// Why there is nothing to explore.
+/// Lists why a system can't be explored.
 #[derive(Debug, thiserror::Error)]
 pub enum ExploreError {
     #[error(transparent)]
     Provider(#[from] ProviderError),
     #[error("the system didn't take the order {order}: {answer}")]
     Refused { order: String, answer: String },
-    #[error("{}", silent(order, others))]
-    Silent { order: String, others: Vec<Line> },
+    #[error("{}", not_called_message(order, others))]
+    NotCalled { order: String, others: Vec<JournalEntry> },
     #[error(
-        "the happy order {order} doesn't ship, though nothing fails: the system says {said}. \
+        "the happy order {order} doesn't ship, though nothing fails: the system says {status}. \
          Without one that ships there is nothing to learn from (is it among --shipped?)"
     )]
-    NotShipped { order: String, said: String },
+    NotShipped { order: String, status: String },
     #[error(
-        "the happy order {order} never ends: after {} the last that was heard is {heard}. \
+        "the happy order {order} never ends: after {} the last that was heard is {last_status}. \
          Do --status and --pointer lead to the status, and are its final values among --shipped and --not-shipped?",
-        humantime(*patience)
+        human_duration(*time_limit)
     )]
-    NeverEnds { order: String, heard: String, patience: Duration },
+    NeverEnds { order: String, last_status: String, time_limit: Duration },
     #[error("the provider has no {what} {name:?}; it has {}", known.join(", "))]
     Unknown { what: &'static str, name: String, known: Vec<String> },
     #[error("nothing is left to fault: the happy order calls {}, and the choice leaves none of it", happy.join(", "))]
     Nothing { happy: Vec<String> },
 }
 
-fn silent(order: &str, others: &[Line]) -> String {
+fn not_called_message(order: &str, others: &[JournalEntry]) -> String {
     let begun = format!("the provider was never called for the order {order}");
     let named: BTreeSet<_> = others.iter().filter_map(|line| line.order_id.as_deref()).collect();
     let Some(call) = others.first() else {
@@ -81,15 +81,15 @@ fn silent(order: &str, others: &[Line]) -> String {
     )
 }
 
-/// Which faults are wanted; empty means all.
+/// Selects operations and scenarios; an empty list selects all.
 #[derive(Debug, Clone, Default)]
-pub struct Choice {
+pub struct Selection {
     pub operations: Vec<String>,
     pub scenarios: Vec<String>,
 }
 
-impl Choice {
-    fn of(&self, catalogue: &Catalogue) -> Result<Catalogue, ExploreError> {
+impl Selection {
+    fn apply(&self, catalogue: &Catalogue) -> Result<Catalogue, ExploreError> {
         let all: BTreeSet<&String> = catalogue.values().flatten().collect();
         let unknown = |what, name: &String, known: Vec<String>| {
             Err(ExploreError::Unknown { what, name: name.clone(), known })
@@ -111,68 +111,61 @@ impl Choice {
     }
 }
 
-/// How it is gone about.
+/// Holds the settings of one exploration.
 #[derive(Debug, Clone)]
-pub struct Way {
-    /// What every order's id begins with.
+pub struct Settings {
+    /// The prefix of every order's id.
     pub prefix: String,
     pub jobs: usize,
     pub lasting: u32,
     pub pairs: bool,
-    pub choice: Choice,
+    pub selection: Selection,
 }
 
-/// All that was found out.
+/// Holds the results of one exploration.
 #[derive(Debug)]
 pub struct Findings {
     pub happy: Trial,
-    /// The operations that no happy order needs, but one that fails.
+    /// The operations that only a failing order calls.
     pub undos: BTreeSet<String>,
-    /// Of these undos nothing was tried: whatever reaches them is a finding already.
+    /// The undo operations without a trial: every order that reaches one is a finding already.
     pub unreached: BTreeSet<String>,
-    /// Rules that don't bind this system, since it never calls what they are about.
+    /// The rules that don't apply: the system never calls their context.
     pub waived: BTreeSet<String>,
     /// How many orders were placed.
     pub orders: usize,
-    /// How many schedules were tried, of those that were to be as far as it was known.
+    /// How many of the planned schedules were tried.
     pub tried: usize,
     pub planned: usize,
-    /// Somebody had seen enough before all was done: what failed is not shrunk, and more may.
+    /// A signal ended the exploration early: failures are not shrunk, and more may exist.
     pub cut_short: bool,
     pub took: Duration,
     /// The smallest schedules that fail, the worst first.
     pub failures: Vec<Trial>,
-    /// The provider's own profile has no faults, so plans need not be told in full.
-    pub calm: bool,
+    /// The provider's own profile has no faults, so a plan only needs to name the schedule's.
+    pub provider_never_fails: bool,
 }
 
-impl Findings {
-    #[must_use]
-    pub const fn is_cut_short(&self) -> bool {
-        self.cut_short
-    }
-}
-
-/// See the module.
+/// Explores one system.
 pub struct Explorer<'a> {
-    pub laboratory: Laboratory,
-    pub way: Way,
-    pub screen: &'a Screen,
+    pub runner: TrialRunner,
+    pub settings: Settings,
+    pub progress: &'a Progress,
     stop: Stop,
     placed: AtomicUsize,
     planned: AtomicUsize,
     tried: AtomicUsize,
     waived: BTreeSet<String>,
-    known: Mutex<BTreeMap<Schedule, BTreeSet<Meaning>>>,
+    known: Mutex<BTreeMap<Schedule, BTreeSet<FindingKind>>>,
 }
 
 impl<'a> Explorer<'a> {
     #[must_use]
-    pub fn new(laboratory: Laboratory, way: Way, screen: &'a Screen, stop: Stop) -> Self {
+    pub fn new(runner: TrialRunner, settings: Settings, progress: &'a Progress, stop: Stop) -> Self {
         Self {
-            laboratory,
-            way,
-            screen,
+            runner,
+            settings,
+            progress,
             stop,
             placed: AtomicUsize::new(0),
             planned: AtomicUsize::new(0),
@@ -182,20 +175,20 @@ impl<'a> Explorer<'a> {
         }
     }
 
-    /// All that was found; nothing where it was stopped before the happy order had ended.
+    /// Returns the findings, or none when a signal came before the happy order had ended.
     ///
     /// # Errors
-    /// When there is nothing to explore, or the provider fails on the way.
+    /// Returns an error when the system can't be explored, or when the provider fails.
     pub async fn explore(mut self) -> Result<Option<Findings>, ExploreError> {
         let begun = Instant::now();
-        let catalogue = self.way.choice.of(&self.laboratory.catalogue)?;
-        let calm = self.laboratory.provider.never_fails_by_itself(&self.laboratory.catalogue).await?;
+        let catalogue = self.settings.selection.apply(&self.runner.catalogue)?;
+        let provider_never_fails = self.runner.provider.never_fails_by_itself(&self.runner.catalogue).await?;
         let stop = self.stop.clone();
         let happy = tokio::select! {
             happy = self.happy() => happy?,
-            _ = stop.come() => return Ok(None),
+            _ = stop.received() => return Ok(None),
         };
-        let mut planner = Planner::new(catalogue, self.way.lasting);
+        let mut planner = Planner::new(catalogue, self.settings.lasting);
         let (mut failures, mut passed) = (Vec::new(), Vec::new());
         if happy.passed() {
             let singles = planner.singles(&happy.reached);
@@ -204,7 +197,7 @@ impl<'a> Explorer<'a> {
             }
             self.announce(&singles, &happy, "single faults");
             let mut wave = self.wave(singles, &mut failures).await?;
-            while !wave.is_empty() && !stop.has_come() {
+            while !wave.is_empty() && !stop.is_received() {
                 let next = planner.follow(&wave);
                 passed.append(&mut wave);
                 if !next.is_empty() {
@@ -217,21 +210,21 @@ impl<'a> Explorer<'a> {
                 }
             }
             passed.append(&mut wave);
-            if self.way.pairs && !stop.has_come() {
+            if self.settings.pairs && !stop.is_received() {
                 let pairs = planner.pairs(&passed);
                 self.announce(&pairs, &happy, "pairs of faults");
                 passed.extend(self.wave(pairs, &mut failures).await?);
             }
-            // Whoever stops it wants to see what there is, now.
+            // After a signal the report must come at once.
             failures = self.unless_stopped(failures.clone(), self.shrink(failures)).await?;
-            failures.extend(self.unless_stopped(Vec::new(), self.look_again(&passed)).await?);
+            failures.extend(self.unless_stopped(Vec::new(), self.check_again(&passed)).await?);
         } else {
             failures.push(happy.clone());
         }
         failures.sort_by_key(|trial| trial.schedule.clone());
         failures.dedup_by(|a, b| a.schedule == b.schedule);
         // The worst first, and of these the simplest.
-        failures.sort_by_key(|trial| (trial.meanings.clone(), trial.schedule.len()));
+        failures.sort_by_key(|trial| (trial.kinds.clone(), trial.schedule.len()));
         let seen: BTreeSet<_> = failures.iter().flat_map(|trial| trial.reached.keys()).cloned().collect();
         let learned =
             |operation: &String| happy.reached.contains_key(operation) || planner.undos().contains(operation);
@@ -242,114 +235,114 @@ impl<'a> Explorer<'a> {
             orders: self.placed.into_inner(),
             tried: self.tried.into_inner(),
             planned: self.planned.into_inner(),
-            cut_short: stop.has_come(),
+            cut_short: stop.is_received(),
             took: begun.elapsed(),
             failures,
-            calm,
+            provider_never_fails,
             happy,
         }))
     }
 
-    /// What `work` gives, or what there is without it where somebody has seen enough.
+    /// Returns the result of `work`, or `fallback` when a signal ends the exploration.
     async fn unless_stopped<T>(
         &self,
-        without: T,
+        fallback: T,
         work: impl Future<Output = Result<T, ProviderError>>,
     ) -> Result<T, ProviderError> {
         tokio::select! {
             biased;
-            _ = self.stop.come() => Ok(without),
+            _ = self.stop.received() => Ok(fallback),
             done = work => done,
         }
     }
 
-    /// An order that nothing happens to: what it calls is what there is to fault.
+    /// Runs an order without faults, to learn which operations it calls.
     async fn happy(&mut self) -> Result<Trial, ExploreError> {
-        let before = self.laboratory.provider.latest(1).await?.last().map(|line| line.number);
-        let mut happy = self.laboratory.run(self.next_order(), Schedule::happy()).await?;
+        let before = self.runner.provider.latest(1).await?.last().map(|line| line.number);
+        let mut happy = self.runner.run(self.next_order(), Schedule::happy()).await?;
         let order = happy.order.clone();
         if happy.journal.is_empty() {
             if let Some(answer) = happy.refused {
                 return Err(ExploreError::Refused { order, answer });
             }
-            let mut others = self.laboratory.provider.latest(50).await?;
+            let mut others = self.runner.provider.latest(50).await?;
             others.retain(|line| before.is_none_or(|before| line.number > before));
-            return Err(ExploreError::Silent { order, others });
+            return Err(ExploreError::NotCalled { order, others });
         }
         match &happy.end {
             End::Ended(ended) if !ended.shipped => {
-                return Err(ExploreError::NotShipped { order, said: ended.said.clone() });
+                return Err(ExploreError::NotShipped { order, status: ended.status.clone() });
             }
-            End::Never(heard) => {
-                let patience = self.laboratory.system.patience;
-                return Err(ExploreError::NeverEnds { order, heard: heard.clone(), patience });
+            End::Never(last_status) => {
+                let time_limit = self.runner.system.time_limit;
+                return Err(ExploreError::NeverEnds { order, last_status: last_status.clone(), time_limit });
             }
             End::Ended(_) => {}
         }
-        let binds = |contradiction: &Contradiction| {
-            let need = NEEDS.iter().find(|(rule, _)| *rule == contradiction.rule);
+        let applies = |contradiction: &Contradiction| {
+            let need = RULE_CONTEXTS.iter().find(|(rule, _)| *rule == contradiction.rule);
             need.is_none_or(|(_, context)| {
                 happy.reached.keys().any(|operation| operation.starts_with(context))
             })
         };
-        let waived = happy.contradictions.iter().filter(|found| !binds(found));
+        let waived = happy.contradictions.iter().filter(|found| !applies(found));
         self.waived = waived.map(|contradiction| contradiction.rule.clone()).collect();
         self.waive(&mut happy).await?;
         Ok(happy)
     }
 
     async fn trial(&self, schedule: Schedule) -> Result<Trial, ProviderError> {
-        let mut trial = self.laboratory.run(self.next_order(), schedule).await?;
+        let mut trial = self.runner.run(self.next_order(), schedule).await?;
         self.waive(&mut trial).await?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(trial.schedule.clone(), trial.meanings.clone());
+        known.insert(trial.schedule.clone(), trial.kinds.clone());
         Ok(trial)
     }
 
-    /// Leaves out what doesn't bind this system.
+    /// Removes the contradictions of waived rules from a trial.
     async fn waive(&self, trial: &mut Trial) -> Result<(), ProviderError> {
         if trial.contradictions.iter().any(|found| self.waived.contains(&found.rule)) {
             trial.contradictions.retain(|found| !self.waived.contains(&found.rule));
-            let ledger = self.laboratory.provider.entries(&trial.order).await?;
-            trial.meanings = trial.contradictions.iter().map(|found| Meaning::of(found, &ledger)).collect();
+            let ledger = self.runner.provider.entries(&trial.order).await?;
+            trial.kinds = trial.contradictions.iter().map(|found| FindingKind::of(found, &ledger)).collect();
         }
         Ok(())
     }
 
     fn next_order(&self) -> String {
-        format!("{}-{}", self.way.prefix, self.placed.fetch_add(1, Ordering::Relaxed) + 1)
+        format!("{}-{}", self.settings.prefix, self.placed.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
     fn announce(&self, wave: &[Candidate], happy: &Trial, what: &str) {
         self.planned.fetch_add(wave.len(), Ordering::Relaxed);
-        let rounds = wave.len().div_ceil(self.way.jobs.max(1));
+        let rounds = wave.len().div_ceil(self.settings.jobs.max(1));
         let time = happy.took * u32::try_from(rounds).unwrap_or(u32::MAX);
-        say(&format!(
+        print_line(&format!(
             "{} {what}, {} at a time: {} if each takes as long as the happy order",
             wave.len(),
-            self.way.jobs,
-            humantime(time)
+            self.settings.jobs,
+            human_duration(time)
         ));
     }
 
-    /// Tries each schedule, or as many as there is time for, and gives those that passed; in their own order,
-    /// however they finished.
+    /// Tries each schedule until a signal comes. Returns those that passed, in the order of the wave.
     async fn wave(
         &self,
         wave: Vec<Candidate>,
         failures: &mut Vec<Trial>,
     ) -> Result<Vec<Passed>, ProviderError> {
-        let bar = self.screen.bar(wave.len());
+        let bar = self.progress.bar(wave.len());
         let trials = stream::iter(wave).enumerate().map(|(place, candidate)| {
             let bar = &bar;
             async move {
                 let trial = self.trial(candidate.schedule.clone()).await?;
                 self.tried.fetch_add(1, Ordering::Relaxed);
-                bar.tried(&trial);
+                bar.record(&trial);
                 Ok::<_, ProviderError>((place, candidate, trial))
             }
         });
-        let trials = trials.buffer_unordered(self.way.jobs.max(1)).take_until(self.stop.come().boxed());
+        let trials =
+            trials.buffer_unordered(self.settings.jobs.max(1)).take_until(self.stop.received().boxed());
         let mut tried: Vec<_> = trials.try_collect().await?;
         tried.sort_by_key(|(place, ..)| *place);
         let mut passed = Vec::new();
@@ -363,33 +356,33 @@ impl<'a> Explorer<'a> {
         Ok(passed)
     }
 
-    /// Replaces each schedule by the smallest part of it that fails alike.
+    /// Replaces each schedule by its smallest part with the same kind of finding.
     async fn shrink(&self, failures: Vec<Trial>) -> Result<Vec<Trial>, ProviderError> {
         let shrunk = stream::iter(failures).map(|failure| self.smallest(failure));
-        shrunk.buffered(self.way.jobs.max(1)).try_collect().await
+        shrunk.buffered(self.settings.jobs.max(1)).try_collect().await
     }
 
     async fn smallest(&self, failure: Trial) -> Result<Trial, ProviderError> {
         let entries = failure.schedule.entries(&failure.reached);
-        // That it doesn't end takes all our patience each time, and is a finding whatever its size.
-        if entries.len() < 2 || failure.meanings.contains(&Meaning::NeverEnds) {
+        // Each trial of an order that never ends takes the whole time limit, so it isn't shrunk.
+        if entries.len() < 2 || failure.kinds.contains(&FindingKind::NeverEnds) {
             return Ok(failure);
         }
-        say(&format!("shrinking {}", failure.schedule));
+        print_line(&format!("shrinking {}", failure.schedule));
         let mut smallest = failure;
         let mut shrink: Shrink<Fault> = Shrink::new(entries);
         while let Some(candidate) = shrink.candidate() {
             let schedule = Schedule::of_entries(&candidate);
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&schedule).cloned();
-            let alike = |meanings: &BTreeSet<Meaning>| !meanings.is_disjoint(&smallest.meanings);
-            // What is known to pass needs no other order; what fails has to be had, to be shown.
-            if known.is_some_and(|meanings| !alike(&meanings)) {
-                shrink.tell(false);
+            let same_kind = |kinds: &BTreeSet<FindingKind>| !kinds.is_disjoint(&smallest.kinds);
+            // A known pass needs no new order; a known failure does, since the report shows its calls.
+            if known.is_some_and(|kinds| !same_kind(&kinds)) {
+                shrink.record(false);
                 continue;
             }
             let trial = self.trial(schedule).await?;
-            let fails = alike(&trial.meanings);
-            shrink.tell(fails);
+            let fails = same_kind(&trial.kinds);
+            shrink.record(fails);
             if fails {
                 smallest = trial;
             }
@@ -397,26 +390,26 @@ impl<'a> Explorer<'a> {
         Ok(smallest)
     }
 
-    /// What passed may have been spoilt since, by something that came late.
-    async fn look_again(&self, passed: &[Passed]) -> Result<Vec<Trial>, ProviderError> {
-        let looks = stream::iter(passed).map(|passed| async move {
-            let found = self.laboratory.provider.contradictions(&passed.order).await?;
+    /// Asks for the verdict of passed orders again: a late call may have changed their ledger.
+    async fn check_again(&self, passed: &[Passed]) -> Result<Vec<Trial>, ProviderError> {
+        let checks = stream::iter(passed).map(|passed| async move {
+            let found = self.runner.provider.contradictions(&passed.order).await?;
             if found.iter().all(|found| self.waived.contains(&found.rule)) {
                 return Ok(None);
             }
             let mut trial = self.trial(passed.candidate.schedule.clone()).await?;
-            let ledger = self.laboratory.provider.entries(&passed.order).await?;
+            let ledger = self.runner.provider.entries(&passed.order).await?;
             trial.order.clone_from(&passed.order);
-            trial.meanings = found.iter().map(|found| Meaning::of(found, &ledger)).collect();
+            trial.kinds = found.iter().map(|found| FindingKind::of(found, &ledger)).collect();
             trial.contradictions = found;
             Ok::<_, ProviderError>(Some(trial))
         });
-        let looked: Vec<_> = looks.buffered(self.way.jobs.max(1)).try_collect().await?;
-        Ok(looked.into_iter().flatten().collect())
+        let checked: Vec<_> = checks.buffered(self.settings.jobs.max(1)).try_collect().await?;
+        Ok(checked.into_iter().flatten().collect())
     }
 }
 
-/// The operations of an order, in words.
+/// Returns the operations of an order as one line of text.
 #[must_use]
 pub fn in_words(reached: &Reached) -> String {
     let calls = reached.iter().map(|(operation, attempts)| match attempts {
@@ -430,8 +423,8 @@ pub fn in_words(reached: &Reached) -> String {
 mod tests {
     use super::*;
 
-    fn call(order: Option<&str>) -> Line {
-        Line {
+    fn call(order: Option<&str>) -> JournalEntry {
+        JournalEntry {
             number: 1,
             operation: "payment.authorize".to_owned(),
             order_id: order.map(str::to_owned),
@@ -443,24 +436,26 @@ mod tests {
     }
 
     #[test]
-    fn a_provider_that_was_not_called_for_the_order_is_told_with_what_it_was_called_for() {
-        assert!(silent("o", &[]).contains("nor for any other"));
-        assert!(silent("o", &[call(None)]).contains("without any order's id (payment.authorize)"));
-        assert!(silent("o", &[call(None), call(Some("other-o"))]).contains("but for other-o"));
+    fn an_order_without_calls_is_reported_with_the_calls_of_others() {
+        assert!(not_called_message("o", &[]).contains("nor for any other"));
+        assert!(
+            not_called_message("o", &[call(None)]).contains("without any order's id (payment.authorize)")
+        );
+        assert!(not_called_message("o", &[call(None), call(Some("other-o"))]).contains("but for other-o"));
     }
 
     #[test]
-    fn a_choice_of_what_is_not_there_is_refused_with_what_is() {
+    fn an_unknown_name_is_refused_with_the_known_names() {
         let catalogue =
             Catalogue::from([("a.b".to_owned(), vec!["success".to_owned(), "timeout".to_owned()])]);
-        let choice = |operations: &[&str], scenarios: &[&str]| {
+        let selection = |operations: &[&str], scenarios: &[&str]| {
             let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-            Choice { operations: own(operations), scenarios: own(scenarios) }.of(&catalogue)
+            Selection { operations: own(operations), scenarios: own(scenarios) }.apply(&catalogue)
         };
-        assert_eq!(choice(&[], &[]).unwrap(), catalogue);
-        assert_eq!(choice(&["a.b"], &["timeout"]).unwrap()["a.b"], ["timeout"]);
-        let refused = choice(&["a.c"], &[]).unwrap_err().to_string();
+        assert_eq!(selection(&[], &[]).unwrap(), catalogue);
+        assert_eq!(selection(&["a.b"], &["timeout"]).unwrap()["a.b"], ["timeout"]);
+        let refused = selection(&["a.c"], &[]).unwrap_err().to_string();
         assert_eq!(refused, "the provider has no operation \"a.c\"; it has a.b");
-        assert!(choice(&[], &["nonsense"]).unwrap_err().to_string().ends_with("it has success, timeout"));
+        assert!(selection(&[], &["nonsense"]).unwrap_err().to_string().ends_with("it has success, timeout"));
     }
 }

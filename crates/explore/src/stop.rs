@@ -1,4 +1,4 @@
-//! Who explores may have seen enough: Ctrl-C and SIGTERM end it early, and what was found is told.
+//! Ctrl-C and SIGTERM end an exploration early; the report then has the findings so far.
 
 use std::{io, process::ExitCode};
 
@@ -8,10 +8,10 @@ use futures::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-/// What a shell says of who ended by a signal.
+/// The exit code of a process that a signal ended is this plus the signal's number.
 const BY_SIGNAL: u8 = 128;
 
-/// The signal that ends an exploration early, once it has come.
+/// Names the signal that ended an exploration early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
     Interrupt,
@@ -28,15 +28,15 @@ impl Signal {
     }
 }
 
-/// Waits for the signal; whoever has a clone learns of the same one.
+/// Waits for a signal; every clone receives the same one.
 #[derive(Clone)]
 pub struct Stop(Shared<BoxFuture<'static, Signal>>);
 
 impl Stop {
-    /// Takes over from the default, which ends the process at once.
+    /// Replaces the default handling, which ends the process at once.
     ///
     /// # Errors
-    /// When the system gives no signals.
+    /// Returns an error when the handlers can't be installed.
     pub fn listen() -> io::Result<Self> {
         let (mut interrupt, mut terminate) =
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -49,14 +49,14 @@ impl Stop {
         Ok(Self(wait.boxed().shared()))
     }
 
-    /// Until it has come.
-    pub async fn come(&self) -> Signal {
+    /// Waits for the signal.
+    pub async fn received(&self) -> Signal {
         self.0.clone().await
     }
 
-    /// Whether it has.
+    /// Returns whether the signal has come.
     #[must_use]
-    pub fn has_come(&self) -> bool {
+    pub fn is_received(&self) -> bool {
         self.0.clone().now_or_never().is_some()
     }
 }

@@ -1,15 +1,15 @@
-//! What a finding means, in words: from the rule that was broken and from what the ledger has.
+//! Classifies a finding by the broken rule and the ledger's entries, and explains each kind in words.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::provider::{Contradiction, Entry};
+use crate::provider::{Contradiction, LedgerEntry};
 
-/// See the module.
+/// Lists the kinds of findings, the worst first.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Meaning {
+pub enum FindingKind {
     DoubleCharge,
     ChargedForNothing,
     ShippedUnpaid,
@@ -24,14 +24,14 @@ pub enum Meaning {
     RefundedTooMuch,
     EffectAfterUndo,
     NeverEnds,
-    /// A rule that this program has no words for.
+    /// A rule that this program doesn't know.
     #[serde(untagged)]
     Rule(String),
 }
 
-impl Meaning {
+impl FindingKind {
     #[must_use]
-    pub fn of(contradiction: &Contradiction, ledger: &[Entry]) -> Self {
+    pub fn of(contradiction: &Contradiction, ledger: &[LedgerEntry]) -> Self {
         let several = |live: usize, none: Self, many: Self| if live == 0 { none } else { many };
         match contradiction.rule.as_str() {
             "shipped_is_paid_once_in_full" => match charged(ledger) {
@@ -80,7 +80,7 @@ impl Meaning {
         }
     }
 
-    /// What it does to people, and what mends it.
+    /// Explains the consequence for people, and the usual fix.
     #[must_use]
     pub const fn explanation(&self) -> &'static str {
         match self {
@@ -125,8 +125,8 @@ impl Meaning {
     }
 }
 
-/// How many payments have money that didn't go back.
-fn charged(ledger: &[Entry]) -> usize {
+/// Counts the payments with captured money that wasn't refunded.
+fn charged(ledger: &[LedgerEntry]) -> usize {
     let mut net: BTreeMap<&str, i128> = BTreeMap::new();
     for entry in ledger {
         let (Some(payment), Some(amount)) = (&entry.resource, entry.amount) else { continue };
@@ -139,7 +139,7 @@ fn charged(ledger: &[Entry]) -> usize {
     net.values().filter(|net| **net != 0).count()
 }
 
-fn live(ledger: &[Entry], made: &str, ended: &str) -> usize {
+fn live(ledger: &[LedgerEntry], made: &str, ended: &str) -> usize {
     let of = |effect: &str| ledger.iter().filter(|entry| entry.effect == effect).count();
     of(made).saturating_sub(of(ended))
 }
@@ -148,34 +148,34 @@ fn live(ledger: &[Entry], made: &str, ended: &str) -> usize {
 mod tests {
     use super::*;
 
-    fn entry(effect: &str, resource: &str) -> Entry {
-        Entry { effect: effect.to_owned(), resource: Some(resource.to_owned()), amount: Some(100) }
+    fn entry(effect: &str, resource: &str) -> LedgerEntry {
+        LedgerEntry { effect: effect.to_owned(), resource: Some(resource.to_owned()), amount: Some(100) }
     }
 
-    fn meaning(rule: &str, ledger: &[Entry]) -> Meaning {
-        Meaning::of(&Contradiction { rule: rule.to_owned(), detail: String::new() }, ledger)
+    fn kind(rule: &str, ledger: &[LedgerEntry]) -> FindingKind {
+        FindingKind::of(&Contradiction { rule: rule.to_owned(), detail: String::new() }, ledger)
     }
 
     #[test]
     fn paid_wrongly_is_told_apart_by_how_many_payments_kept_money() {
         let rule = "shipped_is_paid_once_in_full";
         let twice = [entry("captured", "a"), entry("captured", "b")];
-        assert_eq!(meaning(rule, &twice), Meaning::DoubleCharge);
-        assert_eq!(meaning(rule, &twice[..1]), Meaning::WrongAmount);
-        assert_eq!(meaning(rule, &[entry("captured", "a"), entry("refunded", "a")]), Meaning::ShippedUnpaid);
+        assert_eq!(kind(rule, &twice), FindingKind::DoubleCharge);
+        assert_eq!(kind(rule, &twice[..1]), FindingKind::WrongAmount);
+        assert_eq!(kind(rule, &[entry("captured", "a"), entry("refunded", "a")]), FindingKind::ShippedUnpaid);
     }
 
     #[test]
     fn none_and_too_many_are_told_apart() {
         let labels = [entry("labelled", "a"), entry("labelled", "b")];
-        assert_eq!(meaning("shipped_has_one_label", &labels), Meaning::DoubleLabel);
-        assert_eq!(meaning("shipped_has_one_label", &[]), Meaning::ShippedWithoutLabel);
+        assert_eq!(kind("shipped_has_one_label", &labels), FindingKind::DoubleLabel);
+        assert_eq!(kind("shipped_has_one_label", &[]), FindingKind::ShippedWithoutLabel);
     }
 
     #[test]
     fn a_rule_without_words_is_told_by_its_name() {
-        assert_eq!(meaning("brand_new_rule", &[]).title(), "brand_new_rule");
-        assert_eq!(serde_json::json!(meaning("brand_new_rule", &[])), "brand_new_rule");
-        assert_eq!(serde_json::json!(Meaning::DoubleCharge), "double_charge");
+        assert_eq!(kind("brand_new_rule", &[]).title(), "brand_new_rule");
+        assert_eq!(serde_json::json!(kind("brand_new_rule", &[])), "brand_new_rule");
+        assert_eq!(serde_json::json!(FindingKind::DoubleCharge), "double_charge");
     }
 }

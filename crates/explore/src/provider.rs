@@ -1,4 +1,4 @@
-//! The provider as the explorer uses it, over HTTP alone: plans, journal, ledger, outcomes, verdicts.
+//! Calls the provider over HTTP: plans, journal, ledger, outcomes, verdicts.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -6,28 +6,29 @@ use reqwest::{Client, Method};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::json;
 
-use super::{
-    http::{self, Answer, Call, Unanswered},
+use crate::{
+    http::{self, Answer, Call, NoAnswer},
     planner::Catalogue,
     schedule::{Plan, Reached, SUCCESS},
 };
 
-const LIMIT: Duration = Duration::from_secs(15);
-/// All that the provider's journal can have.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
+/// The largest page that the provider's journal returns.
 const WHOLE_JOURNAL: usize = 10_000;
 
+/// Lists how a call to the provider can fail.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
     #[error("the provider doesn't answer: {0}. Is it running, and is --provider its address?")]
-    Unanswered(#[from] Unanswered),
+    NoAnswer(#[from] NoAnswer),
     #[error("{question} answered {status}: {body}. Is --provider a fake-stripe-chaos of this version?")]
     Unexpected { question: String, status: u16, body: String },
 }
 
-/// One call that an order made, and what was decided for it.
+/// Holds one call of an order, and the decision for it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Line {
+pub struct JournalEntry {
     pub number: u64,
     pub operation: String,
     pub order_id: Option<String>,
@@ -35,7 +36,7 @@ pub struct Line {
     pub decision: Option<Decision>,
     #[serde(default)]
     pub replayed: bool,
-    /// None while the call is being executed.
+    /// None while the provider executes the call.
     pub response: Option<String>,
 }
 
@@ -45,15 +46,15 @@ pub struct Decision {
     pub attempt: u32,
 }
 
-/// One effect in the ledger.
+/// Holds one effect in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
-pub struct Entry {
+pub struct LedgerEntry {
     pub effect: String,
     pub resource: Option<String>,
     pub amount: Option<u64>,
 }
 
-/// Something that may never be.
+/// Holds a broken rule of the verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Contradiction {
     pub rule: String,
@@ -61,13 +62,13 @@ pub struct Contradiction {
 }
 
 #[derive(Debug, Deserialize)]
-struct Journal {
-    entries: Vec<Line>,
+struct JournalAnswer {
+    entries: Vec<JournalEntry>,
 }
 
 #[derive(Debug, Deserialize)]
-struct History {
-    entries: Vec<Entry>,
+struct LedgerAnswer {
+    entries: Vec<LedgerEntry>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -90,7 +91,7 @@ struct Distribution {
     distributions: BTreeMap<String, BTreeMap<String, String>>,
 }
 
-/// See the module.
+/// Calls one provider.
 #[derive(Debug, Clone)]
 pub struct Provider {
     client: Client,
@@ -108,20 +109,20 @@ impl Provider {
         &self.base
     }
 
-    /// Every operation and what it can be made to meet.
+    /// Returns every operation with its scenarios.
     ///
     /// # Errors
-    /// When the provider doesn't answer as it should.
+    /// Returns an error when the provider doesn't answer, or answers unexpectedly.
     pub async fn catalogue(&self) -> Result<Catalogue, ProviderError> {
         let Scenarios { operations } = self.get("/chaos/scenarios").await?;
         let names = |scenarios: Vec<Named>| scenarios.into_iter().map(|scenario| scenario.name).collect();
         Ok(operations.into_iter().map(|(operation, scenarios)| (operation, names(scenarios))).collect())
     }
 
-    /// Whether nothing fails that isn't planned or asked for.
+    /// Returns whether no operation fails without a plan.
     ///
     /// # Errors
-    /// When the provider doesn't answer as it should.
+    /// Returns an error when the provider doesn't answer, or answers unexpectedly.
     pub async fn never_fails_by_itself(&self, operations: &Catalogue) -> Result<bool, ProviderError> {
         let mut contexts: Vec<_> =
             operations.keys().filter_map(|operation| Some(operation.split_once('.')?.0)).collect();
@@ -139,52 +140,60 @@ impl Provider {
         Ok(true)
     }
 
+    /// Sets the plan of an order.
+    ///
     /// # Errors
-    /// When the provider doesn't answer as it should.
+    /// Returns an error when the provider doesn't answer, or answers unexpectedly.
     pub async fn plan(&self, order: &str, plan: &Plan) -> Result<(), ProviderError> {
         self.put(&format!("/chaos/plans/{order}"), json!(plan).to_string()).await
     }
 
-    /// The calls of an order, the oldest first.
+    /// Returns the calls of an order, the oldest first.
     ///
     /// # Errors
-    /// When the provider doesn't answer as it should.
-    pub async fn journal(&self, order: &str) -> Result<Vec<Line>, ProviderError> {
+    /// Returns an error when the provider doesn't answer, or answers unexpectedly.
+    pub async fn journal(&self, order: &str) -> Result<Vec<JournalEntry>, ProviderError> {
         self.lines(&format!("/journal?limit={WHOLE_JOURNAL}&orderId={order}")).await
     }
 
-    /// The latest calls for whatever order, the oldest first.
+    /// Returns the latest calls of all orders, the oldest first.
     ///
     /// # Errors
-    /// When the provider doesn't answer as it should.
-    pub async fn latest(&self, limit: usize) -> Result<Vec<Line>, ProviderError> {
+    /// Returns an error when the provider doesn't answer, or answers unexpectedly.
+    pub async fn latest(&self, limit: usize) -> Result<Vec<JournalEntry>, ProviderError> {
         self.lines(&format!("/journal?limit={limit}")).await
     }
 
-    async fn lines(&self, path: &str) -> Result<Vec<Line>, ProviderError> {
-        let Journal { mut entries } = self.get(path).await?;
+    async fn lines(&self, path: &str) -> Result<Vec<JournalEntry>, ProviderError> {
+        let JournalAnswer { mut entries } = self.get(path).await?;
         entries.sort_by_key(|line| line.number);
         Ok(entries)
     }
 
+    /// Reports the outcome of an order.
+    ///
     /// # Errors
-    /// When the provider doesn't answer as it should.
-    pub async fn tell(&self, order: &str, shipped: bool) -> Result<(), ProviderError> {
+    /// Returns an error when the provider doesn't answer, or answers unexpectedly.
+    pub async fn report_outcome(&self, order: &str, shipped: bool) -> Result<(), ProviderError> {
         let outcome = json!({"outcome": outcome(shipped)}).to_string();
         self.put(&format!("/ledger/orders/{order}/outcome"), outcome).await
     }
 
+    /// Returns the contradictions between an order's ledger and its outcome.
+    ///
     /// # Errors
-    /// When the provider doesn't answer as it should.
+    /// Returns an error when the provider doesn't answer, or answers unexpectedly.
     pub async fn contradictions(&self, order: &str) -> Result<Vec<Contradiction>, ProviderError> {
         let Verdict { contradictions } = self.get(&format!("/verdict?orderId={order}")).await?;
         Ok(contradictions)
     }
 
+    /// Returns the ledger's entries of an order.
+    ///
     /// # Errors
-    /// When the provider doesn't answer as it should.
-    pub async fn entries(&self, order: &str) -> Result<Vec<Entry>, ProviderError> {
-        let History { entries } = self.get(&format!("/ledger/orders/{order}")).await?;
+    /// Returns an error when the provider doesn't answer, or answers unexpectedly.
+    pub async fn entries(&self, order: &str) -> Result<Vec<LedgerEntry>, ProviderError> {
+        let LedgerAnswer { entries } = self.get(&format!("/ledger/orders/{order}")).await?;
         Ok(entries)
     }
 
@@ -201,7 +210,7 @@ impl Provider {
         let question = format!("{method} {path}");
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
         let call = Call { method, url: format!("{}{path}", self.base), headers, body };
-        let answer = http::send(&self.client, call, LIMIT).await?;
+        let answer = http::send(&self.client, call, REQUEST_TIMEOUT).await?;
         if answer.is_success() { Ok(answer) } else { Err(unexpected(&question, &answer)) }
     }
 }
@@ -211,15 +220,15 @@ fn unexpected(question: &str, answer: &Answer) -> ProviderError {
     ProviderError::Unexpected { question, status, body }
 }
 
-/// As the provider is told it.
+/// Returns an outcome as the provider spells it.
 #[must_use]
 pub const fn outcome(shipped: bool) -> &'static str {
     if shipped { "shipped" } else { "not_shipped" }
 }
 
-/// The attempts that a journal tells of: each decision but those that were only given again.
+/// Returns the attempts in a journal: every decision, without replayed answers.
 #[must_use]
-pub fn reached(journal: &[Line]) -> Reached {
+pub fn reached(journal: &[JournalEntry]) -> Reached {
     let mut reached = Reached::new();
     for line in journal.iter().filter(|line| !line.replayed) {
         if let Some(decision) = &line.decision {
@@ -236,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_replay_reaches_nothing() {
-        let line = |operation: &str, attempt: Option<u32>, replayed| Line {
+        let line = |operation: &str, attempt: Option<u32>, replayed| JournalEntry {
             number: 1,
             operation: operation.to_owned(),
             order_id: None,

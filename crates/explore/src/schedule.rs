@@ -1,23 +1,23 @@
-//! A schedule: which faults one order's calls are to meet. Pure; the provider takes it as a plan.
+//! A schedule: the faults for one order's calls. Pure; the provider takes it as a plan.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
 };
 
-/// What an operation does when it does what it is for.
+/// The scenario without a fault.
 pub const SUCCESS: &str = "success";
-/// The longest script that a plan may have. Scripts are filled up to it with successes, since behind its
-/// end the profile would draw.
+/// The longest script that a plan may have. Successes fill a script up to it: behind its end the profile
+/// would draw.
 const SCRIPT: u32 = 100;
 
-/// How often each operation was decided for one order: what there was to fault.
+/// Maps each operation to the number of its attempts for one order.
 pub type Reached = BTreeMap<String, u32>;
 
-/// A plan as the provider takes it: operation → scenarios, one for each attempt.
+/// Maps each operation to its scenarios, one for each attempt, as the provider takes it.
 pub type Plan = BTreeMap<String, Vec<String>>;
 
-/// One attempt of one operation.
+/// Names one attempt of one operation.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot {
     pub operation: String,
@@ -25,20 +25,20 @@ pub struct Slot {
     pub attempt: u32,
 }
 
-/// The attempts of a [`Reached`].
+/// Returns every attempt of a [`Reached`].
 pub fn slots(reached: &Reached) -> impl Iterator<Item = Slot> {
     reached.iter().flat_map(|(operation, attempts)| {
         (1..=*attempts).map(|attempt| Slot { operation: operation.clone(), attempt })
     })
 }
 
-/// A scenario that an operation meets in one attempt, or in several in a row.
+/// Holds a scenario for one attempt of an operation, or for several in a row.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Fault {
     pub operation: String,
-    /// The attempt that meets it first; from 1.
+    /// The first affected attempt, from 1.
     pub first: u32,
-    /// How many attempts meet it; from 1.
+    /// The number of affected attempts, from 1.
     pub times: u32,
     pub scenario: String,
 }
@@ -81,18 +81,18 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Faults of which no two are for the same attempt; everything else succeeds.
+/// Holds faults, at most one for each attempt; every other attempt succeeds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Schedule(BTreeSet<Fault>);
 
 impl Schedule {
-    /// Without any fault.
+    /// Returns a schedule without a fault.
     #[must_use]
     pub fn happy() -> Self {
         Self::default()
     }
 
-    /// With one fault more; none where its attempts are taken.
+    /// Adds a fault; returns none when one of its attempts has a fault already.
     #[must_use]
     pub fn with(&self, fault: Fault) -> Option<Self> {
         let free = !self.0.iter().any(|taken| taken.overlaps(&fault));
@@ -114,7 +114,7 @@ impl Schedule {
         self.0.iter().any(|fault| fault.covers(slot))
     }
 
-    /// Its faults attempt by attempt, as far as an order got to them: what can be left out one by one.
+    /// Splits the faults into single attempts, as far as an order reached them.
     #[must_use]
     pub fn entries(&self, reached: &Reached) -> Vec<Fault> {
         let met = |fault: &Fault, slot: &Slot| fault.covers(slot).then(|| fault.scenario.clone());
@@ -126,7 +126,7 @@ impl Schedule {
             .collect()
     }
 
-    /// The schedule of these entries, of which the alike that follow one another are one fault.
+    /// Joins single attempts into a schedule; equal ones in a row become one fault.
     #[must_use]
     pub fn of_entries(entries: &[Fault]) -> Self {
         let mut faults: Vec<Fault> = Vec::new();
@@ -146,33 +146,33 @@ impl Schedule {
         Self(faults.into_iter().collect())
     }
 
-    /// The plan that makes it so: each of the operations gets a script to the last attempt that a plan can
-    /// hold, so that the profile in force has no say.
+    /// Returns the schedule as a plan. Each operation gets a script of full length, so that the active profile
+    /// never decides.
     #[must_use]
     pub fn plan<'a>(&self, operations: impl IntoIterator<Item = &'a str>) -> Plan {
         let scripts = operations.into_iter().map(|operation| (operation.to_owned(), self.script(operation)));
         scripts.collect()
     }
 
-    /// The plan without what a provider that never fails needs no telling.
+    /// Returns the plan without trailing successes, for a provider whose profile never fails.
     #[must_use]
     pub fn short_plan(&self) -> Plan {
         let operations: BTreeSet<_> = self.0.iter().map(|fault| fault.operation.as_str()).collect();
         let mut plan = self.plan(operations);
         for script in plan.values_mut() {
-            let told = script.iter().rposition(|scenario| scenario != SUCCESS).map_or(0, |last| last + 1);
-            script.truncate(told);
+            let length = script.iter().rposition(|scenario| scenario != SUCCESS).map_or(0, |last| last + 1);
+            script.truncate(length);
         }
         plan
     }
 
     fn script(&self, operation: &str) -> Vec<String> {
-        let meets = |attempt| {
+        let scenario = |attempt| {
             let slot = Slot { operation: operation.to_owned(), attempt };
             let fault = self.0.iter().find(|fault| fault.covers(&slot));
             fault.map_or(SUCCESS, |fault| fault.scenario.as_str()).to_owned()
         };
-        (1..=SCRIPT).map(meets).collect()
+        (1..=SCRIPT).map(scenario).collect()
     }
 }
 
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_says_every_attempt_of_every_operation() {
+    fn a_plan_has_every_attempt_of_every_operation() {
         let plan = schedule(&[fault("a", 2, 2, "timeout")]).plan(["a", "b"]);
         assert_eq!(plan["a"][..5], ["success", "timeout", "timeout", "success", "success"]);
         assert!(plan["b"].iter().all(|scenario| scenario == SUCCESS));
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_meets_one_fault() {
+    fn an_attempt_has_at_most_one_fault() {
         let lasting = schedule(&[fault("a", 2, 3, "timeout")]);
         assert_eq!(lasting.with(fault("a", 4, 1, "lost")), None);
         assert!(lasting.with(fault("a", 5, 1, "lost")).is_some());
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_are_what_was_reached_and_make_the_same_faults_again() {
+    fn entries_are_the_reached_attempts_and_join_to_the_same_faults() {
         let lasting =
             schedule(&[fault("a", 1, 5, "timeout"), fault("b", 1, 1, "lost"), fault("c", 9, 1, "lost")]);
         let reached = Reached::from([("a".to_owned(), 3), ("b".to_owned(), 1), ("c".to_owned(), 1)]);
@@ -246,10 +246,10 @@ mod tests {
     }
 
     #[test]
-    fn a_schedule_is_told_in_words() {
-        let told =
+    fn a_schedule_is_shown_in_words() {
+        let shown =
             schedule(&[fault("a", 1, 1, "lost"), fault("b", 2, 1, "x"), fault("c", 1, 5, "y")]).to_string();
-        assert_eq!(told, "a: lost, b: x (attempt 2), c: y (attempts 1 to 5)");
+        assert_eq!(shown, "a: lost, b: x (attempt 2), c: y (attempts 1 to 5)");
         assert_eq!(Schedule::happy().to_string(), "no fault");
     }
 }

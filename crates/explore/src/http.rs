@@ -1,11 +1,11 @@
-//! HTTP as the explorer speaks it: with the provider, and with the system under test.
+//! Sends HTTP requests to the provider and to the system under test.
 
 use std::{error::Error, time::Duration};
 
 use reqwest::{Client, Method};
 use serde_json::Value;
 
-/// A request to send.
+/// Holds a request to send.
 #[derive(Debug, Clone)]
 pub struct Call {
     pub method: Method,
@@ -14,7 +14,7 @@ pub struct Call {
     pub body: Option<String>,
 }
 
-/// An answer, whatever its status.
+/// Holds an answer of any status.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     pub status: u16,
@@ -27,19 +27,19 @@ impl Answer {
         200 <= self.status && self.status < 300
     }
 
-    /// The body; null where it isn't JSON.
+    /// Returns the body, or null when it isn't JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_default()
     }
 
-    /// Status and beginning of the body, in a line.
+    /// Returns the status and the beginning of the body as one line.
     #[must_use]
-    pub fn told(&self) -> String {
+    pub fn summary(&self) -> String {
         format!("{} {}", self.status, self.excerpt())
     }
 
-    /// The beginning of the body, in a line.
+    /// Returns the beginning of the body as one line.
     #[must_use]
     pub fn excerpt(&self) -> String {
         let line: String = self.text.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -51,18 +51,20 @@ impl Answer {
     }
 }
 
-/// No answer came.
+/// Reports a request without an answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{method} {url}: {reason}")]
-pub struct Unanswered {
+pub struct NoAnswer {
     method: Method,
     url: String,
     reason: String,
 }
 
+/// Sends a request and reads the whole answer.
+///
 /// # Errors
-/// When no answer came within `limit`.
-pub async fn send(client: &Client, call: Call, limit: Duration) -> Result<Answer, Unanswered> {
+/// Returns an error when no answer came within `limit`.
+pub async fn send(client: &Client, call: Call, limit: Duration) -> Result<Answer, NoAnswer> {
     let Call { method, url, headers, body } = call;
     let mut request = client.request(method.clone(), &url).timeout(limit);
     for (name, value) in &headers {
@@ -77,17 +79,17 @@ pub async fn send(client: &Client, call: Call, limit: Duration) -> Result<Answer
     };
     exchange.await.map_err(|error: reqwest::Error| {
         let reason = if error.is_timeout() {
-            format!("no answer within {}", humantime(limit))
+            format!("no answer within {}", human_duration(limit))
         } else {
             innermost(&error).to_string()
         };
-        Unanswered { method, url, reason }
+        NoAnswer { method, url, reason }
     })
 }
 
-/// `1.3 s`, `2 min 5 s`.
+/// Formats a duration as `1.3 s` or `2 min 5 s`.
 #[must_use]
-pub fn humantime(duration: Duration) -> String {
+pub fn human_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match (seconds / 60, seconds % 60) {
         (0, 0..10) => format!("{:.1} s", duration.as_secs_f64()),
@@ -97,7 +99,7 @@ pub fn humantime(duration: Duration) -> String {
     }
 }
 
-/// The outer errors only say that something failed.
+/// Returns the first cause: the outer errors only say that something failed.
 fn innermost<'a>(mut error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     while let Some(source) = error.source() {
         error = source;
@@ -110,8 +112,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_duration_is_told_as_exactly_as_it_matters() {
-        let told = [1300, 42_000, 120_000, 125_000].map(|millis| humantime(Duration::from_millis(millis)));
-        assert_eq!(told, ["1.3 s", "42 s", "2 min", "2 min 5 s"]);
+    fn a_short_duration_is_shown_more_exactly() {
+        let shown =
+            [1300, 42_000, 120_000, 125_000].map(|millis| human_duration(Duration::from_millis(millis)));
+        assert_eq!(shown, ["1.3 s", "42 s", "2 min", "2 min 5 s"]);
     }
 }

@@ -1,28 +1,29 @@
-//! What a person sees while orders are tried: a progress bar on a terminal, plain lines elsewhere. All of
-//! it goes to standard error, so that standard output has the report alone.
+//! Shows the progress: a bar on a terminal, plain lines elsewhere. It writes to standard error, so that standard
+//! output has the report only.
 
 use std::io::{self, IsTerminal};
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::trial::Trial;
+use crate::trial::Trial;
 
 pub const GOOD: Style = AnsiColor::Green.on_default();
 pub const BAD: Style = AnsiColor::Red.on_default().bold();
 
+/// Knows whether standard error is a terminal.
 #[derive(Debug)]
-pub struct Screen {
+pub struct Progress {
     terminal: bool,
 }
 
-impl Default for Screen {
+impl Default for Progress {
     fn default() -> Self {
         Self { terminal: io::stderr().is_terminal() }
     }
 }
 
-impl Screen {
+impl Progress {
     #[must_use]
     pub fn bar(&self, length: usize) -> Bar {
         let length = u64::try_from(length).unwrap_or(u64::MAX);
@@ -38,21 +39,21 @@ impl Screen {
     }
 }
 
-/// Says something in a line.
-pub fn say(line: &str) {
+/// Prints a line to standard error.
+pub fn print_line(line: &str) {
     anstream::eprintln!("{line}");
 }
 
-/// How far a wave has got.
+/// Shows how many orders of a wave have ended.
 #[derive(Debug)]
 pub struct Bar(ProgressBar);
 
 impl Bar {
-    /// Counts an order, and says at once what is wrong with it.
-    pub fn tried(&self, trial: &Trial) {
+    /// Counts an order, and prints its finding at once.
+    pub fn record(&self, trial: &Trial) {
         self.0.inc(1);
         if !trial.passed() {
-            let titles: Vec<_> = trial.meanings.iter().map(super::meaning::Meaning::title).collect();
+            let titles: Vec<_> = trial.kinds.iter().map(crate::finding::FindingKind::title).collect();
             let line = format!("{BAD}!!{BAD:#} {}: {}", titles.join(", "), trial.schedule);
             self.0.suspend(|| anstream::eprintln!("{line}"));
         }

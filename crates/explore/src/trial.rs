@@ -1,65 +1,66 @@
-//! One order under one schedule: planned, placed, followed to its end, told, judged.
+//! Runs one order under one schedule: plans, places and follows it, reports its outcome, asks for the verdict.
 
 use std::{
     collections::BTreeSet,
     time::{Duration, Instant},
 };
 
-use super::{
-    meaning::Meaning,
-    patience,
+use crate::{
+    finding::FindingKind,
     planner::Catalogue,
-    provider::{Contradiction, Line, Provider, ProviderError, reached},
+    poll,
+    provider::{Contradiction, JournalEntry, Provider, ProviderError, reached},
     schedule::{Reached, Schedule},
     system::{End, System},
 };
 
-/// This long without another call to the provider, and an order that has ended is at rest.
-const REST: Duration = Duration::from_millis(250);
+/// An ended order without a further call for this long makes no more calls.
+const QUIET_PERIOD: Duration = Duration::from_millis(250);
 
-/// What became of an order.
+/// Holds the result of one order under one schedule.
 #[derive(Debug, Clone)]
 pub struct Trial {
     pub order: String,
     pub schedule: Schedule,
     pub end: End,
     pub refused: Option<String>,
-    pub journal: Vec<Line>,
+    pub journal: Vec<JournalEntry>,
     pub reached: Reached,
     pub contradictions: Vec<Contradiction>,
-    /// What is wrong with it; empty where all is well.
-    pub meanings: BTreeSet<Meaning>,
+    /// The kinds of findings; empty when the order passed.
+    pub kinds: BTreeSet<FindingKind>,
     pub took: Duration,
 }
 
 impl Trial {
     #[must_use]
     pub fn passed(&self) -> bool {
-        self.meanings.is_empty()
+        self.kinds.is_empty()
     }
 }
 
-/// Where trials are made.
+/// Runs trials.
 #[derive(Debug)]
-pub struct Laboratory {
+pub struct TrialRunner {
     pub provider: Provider,
     pub system: System,
     pub catalogue: Catalogue,
-    /// How long a contradiction may take to vanish: some systems tell an order's end before they have
-    /// cleaned up behind it.
+    /// How long a contradiction may last: some systems report a final status before their compensations end.
     pub settle: Duration,
 }
 
-impl Laboratory {
+impl TrialRunner {
+    /// Runs one order under a schedule.
+    ///
     /// # Errors
-    /// When the provider fails; whatever the system under test does is the trial's result.
+    /// Returns an error when the provider fails. A failure of the system under test is the trial's result.
     pub async fn run(&self, order: String, schedule: Schedule) -> Result<Trial, ProviderError> {
         let begun = Instant::now();
         let plan = schedule.plan(self.catalogue.keys().map(String::as_str));
         self.provider.plan(&order, &plan).await?;
         let placed = self.system.place(&order).await;
         let took = begun.elapsed();
-        let journal = self.at_rest(&order).await?;
+        let journal = self.journal_when_quiet(&order).await?;
         let mut trial = Trial {
             reached: reached(&journal),
             order,
@@ -68,28 +69,28 @@ impl Laboratory {
             refused: placed.refused,
             journal,
             contradictions: Vec::new(),
-            meanings: BTreeSet::new(),
+            kinds: BTreeSet::new(),
             took,
         };
         match &trial.end {
             End::Ended(ended) => {
-                self.provider.tell(&trial.order, ended.shipped).await?;
+                self.provider.report_outcome(&trial.order, ended.shipped).await?;
                 self.judge(&mut trial, self.settle).await?;
             }
             End::Never(_) => {
-                trial.meanings.insert(Meaning::NeverEnds);
+                trial.kinds.insert(FindingKind::NeverEnds);
             }
         }
         Ok(trial)
     }
 
-    /// Asks for the verdict of an order that has ended, for as long as it is bad.
+    /// Asks for the verdict of an ended order until it has no contradiction, or `settle` is over.
     ///
     /// # Errors
-    /// When the provider fails.
+    /// Returns an error when the provider fails.
     pub async fn judge(&self, trial: &mut Trial, settle: Duration) -> Result<(), ProviderError> {
         let mut contradictions = Vec::new();
-        patience::until(settle, async || {
+        poll::until_some(settle, async || {
             contradictions = self.provider.contradictions(&trial.order).await?;
             Ok::<_, ProviderError>(contradictions.is_empty().then_some(()))
         })
@@ -98,22 +99,22 @@ impl Laboratory {
             return Ok(());
         }
         let ledger = self.provider.entries(&trial.order).await?;
-        trial.meanings = contradictions.iter().map(|found| Meaning::of(found, &ledger)).collect();
+        trial.kinds = contradictions.iter().map(|found| FindingKind::of(found, &ledger)).collect();
         trial.contradictions = contradictions;
         Ok(())
     }
 
-    /// The order's calls once none is being executed and no other follows.
-    async fn at_rest(&self, order: &str) -> Result<Vec<Line>, ProviderError> {
+    /// Returns the order's calls, once none is in progress and no other follows.
+    async fn journal_when_quiet(&self, order: &str) -> Result<Vec<JournalEntry>, ProviderError> {
         let mut journal = self.provider.journal(order).await?;
         let mut since = Instant::now();
-        patience::until(self.system.patience, async || {
+        poll::until_some(self.system.time_limit, async || {
             let now = self.provider.journal(order).await?;
             if now != journal || now.iter().any(|line| line.response.is_none()) {
                 journal = now;
                 since = Instant::now();
             }
-            Ok::<_, ProviderError>((since.elapsed() >= REST).then_some(()))
+            Ok::<_, ProviderError>((since.elapsed() >= QUIET_PERIOD).then_some(()))
         })
         .await?;
         Ok(journal)

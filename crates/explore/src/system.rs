@@ -1,18 +1,19 @@
-//! The system under test: how an order is placed with it, and how its end is told.
+//! The system under test: places orders with it and reads their final status.
 
 use std::{fs, io, path::PathBuf, time::Duration};
 
 use reqwest::{Client, Method};
 use serde_json::Value;
 
-use super::{
-    http::{self, Answer, Call, Unanswered},
-    patience,
+use crate::{
+    http::{self, Answer, Call, NoAnswer},
+    poll,
 };
 
-/// What stands for the order's id in templates.
+/// The placeholder for the order's id in templates.
 pub const ORDER_ID: &str = "{orderId}";
 
+/// Lists why a template can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
     #[error("cannot read {}: {source}", path.display())]
@@ -27,7 +28,7 @@ pub enum TemplateError {
     Method(String),
 }
 
-/// A request with `{orderId}` in it.
+/// Holds a request with `{orderId}` in it.
 #[derive(Debug, Clone)]
 pub struct Template {
     pub method: Method,
@@ -37,11 +38,11 @@ pub struct Template {
 }
 
 impl Template {
-    /// A request as it is written in `.http` files: `METHOD URL`, headers, an empty line, the body. Lines
-    /// before it that begin with `#`, `//` or `@` are passed over; a further request after `###` is not read.
+    /// Reads a request in the `.http` format: `METHOD URL`, headers, an empty line, the body. Skips lines before
+    /// it that begin with `#`, `//` or `@`, and stops at `###`.
     ///
     /// # Errors
-    /// When the file can't be read, or isn't such a request.
+    /// Returns an error when the file can't be read, or has no such request.
     pub fn read(path: &PathBuf) -> Result<Self, TemplateError> {
         let text = fs::read_to_string(path)
             .map_err(|source| TemplateError::Unreadable { path: path.clone(), source })?;
@@ -70,8 +71,10 @@ impl Template {
         Ok(Self { method, url, headers, body: (!body.is_empty()).then_some(body) })
     }
 
+    /// Checks the template, and adds the content type when it has a body.
+    ///
     /// # Errors
-    /// When nothing in it differs from order to order.
+    /// Returns an error when the template has no `{orderId}`.
     pub fn checked(mut self) -> Result<Self, TemplateError> {
         let headers = self.headers.iter().map(|(_, value)| value);
         if !headers.chain([&self.url]).chain(&self.body).any(|text| text.contains(ORDER_ID)) {
@@ -96,10 +99,10 @@ impl Template {
     }
 }
 
-/// `Name: value`.
+/// Parses `Name: value`.
 ///
 /// # Errors
-/// Says what a header looks like.
+/// Returns a message that shows the format.
 pub fn header(line: &str) -> Result<(String, String), String> {
     match line.split_once(':') {
         Some((name, value)) if !name.trim().is_empty() => {
@@ -109,26 +112,26 @@ pub fn header(line: &str) -> Result<(String, String), String> {
     }
 }
 
-/// What the system says of an order that has ended.
+/// Holds the final status of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
     pub shipped: bool,
-    /// In its own words.
-    pub said: String,
+    /// The status in the system's own words.
+    pub status: String,
 }
 
-/// How it was after all our patience.
+/// Lists how following an order can end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
     Ended(Ended),
-    /// What was heard last.
+    /// The order didn't end within the time limit; holds the last status.
     Never(String),
 }
 
-/// How an order's end is told.
+/// Maps the system's statuses to final ones.
 #[derive(Debug, Clone)]
-pub struct Ends {
-    /// Where to look; none where the answer to the order is the end.
+pub struct StatusRules {
+    /// The status request; none when the answer to the order is its final status.
     pub status: Option<Template>,
     /// JSON pointer to the status.
     pub pointer: String,
@@ -136,7 +139,7 @@ pub struct Ends {
     pub not_shipped: Vec<String>,
 }
 
-impl Ends {
+impl StatusRules {
     fn status(&self, answer: &Answer) -> Option<String> {
         match answer.json().pointer(&self.pointer)? {
             Value::String(text) => Some(text.clone()),
@@ -144,9 +147,9 @@ impl Ends {
         }
     }
 
-    fn ended(&self, said: &str) -> Option<Ended> {
-        let is = |list: &[String]| list.iter().any(|known| known == said);
-        let ended = |shipped| Some(Ended { shipped, said: said.to_owned() });
+    fn ended(&self, status: &str) -> Option<Ended> {
+        let is = |list: &[String]| list.iter().any(|known| known == status);
+        let ended = |shipped| Some(Ended { shipped, status: status.to_owned() });
         if is(&self.shipped) {
             ended(true)
         } else if is(&self.not_shipped) {
@@ -156,82 +159,83 @@ impl Ends {
         }
     }
 
-    /// Without a status to look at: what the answer to the order says, by its status member or by its code.
+    /// Reads the final status from the answer to the order: from its status member, or from its code.
     fn answered(&self, answer: &Answer) -> End {
-        match self.status(answer).map(|said| (self.ended(&said), said)) {
+        match self.status(answer).map(|status| (self.ended(&status), status)) {
             Some((Some(ended), _)) => End::Ended(ended),
-            _ if !answer.is_success() => End::Ended(Ended { shipped: false, said: answer.told() }),
-            Some((None, said)) => End::Never(format!("{said:?} at {}", self.pointer)),
-            None => End::Ended(Ended { shipped: true, said: answer.told() }),
+            _ if !answer.is_success() => End::Ended(Ended { shipped: false, status: answer.summary() }),
+            Some((None, status)) => End::Never(format!("{status:?} at {}", self.pointer)),
+            None => End::Ended(Ended { shipped: true, status: answer.summary() }),
         }
     }
 }
 
-/// What became of an order that was placed.
+/// Holds the result of placing an order.
 #[derive(Debug, Clone)]
 pub struct Placed {
     pub end: End,
-    /// The system didn't take the order, or its answer is lost.
+    /// The answer, when the system refused the order or its answer was lost.
     pub refused: Option<String>,
 }
 
-/// See the module.
+/// Calls the system under test.
 #[derive(Debug, Clone)]
 pub struct System {
     pub client: Client,
     pub order: Template,
-    pub ends: Ends,
-    pub patience: Duration,
+    pub status_rules: StatusRules,
+    pub time_limit: Duration,
 }
 
-/// How long a system that refused an order is asked about it nevertheless.
-const AFTER_REFUSAL: Duration = Duration::from_secs(3);
-const LOOK: Duration = Duration::from_secs(10);
+/// The time limit for the status of a refused order: some systems run it nevertheless.
+const LIMIT_AFTER_REFUSAL: Duration = Duration::from_secs(3);
+const STATUS_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl System {
     /// Places an order and follows it to its end.
     pub async fn place(&self, order: &str) -> Placed {
-        let answer = http::send(&self.client, self.order.of(order), self.patience).await;
-        let Some(status) = &self.ends.status else {
+        let answer = http::send(&self.client, self.order.of(order), self.time_limit).await;
+        let Some(status) = &self.status_rules.status else {
             return self.ended_at_once(answer);
         };
         let refused = match &answer {
             Ok(answer) if answer.is_success() => None,
-            Ok(answer) => Some(answer.told()),
+            Ok(answer) => Some(answer.summary()),
             Err(error) => Some(error.to_string()),
         };
         let is_refused = answer.is_ok() && refused.is_some();
-        let patience = if is_refused { AFTER_REFUSAL.min(self.patience) } else { self.patience };
-        let mut heard = "nothing".to_owned();
+        let time_limit = if is_refused { LIMIT_AFTER_REFUSAL.min(self.time_limit) } else { self.time_limit };
+        let mut last_status = "nothing".to_owned();
         let look = async || {
-            let said = match http::send(&self.client, status.of(order), LOOK.min(self.patience)).await {
-                Ok(answer) => match self.ends.status(&answer) {
-                    Some(said) => said,
-                    None => answer.told(),
-                },
-                Err(error) => error.to_string(),
-            };
-            let ended = self.ends.ended(&said);
-            heard = said;
-            Ok::<_, Unanswered>(ended)
+            let current =
+                match http::send(&self.client, status.of(order), STATUS_TIMEOUT.min(self.time_limit)).await {
+                    Ok(answer) => match self.status_rules.status(&answer) {
+                        Some(status) => status,
+                        None => answer.summary(),
+                    },
+                    Err(error) => error.to_string(),
+                };
+            let ended = self.status_rules.ended(&current);
+            last_status = current;
+            Ok::<_, NoAnswer>(ended)
         };
-        let seen = patience::until(patience, look).await.ok().flatten();
+        let seen = poll::until_some(time_limit, look).await.ok().flatten();
         let end = match (seen, &refused) {
             (Some(ended), _) => End::Ended(ended),
-            // A system that refuses an order and knows nothing of it says that it doesn't ship.
+            // A refused order without a status doesn't ship.
             (None, Some(refusal)) if is_refused => {
-                End::Ended(Ended { shipped: false, said: refusal.clone() })
+                End::Ended(Ended { shipped: false, status: refusal.clone() })
             }
-            (None, _) => End::Never(heard),
+            (None, _) => End::Never(last_status),
         };
         Placed { end, refused }
     }
 
-    fn ended_at_once(&self, answer: Result<Answer, Unanswered>) -> Placed {
+    fn ended_at_once(&self, answer: Result<Answer, NoAnswer>) -> Placed {
         match answer {
             Ok(answer) => {
-                let refused = (!answer.is_success()).then(|| answer.told());
-                Placed { end: self.ends.answered(&answer), refused }
+                let refused = (!answer.is_success()).then(|| answer.summary());
+                Placed { end: self.status_rules.answered(&answer), refused }
             }
             Err(error) => Placed { end: End::Never(error.to_string()), refused: Some(error.to_string()) },
         }
@@ -243,7 +247,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_read_as_http_files_have_it() {
+    fn a_request_is_read_in_the_http_format() {
         let text =
             "# comment\n\nPUT http://host/orders/{orderId}\nX-A: b: c\n\n{\n  \"a\": 1\n}\n\n### next\nGET /";
         let template = Template::parse(text).unwrap();
@@ -256,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_never_differs_is_refused() {
+    fn a_request_without_the_orders_id_is_refused() {
         let fixed = Template::parse("POST http://host/orders\n\n{}").unwrap();
         assert!(matches!(fixed.checked(), Err(TemplateError::NoOrderId)));
         let template =
@@ -267,17 +271,17 @@ mod tests {
     }
 
     fn answered(status: u16, text: &str) -> End {
-        let ends = Ends {
+        let status_rules = StatusRules {
             status: None,
             pointer: "/status".to_owned(),
             shipped: vec!["shipped".to_owned()],
             not_shipped: vec!["failed".to_owned()],
         };
-        ends.answered(&Answer { status, text: text.to_owned() })
+        status_rules.answered(&Answer { status, text: text.to_owned() })
     }
 
     #[test]
-    fn an_answer_that_is_the_end_tells_it_by_its_status_or_its_code() {
+    fn a_final_answer_is_read_by_its_status_or_its_code() {
         let shipped = |end| match end {
             End::Ended(ended) => Some(ended.shipped),
             End::Never(_) => None,

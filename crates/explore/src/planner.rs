@@ -1,16 +1,16 @@
-//! The planner: which schedules are worth an order. Pure: it is told what each order reached.
+//! Plans the schedules to try, from the attempts that earlier orders made. Pure.
 //!
-//! A fault that an order never reaches changes nothing. So nothing is tried blindly: each schedule is one
-//! that passed and one fault more, at an attempt that was reached under it.
+//! A fault at an attempt that no order makes changes nothing. So each new schedule is one that passed, plus one
+//! fault at an attempt that an order made under it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::schedule::{Fault, Reached, SUCCESS, Schedule, Slot, slots};
+use crate::schedule::{Fault, Reached, SUCCESS, Schedule, Slot, slots};
 
-/// Operation → the scenarios that it can be made to meet.
+/// Maps each operation to its scenarios.
 pub type Catalogue = BTreeMap<String, Vec<String>>;
 
-/// A schedule that may be tried, and which of its faults is new in it.
+/// Holds a schedule to try, and its newest fault.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Candidate {
     base: Schedule,
@@ -18,7 +18,7 @@ pub struct Candidate {
     pub schedule: Schedule,
 }
 
-/// A schedule whose order ended well, and what the order reached.
+/// Holds a schedule whose order ended well, and the attempts of that order.
 #[derive(Debug, Clone)]
 pub struct Passed {
     pub candidate: Candidate,
@@ -26,18 +26,18 @@ pub struct Passed {
     pub reached: Reached,
 }
 
-/// See the module.
+/// Plans the schedules of one exploration.
 #[derive(Debug)]
 pub struct Planner {
     catalogue: Catalogue,
-    /// How many attempts a fault lasts that doesn't go away at once.
+    /// How many attempts in a row a lasting fault affects.
     lasting: u32,
-    /// The operations whose faults were tried.
+    /// The operations whose faults were planned.
     learned: BTreeSet<String>,
     happy: Reached,
-    /// Those that showed up only where something failed.
+    /// The operations that only failing orders call.
     undos: BTreeSet<String>,
-    given: BTreeSet<Schedule>,
+    planned: BTreeSet<Schedule>,
 }
 
 impl Planner {
@@ -49,31 +49,31 @@ impl Planner {
             learned: BTreeSet::new(),
             happy: Reached::new(),
             undos: BTreeSet::new(),
-            given: BTreeSet::from([Schedule::happy()]),
+            planned: BTreeSet::from([Schedule::happy()]),
         }
     }
 
-    /// The operations that no happy order needs.
+    /// Returns the operations that only failing orders call.
     #[must_use]
     pub const fn undos(&self) -> &BTreeSet<String> {
         &self.undos
     }
 
-    /// Every fault, once, of every attempt that the happy order made.
+    /// Plans every single fault of every attempt of the happy order.
     pub fn singles(&mut self, happy: &Reached) -> Vec<Candidate> {
         self.learned.extend(happy.keys().cloned());
         self.happy.clone_from(happy);
         slots(happy).flat_map(|slot| self.faults_of(&Schedule::happy(), &slot)).collect()
     }
 
-    /// What follows from schedules that passed: the same fault for longer where it was answered by another
-    /// attempt, and the faults of operations that have shown up under them for the first time.
+    /// Plans the next wave from schedules that passed: the same fault for several attempts where the system
+    /// tried again, and the faults of operations that appeared for the first time.
     pub fn follow(&mut self, passed: &[Passed]) -> Vec<Candidate> {
         let mut candidates = Vec::new();
         for Passed { candidate: Candidate { base, fault, .. }, reached, .. } in passed {
             let again = reached.get(&fault.operation).is_some_and(|attempts| *attempts > fault.first);
             if fault.times == 1 && self.lasting > 1 && again {
-                candidates.extend(self.give(base, fault.lasting(self.lasting)));
+                candidates.extend(self.plan(base, fault.lasting(self.lasting)));
             }
         }
         for Passed { candidate, reached, .. } in passed {
@@ -88,9 +88,8 @@ impl Planner {
         candidates
     }
 
-    /// Every second fault, once, at every attempt that was reached under a first one. Where the second was
-    /// tried alone, that has to have passed, and to have reached the first: else there is nothing new in
-    /// the pair.
+    /// Plans pairs: a second fault at every attempt that an order made under a first one. Leaves out a pair
+    /// whose second fault failed alone, or whose first fault isn't reached under the second.
     pub fn pairs(&mut self, passed: &[Passed]) -> Vec<Candidate> {
         let alone: BTreeMap<_, _> =
             passed.iter().map(|passed| (&passed.candidate.schedule, &passed.reached)).collect();
@@ -117,13 +116,13 @@ impl Planner {
     fn faults_of(&mut self, base: &Schedule, slot: &Slot) -> Vec<Candidate> {
         let scenarios = self.catalogue.get(&slot.operation).cloned().unwrap_or_default();
         let faults = scenarios.iter().filter(|scenario| *scenario != SUCCESS);
-        faults.filter_map(|scenario| self.give(base, Fault::once(slot.clone(), scenario))).collect()
+        faults.filter_map(|scenario| self.plan(base, Fault::once(slot.clone(), scenario))).collect()
     }
 
-    /// None where it was given before.
-    fn give(&mut self, base: &Schedule, fault: Fault) -> Option<Candidate> {
+    /// Returns a candidate, or none when its schedule was planned before.
+    fn plan(&mut self, base: &Schedule, fault: Fault) -> Option<Candidate> {
         let schedule = base.with(fault.clone())?;
-        self.given.insert(schedule.clone()).then(|| Candidate { base: base.clone(), fault, schedule })
+        self.planned.insert(schedule.clone()).then(|| Candidate { base: base.clone(), fault, schedule })
     }
 }
 
@@ -144,7 +143,7 @@ mod tests {
         attempts.iter().map(|(operation, attempts)| ((*operation).to_owned(), *attempts)).collect()
     }
 
-    fn told(candidates: &[Candidate]) -> Vec<String> {
+    fn shown(candidates: &[Candidate]) -> Vec<String> {
         candidates.iter().map(|candidate| candidate.schedule.to_string()).collect()
     }
 
@@ -156,7 +155,7 @@ mod tests {
     fn singles_are_each_fault_of_each_attempt_of_the_happy_order() {
         let singles = Planner::new(catalogue(), 5).singles(&reached(&[("charge", 2), ("label", 1)]));
         assert_eq!(
-            told(&singles),
+            shown(&singles),
             [
                 "charge: timeout",
                 "charge: declined",
@@ -168,34 +167,34 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_lasts_where_it_was_answered_by_another_attempt() {
+    fn a_fault_lasts_where_the_system_tries_again() {
         let mut planner = Planner::new(catalogue(), 5);
         let singles = planner.singles(&reached(&[("charge", 1)]));
         let next =
             planner.follow(&[passed(&singles[0], &[("charge", 2)]), passed(&singles[1], &[("charge", 1)])]);
-        assert_eq!(told(&next), ["charge: timeout (attempts 1 to 5)"]);
+        assert_eq!(shown(&next), ["charge: timeout (attempts 1 to 5)"]);
         assert!(planner.follow(&[passed(&next[0], &[("charge", 5)])]).is_empty());
     }
 
     #[test]
-    fn an_undo_is_faulted_once_it_has_shown_and_under_what_made_it_show() {
+    fn faults_of_an_undo_are_planned_under_the_fault_that_caused_it() {
         let mut planner = Planner::new(catalogue(), 5);
         let singles = planner.singles(&reached(&[("charge", 1), ("label", 1)]));
         let under: Vec<_> =
             singles.iter().map(|single| passed(single, &[("charge", 1), ("refund", 1)])).collect();
         let next = planner.follow(&under);
-        assert_eq!(told(&next), ["charge: timeout, refund: timeout"]);
+        assert_eq!(shown(&next), ["charge: timeout, refund: timeout"]);
         assert_eq!(planner.undos().iter().collect::<Vec<_>>(), ["refund"]);
         let lasting = planner.follow(&[passed(&next[0], &[("charge", 1), ("refund", 2)])]);
-        assert_eq!(told(&lasting), ["charge: timeout, refund: timeout (attempts 1 to 5)"]);
+        assert_eq!(shown(&lasting), ["charge: timeout, refund: timeout (attempts 1 to 5)"]);
     }
 
     #[test]
-    fn pairs_are_made_of_what_is_reached_and_none_twice() {
+    fn pairs_use_attempts_that_orders_made_and_none_comes_twice() {
         let mut planner = Planner::new(catalogue(), 5);
         let singles = planner.singles(&reached(&[("charge", 1), ("label", 1)]));
-        // A declined charge is the order's end, so that with a label that times out there is nothing new.
-        // A timed out charge is tried again, and a label that times out makes a refund.
+        // A declined charge ends the order, so a pair with a label's timeout is nothing new. A timed out charge
+        // is tried again, and a label's timeout leads to a refund.
         let all = [
             passed(&singles[0], &[("charge", 2), ("label", 1)]),
             passed(&singles[1], &[("charge", 1)]),
@@ -203,7 +202,7 @@ mod tests {
         ];
         let pairs = planner.pairs(&all);
         assert_eq!(
-            told(&pairs),
+            shown(&pairs),
             [
                 "charge: timeout, charge: timeout (attempt 2)",
                 "charge: timeout, charge: declined (attempt 2)",

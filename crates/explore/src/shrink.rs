@@ -1,14 +1,13 @@
-//! Delta debugging: the smallest part of something that still fails. Pure: whoever uses it tries the
-//! candidates. (Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", 2002: `ddmin`,
+//! Delta debugging: finds the smallest part of a list that still fails. Pure: the caller tries the candidates. (Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", 2002: `ddmin`,
 //! by complements.)
 
-/// Something that failed, on its way to becoming so small that leaving out any one member makes it pass.
+/// Shrinks a failing list until it passes without any one of its members.
 #[derive(Debug)]
 pub struct Shrink<T> {
     kept: Vec<T>,
-    /// In how many parts it is cut.
+    /// The number of parts that the list is divided into.
     parts: usize,
-    /// Which part is left out next.
+    /// The part to leave out next.
     next: usize,
 }
 
@@ -18,8 +17,8 @@ impl<T: Clone> Shrink<T> {
         Self { kept: failing, parts: 2, next: 0 }
     }
 
-    /// What to try now; none when nothing can be left out any more. Never empty: that nothing passes is
-    /// known.
+    /// Returns the next candidate, or none when every member is needed. A candidate is never empty, since the
+    /// empty list passes.
     #[must_use]
     pub fn candidate(&self) -> Option<Vec<T>> {
         if self.kept.len() < 2 || self.next >= self.parts {
@@ -34,8 +33,8 @@ impl<T: Clone> Shrink<T> {
         self.kept.len() * part / self.parts
     }
 
-    /// Takes in whether the candidate fails as well.
-    pub fn tell(&mut self, fails: bool) {
+    /// Records whether the candidate fails as well.
+    pub fn record(&mut self, fails: bool) {
         if fails && let Some(candidate) = self.candidate() {
             self.kept = candidate;
             self.parts = (self.parts - 1).max(2);
@@ -60,26 +59,26 @@ mod tests {
         let mut shrink = Shrink::new(failing);
         while let Some(candidate) = shrink.candidate() {
             let verdict = fails(&candidate);
-            shrink.tell(verdict);
+            shrink.record(verdict);
         }
         shrink.kept
     }
 
     #[test]
-    fn two_that_only_fail_together_are_found_among_many() {
+    fn two_members_that_only_fail_together_are_found_among_many() {
         let smallest = shrunk((0..40).collect(), |part| part.contains(&3) && part.contains(&31));
         assert_eq!(smallest, [3, 31]);
     }
 
     #[test]
-    fn what_is_needed_whole_stays_whole() {
+    fn a_list_whose_members_are_all_needed_keeps_them() {
         assert_eq!(shrunk(vec![1, 2, 3], |part| part.len() == 3), [1, 2, 3]);
         assert_eq!(shrunk(vec![7], |_| true), [7]);
     }
 
     proptest! {
         #[test]
-        fn nothing_can_be_left_out_of_the_smallest(causes in prop::collection::vec(prop::collection::btree_set(0..12_u8, 1..5), 1..4)) {
+        fn the_smallest_list_passes_without_any_one_member(causes in prop::collection::vec(prop::collection::btree_set(0..12_u8, 1..5), 1..4)) {
             let fails = |part: &[u8]| causes.iter().any(|cause| cause.iter().all(|member| part.contains(member)));
             let smallest = shrunk((0..12).collect(), fails);
             prop_assert!(fails(&smallest));

@@ -1,21 +1,21 @@
-//! The report: each finding in words, with the calls that led to it and the shell lines that make it again;
-//! then a table of all.
+//! Writes the report: each finding in words, with its calls and the shell lines that reproduce it, then a table
+//! of all.
 
 use std::fmt::{self, Write as _};
 
 use serde_json::{Value, json};
 
-use super::{
+use crate::{
     explorer::{Findings, in_words},
-    http::humantime,
-    meaning::Meaning,
-    provider::{Line, outcome},
-    screen::{BAD, GOOD},
+    finding::FindingKind,
+    http::human_duration,
+    progress::{BAD, GOOD},
+    provider::{JournalEntry, outcome},
     system::{End, ORDER_ID, System, Template},
     trial::Trial,
 };
 
-/// Findings, and what is needed to make them again.
+/// Holds the findings, and the requests that reproduce them.
 #[derive(Debug)]
 pub struct Report<'a> {
     pub findings: &'a Findings,
@@ -25,7 +25,7 @@ pub struct Report<'a> {
 }
 
 impl Report<'_> {
-    /// For other programs.
+    /// Returns the report as JSON.
     #[must_use]
     pub fn json(&self) -> Value {
         let Findings {
@@ -43,14 +43,14 @@ impl Report<'_> {
         } = self.findings;
         let findings = failures.iter().map(|trial| {
             json!({
-                "meanings": trial.meanings,
+                "meanings": trial.kinds,
                 "schedule": trial.schedule.short_plan(),
                 "orderId": trial.order,
-                "said": said(&trial.end),
-                "outcome": told(&trial.end),
+                "said": status(&trial.end),
+                "outcome": outcome_of(&trial.end),
                 "contradictions": trial.contradictions,
                 "calls": trial.journal,
-                "reproduce": self.again(trial),
+                "reproduce": self.reproduction(trial),
             })
         });
         json!({
@@ -67,14 +67,14 @@ impl Report<'_> {
         })
     }
 
-    /// Shell lines that place the order again, under another id, and ask for the verdict.
+    /// Returns shell lines that place the order again, under another id, and ask for the verdict.
     #[must_use]
-    pub fn again(&self, trial: &Trial) -> Vec<String> {
+    pub fn reproduction(&self, trial: &Trial) -> Vec<String> {
         let provider = self.provider;
-        let plan = if self.findings.calm {
+        let plan = if self.findings.provider_never_fails {
             trial.schedule.short_plan()
         } else {
-            // Far enough that no draw decides.
+            // Long enough that no draw decides an attempt.
             let mut plan = trial.schedule.plan(trial.reached.keys().map(String::as_str));
             for script in plan.values_mut() {
                 script.truncate(20);
@@ -87,10 +87,10 @@ impl Report<'_> {
             lines.push(format!(r#"curl -X PUT "{provider}/chaos/plans/$ORDER" {json} -d '{}'"#, json!(plan)));
         }
         lines.push(curl(&self.system.order));
-        match (&trial.end, &self.system.ends.status) {
+        match (&trial.end, &self.system.status_rules.status) {
             (End::Ended(ended), status) => {
                 if let Some(status) = status {
-                    lines.push(format!("{}   # until it says {}", curl(status), one_line(&ended.said)));
+                    lines.push(format!("{}   # until it says {}", curl(status), one_line(&ended.status)));
                 }
                 let outcome = json!({"outcome": outcome(ended.shipped)});
                 lines.push(format!(
@@ -107,11 +107,11 @@ impl Report<'_> {
 
     fn finding(&self, f: &mut fmt::Formatter<'_>, number: usize, trial: &Trial) -> fmt::Result {
         writeln!(f, "{BAD}{number}. {}{BAD:#}", titles(trial))?;
-        for meaning in &trial.meanings {
-            writeln!(f, "   {}", meaning.explanation())?;
+        for kind in &trial.kinds {
+            writeln!(f, "   {}", kind.explanation())?;
         }
         writeln!(f, "   fault     {}", trial.schedule)?;
-        writeln!(f, "   it said   {}", said(&trial.end))?;
+        writeln!(f, "   it said   {}", status(&trial.end))?;
         for found in &trial.contradictions {
             writeln!(f, "   ledger    {} ({})", found.detail, found.rule)?;
         }
@@ -120,7 +120,7 @@ impl Report<'_> {
             writeln!(f, "             {}", call(line))?;
         }
         writeln!(f, "   again")?;
-        for line in self.again(trial) {
+        for line in self.reproduction(trial) {
             writeln!(f, "     {line}")?;
         }
         writeln!(f)
@@ -171,8 +171,8 @@ impl fmt::Display for Report<'_> {
                 "cut short after {tried} of {planned} schedules: what failed is not shrunk, and more may fail"
             )?;
         }
-        let took = humantime(*took);
-        let stuck = failures.iter().filter(|trial| trial.meanings.contains(&Meaning::NeverEnds)).count();
+        let took = human_duration(*took);
+        let stuck = failures.iter().filter(|trial| trial.kinds.contains(&FindingKind::NeverEnds)).count();
         match failures.len() {
             0 if *cut_short => {
                 writeln!(
@@ -194,25 +194,25 @@ impl fmt::Display for Report<'_> {
 }
 
 fn titles(trial: &Trial) -> String {
-    trial.meanings.iter().map(Meaning::title).collect::<Vec<_>>().join(", ")
+    trial.kinds.iter().map(FindingKind::title).collect::<Vec<_>>().join(", ")
 }
 
-fn said(end: &End) -> String {
+fn status(end: &End) -> String {
     match end {
-        End::Ended(ended) => ended.said.clone(),
-        End::Never(heard) => format!("{heard}, to the last"),
+        End::Ended(ended) => ended.status.clone(),
+        End::Never(last_status) => format!("{last_status}, to the last"),
     }
 }
 
-const fn told(end: &End) -> Option<&'static str> {
+const fn outcome_of(end: &End) -> Option<&'static str> {
     match end {
         End::Ended(ended) => Some(outcome(ended.shipped)),
         End::Never(_) => None,
     }
 }
 
-/// `payment.capture  timeout_after_commit -> timeout, key o-1/capture`.
-fn call(line: &Line) -> String {
+/// Formats a call as `payment.capture  timeout_after_commit -> timeout, key o-1/capture`.
+fn call(line: &JournalEntry) -> String {
     let scenario = line.decision.as_ref().map_or("-", |decision| decision.scenario.as_str());
     let response = line.response.as_deref().unwrap_or("no answer yet");
     let key = line.idempotency_key.as_ref().map_or("no key".to_owned(), |key| format!("key {key}"));
@@ -235,14 +235,14 @@ fn table(failures: &[Trial]) -> String {
 }
 
 fn end(trial: &Trial) -> &'static str {
-    told(&trial.end).unwrap_or("nothing")
+    outcome_of(&trial.end).unwrap_or("nothing")
 }
 
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
-/// The request as a shell line, with `$ORDER` where the order's id belongs.
+/// Formats a request as a shell line, with `$ORDER` in place of the order's id.
 fn curl(template: &Template) -> String {
     let Template { method, url, headers, body } = template;
     let mut line = "curl".to_owned();
@@ -259,7 +259,7 @@ fn curl(template: &Template) -> String {
     line
 }
 
-/// A text as one word of a shell, in which `{orderId}` is `$ORDER`.
+/// Quotes a text as one word of a shell, with `$ORDER` for `{orderId}`.
 fn shell(text: &str) -> String {
     let quoted = text.split(ORDER_ID).map(|part| match part {
         "" => String::new(),
@@ -268,7 +268,7 @@ fn shell(text: &str) -> String {
     quoted.collect::<Vec<_>>().join(r#""$ORDER""#)
 }
 
-/// JSON in one line; anything else as it is.
+/// Puts JSON on one line, and leaves any other text as it is.
 fn compact(body: &str) -> String {
     serde_json::from_str::<Value>(body).map_or_else(|_| body.to_owned(), |json| json.to_string())
 }
