@@ -215,7 +215,7 @@ pub struct Options {
     pub task_queue: String,
     /// What the provider takes for a profile.
     pub chaos: String,
-    /// A profile that was put at run time, in a stack before, gives way to this one. Else it stays in force.
+    /// Takes back a profile that was put at run time in an earlier stack. Else that one stays in force.
     pub takes_profile_back: bool,
     pub seed: Option<u64>,
     /// Labels take 1 s and timeouts 0.5 s.

@@ -131,7 +131,7 @@ impl Stack {
         }
         let mut services = self.options.services.clone();
         if self.options.takes_profile_back && self.options.state == State::Kept {
-            // Before anything else calls it: what runs would meet the profile before.
+            // Before anything else calls the provider: running orders would meet the earlier profile.
             let first: Vec<_> = services.extract_if(.., |service| *service == &PROVIDER).collect();
             self.launch_all(&first, &mut tell).await?;
             if !first.is_empty() {

@@ -70,7 +70,7 @@ fn listed(taken: &[Taken]) -> String {
 /// How the stack is to be.
 #[derive(Debug, Clone)]
 pub struct Wishes {
-    /// The provider's profile. With none it is [`USUAL_CHAOS`], or what was put at run time in the stack before.
+    /// The provider's profile. Without one: [`USUAL_CHAOS`], or the profile that was put at run time before.
     pub chaos: Option<String>,
     pub seed: Option<u64>,
     pub fast: bool,
@@ -170,7 +170,7 @@ async fn profile_put_before(stack: &Stack) -> Result<Option<String>, Error> {
         return Ok(None);
     }
     let url = format!("{}/chaos/profile", stack.url(&PROVIDER));
-    // What can't be told is no reason to end a stack that is ready.
+    // The stack is ready; a line about its profile is not worth an error.
     let Ok(answer) = Http::new()?.get(&url, QUESTION_LIMIT).await else { return Ok(None) };
     let name = answer.body["name"].as_str().filter(|_| answer.body["put"] == true);
     Ok(name.map(str::to_owned))

@@ -110,7 +110,7 @@ async fn the_stream_keeps_the_deadline_and_the_correlation_id() {
 }
 
 #[tokio::test]
-async fn who_comes_back_after_done_is_told_not_to_ask_again_and_asks_nobody() {
+async fn a_reconnect_after_done_is_answered_with_204_and_asks_no_source() {
     let founder = Founder::start(&[]).await;
     let mut events = Events::of(&founder).await;
     events.rest().await;
@@ -123,7 +123,7 @@ async fn who_comes_back_after_done_is_told_not_to_ask_again_and_asks_nobody() {
 }
 
 #[tokio::test]
-async fn who_comes_back_before_done_gets_every_part_anew() {
+async fn a_reconnect_before_done_gets_every_part_anew() {
     let founder = Founder::start(&[]).await;
     let mut events = Events::of(&founder).await;
     events.next().await.unwrap();
