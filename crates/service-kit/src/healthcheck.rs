@@ -10,6 +10,8 @@ use crate::{client, telemetry};
 
 /// A readiness check waits at most 2 s for a dependency.
 const LIMIT: Duration = Duration::from_secs(4);
+/// Bytes of an answer that is quoted. Something else can listen there.
+const LARGEST: usize = 64 * 1024;
 
 /// Asks `GET /health/ready` of the service that listens on `address`.
 ///
@@ -23,8 +25,8 @@ pub(crate) async fn ask(address: SocketAddr) -> Result<(), String> {
         return Ok(());
     }
     let status = answer.status();
-    let body = answer.text().await.unwrap_or_default();
-    Err(format!("{url} answered {status}: {body}"))
+    let body = client::bounded(answer, LARGEST).await.ok().flatten().unwrap_or_default();
+    Err(format!("{url} answered {status}: {}", String::from_utf8_lossy(&body)))
 }
 
 /// What listens on every address is asked on the loopback one.

@@ -67,6 +67,11 @@ impl CallError {
         Self::lost("unreadable_answer", format!("the provider's answer could not be read: {error}"))
     }
 
+    /// A body that goes on and on: no provider of ours, and the call may have had its effect.
+    pub(crate) fn too_large(largest: usize) -> Self {
+        Self::lost("unreadable_answer", format!("the provider's answer has more than {largest} bytes"))
+    }
+
     /// The provider's ledger and this order disagree: no retry can mend that.
     pub(crate) fn mismatch(message: impl Into<String>) -> Self {
         Self::refused(LEDGER_MISMATCH, message)
