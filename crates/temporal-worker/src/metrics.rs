@@ -1,7 +1,10 @@
 //! What the worker counts, beside what the SDK counts itself.
 
 use prometheus::{IntCounterVec, Registry};
-use service_kit::metrics::counter;
+use service_kit::metrics::{FewLabels, counter};
+
+/// There are some fifty codes; whoever is called could invent more.
+const MOST_CODES: usize = 200;
 
 /// How an attempt of an activity ended.
 #[derive(Debug, Clone, Copy)]
@@ -17,6 +20,7 @@ pub enum Outcome {
 #[derive(Clone)]
 pub struct ActivityMetrics {
     attempts: IntCounterVec,
+    codes: FewLabels,
 }
 
 impl ActivityMetrics {
@@ -28,6 +32,7 @@ impl ActivityMetrics {
                 "Attempts of activities that ended, by activity, outcome and the provider's code.",
                 &["activity", "outcome", "code"],
             ),
+            codes: FewLabels::new(MOST_CODES),
         }
     }
 
@@ -38,6 +43,6 @@ impl ActivityMetrics {
             Outcome::Final => "final",
             Outcome::Cancelled => "cancelled",
         };
-        self.attempts.with_label_values(&[activity, outcome, code]).inc();
+        self.attempts.with_label_values(&[activity, outcome, self.codes.label(code)]).inc();
     }
 }
