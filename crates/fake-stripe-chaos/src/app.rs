@@ -3,10 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use service_kit::{
-    metrics::Metrics,
-    service::{Service, dressed},
-};
+use service_kit::{layers, metrics::Metrics, service::Service};
 use utoipa::openapi::{self, InfoBuilder, OpenApiBuilder};
 
 use crate::{
@@ -102,7 +99,7 @@ pub fn build(config: &Config, ports: Ports) -> (Router, openapi::OpenApi) {
     let registry = Arc::new(Registry::new(ports.stores, ports.seed, config.max_runs, Box::new(of_run)));
     let (default_run, openapi) =
         default_run.codes(RunsCode::ALL).routes(runs::module(Arc::clone(&registry))).build(&config.common);
-    let dress = |router| dressed(router, &config.common, metrics);
+    let dress = |router| layers::around(router, &config.common, metrics);
     (runs::choosing(default_run, registry, dress), openapi)
 }
 

@@ -62,7 +62,7 @@ fn serve() -> ExitCode {
         let ports = Ports::real(&config).await?.with_kept_seed(config.seed).await?;
         let (router, _) = app::build(&config, ports);
         tracing::info!(address = %listener.local_addr()?, "listening");
-        serve::run(listener, router, stop, config.common.shutdown_grace).await?;
+        serve::run(listener, router, stop, &config.common).await?;
         Ok(())
     })
 }

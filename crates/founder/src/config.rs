@@ -47,14 +47,21 @@ pub struct Config {
 
 impl Configuration for Config {
     fn variables() -> Vec<Variable> {
-        let own = [LISTEN_ADDR, AGGREGATION_STRATEGY, USER_CONTEXT_DEADLINE, SOURCE_TRIES, SOURCE_RETRY_WAIT];
+        let own = [
+            LISTEN_ADDR,
+            config::PORT,
+            AGGREGATION_STRATEGY,
+            USER_CONTEXT_DEADLINE,
+            SOURCE_TRIES,
+            SOURCE_RETRY_WAIT,
+        ];
         [&own, user_context::VARIABLES, config::COMMON].concat()
     }
 
     fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigFaults> {
         let mut reader = Reader::new(lookup);
         let common = Common::read(&mut reader);
-        let listen_addr = reader.read(&LISTEN_ADDR, config::socket_address);
+        let listen_addr = reader.listen_address(&LISTEN_ADDR);
         let strategy = reader.read(&AGGREGATION_STRATEGY, str::parse);
         let deadline = reader.read(&USER_CONTEXT_DEADLINE, positive);
         let tries = reader.read(&SOURCE_TRIES, |text| {

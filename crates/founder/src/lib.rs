@@ -40,7 +40,7 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
     let sources = Sources::start(&config.sources, config.tries).await?;
     let (app, _) = router(sources, &config);
     tracing::info!(address = %config.listen_addr, strategy = config.strategy.name(), "listening");
-    Ok(serve::run(listener, app, stop, config.common.shutdown_grace).await?)
+    Ok(serve::run(listener, app, stop, &config.common).await?)
 }
 
 /// The one door to the service, for [`run`] and for tests. It depends on nothing: a source that is away is

@@ -8,7 +8,7 @@ use std::{
 use axum::{
     Router,
     http::{Method, StatusCode},
-    response::Html,
+    response::{Html, Redirect},
     routing::get,
 };
 use utoipa::{
@@ -62,7 +62,7 @@ pub(crate) fn complete(mut api: openapi::OpenApi) -> openapi::OpenApi {
             fails_with(operation, &[400]);
         }
         if takes_a_body {
-            fails_with(operation, &[413, 415, 422]);
+            fails_with(operation, &[408, 413, 415, 422]);
         }
     }
     close_bodies(&mut api);
@@ -210,6 +210,7 @@ pub fn statuses(api: &openapi::OpenApi, method: &Method, path: &str) -> Option<B
 pub(crate) fn pages(api: openapi::OpenApi, service: &str, codes: &[CodeInfo]) -> Router {
     let catalogue = Html(catalogue(service, codes));
     Router::from(SwaggerUi::new(UI_PATH).url(DOCUMENT_PATH, api))
+        .route("/", get(|| std::future::ready(Redirect::temporary(UI_PATH))))
         .route(CATALOGUE_PATH, get(move || std::future::ready(catalogue.clone())))
 }
 

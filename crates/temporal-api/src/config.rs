@@ -16,6 +16,11 @@ const TASK_QUEUE: Variable = Variable {
     default: Some(DEFAULT_TASK_QUEUE),
     meaning: "The Temporal task queue that the API fills and the worker empties.",
 };
+const TEMPORAL_TASK_QUEUE: Variable = Variable {
+    name: "TEMPORAL_TASK_QUEUE",
+    default: None,
+    meaning: "Another name of `TASK_QUEUE`; if both are set, they must agree.",
+};
 const APPROVAL_TIMEOUT: Variable = Variable {
     name: "APPROVAL_TIMEOUT",
     default: Some("2m"),
@@ -63,7 +68,9 @@ impl Configuration for Config {
     fn variables() -> Vec<Variable> {
         let own = [
             LISTEN_ADDR,
+            config::PORT,
             TASK_QUEUE,
+            TEMPORAL_TASK_QUEUE,
             APPROVAL_TIMEOUT,
             ACTIVITY_RETRY_INITIAL,
             ACTIVITY_RETRY_MAXIMUM,
@@ -78,8 +85,9 @@ impl Configuration for Config {
         let mut reader = Reader::new(lookup);
         let common = Common::read(&mut reader);
         let temporal = Settings::read(&mut reader, "temporal-api");
-        let listen_addr = reader.read(&LISTEN_ADDR, config::socket_address);
-        let task_queue = reader.read(&TASK_QUEUE, |text| Ok::<_, String>(text.to_owned()));
+        let listen_addr = reader.listen_address(&LISTEN_ADDR);
+        let task_queue =
+            reader.read_aliased(&TASK_QUEUE, &TEMPORAL_TASK_QUEUE, |text| Ok::<_, String>(text.to_owned()));
         let approval_timeout_ms = reader.read(&APPROVAL_TIMEOUT, millis);
         let retry_initial_ms = reader.read(&ACTIVITY_RETRY_INITIAL, millis);
         let retry_maximum_ms = reader.read(&ACTIVITY_RETRY_MAXIMUM, millis);

@@ -53,7 +53,7 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
     };
     let (app, _) = router(services, gateway.dependency(), &config.common);
     tracing::info!(address = %config.listen_addr, task_queue = config.task_queue, "listening");
-    let result = serve::run(listener, app, stop, config.common.shutdown_grace).await;
+    let result = serve::run(listener, app, stop, &config.common).await;
     connecting.abort();
     Ok(result?)
 }

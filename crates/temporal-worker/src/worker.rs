@@ -73,7 +73,7 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
         .depends_on(state.clone().polling())
         .depends_on(provider_answers(provider.clone()))
         .build(&config.common);
-    let health = tokio::spawn(serve::run(listener, app, stop.clone(), config.common.shutdown_grace));
+    let health = tokio::spawn(serve::run(listener, app, stop.clone(), serve::Limits::from(&config.common)));
     tracing::info!(address = %config.metrics_addr, task_queue = config.task_queue, "worker starting");
 
     let connected = tokio::select! {

@@ -301,6 +301,8 @@ impl Stack {
         let mut command = Command::new(program);
         // There is no `.env` here: what the stack doesn't say, the environment does.
         temporal_cli::forget_other_servers(command.current_dir(&self.options.folder));
+        // They are other names of what the stack says.
+        command.env_remove("PORT").env_remove("FAKE_STRIPE_URL");
         command
     }
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use axum::{
     Extension, Router,
     extract::{Request, State},
-    http::{Uri, uri::PathAndQuery},
+    http::{Method, Uri, uri::PathAndQuery},
     response::Response,
 };
-use service_kit::{openapi::UI_PATH, problem::Problem};
+use service_kit::{headers::single, openapi::UI_PATH, problem::Problem};
 use tower::ServiceExt;
 
 use crate::{
@@ -63,6 +63,10 @@ impl Choosing {
     /// The router of the request's run; what named the run is taken out of the path.
     async fn router(&self, request: &mut Request) -> Result<Router, Problem> {
         let path = request.uri().path();
+        // A browser asks whether it may ask; that makes no run.
+        if request.method() == Method::OPTIONS {
+            return Ok(self.default_run.clone());
+        }
         if path == PREFIX.trim_end_matches('/') || manages(path) {
             return Ok(self.default_run.clone());
         }
@@ -92,7 +96,8 @@ fn manages(path: &str) -> bool {
 }
 
 fn by_header(request: &Request) -> Result<Option<RunName>, Problem> {
-    let Some(value) = request.headers().get(HEADER) else { return Ok(None) };
+    let value = single(request.headers(), HEADER).map_err(|error| problems::invalid_header(HEADER, error))?;
+    let Some(value) = value else { return Ok(None) };
     let name = value.to_str().unwrap_or_default().parse();
     name.map(Some).map_err(|error| problems::invalid_header(HEADER, error))
 }
