@@ -61,7 +61,7 @@ def documented_variables():
         if line.startswith("## "):
             component = PROGRAMS.get(line[3:].strip())
             rows = variables.setdefault(component, {}) if component else None
-        elif rows is not None and (row := re.match(r"\| `([A-Z_]+)` \| .* \| (.*) \|$", line)):
+        elif rows is not None and (row := re.match(r"\| `([A-Z_]+)` \|[^|]*\| (.*) \|$", line)):
             rows[row[1]] = row[2]
     return variables
 

@@ -166,7 +166,10 @@ and volumeClaim where a claim template serves the volume `data`.
 {{- $grace := add $values.shutdownGraceSeconds ($values.preStopSeconds | default 0) ($values.longestActivitySeconds | default 0) 10 }}
 metadata:
   labels:
-    {{- include "order-fulfilment.labels" (dict "root" $root "component" $component) | nindent 4 }}
+    {{- include "order-fulfilment.selector" (dict "root" $root "component" $component) | nindent 4 }}
+    {{- /* Not the chart's version: a new one alone restarts nothing. */}}
+    app.kubernetes.io/version: {{ .image.tag | default $root.Values.image.tag | default $root.Chart.AppVersion | trunc 63 | trimAll "-_." | quote }}
+    app.kubernetes.io/part-of: order-fulfilment
     {{- with .track }}
     order-fulfilment/track: {{ . | quote }}
     {{- end }}
@@ -319,7 +322,7 @@ spec:
       order-fulfilment/track: {{ . | quote }}
       {{- end }}
   template:
-    {{- include "order-fulfilment.pod" . | nindent 4 }}
+    {{- include "order-fulfilment.pod" . | trim | nindent 4 }}
 {{- end }}
 
 {{/* A Service. Arguments: root, component. */}}
