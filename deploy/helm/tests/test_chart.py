@@ -376,21 +376,20 @@ SOURCES = {("to", "0.0.0.0/0", 443), ("to", "::/0", 443)}
 def test_everything_is_denied_but_the_flows_that_are_needed():
     assert flows(release()) == {
         "everything": set(),
-        "api": DNS | {("from", "test", "http"), ("to", "anywhere", 7233)},
+        "api": DNS | {("from", "test", 3002), ("to", "anywhere", 7233)},
         "founder": DNS | SOURCES,
-        "worker": DNS | SOURCES | {("to", "anywhere", 7233), ("to", "provider", "http")},
-        "provider": {("from", "worker", "http"), ("from", "test", "http")},
-        "test": DNS | {("to", "api", "http"), ("to", "provider", "http")},
+        "worker": DNS | SOURCES | {("to", "anywhere", 7233), ("to", "provider", 3001)},
+        "provider": {("from", "worker", 3001), ("from", "test", 3001)},
+        "test": DNS | {("to", "api", 3002), ("to", "provider", 3001)},
     }
 
 
 def test_a_flow_is_added_by_the_values_that_need_it():
     allowed = flows(release("temporal-cloud"))
-    metrics = ("from", "monitoring", "http")
-    assert all(metrics in allowed[of] for of in ("api", "founder", "worker", "provider"))
-    assert metrics not in allowed["test"]
-    assert ("from", "gateways", "http") in allowed["api"] & allowed["founder"]
-    assert ("from", "gateways", "http") not in allowed["provider"]
+    ports = {"api": 3002, "founder": 3000, "worker": 9464, "provider": 3001}
+    assert {of for of in allowed for side, peer, _ in allowed[of] if (side, peer) == ("from", "monitoring")} == ports.keys()
+    assert all(("from", "monitoring", port) in allowed[of] for of, port in ports.items())
+    assert {of for of in allowed for side, peer, _ in allowed[of] if (side, peer) == ("from", "gateways")} == {"api", "founder"}
     allowed = flows(release("self-hosted"))
     assert ("to", "temporal", 7233) in allowed["api"] & allowed["worker"]
     assert ("to", "anywhere", 7233) not in allowed["api"] | allowed["worker"]
