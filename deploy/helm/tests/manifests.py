@@ -60,23 +60,30 @@ def selects(selector, labels):
 
 
 @cache
-def custom_resource_schemas():
-    """Returns the schema of each custom resource by (apiVersion, kind), from the pinned modules."""
-    schemas = {}
+def custom_resource_files():
+    """Returns the files of the pinned modules that define the chart's custom resources."""
+    files = []
     for module in os.environ["CRD_MODULES"].split():
         done = subprocess.run(
             ["go", "mod", "download", "-json", module], check=True, capture_output=True, text=True, cwd="/"
         )
         folder = Path(json.loads(done.stdout)["Dir"])
         for place in ("config/crd/bases", "config/crd/standard", "example/prometheus-operator-crd"):
-            for path in (path for kind in CUSTOM_KINDS for path in (folder / place).glob(f"*_{kind}.yaml")):
-                for definition in yaml.safe_load_all(path.read_text()):
-                    if not definition or definition["kind"] != "CustomResourceDefinition":
-                        continue
-                    spec = definition["spec"]
-                    for version in spec["versions"]:
-                        api_version = f"{spec['group']}/{version['name']}"
-                        schemas[api_version, spec["names"]["kind"]] = strict(version["schema"]["openAPIV3Schema"])
+            files += [path for kind in CUSTOM_KINDS for path in (folder / place).glob(f"*_{kind}.yaml")]
+    return files
+
+
+@cache
+def custom_resource_schemas():
+    """Returns the schema of each custom resource by (apiVersion, kind)."""
+    schemas = {}
+    for path in custom_resource_files():
+        for definition in yaml.safe_load_all(path.read_text()):
+            if definition:
+                spec = definition["spec"]
+                for version in spec["versions"]:
+                    kind = f"{spec['group']}/{version['name']}", spec["names"]["kind"]
+                    schemas[kind] = strict(version["schema"]["openAPIV3Schema"])
     return schemas
 
 
