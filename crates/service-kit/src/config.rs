@@ -174,10 +174,10 @@ impl<'a> Reader<'a> {
     fn given_or_default<T, E: fmt::Display>(
         &mut self,
         variable: &Variable,
-        given: Option<String>,
+        given: Option<&str>,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
-        if let Some(text) = given.as_deref().or(variable.default) {
+        if let Some(text) = given.or(variable.default) {
             self.parsed(variable, text, parse)
         } else {
             self.faults.push(format!("{} is required: {}", variable.name, variable.meaning));
@@ -194,7 +194,9 @@ impl<'a> Reader<'a> {
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Option<T> {
         let given = self.given(variable);
-        let Some(aliased) = self.given(alias) else { return self.given_or_default(variable, given, parse) };
+        let Some(aliased) = self.given(alias) else {
+            return self.given_or_default(variable, given.as_deref(), parse);
+        };
         let value = self.parsed(alias, &aliased, &parse);
         let Some(given) = given else { return value };
         let (own, value) = (self.parsed(variable, &given, &parse)?, value?);
@@ -209,7 +211,7 @@ impl<'a> Reader<'a> {
         let given = self.given(variable);
         let port = self
             .read_optional(&PORT, |text| text.parse::<u16>().map_err(|_| "must be a port from 0 to 65535"));
-        let address = self.given_or_default(variable, given.clone(), socket_address)?;
+        let address = self.given_or_default(variable, given.as_deref(), socket_address)?;
         match (port?, given) {
             (Some(port), None) => Some(SocketAddr::new(address.ip(), port)),
             (Some(port), Some(given)) if port != address.port() => {
@@ -232,7 +234,7 @@ impl<'a> Reader<'a> {
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
         let given = self.given(variable);
-        self.given_or_default(variable, given, parse)
+        self.given_or_default(variable, given.as_deref(), parse)
     }
 
     /// A variable that may be absent: `Some(None)` then, and `None` only for a fault.
