@@ -418,15 +418,15 @@ pub const LICENCES: &[Licence] = &[
     },
     Licence {
         krate: "service-kit",
-        place: "correlation.rs",
-        what: "uuid::Uuid::now_v7",
-        why: "a correlation id of its own for a request without one",
+        place: "client.rs",
+        what: "rand::random_range",
+        why: "the jitter of the waits between two tries",
     },
     Licence {
         krate: "service-kit",
-        place: "serve.rs",
-        what: "tokio::time::sleep",
-        why: "the bound of a graceful shutdown",
+        place: "correlation.rs",
+        what: "uuid::Uuid::now_v7",
+        why: "a correlation id of its own for a request without one",
     },
     Licence {
         krate: "temporal-api",
