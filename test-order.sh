@@ -196,7 +196,7 @@ follow() {
     if call GET "$API_URL/api/v1/order/order-fulfillment-$order/status" && [[ $HTTP == 200 ]]; then
       state=$BODY heard=$SECONDS
       # What is asked for is over with the order, whether or not it ever came.
-      if jq -e "(.status | IN(\"shipped\", \"rejected\", \"cancelled\", \"failed\")) or ($condition)" \
+      if jq -e "(.status | IN(\"shipped\", \"rejected\", \"cancelled\", \"failed\", \"terminated\", \"timed_out\")) or ($condition)" \
         <<<"$state" >/dev/null; then
         show_state ''
         clear_live

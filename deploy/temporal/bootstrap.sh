@@ -5,7 +5,7 @@ set -eu
 
 ATTEMPTS=120
 RETENTION=72h
-QUERY='orderId IS NOT NULL AND customerId IS NOT NULL AND orderStatus IS NOT NULL AND totalAmount IS NOT NULL'
+QUERY='orderId IS NOT NULL AND customerId IS NOT NULL AND orderStatus IS NOT NULL AND totalAmount IS NOT NULL AND idempotencyKey IS NOT NULL'
 
 say() { printf 'temporal-bootstrap: %s\n' "$*"; }
 
@@ -18,7 +18,8 @@ namespace() {
 attributes() {
     temporal operator search-attribute create --namespace "$TEMPORAL_NAMESPACE" \
         --name orderId --type Keyword --name customerId --type Keyword \
-        --name orderStatus --type Keyword --name totalAmount --type Double
+        --name orderStatus --type Keyword --name totalAmount --type Double \
+        --name idempotencyKey --type Keyword
 }
 
 # A namespace is known to all of the server only seconds after it was made.

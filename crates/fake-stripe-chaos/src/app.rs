@@ -5,8 +5,9 @@ use std::sync::Arc;
 use axum::Router;
 use futures::FutureExt;
 use service_kit::{
+    layers,
     metrics::{Appendix, Metrics},
-    service::{Service, dressed},
+    service::Service,
 };
 use utoipa::openapi::{self, InfoBuilder, OpenApiBuilder};
 
@@ -105,7 +106,7 @@ pub fn build(config: &Config, ports: Ports) -> (Router, openapi::OpenApi) {
     let registry = Arc::new(Registry::new(ports.stores, ports.seed, config.max_runs, Box::new(of_run)));
     let (default_run, openapi) =
         default_run.codes(RunsCode::ALL).routes(runs::module(Arc::clone(&registry))).build(&config.common);
-    let dress = |router| dressed(router, &config.common, metrics);
+    let dress = |router| layers::around(router, &config.common, metrics);
     (runs::choosing(default_run, registry, dress), openapi)
 }
 

@@ -12,8 +12,8 @@ use std::{
 
 use service_kit::{
     config::{
-        BODY_LIMIT, Common, ConfigFaults, LOG_FORMAT, RUST_LOG, Reader, SHUTDOWN_GRACE, Variable, duration,
-        socket_address,
+        BODY_LIMIT, BODY_TIMEOUT, CORS_ORIGINS, Common, ConfigFaults, HEADER_TIMEOUT, LOG_FORMAT,
+        MAX_CONNECTIONS, PORT, RUST_LOG, Reader, SHUTDOWN_GRACE, Variable, duration,
     },
     problem::Problem,
     process::Configuration,
@@ -179,6 +179,7 @@ impl Configuration for Config {
     fn variables() -> Vec<Variable> {
         vec![
             LISTEN_ADDR,
+            PORT,
             CHAOS_PROFILE,
             CHAOS_SEED,
             CHAOS_MAX_RUNS,
@@ -190,6 +191,10 @@ impl Configuration for Config {
             REQUEST_TIMEOUT,
             SHUTDOWN_GRACE,
             BODY_LIMIT,
+            BODY_TIMEOUT,
+            HEADER_TIMEOUT,
+            MAX_CONNECTIONS,
+            CORS_ORIGINS,
             LOG_FORMAT,
             RUST_LOG,
         ]
@@ -198,7 +203,7 @@ impl Configuration for Config {
     fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigFaults> {
         let mut reader = Reader::new(lookup);
         let common = Common::read_with_request_timeout(&mut reader, &REQUEST_TIMEOUT);
-        let listen = reader.read(&LISTEN_ADDR, socket_address);
+        let listen = reader.listen_address(&LISTEN_ADDR);
         let profile = reader.read(&CHAOS_PROFILE, profile);
         let seed = reader.read_optional(&CHAOS_SEED, str::parse);
         let max_runs = reader.read(&CHAOS_MAX_RUNS, str::parse);

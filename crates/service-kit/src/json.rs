@@ -3,6 +3,7 @@
 
 use std::{
     borrow::Cow,
+    error::Error,
     fmt::{self, Display},
     ops::RangeInclusive,
     str::FromStr,
@@ -13,14 +14,19 @@ use axum::{
     extract::{FromRequest, Request},
     http::header::CONTENT_TYPE,
 };
+use http_body_util::LengthLimitError;
 use rust_decimal::Decimal;
 use serde::{
     Deserialize,
     de::{MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
+use tower_http::timeout::TimeoutError;
 
-use crate::problem::{Fault, HttpCode, Problem};
+use crate::{
+    problem::{Fault, HttpCode, Problem},
+    telemetry,
+};
 
 /// Deeper nesting is refused before anything recurses into it.
 const MAX_DEPTH: usize = 64;
@@ -575,11 +581,29 @@ pub fn require_json(request: &Request) -> Result<(), Problem> {
 /// The whole body.
 ///
 /// # Errors
-/// 413 where it is too large.
+/// 413 where it is too large, 408 where it comes too slowly, 400 where it isn't in the encoding that it says.
 pub async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
-    Bytes::from_request(request, state)
-        .await
-        .map_err(|rejection| Problem::from_foreign(rejection.status(), &rejection.body_text()))
+    Bytes::from_request(request, state).await.map_err(|rejection| {
+        if has_cause::<LengthLimitError>(&rejection) {
+            return Problem::new(HttpCode::PayloadTooLarge, "the body is longer than BODY_LIMIT allows");
+        }
+        if has_cause::<TimeoutError>(&rejection) {
+            return Problem::new(HttpCode::RequestBodyTimeout, "no part of the body came for too long");
+        }
+        Problem::from_foreign(rejection.status(), &telemetry::chain(&rejection))
+    })
+}
+
+/// Whether an error of this type is among the causes. Each layer around a body wraps the errors of the next.
+fn has_cause<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<E>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 #[cfg(test)]

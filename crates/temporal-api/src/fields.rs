@@ -3,6 +3,7 @@
 use std::str::FromStr;
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use serde::{Serialize, Serializer};
 use service_kit::{
     correlation::CorrelationId,
     json::{Faults, FromJson, Node},
@@ -10,13 +11,14 @@ use service_kit::{
 };
 use workflows::saga::Reason;
 
-use crate::workflow::invalid_query;
+use crate::{idempotency::KeyDigest, workflow::invalid_query};
 
 const ID_LENGTH: usize = 128;
 
-/// 1 to 128 of `[A-Za-z0-9._-]`.
+/// 1 to 128 of `[A-Za-z0-9._-]`; but not `.` and `..`, which a path loses on its way.
 pub fn is_id(text: &str) -> bool {
     (1..=ID_LENGTH).contains(&text.len())
+        && !matches!(text, "." | "..")
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
@@ -27,7 +29,13 @@ impl FromStr for Id {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if is_id(text) { Ok(Self(text.to_owned())) } else { Err("must be 1 to 128 of A-Z a-z 0-9 . _ -") }
+        if is_id(text) {
+            Ok(Self(text.to_owned()))
+        } else if matches!(text, "." | "..") {
+            Err("must not be . or ..")
+        } else {
+            Err("must be 1 to 128 of A-Z a-z 0-9 . _ -")
+        }
     }
 }
 
@@ -74,13 +82,30 @@ impl FromJson for Correlation {
     }
 }
 
+/// Writes a correlation id as its text.
+#[expect(clippy::ref_option, reason = "serde calls it with a reference to the member")]
+pub fn correlation_text<S: Serializer>(id: &Option<CorrelationId>, to: S) -> Result<S::Ok, S::Error> {
+    id.as_ref().map(CorrelationId::as_str).serialize(to)
+}
+
+/// Returns what names a workflow: what the body says, else the caller's key, else the correlation id of the
+/// request.
+pub fn reference(
+    named: Option<&str>,
+    correlation: Option<&CorrelationId>,
+    key: Option<&KeyDigest>,
+    of_request: &CorrelationId,
+) -> String {
+    let named = named.or(correlation.map(CorrelationId::as_str)).map(str::to_owned);
+    named.or(key.map(KeyDigest::reference)).unwrap_or_else(|| of_request.to_string())
+}
+
 /// `{"reason": …}` of a rejection or a cancellation.
 pub struct ReasonRequest(pub Reason);
 
 impl FromJson for ReasonRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let object = node.object(&["reason"], faults)?;
-        let reason = object.optional::<Text>("reason", faults)?;
+        let reason = node.object(&["reason"], faults)?.optional::<Text>("reason", faults)?;
         Some(Self(Reason { reason: reason.map(|text| text.0) }))
     }
 }

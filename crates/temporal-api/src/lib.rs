@@ -1,26 +1,32 @@
 //! REST over Temporal: starts orders, payments and user contexts, and shows and steers them while they run.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods))]
+
 mod config;
 mod fields;
 mod gateway;
+mod idempotency;
+mod money;
 mod order;
 mod payment;
 #[cfg(test)]
 mod tests;
 mod user_context;
+mod waiting;
 mod workflow;
 
 use std::{error::Error, sync::Arc};
 
-use axum::Router;
+use axum::{Extension, Router};
 pub use config::Config;
 use futures::FutureExt;
 use gateway::{HistoryGateway, temporal::TemporalGateway};
 use order::Orders;
 use payment::Payments;
-use service_kit::{config::Common, health::Dependency, serve, service::Service};
+use service_kit::{config::Common, health::Dependency, metrics::Metrics, serve, service::Service};
 use user_context::UserContexts;
 use utoipa::{OpenApi, openapi};
+use waiting::Waiting;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -51,9 +57,9 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
         user_contexts: UserContexts::new(gateway.clone(), config.timing),
         history: gateway.clone(),
     };
-    let (app, _) = router(services, gateway.dependency(), &config.common);
+    let (app, _) = router(services, gateway.dependency(), &config.common, config.max_waiting);
     tracing::info!(address = %config.listen_addr, task_queue = config.task_queue, "listening");
-    let result = serve::run(listener, app, stop, config.common.shutdown_grace).await;
+    let result = serve::run(listener, app, stop, &config.common).await;
     connecting.abort();
     Ok(result?)
 }
@@ -67,7 +73,12 @@ struct Services {
 }
 
 /// The one door to the service, for `run` and for tests.
-fn router(services: Services, temporal: Dependency, common: &Common) -> (Router, openapi::OpenApi) {
+fn router(
+    services: Services,
+    temporal: Dependency,
+    common: &Common,
+    max_waiting: usize,
+) -> (Router, openapi::OpenApi) {
     let Services { orders, payments, user_contexts, history } = services;
     let workflows = workflow::Workflows {
         orders: orders.clone(),
@@ -77,7 +88,10 @@ fn router(services: Services, temporal: Dependency, common: &Common) -> (Router,
     };
     let (order_routes, long_order_routes) = order::module(orders);
     let (workflow_routes, long_workflow_routes) = workflow::module(workflows);
+    let metrics = Metrics::new();
+    let waiting = Extension(Waiting::new(max_waiting, metrics.registry()));
     Service::new("temporal-api", env!("CARGO_PKG_VERSION"), About::openapi())
+        .metrics(metrics)
         .codes(order::OrderCode::ALL)
         .codes(workflow::WorkflowCode::ALL)
         .depends_on(temporal)
@@ -85,7 +99,7 @@ fn router(services: Services, temporal: Dependency, common: &Common) -> (Router,
         .routes(payment::module(payments))
         .routes(user_context::module(user_contexts))
         .routes(workflow_routes)
-        .long_routes(long_order_routes)
-        .long_routes(long_workflow_routes)
+        .long_routes(long_order_routes.layer(waiting.clone()))
+        .long_routes(long_workflow_routes.layer(waiting))
         .build(common)
 }

@@ -5,7 +5,7 @@ mod orders;
 
 use std::{
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use async_trait::async_trait;
@@ -27,7 +27,7 @@ use workflows::{
     activities::{payment::Charged, user_context::CatFact},
     order_fulfillment::{
         messages::OrderInput,
-        progress::{Cause, CurrentStep, FailureCode, Order, OrderState},
+        progress::{Cause, CurrentStep, FailureCode, Order, OrderState, OrderStatus},
     },
     payment::{
         messages::PaymentInput,
@@ -44,9 +44,11 @@ use workflows::{
 use crate::{
     Services,
     gateway::{
-        Awaited, FlowGateway, GatewayError, HistoryEvent, HistoryGateway, HistoryPage, ListedOrder,
-        OrderFilter, OrderGateway, OrderPage, OrderSignal, PaymentFlow, Started, UserContextFlow, WorkflowId,
+        Awaited, Begun, FlowGateway, GatewayError, HistoryEvent, HistoryGateway, HistoryPage, ListedOrder,
+        Observed, OrderFilter, OrderGateway, OrderPage, OrderSignal, Outside, PaymentFlow, Run, Shown,
+        Started, UserContextFlow, WorkflowId,
     },
+    idempotency::Claim,
     order::Orders,
     payment::Payments,
     user_context::UserContexts,
@@ -62,6 +64,10 @@ struct Script {
     payments: Mutex<Vec<(WorkflowId, PaymentInput, CorrelationId)>>,
     user_contexts: Mutex<Vec<(WorkflowId, UserContextInput, CorrelationId)>>,
     failure: Mutex<Option<fn() -> GatewayError>>,
+    /// What somebody did to the workflow from outside.
+    outside: Mutex<Option<Outside>>,
+    /// The requests that started workflows.
+    claims: Mutex<Vec<(WorkflowId, Claim)>>,
     started: Mutex<Vec<OrderInput>>,
     signals: Mutex<Vec<OrderSignal>>,
     lists: Mutex<Vec<OrderFilter>>,
@@ -88,25 +94,76 @@ impl Script {
     fn check(&self) -> Result<(), GatewayError> {
         self.failure.lock().unwrap().map_or(Ok(()), |failure| Err(failure()))
     }
+
+    fn ended(self: Arc<Self>, outside: Outside) -> Arc<Self> {
+        *self.outside.lock().unwrap() = Some(outside);
+        self
+    }
+
+    /// Whatever is asked for, the run is the first.
+    fn observed<S>(&self, state: S, is_closed: bool) -> Observed<S> {
+        let outside = *self.outside.lock().unwrap();
+        let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let run = Run {
+            run_id: "run-1".to_owned(),
+            first_run_id: "run-1".to_owned(),
+            started_at: Some(at(1_700_000_000)),
+            closed_at: (is_closed || outside.is_some()).then(|| at(1_700_000_060)),
+        };
+        Observed { run, state, outside }
+    }
+
+    /// Starts a workflow as Temporal and the memos do, for workflows that never end.
+    fn begin(&self, id: &WorkflowId, claim: &Claim) -> Result<Begun, GatewayError> {
+        self.check()?;
+        let mut claims = self.claims.lock().unwrap();
+        let started = Started { workflow_id: id.clone(), run_id: "run-1".to_owned() };
+        let of_key = claims.iter().find(|(_, known)| known.key.is_some() && known.key == claim.key);
+        if let Some((workflow_id, known)) = of_key {
+            return if workflow_id == id && known == claim {
+                Ok(Begun::Replayed { started, correlation_id: Some("the-first".to_owned()) })
+            } else {
+                Err(GatewayError::KeyReused { workflow_id: workflow_id.as_str().to_owned() })
+            };
+        }
+        match claims.iter().find(|(known, _)| known == id) {
+            Some((_, known)) if known.fingerprint == claim.fingerprint => {
+                Ok(Begun::Running { started, status: Some(OrderStatus::Approved) })
+            }
+            Some(_) => Err(GatewayError::AlreadyExists { run_id: Some("run-1".to_owned()) }),
+            None => {
+                claims.push((id.clone(), claim.clone()));
+                Ok(Begun::Started(started))
+            }
+        }
+    }
 }
 
 #[async_trait]
 impl OrderGateway for Script {
-    async fn start(&self, input: OrderInput, _: &CorrelationId) -> Result<Started, GatewayError> {
-        self.check()?;
-        let workflow_id = WorkflowId::of_order(&input.order_id);
-        self.started.lock().unwrap().push(input);
-        Ok(Started { workflow_id, run_id: "run-1".to_owned() })
+    async fn start(
+        &self,
+        input: OrderInput,
+        claim: &Claim,
+        _: &CorrelationId,
+    ) -> Result<Begun, GatewayError> {
+        let begun = self.begin(&WorkflowId::of_order(&input.order_id), claim)?;
+        if let Begun::Started(_) = &begun {
+            self.started.lock().unwrap().push(input);
+        }
+        Ok(begun)
     }
 
-    async fn state(&self, _: &WorkflowId) -> Result<OrderState, GatewayError> {
+    async fn state(&self, _: &WorkflowId) -> Result<Observed<OrderState>, GatewayError> {
         self.check()?;
-        self.order.lock().unwrap().as_ref().map(|order| order.state().clone()).ok_or(GatewayError::NotFound)
+        let state = self.order.lock().unwrap().as_ref().map(|order| order.state().clone());
+        let state = state.ok_or(GatewayError::NotFound)?;
+        let is_closed = state.status.is_final();
+        Ok(self.observed(state, is_closed))
     }
 
-    async fn wait(&self, id: &WorkflowId, _: Duration) -> Result<Awaited, GatewayError> {
-        let state = OrderGateway::state(self, id).await?;
-        Ok(if state.status.is_final() { Awaited::Ended(Box::new(state)) } else { Awaited::StillRunning })
+    async fn wait(&self, id: &WorkflowId, at_most: Duration) -> Result<Awaited<OrderState>, GatewayError> {
+        awaited(OrderGateway::state(self, id).await?, at_most).await
     }
 
     async fn signal(&self, _: &WorkflowId, signal: OrderSignal) -> Result<(), GatewayError> {
@@ -119,7 +176,11 @@ impl OrderGateway for Script {
                 OrderSignal::Cancel(Reason { reason }) => {
                     order.cancel(reason);
                 }
-                OrderSignal::RetryCompensation | OrderSignal::ResolveCompensation(_) => {}
+                OrderSignal::ResolveCompensation(by_hand) => {
+                    let compensation = Compensation::by_name(&by_hand.step).unwrap();
+                    order.resolved(compensation, by_hand.note, "");
+                }
+                OrderSignal::RetryCompensation => {}
             }
         }
         Ok(())
@@ -134,7 +195,8 @@ impl OrderGateway for Script {
             order_id: "1".to_owned(),
             customer_id: Some("c".to_owned()),
             amount: Some(5990),
-            status: None,
+            currency: self.lists.lock().unwrap().get(1).map(|_| "JPY".to_owned()),
+            status: Some(Shown::Outside(Outside::Terminated)),
             error: None,
             started_at: None,
             closed_at: None,
@@ -152,22 +214,26 @@ impl FlowGateway<PaymentFlow> for Script {
         &self,
         id: &WorkflowId,
         input: PaymentInput,
+        claim: &Claim,
         correlation: &CorrelationId,
-    ) -> Result<Started, GatewayError> {
-        self.check()?;
-        self.payments.lock().unwrap().push((id.clone(), input, correlation.clone()));
-        Ok(Started { workflow_id: id.clone(), run_id: "run-1".to_owned() })
+    ) -> Result<Begun, GatewayError> {
+        let begun = self.begin(id, claim)?;
+        if let Begun::Started(_) = &begun {
+            self.payments.lock().unwrap().push((id.clone(), input, correlation.clone()));
+        }
+        Ok(begun)
     }
 
-    async fn state(&self, _: &WorkflowId) -> Result<PaymentState, GatewayError> {
+    async fn state(&self, _: &WorkflowId) -> Result<Observed<PaymentState>, GatewayError> {
         self.check()?;
-        let payment = self.payment.lock().unwrap();
-        payment.as_ref().map(|payment| payment.state().clone()).ok_or(GatewayError::NotFound)
+        let state = self.payment.lock().unwrap().as_ref().map(|payment| payment.state().clone());
+        let state = state.ok_or(GatewayError::NotFound)?;
+        let is_closed = !state.cancellable;
+        Ok(self.observed(state, is_closed))
     }
 
-    async fn wait(&self, id: &WorkflowId, _: Duration) -> Result<Awaited<PaymentState>, GatewayError> {
-        let state = FlowGateway::<PaymentFlow>::state(self, id).await?;
-        Ok(if state.cancellable { Awaited::StillRunning } else { Awaited::Ended(Box::new(state)) })
+    async fn wait(&self, id: &WorkflowId, at_most: Duration) -> Result<Awaited<PaymentState>, GatewayError> {
+        awaited(FlowGateway::<PaymentFlow>::state(self, id).await?, at_most).await
     }
 
     async fn cancel(&self, _: &WorkflowId, reason: Reason) -> Result<(), GatewayError> {
@@ -189,22 +255,30 @@ impl FlowGateway<UserContextFlow> for Script {
         &self,
         id: &WorkflowId,
         input: UserContextInput,
+        claim: &Claim,
         correlation: &CorrelationId,
-    ) -> Result<Started, GatewayError> {
-        self.check()?;
-        self.user_contexts.lock().unwrap().push((id.clone(), input, correlation.clone()));
-        Ok(Started { workflow_id: id.clone(), run_id: "run-1".to_owned() })
+    ) -> Result<Begun, GatewayError> {
+        let begun = self.begin(id, claim)?;
+        if let Begun::Started(_) = &begun {
+            self.user_contexts.lock().unwrap().push((id.clone(), input, correlation.clone()));
+        }
+        Ok(begun)
     }
 
-    async fn state(&self, _: &WorkflowId) -> Result<UserContextState, GatewayError> {
+    async fn state(&self, _: &WorkflowId) -> Result<Observed<UserContextState>, GatewayError> {
         self.check()?;
-        let context = self.user_context.lock().unwrap();
-        context.as_ref().map(|context| context.state().clone()).ok_or(GatewayError::NotFound)
+        let state = self.user_context.lock().unwrap().as_ref().map(|context| context.state().clone());
+        let state = state.ok_or(GatewayError::NotFound)?;
+        let is_closed = state.progress().completed;
+        Ok(self.observed(state, is_closed))
     }
 
-    async fn wait(&self, id: &WorkflowId, _: Duration) -> Result<Awaited<UserContextState>, GatewayError> {
-        let state = FlowGateway::<UserContextFlow>::state(self, id).await?;
-        Ok(if state.progress().completed { Awaited::Ended(Box::new(state)) } else { Awaited::StillRunning })
+    async fn wait(
+        &self,
+        id: &WorkflowId,
+        at_most: Duration,
+    ) -> Result<Awaited<UserContextState>, GatewayError> {
+        awaited(FlowGateway::<UserContextFlow>::state(self, id).await?, at_most).await
     }
 
     async fn cancel(&self, _: &WorkflowId, reason: Reason) -> Result<(), GatewayError> {
@@ -237,6 +311,18 @@ impl HistoryGateway for Script {
     }
 }
 
+/// A workflow that hasn't ended doesn't while it is waited for.
+async fn awaited<S>(seen: Observed<S>, at_most: Duration) -> Result<Awaited<S>, GatewayError> {
+    if seen.is_closed() {
+        return Ok(Awaited::Ended(Box::new(seen)));
+    }
+    tokio::time::sleep(at_most).await;
+    Ok(Awaited::StillRunning)
+}
+
+/// Event streams and long polls that fit.
+const PLACES: usize = 2;
+
 fn router(gateway: Arc<Script>) -> (Router, utoipa::openapi::OpenApi) {
     let lookup = |_: &str| None;
     let mut reader = Reader::new(&lookup);
@@ -249,7 +335,7 @@ fn router(gateway: Arc<Script>) -> (Router, utoipa::openapi::OpenApi) {
         user_contexts: UserContexts::new(gateway.clone(), Timing::default()),
         history: gateway,
     };
-    crate::router(services, temporal, &common)
+    crate::router(services, temporal, &common, PLACES)
 }
 
 async fn send(gateway: &Arc<Script>, request: Request<Body>) -> (u16, Value) {
@@ -261,6 +347,20 @@ async fn send(gateway: &Arc<Script>, request: Request<Body>) -> (u16, Value) {
     assert!(is_known, "{status} is answered, which the OpenAPI document doesn't know");
     let body = response.into_body().collect().await.unwrap().to_bytes();
     (status, serde_json::from_slice(&body).unwrap())
+}
+
+/// Posts a body under a key; gives status, body, and whether the answer was given before.
+async fn post_keyed(gateway: &Arc<Script>, path: &str, keys: &[&str], body: &str) -> (u16, Value, bool) {
+    let mut request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
+    for key in keys {
+        request = request.header("idempotency-key", *key);
+    }
+    let (router, _) = router(gateway.clone());
+    let response = router.oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap();
+    let status = response.status().as_u16();
+    let replayed = response.headers().get("idempotent-replayed").is_some_and(|value| value == "true");
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, serde_json::from_slice(&body).unwrap(), replayed)
 }
 
 async fn get(gateway: &Arc<Script>, path: &str) -> (u16, Value) {

@@ -12,6 +12,9 @@ pub const ORDER_ID_MEMO: &str = "orderId";
 pub const CUSTOMER_ID_MEMO: &str = "customerId";
 /// Minor units.
 pub const AMOUNT_MEMO: &str = "amount";
+pub const CURRENCY_MEMO: &str = "currency";
+/// The memo that tells the request which started the workflow from another one.
+pub const REQUEST_MEMO: &str = "request";
 /// Why an order didn't ship; written by its workflow.
 pub const ERROR_MEMO: &str = "error";
 

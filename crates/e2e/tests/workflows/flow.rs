@@ -50,7 +50,7 @@ impl<'a> Flow<'a> {
 
     /// The final state.
     pub async fn end(&self) -> Value {
-        let (status, body) = self.get(&format!("result?timeout={}", PATIENCE.as_secs())).await;
+        let (status, body) = self.get(&format!("result?timeout={}&wait=close", PATIENCE.as_secs())).await;
         assert_eq!(status, 200, "{body}");
         body
     }

@@ -1,10 +1,12 @@
 //! Payments and user contexts through real processes and a real Temporal server: what people are promised,
 //! seen from outside.
 
+mod again;
 mod flow;
 mod histories;
 mod lossy;
 mod orders;
+mod outside;
 mod payments;
 #[path = "../support/mod.rs"]
 #[allow(dead_code, reason = "what only orders need")]

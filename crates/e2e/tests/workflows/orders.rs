@@ -11,7 +11,7 @@ async fn an_order_is_a_workflow_like_any_other() {
     order["requiresApproval"] = json!(true);
     let flow = Flow::of(&world, &world.place(&order).await);
     flow.until("waiting", |state| state["currentStep"] == "awaiting_approval").await;
-    assert_eq!(flow.get("progress").await.1, json!({"success": true, "progress": 20}));
+    assert_eq!(flow.get("progress").await.1, json!({"success": true, "workflowId": flow.id, "progress": 20}));
     assert_eq!(flow.cancel().await, (200, String::new()));
     let end = flow.end().await;
     assert_eq!((&end["success"], &end["status"]), (&json!(false), &json!("cancelled")));

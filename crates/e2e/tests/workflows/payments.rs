@@ -27,6 +27,8 @@ async fn a_payment_is_known_at_once_and_ends_when_its_window_closes() {
     assert_eq!((&progress["status"], &progress["attempts"]), (&json!("succeeded"), &json!(1)));
     assert!(progress["chargeId"].as_str().unwrap().starts_with("ch_"), "{progress}");
     let (status, body) = flow.get("result?timeout=0").await;
+    assert_eq!((status, &body["cancellable"], &body["chargeId"]), (200, &json!(true), &progress["chargeId"]));
+    let (status, body) = flow.get("result?timeout=0&wait=close").await;
     assert_eq!((status, &body["cancellable"]), (202, &json!(true)));
     let (status, body) = start(&world, "payment", &payment(&world, "1")).await;
     assert_eq!((status, &body["error"]), (409, &json!("workflow_already_exists")));

@@ -58,7 +58,7 @@ async fn everything_that_can_be_asked_at_once_is_and_the_location_once() {
     assert!(weather >= location + late, "the weather waits for the location");
     assert_eq!(
         flow.get("progress").await.1,
-        json!({"success": true, "location": true, "weather": true, "catFact": true, "completed": true})
+        json!({"success": true, "workflowId": flow.id, "location": true, "weather": true, "catFact": true, "completed": true})
     );
     world.stop().await;
 }

@@ -16,6 +16,7 @@ pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the fingerprint of a request")]
     pub fn of(path: &str, canonical_body: &str) -> Self {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&(path.len() as u64).to_le_bytes());

@@ -99,6 +99,7 @@ pub trait Ids: Send + Sync {
 pub struct RandomIds;
 
 impl Ids for RandomIds {
+    #[expect(clippy::disallowed_methods, reason = "the port that creates ids")]
     fn next(&self) -> Uuid {
         Uuid::now_v7()
     }

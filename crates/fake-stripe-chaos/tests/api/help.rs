@@ -310,6 +310,12 @@ impl Ask {
         self
     }
 
+    /// The same header once more.
+    pub fn also(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.append(name, value.parse().unwrap());
+        self
+    }
+
     pub fn key(self, key: &str) -> Self {
         self.header("idempotency-key", key)
     }

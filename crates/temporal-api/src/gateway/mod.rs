@@ -1,5 +1,6 @@
 //! What the API asks of Temporal. Ports, so that handlers are tested without a server.
 
+mod observed;
 pub mod temporal;
 mod visibility;
 
@@ -20,7 +21,9 @@ use workflows::{
     user_context::{messages::UserContextInput, progress::UserContextState},
 };
 
-use crate::{fields, order::CustomerId};
+pub use observed::{Observed, Outside, Run, Shown};
+
+use crate::{fields, idempotency::Claim, order::CustomerId};
 
 /// Which workflow it is, as its id tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +97,24 @@ pub struct Started {
     pub run_id: String,
 }
 
+/// What became of a request to start a workflow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begun {
+    Started(Started),
+    /// The same request started it before, under the same key.
+    Replayed {
+        started: Started,
+        /// The one that it was started with.
+        correlation_id: Option<String>,
+    },
+    /// It runs, and the same request started it; under another key, or without one.
+    Running {
+        started: Started,
+        /// Of an order, where its search attributes tell it.
+        status: Option<OrderStatus>,
+    },
+}
+
 /// What can be told to a running order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OrderSignal {
@@ -108,10 +129,18 @@ pub enum OrderSignal {
 /// part of a visibility query.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OrderFilter {
-    pub status: Option<OrderStatus>,
+    pub status: Option<Shown>,
     pub customer: Option<CustomerId>,
     pub min_total: Option<Decimal>,
     pub max_total: Option<Decimal>,
+}
+
+impl OrderFilter {
+    /// Reports whether the filter asks for more than Temporal knows of any workflow.
+    pub fn needs_search_attributes(&self) -> bool {
+        let own = matches!(self.status, Some(Shown::Own(_)));
+        own || self.customer.is_some() || self.min_total.is_some() || self.max_total.is_some()
+    }
 }
 
 /// One page of a list.
@@ -130,7 +159,9 @@ pub struct ListedOrder {
     pub customer_id: Option<String>,
     /// Minor units.
     pub amount: Option<u64>,
-    pub status: Option<OrderStatus>,
+    /// `None` for orders that were placed before there was more than one currency.
+    pub currency: Option<String>,
+    pub status: Option<Shown>,
     pub error: Option<StateError>,
     pub started_at: Option<SystemTime>,
     pub closed_at: Option<SystemTime>,
@@ -138,16 +169,16 @@ pub struct ListedOrder {
 
 /// What waiting for a workflow gave: its final state.
 #[derive(Debug, Clone)]
-pub enum Awaited<S = OrderState> {
-    Ended(Box<S>),
+pub enum Awaited<S> {
+    Ended(Box<Observed<S>>),
     StillRunning,
 }
 
 impl<S> Awaited<S> {
-    pub fn map<T>(self, change: impl FnOnce(S) -> T) -> Awaited<T> {
+    pub fn map<T>(self, change: impl FnOnce(Observed<S>) -> T) -> Option<T> {
         match self {
-            Self::Ended(state) => Awaited::Ended(Box::new(change(*state))),
-            Self::StillRunning => Awaited::StillRunning,
+            Self::Ended(observed) => Some(change(*observed)),
+            Self::StillRunning => None,
         }
     }
 }
@@ -157,6 +188,9 @@ pub enum GatewayError {
     /// One runs, or has succeeded.
     #[error("a workflow with this id exists")]
     AlreadyExists { run_id: Option<String> },
+    /// The key started another workflow, or this one by another request.
+    #[error("the idempotency key was used for something else")]
+    KeyReused { workflow_id: String },
     #[error("no such workflow")]
     NotFound,
     #[error("no worker answered")]
@@ -173,14 +207,19 @@ pub enum GatewayError {
 
 #[async_trait]
 pub trait OrderGateway: Send + Sync {
-    /// Starts the order's workflow, unless one runs or has shipped.
-    async fn start(&self, input: OrderInput, correlation: &CorrelationId) -> Result<Started, GatewayError>;
+    /// Starts the order's workflow, unless one runs or has shipped, or the same request did before.
+    async fn start(
+        &self,
+        input: OrderInput,
+        claim: &Claim,
+        correlation: &CorrelationId,
+    ) -> Result<Begun, GatewayError>;
 
-    /// The order's state, now or at its end.
-    async fn state(&self, id: &WorkflowId) -> Result<OrderState, GatewayError>;
+    /// Returns the order's state, now or at its end.
+    async fn state(&self, id: &WorkflowId) -> Result<Observed<OrderState>, GatewayError>;
 
     /// Waits for the order's end.
-    async fn wait(&self, id: &WorkflowId, at_most: Duration) -> Result<Awaited, GatewayError>;
+    async fn wait(&self, id: &WorkflowId, at_most: Duration) -> Result<Awaited<OrderState>, GatewayError>;
 
     /// Tells a running order something; `NotFound` where it has ended.
     async fn signal(&self, id: &WorkflowId, signal: OrderSignal) -> Result<(), GatewayError>;
@@ -213,16 +252,18 @@ impl Flow for UserContextFlow {
 
 #[async_trait]
 pub trait FlowGateway<F: Flow>: Send + Sync {
-    /// Starts the workflow, unless one with this id runs, or mustn't be repeated.
+    /// Starts the workflow, unless one with this id runs, or mustn't be repeated, or the same request
+    /// started it before.
     async fn start(
         &self,
         id: &WorkflowId,
         input: F::Input,
+        claim: &Claim,
         correlation: &CorrelationId,
-    ) -> Result<Started, GatewayError>;
+    ) -> Result<Begun, GatewayError>;
 
-    /// The workflow's state, now or at its end.
-    async fn state(&self, id: &WorkflowId) -> Result<F::State, GatewayError>;
+    /// Returns the workflow's state, now or at its end.
+    async fn state(&self, id: &WorkflowId) -> Result<Observed<F::State>, GatewayError>;
 
     /// Waits for the workflow's end.
     async fn wait(&self, id: &WorkflowId, at_most: Duration) -> Result<Awaited<F::State>, GatewayError>;

@@ -2,7 +2,10 @@
 
 mod flows;
 mod history;
+mod observing;
 mod orders;
+mod recall;
+mod starts;
 
 use std::{
     sync::{Arc, OnceLock},
@@ -15,20 +18,18 @@ use temporal_connection::{
     search_attributes::{self as registration, SearchAttributes as Registered},
 };
 use temporalio_client::{
-    Client, WorkflowGetResultOptions, WorkflowHandle, WorkflowIdConflictPolicy, WorkflowQueryOptions,
-    WorkflowStartOptions,
-    errors::{WorkflowGetResultError, WorkflowInteractionError, WorkflowQueryError, WorkflowStartError},
+    Client, WorkflowHandle, WorkflowIdConflictPolicy, WorkflowStartOptions,
+    errors::{WorkflowInteractionError, WorkflowStartError},
     tonic::{Code, Status},
 };
 use temporalio_common::{
-    HasWorkflowDefinition, MemoValues, QueryDefinition,
-    data_converters::TemporalDeserializable,
-    error::IncomingError,
+    HasWorkflowDefinition, MemoValues,
     protos::temporal::api::common::v1::{Header, Payload},
 };
 use workflows::ids;
 
-use super::{Awaited, GatewayError, WorkflowId};
+use super::{GatewayError, WorkflowId};
+use crate::idempotency::Claim;
 
 /// Every answer comes within 5 s: this for the call itself, the rest to find out who is to blame.
 const CALL_TIMEOUT: Duration = Duration::from_secs(4);
@@ -87,12 +88,14 @@ impl TemporalGateway {
     fn options<S: Into<String>>(
         &self,
         id: &WorkflowId,
+        claim: &Claim,
         correlation: &CorrelationId,
         summary: S,
         memo: impl FnOnce(&mut MemoValues),
     ) -> WorkflowStartOptions {
         let mut values = MemoValues::new();
         values.insert(ids::CORRELATION_FIELD, correlation.to_string());
+        starts::remember(&mut values, claim);
         memo(&mut values);
         WorkflowStartOptions::new(self.task_queue.clone(), id.as_str())
             .id_conflict_policy(WorkflowIdConflictPolicy::Fail)
@@ -100,60 +103,6 @@ impl TemporalGateway {
             .header(header(correlation))
             .static_summary(summary)
             .build()
-    }
-
-    /// Asks a workflow, running or ended.
-    async fn query<W, Q>(&self, id: &WorkflowId, query: Q) -> Result<Q::Output, GatewayError>
-    where
-        W: HasWorkflowDefinition,
-        Q: QueryDefinition<Workflow = W::Run, Input = ()>,
-    {
-        let handle = self.handle::<W>(id)?;
-        let answer = handle.query(query, (), WorkflowQueryOptions::default());
-        match tokio::time::timeout(CALL_TIMEOUT, answer).await {
-            Ok(Ok(state)) => Ok(state),
-            Ok(Err(WorkflowQueryError::NotFound(_))) => Err(GatewayError::NotFound),
-            // No worker polls, or none that knows the workflow answers.
-            Ok(Err(WorkflowQueryError::Rpc(status))) if is_silence(&status) => Err(self.blame().await),
-            Ok(Err(WorkflowQueryError::Rpc(status))) => Err(status.into()),
-            Ok(Err(error)) => Err(GatewayError::Failed(Box::new(error))),
-            Err(_) => Err(self.blame().await),
-        }
-    }
-
-    /// Waits for a workflow's end, whose state is its result or in its failure's details; where it is in
-    /// neither, the query tells it.
-    async fn outcome<W, Q>(
-        &self,
-        id: &WorkflowId,
-        at_most: Duration,
-        query: Q,
-    ) -> Result<Awaited<W::Output>, GatewayError>
-    where
-        W: HasWorkflowDefinition,
-        W::Output: TemporalDeserializable + 'static,
-        Q: QueryDefinition<Workflow = W::Run, Input = (), Output = W::Output>,
-    {
-        let handle = self.handle::<W>(id)?;
-        let Ok(result) =
-            tokio::time::timeout(at_most, handle.get_result(WorkflowGetResultOptions::default())).await
-        else {
-            return Ok(Awaited::StillRunning);
-        };
-        let told = match result {
-            Ok(state) => Some(state),
-            Err(WorkflowGetResultError::Failed(error)) => final_state(&error),
-            Err(WorkflowGetResultError::NotFound(_)) => return Err(GatewayError::NotFound),
-            Err(WorkflowGetResultError::Rpc(status)) => return Err(status.into()),
-            // Terminated or timed out from outside: what it had reached is what there is to tell.
-            Err(error) if error.is_workflow_outcome() => None,
-            Err(error) => return Err(GatewayError::Failed(Box::new(error))),
-        };
-        let state = match told {
-            Some(state) => state,
-            None => self.query::<W, Q>(id, query).await?,
-        };
-        Ok(Awaited::Ended(Box::new(state)))
     }
 
     /// A query that no worker answered, or Temporal itself that didn't?
@@ -183,14 +132,6 @@ async fn within<T>(call: impl Future<Output = T>) -> Result<T, GatewayError> {
     tokio::time::timeout(CALL_TIMEOUT, call)
         .await
         .map_err(|_| GatewayError::Unavailable(format!("no answer within {} s", CALL_TIMEOUT.as_secs())))
-}
-
-/// The state that a workflow's own failure carries; none where something else made it fail.
-fn final_state<S: TemporalDeserializable + 'static>(error: &IncomingError) -> Option<S> {
-    match error {
-        IncomingError::Application(failure) => failure.details().ok().flatten(),
-        _ => None,
-    }
 }
 
 fn header(correlation: &CorrelationId) -> Header {

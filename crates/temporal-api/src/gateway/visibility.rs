@@ -8,13 +8,20 @@ use temporalio_common::protos::temporal::api::{
 };
 use workflows::{ids, order_fulfillment::progress::OrderStatus, search_attributes};
 
-use super::{ListedOrder, OrderFilter};
+use super::{ListedOrder, OrderFilter, Outside, Shown};
 
 /// The query for a filter.
 pub fn query(filter: &OrderFilter) -> String {
-    let mut terms = vec!["WorkflowType = 'orderFulfillmentWorkflow'".to_owned()];
-    if let Some(status) = filter.status {
-        terms.push(format!("{} = '{}'", search_attributes::ORDER_STATUS.name(), status.name()));
+    // An order that goes on in a new run is listed once.
+    let mut terms =
+        vec!["WorkflowType = 'orderFulfillmentWorkflow' AND ExecutionStatus != 'ContinuedAsNew'".to_owned()];
+    match filter.status {
+        Some(Shown::Outside(outside)) => terms.push(format!("ExecutionStatus = '{}'", execution(outside))),
+        Some(Shown::Own(status)) => {
+            terms.push(format!("{} = '{}'", search_attributes::ORDER_STATUS.name(), status.name()));
+            terms.extend(Outside::ALL.map(|one| format!("ExecutionStatus != '{}'", execution(one))));
+        }
+        None => {}
     }
     if let Some(customer) = &filter.customer {
         terms.push(format!("{} = '{}'", search_attributes::CUSTOMER_ID.name(), customer.as_str()));
@@ -28,6 +35,14 @@ pub fn query(filter: &OrderFilter) -> String {
     terms.join(" AND ")
 }
 
+/// Returns Temporal's own name for an end from outside.
+const fn execution(outside: Outside) -> &'static str {
+    match outside {
+        Outside::Terminated => "Terminated",
+        Outside::TimedOut => "TimedOut",
+    }
+}
+
 /// What is listed of an order; `None` for what is no order of ours.
 pub fn order(info: &WorkflowExecutionInfo) -> Option<ListedOrder> {
     let execution = info.execution.as_ref()?;
@@ -39,19 +54,32 @@ pub fn order(info: &WorkflowExecutionInfo) -> Option<ListedOrder> {
         .and_then(read)
         .or_else(|| execution.workflow_id.strip_prefix(&ids::order_workflow_id("")).map(str::to_owned))?;
     let written = attribute(search_attributes::ORDER_STATUS.name()).and_then(read::<OrderStatus>);
+    // The execution's own status decides; what the workflow wrote last may be older.
+    let status = match info.status() {
+        WorkflowExecutionStatus::Terminated | WorkflowExecutionStatus::Canceled => {
+            Some(Shown::Outside(Outside::Terminated))
+        }
+        WorkflowExecutionStatus::TimedOut => Some(Shown::Outside(Outside::TimedOut)),
+        WorkflowExecutionStatus::Completed => Some(Shown::Own(OrderStatus::Shipped)),
+        WorkflowExecutionStatus::Failed => {
+            Some(Shown::Own(written.filter(|status| status.is_final()).unwrap_or(OrderStatus::Failed)))
+        }
+        // Without search attributes only its end is known.
+        _ => written.map(Shown::Own),
+    };
+    let error = match status {
+        Some(Shown::Outside(outside)) => Some(outside.error("")),
+        _ => memo(ids::ERROR_MEMO).and_then(read),
+    };
     Some(ListedOrder {
         workflow_id: execution.workflow_id.clone(),
         run_id: execution.run_id.clone(),
         order_id,
         customer_id: memo(ids::CUSTOMER_ID_MEMO).and_then(read),
         amount: memo(ids::AMOUNT_MEMO).and_then(read),
-        // Without search attributes only its end is known.
-        status: written.or_else(|| match info.status() {
-            WorkflowExecutionStatus::Completed => Some(OrderStatus::Shipped),
-            WorkflowExecutionStatus::Failed => Some(OrderStatus::Failed),
-            _ => None,
-        }),
-        error: memo(ids::ERROR_MEMO).and_then(read),
+        currency: memo(ids::CURRENCY_MEMO).and_then(read),
+        status,
+        error,
         started_at: info.start_time.as_ref().and_then(|at| time(at.seconds, at.nanos)),
         closed_at: info.close_time.as_ref().and_then(|at| time(at.seconds, at.nanos)),
     })
@@ -72,17 +100,23 @@ mod tests {
 
     #[test]
     fn a_query_names_what_is_asked_for_and_nothing_else() {
-        assert_eq!(query(&OrderFilter::default()), "WorkflowType = 'orderFulfillmentWorkflow'");
+        let orders = "WorkflowType = 'orderFulfillmentWorkflow' AND ExecutionStatus != 'ContinuedAsNew'";
+        assert_eq!(query(&OrderFilter::default()), orders);
         let filter = OrderFilter {
-            status: Some(OrderStatus::CompensationFailed),
+            status: Some(Shown::Own(OrderStatus::CompensationFailed)),
             customer: Some("c-1".parse().unwrap()),
             min_total: Some(Decimal::new(1050, 2)),
             max_total: Some(Decimal::from(99)),
         };
         assert_eq!(
             query(&filter),
-            "WorkflowType = 'orderFulfillmentWorkflow' AND orderStatus = 'compensation_failed' \
-             AND customerId = 'c-1' AND totalAmount >= 10.50 AND totalAmount <= 99"
+            format!(
+                "{orders} AND orderStatus = 'compensation_failed' \
+                 AND ExecutionStatus != 'Terminated' AND ExecutionStatus != 'TimedOut' \
+                 AND customerId = 'c-1' AND totalAmount >= 10.50 AND totalAmount <= 99"
+            )
         );
+        let ended = OrderFilter { status: Some(Shown::Outside(Outside::TimedOut)), ..OrderFilter::default() };
+        assert_eq!(query(&ended), format!("{orders} AND ExecutionStatus = 'TimedOut'"));
     }
 }

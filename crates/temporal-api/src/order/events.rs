@@ -4,18 +4,24 @@ use std::{convert::Infallible, time::Duration};
 
 use axum::{
     extract::{Path, State},
-    http::HeaderMap,
+    http::{HeaderMap, StatusCode},
     response::{
-        IntoResponse, Sse,
+        IntoResponse, Response, Sse,
         sse::{Event, KeepAlive},
     },
 };
-use futures::{Stream, stream};
-use service_kit::{openapi::Fails, problem::Problem};
+use futures::{Stream, StreamExt, stream};
+use service_kit::{
+    openapi::{Fails, ServerSentEvent},
+    problem::Problem,
+};
 use workflows::order_fulfillment::progress::OrderState;
 
 use super::{Orders, dto::StateBody, handlers::order};
-use crate::gateway::WorkflowId;
+use crate::{
+    gateway::{GatewayError, Observed, WorkflowId},
+    waiting::Place,
+};
 
 /// Between two looks at a running order.
 const LOOK: Duration = Duration::from_millis(500);
@@ -27,35 +33,90 @@ const LOOK: Duration = Duration::from_millis(500);
     tag = "orders",
     params(
         ("workflowId" = String, Path, example = "order-fulfillment-order-1001"),
-        ("Last-Event-ID" = Option<u64>, Header, description = "The last version seen; older states are left out."),
+        ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event seen; older states of the same run are left out. An id of another run leaves out none."),
     ),
-    responses((status = 200, description = "Events `state`; their ids are the state's versions.",
-        content_type = "text/event-stream", body = StateBody), Fails<404>, Fails<503>)
+    responses(
+        (status = 200, description = "Events `state`, each with a `StateBody`; their ids are `<runId>:<version>`.",
+            content_type = "text/event-stream", body = ServerSentEvent),
+        (status = 204, description = "The event of `Last-Event-ID` was the last one."),
+        Fails<404>, Fails<503>,
+    )
 )]
 pub(super) async fn events(
     State(orders): State<Orders>,
     Path(id): Path<String>,
     headers: HeaderMap,
-) -> Result<impl IntoResponse, Problem> {
+    place: Place,
+) -> Result<Response, Problem> {
     let id = order(&id)?;
-    let first = orders.state(&id).await?;
-    let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
+    let first = orders.observed(&id).await?;
+    let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(Seen::read);
+    if is_final(&first) && seen.as_ref().is_some_and(|seen| seen.is(&first)) {
+        // An `EventSource` that gets this asks no more.
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
     let keep_alive = KeepAlive::new().interval(Duration::from_secs(10));
-    Ok(Sse::new(states(orders, id, first, seen)).keep_alive(keep_alive))
+    let stopping = place.stopping();
+    // The place is free again when the stream is dropped.
+    let states = states(orders, id, first, seen).take_until(stopping).map(move |event| {
+        let _place = &place;
+        event
+    });
+    Ok(Sse::new(states).keep_alive(keep_alive).into_response())
+}
+
+/// The last event that a client saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    /// `None` in the ids of clients that know an older form.
+    run_id: Option<String>,
+    version: u64,
+}
+
+impl Seen {
+    fn read(id: &str) -> Option<Self> {
+        match id.rsplit_once(':') {
+            Some((run_id, version)) => {
+                Some(Self { run_id: Some(run_id.to_owned()), version: version.parse().ok()? })
+            }
+            None => Some(Self { run_id: None, version: id.parse().ok()? }),
+        }
+    }
+
+    fn of(observed: &Observed<OrderState>) -> Self {
+        Self { run_id: Some(observed.run.first_run_id.clone()), version: observed.state.version }
+    }
+
+    /// Reports whether it is this very event.
+    fn is(&self, observed: &Observed<OrderState>) -> bool {
+        *self == Self::of(observed)
+    }
+
+    /// Reports whether a state of the same run is this one or an older one.
+    fn covers(&self, observed: &Observed<OrderState>) -> bool {
+        let same = self.run_id.as_ref().is_none_or(|run_id| *run_id == observed.run.first_run_id);
+        same && observed.state.version <= self.version
+    }
+}
+
+/// Reports whether no other state follows.
+fn is_final(observed: &Observed<OrderState>) -> bool {
+    observed.is_closed() || observed.state.status.is_final()
 }
 
 enum Next {
     /// A state to look at.
-    Look(Box<OrderState>),
+    Look(Box<Observed<OrderState>>),
     Wait,
     End,
 }
 
+#[expect(clippy::disallowed_methods, reason = "waits between two polls of an order")]
 fn states(
     orders: Orders,
     id: WorkflowId,
-    first: OrderState,
-    seen: Option<u64>,
+    first: Observed<OrderState>,
+    seen: Option<Seen>,
 ) -> impl Stream<Item = Result<Event, Infallible>> {
     stream::unfold((Next::Look(Box::new(first)), seen), move |(mut next, mut seen)| {
         let (orders, id) = (orders.clone(), id.clone());
@@ -65,21 +126,22 @@ fn states(
                     Next::End => return None,
                     Next::Wait => {
                         tokio::time::sleep(LOOK).await;
-                        // A worker or server that is away for a while ends no stream.
-                        orders
-                            .gateway
-                            .state(&id)
-                            .await
-                            .map_or(Next::Wait, |state| Next::Look(Box::new(state)))
+                        match orders.look(&id).await {
+                            Ok(observed) => Next::Look(Box::new(observed)),
+                            // Its retention is over: nothing follows.
+                            Err(GatewayError::NotFound) => Next::End,
+                            // A worker or server that is away for a while ends no stream.
+                            Err(_) => Next::Wait,
+                        }
                     }
-                    Next::Look(state) => {
-                        let is_final = state.status.is_final();
+                    Next::Look(observed) => {
+                        let is_final = is_final(&observed);
                         let after = if is_final { Next::End } else { Next::Wait };
-                        if !is_final && seen.is_some_and(|seen| state.version <= seen) {
+                        if !is_final && seen.as_ref().is_some_and(|seen| seen.covers(&observed)) {
                             after
                         } else {
-                            seen = Some(state.version);
-                            return event(&id, *state).map(|event| (Ok(event), (after, seen)));
+                            seen = Some(Seen::of(&observed));
+                            return event(&id, *observed).map(|event| (Ok(event), (after, seen)));
                         }
                     }
                 };
@@ -88,7 +150,22 @@ fn states(
     })
 }
 
-fn event(id: &WorkflowId, state: OrderState) -> Option<Event> {
-    let version = state.version.to_string();
-    Event::default().event("state").id(version).json_data(StateBody::new(id, state)).ok()
+fn event(id: &WorkflowId, observed: Observed<OrderState>) -> Option<Event> {
+    let event_id = format!("{}:{}", observed.run.first_run_id, observed.state.version);
+    Event::default().event("state").id(event_id).json_data(StateBody::new(id, observed)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_id_is_a_run_and_a_version_or_an_older_clients_version() {
+        let of = |run_id: Option<&str>, version| Seen { run_id: run_id.map(str::to_owned), version };
+        assert_eq!(Seen::read("run-1:7"), Some(of(Some("run-1"), 7)));
+        assert_eq!(Seen::read("7"), Some(of(None, 7)));
+        for strange in ["", "run-1", "run-1:", ":", "run-1:-7", "-7", "7.5"] {
+            assert_eq!(Seen::read(strange), None, "{strange}");
+        }
+    }
 }

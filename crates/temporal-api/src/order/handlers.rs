@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{
     Json,
     extract::{Path, Query, State},
-    http::{StatusCode, header::LOCATION},
+    http::StatusCode,
     response::IntoResponse,
 };
 use service_kit::{correlation::CorrelationId, json::ValidJson, openapi::Fails, problem::Problem};
@@ -16,7 +16,11 @@ use super::{
     problems::{not_found, problem},
     request::OrderRequest,
 };
-use crate::gateway::{Awaited, Kind, WorkflowId};
+use crate::{
+    gateway::{Awaited, Begun, Kind, WorkflowId},
+    idempotency::{Claim, IdempotencyKey},
+    waiting::Place,
+};
 
 /// However long a caller wants to wait for a workflow's end.
 pub const LONGEST_WAIT: Duration = Duration::from_mins(5);
@@ -26,28 +30,35 @@ pub const LONGEST_WAIT: Duration = Duration::from_mins(5);
     post,
     path = "/api/v1/order",
     tag = "orders",
+    params(("Idempotency-Key" = Option<String>, Header, description = "The caller's own name for this request, 1 to 255 visible ASCII characters. Sent again with the same body it gets the first answer again, marked by `Idempotent-Replayed: true`.")),
     request_body = OrderBody,
     responses(
-        (status = 201, description = "The order is on its way.", body = Placed),
-        (status = 409, description = "`order_already_exists`: it runs already or has shipped; one that failed may be placed again.",
+        (status = 201, description = "The order is on its way.", body = Placed,
+            headers(("Idempotent-Replayed" = String, description = "`true` where this is the first answer again."))),
+        (status = 200, description = "The same order was placed before and runs; `alreadyPlaced` is true.", body = Placed),
+        (status = 409, description = "`order_already_exists`: it runs already or has shipped; one that failed may be placed again. \
+            `idempotency_key_reused`: the key came with another body before.",
             body = service_kit::problem::ProblemBody, content_type = "application/problem+json"),
     )
 )]
 pub(super) async fn place(
     State(orders): State<Orders>,
     correlation: CorrelationId,
+    IdempotencyKey(key): IdempotencyKey,
     body: ValidJson<OrderRequest>,
 ) -> Result<impl IntoResponse, Problem> {
+    let claim = Claim { key, fingerprint: body.value.fingerprint() };
     let input = body.value.into_input(correlation.to_string(), orders.timing);
     let (order_id, requires_approval) = (input.order_id.clone(), input.requires_approval);
-    let started = orders
+    let begun = orders
         .gateway
-        .start(input, &correlation)
+        .start(input, &claim, &correlation)
         .await
         .map_err(|error| problem(&WorkflowId::of_order(&order_id), error))?;
-    tracing::info!(order_id, run_id = started.run_id, requires_approval, "order placed");
-    let location = format!("/api/v1/order/{}/status", started.workflow_id.as_str());
-    Ok((StatusCode::CREATED, [(LOCATION, location)], Json(Placed::new(started, order_id, requires_approval))))
+    if let Begun::Started(started) = &begun {
+        tracing::info!(order_id, run_id = started.run_id, requires_approval, "order placed");
+    }
+    Ok(Placed::answer(begun, order_id, requires_approval))
 }
 
 /// The order's state.
@@ -63,7 +74,7 @@ pub(super) async fn status(
     Path(id): Path<String>,
 ) -> Result<Json<StateBody>, Problem> {
     let id = order(&id)?;
-    let state = orders.state(&id).await?;
+    let state = orders.observed(&id).await?;
     Ok(Json(StateBody::new(&id, state)))
 }
 
@@ -80,8 +91,8 @@ pub(super) async fn progress(
     Path(id): Path<String>,
 ) -> Result<Json<ProgressBody>, Problem> {
     let id = order(&id)?;
-    let state = orders.state(&id).await?;
-    Ok(Json(ProgressBody { success: true, progress: state.progress }))
+    let state = orders.observed(&id).await?.state;
+    Ok(Json(ProgressBody::new(&id, state.progress)))
 }
 
 /// Waits for the order's end.
@@ -92,7 +103,7 @@ pub(super) async fn progress(
     params(("workflowId" = String, Path, example = "order-fulfillment-order-1001"), ResultQuery),
     responses(
         (status = 200, description = "The final state; `success` says whether it shipped.", body = StateBody),
-        (status = 202, description = "It still runs; the current state.", body = StateBody),
+        (status = 202, description = "It still runs; the current state, without `success`.", body = StateBody),
         Fails<404>, Fails<503>,
     )
 )]
@@ -100,14 +111,17 @@ pub(super) async fn result(
     State(orders): State<Orders>,
     Path(id): Path<String>,
     Query(query): Query<ResultQuery>,
+    place: Place,
 ) -> Result<(StatusCode, Json<StateBody>), Problem> {
     let id = order(&id)?;
+    query.wait_for()?;
     let at_most = Duration::from_secs(query.timeout).min(LONGEST_WAIT);
-    match orders.wait(&id, at_most).await.map_err(|error| problem(&id, error))? {
+    let awaited = place.unless_stopping(orders.wait(&id, at_most)).await;
+    match awaited.unwrap_or(Ok(Awaited::StillRunning)).map_err(|error| problem(&id, error))? {
         Awaited::Ended(state) => Ok((StatusCode::OK, Json(StateBody::of_result(&id, *state)))),
         Awaited::StillRunning => {
-            let state = orders.state(&id).await?;
-            Ok((StatusCode::ACCEPTED, Json(StateBody::new(&id, state))))
+            let state = orders.observed(&id).await?;
+            Ok((StatusCode::ACCEPTED, Json(StateBody::of_now(&id, state))))
         }
     }
 }

@@ -6,7 +6,6 @@ use axum::{
 };
 use rust_decimal::Decimal;
 use service_kit::problem::Problem;
-use workflows::order_fulfillment::progress::OrderStatus;
 
 use super::{
     Orders,
@@ -15,7 +14,7 @@ use super::{
 };
 use crate::{
     fields::{given, page, token},
-    gateway::OrderFilter,
+    gateway::{OrderFilter, Shown},
     workflow::invalid_query,
 };
 
@@ -45,9 +44,9 @@ pub(super) async fn list(
 fn filter(query: &ListQuery) -> Result<OrderFilter, Problem> {
     let status = given(query.status.as_deref())
         .map(|name| {
-            OrderStatus::ALL.into_iter().find(|status| status.name() == name).ok_or_else(|| {
-                let names = OrderStatus::ALL.map(OrderStatus::name).join(", ");
-                invalid_query("status", format_args!("must be one of {names}"))
+            Shown::all().find(|status| status.name() == name).ok_or_else(|| {
+                let names: Vec<_> = Shown::all().map(Shown::name).collect();
+                invalid_query("status", format_args!("must be one of {}", names.join(", ")))
             })
         })
         .transpose()?;

@@ -1,5 +1,6 @@
 //! Orders: what is asked, checked, answered.
 
+mod address;
 mod decisions;
 mod dto;
 mod events;
@@ -10,7 +11,9 @@ mod request;
 
 use std::{sync::Arc, time::Duration};
 
-pub use dto::{Accepted, CompensationBody, ErrorBody, ProgressBody, ReasonBody, ResultQuery, StateBody};
+pub use dto::{
+    Accepted, CompensationBody, ErrorBody, ProgressBody, ReasonBody, ResultQuery, RunBody, StateBody, WaitFor,
+};
 pub use handlers::LONGEST_WAIT;
 pub use problems::OrderCode;
 pub use request::CustomerId;
@@ -18,7 +21,7 @@ use service_kit::problem::Problem;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use workflows::{order_fulfillment::progress::OrderState, policies::Timing};
 
-use crate::gateway::{Awaited, GatewayError, OrderGateway, WorkflowId};
+use crate::gateway::{Awaited, GatewayError, Observed, OrderGateway, WorkflowId};
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -33,17 +36,32 @@ impl Orders {
     }
 
     /// For those who look at any workflow.
-    pub async fn look(&self, id: &WorkflowId) -> Result<OrderState, GatewayError> {
+    pub async fn look(&self, id: &WorkflowId) -> Result<Observed<OrderState>, GatewayError> {
         self.gateway.state(id).await
     }
 
     /// For those who wait for any workflow.
-    pub async fn wait(&self, id: &WorkflowId, at_most: Duration) -> Result<Awaited, GatewayError> {
+    pub async fn wait(
+        &self,
+        id: &WorkflowId,
+        at_most: Duration,
+    ) -> Result<Awaited<OrderState>, GatewayError> {
         self.gateway.wait(id, at_most).await
     }
 
-    async fn state(&self, id: &WorkflowId) -> Result<OrderState, Problem> {
+    async fn observed(&self, id: &WorkflowId) -> Result<Observed<OrderState>, Problem> {
         self.look(id).await.map_err(|error| problems::problem(id, error))
+    }
+
+    /// Returns the state of an order that its workflow still decides about, or has decided.
+    ///
+    /// One that was ended from outside is closed for whatever somebody wants to tell it.
+    async fn state(&self, id: &WorkflowId) -> Result<OrderState, Problem> {
+        let observed = self.observed(id).await?;
+        match observed.outside {
+            None => Ok(observed.state),
+            Some(outside) => Err(problems::ended_from_outside(outside, observed.state.error.as_ref())),
+        }
     }
 }
 

@@ -2,9 +2,10 @@
 
 use serde_json::Value;
 use service_kit::{error_codes, problem::Problem};
+use workflows::failure::StateError;
 
 use crate::{
-    gateway::{GatewayError, WorkflowId},
+    gateway::{GatewayError, Outside, WorkflowId},
     workflow::impersonal,
 };
 
@@ -36,6 +37,12 @@ pub fn list_problem(error: GatewayError) -> Problem {
         ),
         other => impersonal(other),
     }
+}
+
+/// Returns the problem for telling something to an order that was ended from outside.
+pub fn ended_from_outside(outside: Outside, error: Option<&StateError>) -> Problem {
+    let why = error.map(|error| format!(": {}", error.message)).unwrap_or_default();
+    Problem::new(OrderCode::OrderAlreadyClosed, format!("the order is {}{why}", outside.name()))
 }
 
 /// The problem for an order's gateway error.

@@ -1,10 +1,9 @@
-//! An order as it is asked for: read and checked whole, with all faults at once. The only place where
-//! decimals become minor units.
+//! An order as it is asked for: read and checked whole, with all faults at once.
 
-use std::{fmt, str::FromStr};
+use std::str::FromStr;
 
 use email_address::{EmailAddress, Options};
-use rust_decimal::Decimal;
+use serde::Serialize;
 use service_kit::json::{Faults, FromJson, Node};
 use workflows::{
     activities::shipping::Address,
@@ -13,13 +12,15 @@ use workflows::{
     saga::Compensation,
 };
 
-use crate::fields::{Id, Text};
+use super::address::Destination;
+use crate::{
+    fields::{Id, Text},
+    idempotency::Fingerprint,
+    money::{Currency, MAX_AMOUNT},
+};
 
 const ITEMS: std::ops::RangeInclusive<usize> = 1..=100;
 const QUANTITY: std::ops::RangeInclusive<i64> = 1..=1_000_000;
-/// 999 999.99 usd.
-const MAX_TOTAL: u64 = 99_999_999;
-const CURRENCY: &str = "usd";
 
 /// A customer, as a list's filter names one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,33 +59,6 @@ impl FromJson for Email {
     }
 }
 
-/// An amount of at least a cent, without fractions of one. Minor units.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Cents(u64);
-
-impl FromJson for Cents {
-    fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let cents = node.decimal(faults)?.checked_mul(Decimal::ONE_HUNDRED);
-        match cents {
-            Some(cents) if !cents.is_integer() => node.fault(faults, "must have at most 2 decimals"),
-            Some(cents) if cents < Decimal::ONE => node.fault(faults, "must be at least 0.01"),
-            Some(cents) if cents <= Decimal::from(MAX_TOTAL) => u64::try_from(cents).ok().map(Self),
-            _ => node.fault(faults, format!("must be at most {}", Self(MAX_TOTAL))),
-        }
-    }
-}
-
-impl fmt::Display for Cents {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:02}", self.0 / 100, self.0 % 100)
-    }
-}
-
-/// Minor units as the API writes them: a JSON number with two decimals.
-pub fn dollars(amount: u64) -> Option<serde_json::Number> {
-    serde_json::from_str(&Cents(amount).to_string()).ok()
-}
-
 /// `{"step", "note", "actor"}` of a compensation done by hand.
 pub struct ResolutionRequest {
     pub compensation: Compensation,
@@ -109,45 +83,55 @@ impl FromJson for ResolutionRequest {
     }
 }
 
-struct Line(Item);
-
-impl FromJson for Line {
-    fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        let object = node.object(&["sku", "quantity", "price"], faults)?;
-        let sku: Option<Text> = object.required("sku", faults);
-        let quantity =
-            object.required_with("quantity", faults, |node, faults| node.integer(QUANTITY, faults));
-        let price: Option<Cents> = object.required("price", faults);
-        let quantity = u32::try_from(quantity?).ok()?;
-        Some(Self(Item { sku: sku?.0, quantity, price: price?.0 }))
-    }
+/// Reads one item. Without a currency its price is read and not judged.
+fn item(node: &Node<'_>, currency: Option<Currency>, faults: &mut Faults) -> Option<Item> {
+    let object = node.object(&["sku", "quantity", "price"], faults)?;
+    let sku: Option<Text> = object.required("sku", faults);
+    let quantity = object.required_with("quantity", faults, |node, faults| node.integer(QUANTITY, faults));
+    let price = object.required_with("price", faults, |node, faults| amount(node, currency, faults));
+    let quantity = u32::try_from(quantity?).ok()?;
+    Some(Item { sku: sku?.0, quantity, price: price? })
 }
 
-struct Destination(Address);
-
-impl FromJson for Destination {
-    fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
-        const PARTS: [&str; 5] = ["street", "city", "state", "zip", "country"];
-        let object = node.object(&PARTS, faults)?;
-        let [street, city, state, zip, country] =
-            PARTS.map(|part| object.required::<Text>(part, faults).map(|text| text.0));
-        Some(Self(Address { street: street?, city: city?, state: state?, zip: zip?, country: country? }))
+fn items(node: &Node<'_>, currency: Option<Currency>, faults: &mut Faults) -> Option<Vec<Item>> {
+    let nodes = node.array(faults)?;
+    if !ITEMS.contains(&nodes.len()) {
+        let (least, most) = (ITEMS.start(), ITEMS.end());
+        return node.fault(faults, format!("must have {least} to {most} elements, not {}", nodes.len()));
     }
+    let read: Vec<Option<Item>> = nodes.iter().map(|node| item(node, currency, faults)).collect();
+    read.into_iter().collect()
 }
 
-/// An order that may be started.
-#[derive(Debug)]
+/// Reads an amount of a currency; without one it only looks whether it is a number.
+fn amount(node: &Node<'_>, currency: Option<Currency>, faults: &mut Faults) -> Option<u64> {
+    if let Some(currency) = currency {
+        return currency.amount(node, faults);
+    }
+    node.decimal(faults)?;
+    None
+}
+
+/// An order that may be started. As it is written, so it is recognized: a member that is new must be left out
+/// where it has its default.
+#[derive(Debug, Serialize)]
 pub struct OrderRequest {
     order_id: String,
     customer_id: String,
     customer_email: String,
     items: Vec<Item>,
     amount: u64,
+    currency: &'static str,
     shipping_address: Address,
     requires_approval: bool,
 }
 
 impl OrderRequest {
+    /// Returns what tells this order from another one, however either is spelt.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of("order", self)
+    }
+
     /// The input of the order's workflow.
     pub fn into_input(self, correlation_id: String, timing: Timing) -> OrderInput {
         OrderInput {
@@ -156,7 +140,7 @@ impl OrderRequest {
             customer_email: self.customer_email,
             items: self.items,
             amount: self.amount,
-            currency: CURRENCY.to_owned(),
+            currency: self.currency.to_owned(),
             shipping_address: self.shipping_address,
             requires_approval: self.requires_approval,
             correlation_id,
@@ -177,6 +161,7 @@ impl FromJson for OrderRequest {
                 "customerEmail",
                 "items",
                 "totalAmount",
+                "currency",
                 "shippingAddress",
                 "requiresApproval",
             ],
@@ -185,19 +170,23 @@ impl FromJson for OrderRequest {
         let order_id: Option<Id> = object.required("orderId", faults);
         let customer_id: Option<Id> = object.required("customerId", faults);
         let customer_email: Option<Email> = object.required("customerEmail", faults);
-        let items = object.required_with("items", faults, |node, faults| node.list::<Line>(ITEMS, faults));
-        let items = items.map(|lines| lines.into_iter().map(|line| line.0).collect::<Vec<_>>());
+        // What an amount is depends on it.
+        let currency = object.optional::<Currency>("currency", faults);
+        let currency = currency.map(|currency| currency.unwrap_or(Currency::USD));
+        let items = object.required_with("items", faults, |node, faults| items(node, currency, faults));
         let sum = items.as_deref().map(sum);
         let amount = object.required_with("totalAmount", faults, |node, faults| {
-            let total = Cents::from_json(node, faults)?;
+            let total = amount(node, currency, faults)?;
+            let currency = currency?;
             match sum {
                 Some(Some(sum)) if sum != total => {
-                    node.fault(faults, format!("must equal the sum of the items, {sum}"))
+                    node.fault(faults, format!("must equal the sum of the items, {}", currency.major(sum)))
                 }
                 Some(None) => {
-                    node.fault(faults, format!("the items add up to more than {}", Cents(MAX_TOTAL)))
+                    let most = currency.major(MAX_AMOUNT);
+                    node.fault(faults, format!("the items add up to more than {most}"))
                 }
-                _ => Some(total.0),
+                _ => Some(total),
             }
         });
         let shipping_address: Option<Destination> = object.required("shippingAddress", faults);
@@ -208,6 +197,7 @@ impl FromJson for OrderRequest {
             customer_email: customer_email?.0,
             items: items?,
             amount: amount?,
+            currency: currency?.code(),
             shipping_address: shipping_address?.0,
             requires_approval: requires_approval?.unwrap_or(false),
         })
@@ -215,12 +205,11 @@ impl FromJson for OrderRequest {
 }
 
 /// `None` where the items cost more than any order may.
-fn sum(items: &[Item]) -> Option<Cents> {
+fn sum(items: &[Item]) -> Option<u64> {
     items
         .iter()
         .try_fold(0_u64, |sum, item| sum.checked_add(item.price.checked_mul(u64::from(item.quantity))?))
-        .filter(|sum| *sum <= MAX_TOTAL)
-        .map(Cents)
+        .filter(|sum| *sum <= MAX_AMOUNT)
 }
 
 #[cfg(test)]
@@ -327,6 +316,9 @@ mod tests {
             let faults = faults_with("/orderId", json!(id));
             assert_eq!(faults, only("/orderId", "must be 1 to 128 of A-Z a-z 0-9 . _ -"), "{id:?}");
         }
+        for id in [".", ".."] {
+            assert_eq!(faults_with("/orderId", json!(id)), only("/orderId", "must not be . or .."));
+        }
         for email in ["", "ada", "ada@", "@example.com", "Ada <ada@example.com>", "ada@localhost"] {
             let faults = faults_with("/customerEmail", json!(email));
             assert_eq!(faults, only("/customerEmail", "must be an e-mail address"), "{email:?}");
@@ -346,6 +338,88 @@ mod tests {
         );
     }
 
+    fn with(changes: &[(&str, Value)]) -> Value {
+        let mut order = order();
+        for (name, value) in changes {
+            order[name] = value.clone();
+        }
+        order
+    }
+
+    #[test]
+    fn a_currency_decides_the_decimals_and_usd_is_the_default() {
+        assert_eq!(read(&order().to_string()).unwrap().currency, "usd");
+        assert_eq!(read(&with(&[("currency", json!("EUR"))]).to_string()).unwrap().currency, "eur");
+        let items = json!([{"sku": "book", "quantity": 2, "price": 2999}]);
+        let yen = with(&[("currency", json!("jpy")), ("items", items), ("totalAmount", json!(5998))]);
+        let order = read(&yen.to_string()).unwrap();
+        assert_eq!((order.amount, order.items[0].price, order.currency), (5998, 2999, "jpy"));
+        let cents = with(&[("currency", json!("jpy"))]);
+        let faults = read(&cents.to_string()).map(|_| ()).unwrap_err();
+        let message = "must have no decimals in jpy".to_owned();
+        assert_eq!(
+            faults,
+            [("/items/0/price".to_owned(), message.clone()), ("/totalAmount".to_owned(), message)]
+        );
+        let dear = yen.to_string().replace("2999", "50000000").replace("5998", "100000000");
+        let faults = read(&dear).map(|_| ()).unwrap_err();
+        assert_eq!(faults, only("/totalAmount", "must be at most 99999999"));
+        let faults = read(&with(&[("currency", json!("kwd"))]).to_string()).map(|_| ()).unwrap_err();
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert_eq!(faults[0].0, "/currency");
+    }
+
+    #[test]
+    fn state_and_zip_are_asked_for_where_an_address_has_them() {
+        let to = |country: &str, rest: &[(&str, Value)]| {
+            let mut order = order();
+            order["shippingAddress"] = json!({"street": "1 Main St", "city": "Central", "country": country});
+            for (name, value) in rest {
+                order["shippingAddress"][name] = value.clone();
+            }
+            read(&order.to_string()).map(|order| (order.shipping_address.state, order.shipping_address.zip))
+        };
+        assert_eq!(to("HK", &[]), Ok((None, None)));
+        assert_eq!(
+            to("IE", &[("state", Value::Null), ("zip", json!("D02"))]),
+            Ok((None, Some("D02".to_owned())))
+        );
+        assert_eq!(to("GB", &[("zip", json!("W1"))]), Ok((None, Some("W1".to_owned()))));
+        assert_eq!(to("DE", &[]), Err(only("/shippingAddress/zip", "is required in DE")));
+        for country in ["US", "us", "Canada", "AU"] {
+            let missing = to(country, &[]).unwrap_err();
+            let pointers: Vec<_> = missing.iter().map(|(pointer, _)| pointer.as_str()).collect();
+            assert_eq!(pointers, ["/shippingAddress/state", "/shippingAddress/zip"], "{country}");
+        }
+        let empty = to("HK", &[("state", json!(" "))]);
+        assert_eq!(empty, Err(only("/shippingAddress/state", "must not be empty")));
+    }
+
+    #[test]
+    fn two_spellings_of_an_order_are_one_and_any_change_makes_another() {
+        let print = |body: &str| read(body).unwrap().fingerprint();
+        let one = order().to_string();
+        for same in [
+            one.replace("59.98", "59.980"),
+            one.replace("59.98", "5998e-2"),
+            one.replace("29.99", "2.999e1"),
+            one.replace(r#""quantity":2"#, r#""quantity":2.0"#),
+            with(&[("currency", json!("USD")), ("requiresApproval", json!(false))]).to_string(),
+            serde_json::to_string_pretty(&order()).unwrap(),
+        ] {
+            assert_eq!(print(&same), print(&one), "{same}");
+        }
+        for other in [
+            one.replace("order-1", "order-2"),
+            one.replace("ada@", "grace@"),
+            one.replace("book", "books"),
+            with(&[("currency", json!("eur"))]).to_string(),
+            with(&[("requiresApproval", json!(true))]).to_string(),
+        ] {
+            assert_ne!(print(&other), print(&one), "{other}");
+        }
+    }
+
     proptest! {
         #[test]
         fn the_amount_is_exactly_the_decimal_sum_of_any_items(
@@ -354,12 +428,12 @@ mod tests {
             let total: u64 = items.iter().map(|(price, quantity)| price * quantity).sum();
             let lines: Vec<String> = items
                 .iter()
-                .map(|(price, quantity)| format!(r#"{{"sku":"s","quantity":{quantity},"price":{}}}"#, Cents(*price)))
+                .map(|(price, quantity)| format!(r#"{{"sku":"s","quantity":{quantity},"price":{}}}"#, Currency::USD.major(*price)))
                 .collect();
             let mut order = order();
             order["items"] = json!("ITEMS");
             order["totalAmount"] = json!("TOTAL");
-            let body = order.to_string().replace("\"ITEMS\"", &format!("[{}]", lines.join(","))).replace("\"TOTAL\"", &Cents(total).to_string());
+            let body = order.to_string().replace("\"ITEMS\"", &format!("[{}]", lines.join(","))).replace("\"TOTAL\"", &Currency::USD.major(total).to_string());
             prop_assert_eq!(read(&body).unwrap().amount, total);
         }
     }

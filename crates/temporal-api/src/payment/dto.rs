@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 use utoipa::ToSchema;
-use workflows::payment::progress::{PaymentState, PaymentStatus};
+use workflows::payment::progress::PaymentState;
 
 use crate::{
-    gateway::WorkflowId,
-    order::{CompensationBody, ErrorBody},
+    gateway::{Observed, WorkflowId},
+    order::{CompensationBody, ErrorBody, RunBody},
 };
 
 /// What `POST /api/v1/workflows/payment` takes. Read by
@@ -21,7 +21,7 @@ pub struct StartPaymentBody {
     /// Minor units.
     #[schema(example = 5998, minimum = 1, maximum = 99_999_999)]
     amount: u64,
-    /// `usd`, `eur`, `gbp` or `mxn`.
+    /// ISO 4217, in any case; those that an order takes.
     #[schema(example = "usd")]
     currency: String,
     /// The provider's token of a card; never a card number.
@@ -39,12 +39,17 @@ pub struct StartPaymentBody {
 #[serde(rename_all = "camelCase")]
 #[schema(as = PaymentState)]
 pub struct PaymentBody {
-    /// That the state could be had; in a result, whether the payment stays.
-    success: bool,
+    /// That the state could be had; in a result, whether the card is charged. Absent from the 202 of a result,
+    /// which doesn't know it yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    success: Option<bool>,
     workflow_id: String,
+    #[serde(flatten)]
+    run: RunBody,
     order_id: String,
     /// `pending`, `processing`, `succeeded`, `failed` (nothing was ever charged), `compensated` (the money
-    /// is given back), `compensating` or `compensation_failed`; the last two are not final.
+    /// is given back), `compensating` or `compensation_failed`, which are not final; `terminated` or `timed_out`
+    /// where it was ended from outside.
     #[schema(example = "succeeded")]
     status: &'static str,
     /// Of the charge: those that are known of, at least 1 once it is asked for.
@@ -74,12 +79,15 @@ pub struct PaymentBody {
 }
 
 impl PaymentBody {
-    pub fn new(id: &WorkflowId, state: PaymentState) -> Self {
+    pub fn new(id: &WorkflowId, observed: Observed<PaymentState>) -> Self {
+        let status = observed.status(|state| state.status.name());
+        let Observed { run, state, .. } = observed;
         Self {
-            success: true,
+            success: Some(true),
             workflow_id: id.as_str().to_owned(),
+            run: run.into(),
             order_id: state.order_id,
-            status: state.status.name(),
+            status,
             attempts: state.attempts,
             amount: state.amount,
             currency: state.currency,
@@ -94,9 +102,13 @@ impl PaymentBody {
         }
     }
 
-    /// The final state: `success` says whether the payment stays.
-    pub fn of_result(id: &WorkflowId, state: PaymentState) -> Self {
-        let stays = state.status == PaymentStatus::Succeeded;
-        Self { success: stays, ..Self::new(id, state) }
+    /// The result: `success` says whether the card is charged.
+    pub fn of_result(id: &WorkflowId, observed: Observed<PaymentState>) -> Self {
+        Self { success: Some(observed.succeeded()), ..Self::new(id, observed) }
+    }
+
+    /// The state of a payment whose result isn't there yet.
+    pub fn of_now(id: &WorkflowId, observed: Observed<PaymentState>) -> Self {
+        Self { success: None, ..Self::new(id, observed) }
     }
 }

@@ -8,9 +8,12 @@ use std::{sync::Arc, time::Duration};
 
 pub use dto::PaymentBody;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use workflows::policies::Timing;
+use workflows::{payment::progress::PaymentState, policies::Timing};
 
-use crate::gateway::{FlowGateway, PaymentFlow};
+use crate::gateway::{Awaited, FlowGateway, GatewayError, PaymentFlow, WorkflowId};
+
+/// Between two looks at a payment that isn't charged yet.
+const LOOK: Duration = Duration::from_millis(300);
 
 /// What the handlers work with.
 #[derive(Clone)]
@@ -23,6 +26,40 @@ pub struct Payments {
 impl Payments {
     pub fn new(gateway: Arc<dyn FlowGateway<PaymentFlow>>, timing: Timing, cancel_window: Duration) -> Self {
         Self { gateway, timing, cancel_window }
+    }
+
+    /// Waits until the card is charged, or the payment has come to another end.
+    pub async fn charged(
+        &self,
+        id: &WorkflowId,
+        at_most: Duration,
+    ) -> Result<Awaited<PaymentState>, GatewayError> {
+        // However short the time is, one look is taken.
+        let first = self.answer(id).await?;
+        if let Some(answer) = first {
+            return Ok(answer);
+        }
+        let looking = async {
+            loop {
+                if let ended @ Awaited::Ended(_) = self.gateway.wait(id, LOOK).await? {
+                    return Ok(ended);
+                }
+                if let Some(answer) = self.answer(id).await? {
+                    return Ok(answer);
+                }
+            }
+        };
+        tokio::time::timeout(at_most, looking).await.unwrap_or(Ok(Awaited::StillRunning))
+    }
+
+    /// Returns the state, where it tells what became of the charge.
+    async fn answer(&self, id: &WorkflowId) -> Result<Option<Awaited<PaymentState>>, GatewayError> {
+        match self.gateway.state(id).await {
+            Ok(seen) if seen.is_closed() || seen.succeeded() => Ok(Some(Awaited::Ended(Box::new(seen)))),
+            // A worker that is away comes back.
+            Ok(_) | Err(GatewayError::WorkerUnavailable) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 }
 

@@ -2,44 +2,57 @@
 
 use std::time::Duration;
 
+use serde::Serialize;
 use service_kit::{
     correlation::CorrelationId,
     json::{Faults, FromJson, Node},
 };
 use workflows::{payment::messages::PaymentInput, policies::Timing};
 
-use crate::fields::{Correlation, Id, Text};
+use crate::{
+    fields::{self, Correlation, Id, Text},
+    idempotency::{Fingerprint, KeyDigest},
+    money::Currency,
+};
 
-/// Minor units; 999 999.99 of the currency.
+/// Minor units.
 const AMOUNTS: std::ops::RangeInclusive<i64> = 1..=99_999_999;
-const CURRENCIES: [&str; 4] = ["usd", "eur", "gbp", "mxn"];
 
-/// A payment that may be started.
-#[derive(Debug)]
+/// A payment that may be started. As it is written, so it is recognized: a member that is new must be left out
+/// where it has its default.
+#[derive(Debug, Serialize)]
 pub struct PaymentRequest {
     order_id: Option<String>,
     amount: u64,
     currency: &'static str,
     source: String,
     description: Option<String>,
+    #[serde(serialize_with = "fields::correlation_text")]
     pub correlation: Option<CorrelationId>,
 }
 
 impl PaymentRequest {
-    /// What names the payment: the order that is paid, else the work it is part of.
-    pub fn reference(&self, correlation: &CorrelationId) -> String {
-        self.order_id.clone().unwrap_or_else(|| correlation.to_string())
+    /// Returns what tells this payment from another one, however either is spelt.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of("payment", self)
+    }
+
+    /// What names the payment: the order that is paid, else the work it is part of. Where the body names
+    /// neither, it is the caller's key, which stays the same when the request comes again.
+    pub fn reference(&self, correlation: &CorrelationId, key: Option<&KeyDigest>) -> String {
+        fields::reference(self.order_id.as_deref(), self.correlation.as_ref(), key, correlation)
     }
 
     /// The input of the payment's workflow.
     pub fn into_input(
         self,
+        reference: String,
         correlation: &CorrelationId,
         timing: Timing,
         cancel_window: Duration,
     ) -> PaymentInput {
         PaymentInput {
-            order_id: self.reference(correlation),
+            order_id: reference,
             amount: self.amount,
             currency: self.currency.to_owned(),
             source: self.source,
@@ -60,20 +73,14 @@ impl FromJson for PaymentRequest {
         let amount = object.required_with("amount", faults, |node, faults| {
             node.integer(AMOUNTS, faults).and_then(|amount| u64::try_from(amount).ok())
         });
-        let currency = object.required_with("currency", faults, |node, faults| {
-            let code = node.string(faults)?;
-            CURRENCIES
-                .into_iter()
-                .find(|known| *known == code)
-                .or_else(|| node.fault(faults, format!("must be one of {}", CURRENCIES.join(", "))))
-        });
+        let currency = object.required::<Currency>("currency", faults);
         let source: Option<Text<255>> = object.required("source", faults);
         let description = object.optional::<Text<500>>("description", faults);
         let correlation = object.optional::<Correlation>("correlationId", faults);
         Some(Self {
             order_id: order_id?.map(|id| id.0),
             amount: amount?,
-            currency: currency?,
+            currency: currency?.code(),
             source: source?.0,
             description: description?.map(|text| text.0),
             correlation: correlation?.map(|id| id.0),
@@ -92,12 +99,26 @@ mod tests {
     }
 
     #[test]
-    fn a_payment_is_named_by_its_order_else_by_its_correlation_id() {
-        let correlation = CorrelationId::parse("corr-1").unwrap();
+    fn a_payment_is_named_by_its_order_its_correlation_id_or_its_key() {
+        let header = CorrelationId::parse("corr-1").unwrap();
+        let key = KeyDigest::of("a key");
         let body = r#"{"amount": 5998, "currency": "usd", "source": "tok_visa"}"#;
-        assert_eq!(read(body).unwrap().reference(&correlation), "corr-1");
+        assert_eq!(read(body).unwrap().reference(&header, None), "corr-1");
+        // The header may be another one when the request comes again.
+        assert_eq!(read(body).unwrap().reference(&header, Some(&key)), key.reference());
+        let body = body.replace('{', r#"{"correlationId": "corr-2", "#);
+        assert_eq!(read(&body).unwrap().reference(&header, Some(&key)), "corr-2");
         let body = body.replace('{', r#"{"orderId": "order-1", "#);
-        assert_eq!(read(&body).unwrap().reference(&correlation), "order-1");
+        assert_eq!(read(&body).unwrap().reference(&header, Some(&key)), "order-1");
+    }
+
+    #[test]
+    fn two_spellings_of_a_payment_are_one() {
+        let body = r#"{"amount": 5998, "currency": "usd", "source": "tok_visa"}"#;
+        let print = |body: &str| read(body).unwrap().fingerprint();
+        assert_eq!(print(body), print(&body.replace("5998", "5998.0").replace("usd", "USD")));
+        assert_eq!(print(body), print(&body.replace("5998", "59.98e2")));
+        assert_ne!(print(body), print(&body.replace("5998", "5999")));
     }
 
     #[test]

@@ -64,16 +64,31 @@ async fn a_user_context_needs_no_body_and_knows_its_strategies() {
     assert_eq!(body["workflowId"], json!(format!("user-context-{correlation}")));
     let (status, _) = post(&gateway, path, r#"{"userId":"ada","strategy":"sequential"}"#).await;
     assert_eq!(status, 202);
-    let (status, body) = post(&gateway, path, r#"{"strategy":"rxjs"}"#).await;
-    assert_eq!((status, &body["errors"][0]["message"]), (422, &json!("must be one of parallel, sequential")));
+    for (user, name) in
+        ["RxJS", "PARALLEL", "promise-allsettled", "stream", "async-sequential"].iter().enumerate()
+    {
+        let body = format!(r#"{{"userId":"user-{user}","strategy":"{name}"}}"#);
+        assert_eq!(post(&gateway, path, &body).await.0, 202, "{name}");
+    }
+    let (status, body) = post(&gateway, path, r#"{"strategy":"rx"}"#).await;
+    let message = body["errors"][0]["message"].as_str().unwrap();
+    assert_eq!(status, 422);
+    assert!(message.starts_with("must be one of parallel, sequential, rxjs"), "{message}");
     let started = gateway.user_contexts.lock().unwrap();
-    assert_eq!((started[0].1.strategy, started[1].1.strategy), (Strategy::Parallel, Strategy::Sequential));
+    let strategies: Vec<_> = started.iter().map(|(_, input, _)| input.strategy).collect();
+    let (parallel, sequential) = (Strategy::Parallel, Strategy::Sequential);
+    assert_eq!(strategies, [parallel, sequential, parallel, parallel, parallel, parallel, sequential]);
     assert_eq!(started[1].0.as_str(), "user-context-ada");
 }
 
-fn charged() -> Payment {
+fn asked() -> Payment {
     let mut payment = Payment::new("1", 5998, "usd");
     payment.processing();
+    payment
+}
+
+fn charged() -> Payment {
+    let mut payment = asked();
     let answer = Charged { charge_id: "ch_1".to_owned(), auth_id: "auth_1".to_owned(), attempt: 2 };
     payment.charged(&answer, "2026-11-23T12:00:00.000Z");
     payment
@@ -115,13 +130,21 @@ async fn every_kind_of_workflow_shows_state_progress_and_result_by_its_id() {
     let payment = Script::with_payment(settled());
     let context = Script::with_user_context(complete());
     let table = [
-        (&order, "order-fulfillment-1", json!("shipped"), json!({"success": true, "progress": 100})),
+        (
+            &order,
+            "order-fulfillment-1",
+            json!("shipped"),
+            json!({"success": true, "workflowId": "order-fulfillment-1", "progress": 100}),
+        ),
         (&payment, "payment-1", json!("succeeded"), Value::Null),
         (
             &context,
             "user-context-ada",
             json!("completed"),
-            json!({"success": true, "location": false, "weather": false, "catFact": true, "completed": true}),
+            json!({
+                "success": true, "workflowId": "user-context-ada", "location": false, "weather": false,
+                "catFact": true, "completed": true
+            }),
         ),
     ];
     for (gateway, id, expected, progress) in table {
@@ -154,8 +177,18 @@ async fn a_context_names_what_it_lacks() {
 #[tokio::test]
 async fn a_result_that_is_not_there_yet_is_202_and_one_that_was_not_wanted_no_success() {
     let path = "/api/v1/workflows/payment-1/result?timeout=1";
+    let (status, body) = get(&Script::with_payment(asked()), path).await;
+    assert_eq!((status, &body["status"], body.get("success")), (202, &json!("processing"), None));
     let (status, body) = get(&Script::with_payment(charged()), path).await;
-    assert_eq!((status, &body["status"], &body["cancellable"]), (202, &json!("succeeded"), &json!(true)));
+    assert_eq!((status, &body["success"], &body["cancellable"]), (200, &json!(true), &json!(true)));
+    assert_eq!(body["chargeId"], "ch_1");
+    let (status, body) = get(&Script::with_payment(charged()), &format!("{path}&wait=close")).await;
+    assert_eq!((status, &body["status"], body.get("success")), (202, &json!("succeeded"), None));
+    let (status, body) = get(&Script::with_payment(charged()), &format!("{path}&wait=forever")).await;
+    assert_eq!((status, &body["error"]), (400, &json!("invalid_query")));
+    let (status, body) =
+        get(&Script::with_user_context(told()), &path.replace("payment-1", "user-context-ada")).await;
+    assert_eq!((status, &body["status"], body.get("success")), (202, &json!("running"), None));
     let (status, body) = get(&Script::with_payment(given_back()), path).await;
     assert_eq!((status, &body["success"], &body["status"]), (200, &json!(false), &json!("compensated")));
     assert_eq!(body["error"]["code"], "PAYMENT_CANCELLED");
@@ -227,4 +260,63 @@ async fn a_history_comes_page_by_page() {
         let (status, body) = get(&gateway, &format!("{path}?{query}")).await;
         assert_eq!((status, &body["error"]), (400, &json!("invalid_query")), "{query}");
     }
+}
+
+#[tokio::test]
+async fn a_payment_or_a_user_context_that_was_ended_from_outside_is_closed() {
+    let payment = Script::with_payment(charged()).ended(Outside::Terminated);
+    let context = Script::with_user_context(told()).ended(Outside::TimedOut);
+    for (gateway, id, name) in
+        [(&payment, "payment-1", "terminated"), (&context, "user-context-ada", "timed_out")]
+    {
+        let path = format!("/api/v1/workflows/{id}");
+        for what in ["result?timeout=1", "result?timeout=1&wait=close"] {
+            let (status, body) = get(gateway, &format!("{path}/{what}")).await;
+            assert_eq!(
+                (status, &body["success"], &body["status"]),
+                (200, &json!(false), &json!(name)),
+                "{what}"
+            );
+        }
+        let (status, body) = get(gateway, &format!("{path}/status")).await;
+        assert_eq!((status, &body["runId"], &body["status"]), (200, &json!("run-1"), &json!(name)));
+        assert!(body["startTime"].is_string() && body["closeTime"].is_string(), "{body}");
+        let (status, body) = post(gateway, &format!("{path}/cancel"), "{}").await;
+        assert_eq!((status, &body["error"]), (409, &json!("workflow_already_closed")));
+    }
+    let (_, body) = get(&context, "/api/v1/workflows/user-context-ada/progress").await;
+    assert_eq!((&body["catFact"], &body["completed"]), (&json!(true), &json!(true)));
+}
+
+#[tokio::test]
+async fn a_start_sent_again_under_its_key_gets_the_first_answer_again() {
+    let gateway = Arc::new(Script::default());
+    let path = "/api/v1/workflows/payment";
+    let (status, first, replayed) = post_keyed(&gateway, path, &["k-1"], PAYMENT).await;
+    assert_eq!((status, replayed), (202, false));
+    let (status, again, replayed) =
+        post_keyed(&gateway, path, &["k-1"], &PAYMENT.replace("5998", "5998.0")).await;
+    assert_eq!((status, replayed), (202, true));
+    assert_eq!((&again["runId"], &again["workflowId"]), (&first["runId"], &first["workflowId"]));
+    // The correlation id is the first one's, whatever this request has.
+    assert_eq!(again["correlationId"], "the-first");
+    // A key is one for all endpoints.
+    let (status, problem, _) = post_keyed(&gateway, "/api/v1/workflows/user-context", &["k-1"], "{}").await;
+    assert_eq!((status, &problem["error"]), (409, &json!("idempotency_key_reused")));
+    let (status, problem) = post(&gateway, path, PAYMENT).await;
+    assert_eq!((status, &problem["error"]), (409, &json!("workflow_already_exists")));
+}
+
+#[tokio::test]
+async fn a_payment_that_only_its_key_names_is_the_same_workflow_each_time() {
+    let gateway = Arc::new(Script::default());
+    let body = PAYMENT.replace(r#""orderId":"1","#, "");
+    let (_, first, _) = post_keyed(&gateway, "/api/v1/workflows/payment", &["k-1"], &body).await;
+    let (_, again, replayed) = post_keyed(&gateway, "/api/v1/workflows/payment", &["k-1"], &body).await;
+    let (_, other, _) = post_keyed(&gateway, "/api/v1/workflows/payment", &["k-2"], &body).await;
+    assert!(replayed);
+    assert_eq!(first["workflowId"], again["workflowId"]);
+    assert_ne!(first["workflowId"], other["workflowId"]);
+    let started = gateway.payments.lock().unwrap();
+    assert_eq!(format!("payment-{}", started[0].1.order_id), first["workflowId"].as_str().unwrap());
 }

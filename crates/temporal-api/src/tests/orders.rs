@@ -134,14 +134,15 @@ async fn a_result_says_whether_the_order_shipped_and_202_that_it_still_runs() {
     assert_eq!((status, &body["success"], &body["status"]), (200, &json!(false), &json!("failed")));
     assert_eq!(body["error"], json!({"code": "OUT_OF_STOCK", "message": "as the test wants it"}));
     let (status, body) = get(&Script::with(waiting()), path).await;
-    assert_eq!((status, &body["success"], &body["status"]), (202, &json!(true), &json!("pending_approval")));
+    assert_eq!((status, body.get("success"), &body["status"]), (202, None, &json!("pending_approval")));
     assert_eq!(get(&Script::with(waiting()), &path.replace("=1", "=soon")).await.0, 400);
 }
 
 #[tokio::test]
 async fn progress_is_the_states_own() {
     let (status, body) = get(&Script::with(shipped()), "/api/v1/order/order-fulfillment-1/progress").await;
-    assert_eq!((status, body), (200, json!({"success": true, "progress": 100})));
+    let id = "order-fulfillment-1";
+    assert_eq!((status, body), (200, json!({"success": true, "workflowId": id, "progress": 100})));
 }
 
 #[tokio::test]
@@ -197,21 +198,65 @@ async fn a_reason_is_handed_on_and_a_bad_one_refused() {
     assert_eq!(*gateway.signals.lock().unwrap(), [OrderSignal::Reject(reason)]);
 }
 
+/// An order that is being undone, and whose refund has come as far as this.
+fn refunding(status: CompensationStatus) -> Order {
+    let mut order = compensating(FailureCode::OutOfStock);
+    let compensation = Compensation::RefundPayment;
+    match status {
+        CompensationStatus::Running => order.compensation_runs(compensation, ""),
+        _ => order.compensation(Ran { compensation, status, attempts: 1, error: None }, ""),
+    }
+    if status == CompensationStatus::Failed {
+        order.compensation_failed();
+    }
+    order
+}
+
 #[tokio::test]
-async fn only_a_compensation_that_failed_can_be_resolved_by_hand() {
+async fn only_a_compensation_that_is_not_done_can_be_resolved_by_hand() {
     let path = "/api/v1/order/order-fulfillment-1/resolve-compensation";
     let body = r#"{"step":"refund_payment","note":"by hand","actor":"ops"}"#;
-    let mut failed = compensating(FailureCode::OutOfStock);
-    let (compensation, status) = (Compensation::RefundPayment, CompensationStatus::Failed);
-    failed.compensation(Ran { compensation, status, attempts: 3, error: None }, "");
-    assert_eq!(post(&Script::with(failed.clone()), path, body).await.0, 200);
+    for (status, answer) in [
+        (CompensationStatus::Running, 200),
+        (CompensationStatus::Waiting, 200),
+        (CompensationStatus::Failed, 200),
+        (CompensationStatus::Completed, 409),
+        (CompensationStatus::NothingToUndo, 409),
+        (CompensationStatus::Resolved, 409),
+    ] {
+        assert_eq!(post(&Script::with(refunding(status)), path, body).await.0, answer, "{status:?}");
+    }
     let (status, problem) = post(&Script::with(compensating(FailureCode::OutOfStock)), path, body).await;
     assert_eq!((status, &problem["error"]), (409, &json!("nothing_to_compensate")));
-    let (status, problem) =
-        post(&Script::with(failed.clone()), path, r#"{"step":"refund","note":"x","actor":"y"}"#).await;
+    let failed = Script::with(refunding(CompensationStatus::Failed));
+    let (status, problem) = post(&failed, path, r#"{"step":"refund","note":"x","actor":"y"}"#).await;
     assert_eq!((status, &problem["errors"][0]["pointer"]), (422, &json!("/step")));
-    assert_eq!(tell(&Script::with(failed), "retry-compensation").await.0, 200);
-    assert_eq!(tell(&Script::with(shipped()), "retry-compensation").await.1, "nothing_to_compensate");
+}
+
+#[tokio::test]
+async fn a_resolution_that_came_too_late_is_not_said_to_count() {
+    let path = "/api/v1/order/order-fulfillment-1/resolve-compensation";
+    let body = r#"{"step":"refund_payment","note":"by hand","actor":"ops"}"#;
+    let order = Mutex::new(Some(refunding(CompensationStatus::Running)));
+    let late = Arc::new(Script { order, deaf: true, ..Script::default() });
+    let (status, problem) = post(&late, path, body).await;
+    assert_eq!((status, late.signals.lock().unwrap().len()), (409, 1), "{problem}");
+}
+
+#[tokio::test]
+async fn only_what_waits_can_be_tried_again_at_once() {
+    let retry = async |order: Order| tell(&Script::with(order), "retry-compensation").await;
+    for status in [CompensationStatus::Waiting, CompensationStatus::Failed] {
+        assert_eq!(retry(refunding(status)).await.0, 200, "{status:?}");
+    }
+    for order in [
+        refunding(CompensationStatus::Running),
+        refunding(CompensationStatus::Completed),
+        compensating(FailureCode::OutOfStock),
+        shipped(),
+    ] {
+        assert_eq!(retry(order).await.1, "nothing_to_compensate");
+    }
 }
 
 #[tokio::test]
@@ -219,10 +264,18 @@ async fn a_list_hands_on_its_page_token_and_exact_totals() {
     let gateway = Arc::new(Script::default());
     let (status, body) =
         get(&gateway, "/api/v1/orders?status=shipped&customerId=c-1&minTotal=10.50&limit=1").await;
-    assert_eq!((status, &body["orders"][0]["totalAmount"]), (200, &json!(59.90)));
+    let order = &body["orders"][0];
+    assert_eq!((status, &order["totalAmount"], &order["currency"]), (200, &json!(59.90), &json!("usd")));
+    assert_eq!(order["status"], json!("terminated"));
     let token = body["nextPageToken"].as_str().unwrap();
     let (status, body) = get(&gateway, &format!("/api/v1/orders?pageToken={token}")).await;
     assert_eq!((status, body.get("nextPageToken")), (200, None));
+    let order = &body["orders"][0];
+    assert_eq!((&order["totalAmount"], &order["currency"]), (&json!(5990), &json!("jpy")));
+    let (status, _) = get(&gateway, "/api/v1/orders?status=timed_out").await;
+    assert_eq!(status, 200);
+    let filters = gateway.lists.lock().unwrap();
+    assert_eq!(filters[2].status, Some(Shown::Outside(Outside::TimedOut)));
 }
 
 #[tokio::test]
@@ -254,7 +307,144 @@ async fn the_events_of_an_ended_order_are_its_final_state() {
     assert_eq!(response.headers()[header::CONTENT_TYPE], "text/event-stream");
     let text = String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap();
     let version = shipped().state().version;
-    assert!(text.starts_with("event: state\n") && text.contains(&format!("id: {version}\n")), "{text}");
+    assert!(text.starts_with("event: state\n") && text.contains(&format!("id: run-1:{version}\n")), "{text}");
     assert_eq!(text.matches("event: state").count(), 1);
     assert!(text.contains(r#""status":"shipped""#));
+}
+
+#[tokio::test]
+async fn an_order_that_was_ended_from_outside_is_that_whatever_its_workflow_last_said() {
+    for (outside, name) in [(Outside::Terminated, "terminated"), (Outside::TimedOut, "timed_out")] {
+        let gateway = Script::with(waiting()).ended(outside);
+        let path = "/api/v1/order/order-fulfillment-1";
+        let (status, body) = get(&gateway, &format!("{path}/status")).await;
+        assert_eq!((status, &body["status"], &body["runId"]), (200, &json!(name), &json!("run-1")));
+        assert_eq!(body["startTime"], json!("2023-11-14T22:13:20.000Z"));
+        assert_eq!(body["closeTime"], json!("2023-11-14T22:14:20.000Z"));
+        let (status, body) = get(&gateway, &format!("{path}/result?timeout=1")).await;
+        assert_eq!((status, &body["success"], &body["status"]), (200, &json!(false), &json!(name)));
+        for what in ["approve", "reject", "cancel", "retry-compensation"] {
+            assert_eq!(tell(&gateway, what).await, (409, "order_already_closed".to_owned()), "{what}");
+        }
+        assert!(gateway.signals.lock().unwrap().is_empty());
+        let text = events(&gateway, None).await.1;
+        assert_eq!(text.matches("event: state").count(), 1, "{text}");
+        assert!(text.contains(&format!(r#""status":"{name}""#)), "{text}");
+    }
+    // One that had its label, too: nothing can be told to it.
+    let gateway = Script::with(labelled()).ended(Outside::Terminated);
+    assert_eq!(tell(&gateway, "cancel").await.1, "order_already_closed");
+}
+
+async fn events(gateway: &Arc<Script>, last: Option<&str>) -> (u16, String) {
+    let mut request = Request::get("/api/v1/order/order-fulfillment-1/events");
+    if let Some(last) = last {
+        request = request.header("last-event-id", last);
+    }
+    let response = router(gateway.clone()).0.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+    let status = response.status().as_u16();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, String::from_utf8(body.to_vec()).unwrap())
+}
+
+#[tokio::test]
+async fn whoever_saw_the_final_state_of_this_run_is_told_that_nothing_follows() {
+    let gateway = Script::with(shipped());
+    let version = shipped().state().version;
+    assert_eq!(events(&gateway, Some(&format!("run-1:{version}"))).await, (204, String::new()));
+    let older = format!("run-1:{}", version - 1);
+    let another = format!("run-0:{version}");
+    for last in [&older, &another, &version.to_string(), "strange", ""] {
+        let (status, text) = events(&gateway, Some(last)).await;
+        assert_eq!((status, text.matches("event: state").count()), (200, 1), "{last}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_order_is_no_longer_known() {
+    let gateway = Script::with(waiting());
+    let forgetful = gateway.clone();
+    let streaming = tokio::spawn(async move { events(&gateway, None).await });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    *forgetful.order.lock().unwrap() = None;
+    let ended = tokio::time::timeout(Duration::from_secs(5), streaming).await.expect("an end");
+    let (status, text) = ended.unwrap();
+    assert_eq!((status, text.matches("event: state").count()), (200, 1), "{text}");
+}
+
+#[tokio::test]
+async fn no_more_requests_stay_open_than_there_are_places() {
+    let (app, _) = router(Script::with(waiting()));
+    let ask = |what: &str| {
+        let path = format!("/api/v1/order/order-fulfillment-1/{what}");
+        app.clone().oneshot(Request::get(path).body(Body::empty()).unwrap())
+    };
+    let first = ask("events").await.unwrap();
+    let second = ask("events").await.unwrap();
+    assert_eq!((first.status().as_u16(), second.status().as_u16()), (200, 200));
+    for what in ["events", "result?timeout=1"] {
+        let refused = ask(what).await.unwrap();
+        assert_eq!(refused.status().as_u16(), 503);
+        assert_eq!(refused.headers()[header::RETRY_AFTER], "1");
+        let body = refused.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(serde_json::from_slice::<Value>(&body).unwrap()["error"], "too_many_waiting");
+    }
+    // Whatever doesn't stay open needs no place.
+    assert_eq!(ask("status").await.unwrap().status().as_u16(), 200);
+    let text = |app: &Router| app.clone().oneshot(Request::get("/metrics").body(Body::empty()).unwrap());
+    let metrics = text(&app).await.unwrap().into_body().collect().await.unwrap().to_bytes();
+    assert!(String::from_utf8_lossy(&metrics).contains("waiting_requests 2"));
+    drop((first, second));
+    assert_eq!(ask("result?timeout=0").await.unwrap().status().as_u16(), 202);
+}
+
+#[tokio::test]
+async fn an_order_sent_again_under_its_key_gets_the_first_answer_again() {
+    let gateway = Arc::new(Script::default());
+    let body = order().to_string();
+    let (status, first, replayed) = post_keyed(&gateway, "/api/v1/order", &["k-1"], &body).await;
+    assert_eq!((status, replayed), (201, false));
+    let respelt = body.replace("59.98", "5.998e1");
+    assert_eq!(post_keyed(&gateway, "/api/v1/order", &["k-1"], &respelt).await, (201, first, true));
+    let other = body.replace("ada@", "grace@");
+    let (status, problem, _) = post_keyed(&gateway, "/api/v1/order", &["k-1"], &other).await;
+    assert_eq!((status, &problem["error"]), (409, &json!("idempotency_key_reused")));
+    assert_eq!(problem["workflowId"], json!("order-fulfillment-1"));
+    assert_eq!(gateway.started.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_same_order_without_its_key_was_placed_already_and_another_one_is_a_conflict() {
+    let gateway = Arc::new(Script::default());
+    let body = order().to_string();
+    assert_eq!(post(&gateway, "/api/v1/order", &body).await.0, 201);
+    let (status, again) = post(&gateway, "/api/v1/order", &body).await;
+    assert_eq!(status, 200);
+    assert_eq!(
+        again,
+        json!({
+            "success": true, "workflowId": "order-fulfillment-1", "runId": "run-1", "orderId": "1",
+            "status": "approved", "alreadyPlaced": true
+        })
+    );
+    let (status, problem) = post(&gateway, "/api/v1/order", &body.replace("62701", "62702")).await;
+    assert_eq!((status, &problem["error"]), (409, &json!("order_already_exists")));
+}
+
+#[tokio::test]
+async fn a_key_that_is_none_or_that_is_there_twice_is_refused_and_starts_nothing() {
+    let gateway = Arc::new(Script::default());
+    let long = "k".repeat(256);
+    for keys in [vec![""], vec!["two words"], vec![&long], vec!["a", "a"], vec!["a", "b"]] {
+        let table = [
+            ("/api/v1/order", order().to_string()),
+            ("/api/v1/workflows/payment", r#"{"amount":1,"currency":"usd","source":"tok"}"#.to_owned()),
+            ("/api/v1/workflows/user-context", "{}".to_owned()),
+        ];
+        for (path, body) in table {
+            let (status, problem, _) = post_keyed(&gateway, path, &keys, &body).await;
+            assert_eq!((status, &problem["error"]), (400, &json!("invalid_header")), "{path} {keys:?}");
+        }
+    }
+    assert!(gateway.claims.lock().unwrap().is_empty());
 }

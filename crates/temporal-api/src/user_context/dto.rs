@@ -4,13 +4,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use workflows::{
     activities::user_context::{CatFact, Location, Weather},
-    user_context::{
-        messages::Progress,
-        progress::{UserContextState, UserContextStatus},
-    },
+    user_context::{messages::Progress, progress::UserContextState},
 };
 
-use crate::{gateway::WorkflowId, order::ErrorBody};
+use crate::{
+    gateway::{Observed, WorkflowId},
+    order::{ErrorBody, RunBody},
+};
 
 /// What `POST /api/v1/workflows/user-context` takes. Read by
 /// [`UserContextRequest`](super::request::UserContextRequest); this is its documentation.
@@ -21,7 +21,8 @@ pub struct StartUserContextBody {
     /// Names the workflow. 1 to 128 of `A-Z a-z 0-9 . _ -`.
     #[schema(example = "user-7", min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9._-]{1,128}$")]
     user_id: Option<String>,
-    /// `parallel` or `sequential`.
+    /// `parallel` or `sequential`, in any case. founder's names are known too: `promise-allsettled`, `rxjs` and
+    /// `stream` for the first, `async-sequential` for the second.
     #[schema(default = "parallel", example = "parallel")]
     strategy: Option<String>,
     /// Instead of the header's; names the workflow where there is no user.
@@ -34,15 +35,20 @@ pub struct StartUserContextBody {
 #[serde(rename_all = "camelCase")]
 #[schema(as = UserContextState)]
 pub struct UserContextBody {
-    /// That the state could be had; in a result, whether anything could be had.
-    success: bool,
+    /// That the state could be had; in a result, whether anything could be had. Absent from the 202 of a result,
+    /// which doesn't know it yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    success: Option<bool>,
     workflow_id: String,
+    #[serde(flatten)]
+    run: RunBody,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<String>,
     /// `parallel` or `sequential`.
     #[schema(example = "parallel")]
     strategy: &'static str,
-    /// `running`, `completed`, `cancelled` or `failed` (nothing at all could be had).
+    /// `running`, `completed`, `cancelled` or `failed` (nothing at all could be had); `terminated` or `timed_out`
+    /// where it was ended from outside.
     #[schema(example = "completed")]
     status: &'static str,
     location: Option<LocationBody>,
@@ -60,13 +66,16 @@ pub struct UserContextBody {
 }
 
 impl UserContextBody {
-    pub fn new(id: &WorkflowId, state: UserContextState) -> Self {
+    pub fn new(id: &WorkflowId, observed: Observed<UserContextState>) -> Self {
+        let status = observed.status(|state| state.status.name());
+        let Observed { run, state, .. } = observed;
         Self {
-            success: true,
+            success: Some(true),
             workflow_id: id.as_str().to_owned(),
+            run: run.into(),
             user_id: state.user_id,
             strategy: state.strategy.name(),
-            status: state.status.name(),
+            status,
             location: state.location.map(Into::into),
             weather: state.weather.map(Into::into),
             cat_fact: state.cat_fact.map(Into::into),
@@ -78,9 +87,13 @@ impl UserContextBody {
     }
 
     /// The final state: `success` says whether anything could be had.
-    pub fn of_result(id: &WorkflowId, state: UserContextState) -> Self {
-        let completed = state.status == UserContextStatus::Completed;
-        Self { success: completed, ..Self::new(id, state) }
+    pub fn of_result(id: &WorkflowId, observed: Observed<UserContextState>) -> Self {
+        Self { success: Some(observed.succeeded()), ..Self::new(id, observed) }
+    }
+
+    /// The state of a context whose result isn't there yet.
+    pub fn of_now(id: &WorkflowId, observed: Observed<UserContextState>) -> Self {
+        Self { success: None, ..Self::new(id, observed) }
     }
 }
 
@@ -148,14 +161,17 @@ impl From<CatFact> for CatFactBody {
 #[expect(clippy::struct_excessive_bools, reason = "three parts that are there or not, and the end")]
 pub struct ContextProgressBody {
     success: bool,
+    workflow_id: String,
     location: bool,
     weather: bool,
     cat_fact: bool,
     completed: bool,
 }
 
-impl From<Progress> for ContextProgressBody {
-    fn from(Progress { location, weather, cat_fact, completed }: Progress) -> Self {
-        Self { success: true, location, weather, cat_fact, completed }
+impl ContextProgressBody {
+    pub fn new(id: &WorkflowId, observed: &Observed<UserContextState>) -> Self {
+        let Progress { location, weather, cat_fact, completed } = observed.state.progress();
+        let completed = completed || observed.is_closed();
+        Self { success: true, workflow_id: id.as_str().to_owned(), location, weather, cat_fact, completed }
     }
 }

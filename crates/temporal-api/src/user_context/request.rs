@@ -1,5 +1,6 @@
 //! A user context as it is asked for: read and checked whole, with all faults at once.
 
+use serde::Serialize;
 use service_kit::{
     correlation::CorrelationId,
     json::{Faults, FromJson, Node},
@@ -9,20 +10,42 @@ use workflows::{
     user_context::messages::{Strategy, UserContextInput},
 };
 
-use crate::fields::{Correlation, Id};
+use crate::{
+    fields::{self, Correlation, Id},
+    idempotency::{Fingerprint, KeyDigest},
+};
 
-/// A context that may be asked for.
-#[derive(Debug, Default)]
+/// The names of strategies, with those that founder knows. The original's stream of parts asks for as much at
+/// once as its promises do.
+const STRATEGIES: [(&str, Strategy); 6] = [
+    ("parallel", Strategy::Parallel),
+    ("sequential", Strategy::Sequential),
+    ("rxjs", Strategy::Parallel),
+    ("promise-allsettled", Strategy::Parallel),
+    ("stream", Strategy::Parallel),
+    ("async-sequential", Strategy::Sequential),
+];
+
+/// A context that may be asked for. As it is written, so it is recognized: a member that is new must be left out
+/// where it has its default.
+#[derive(Debug, Default, Serialize)]
 pub struct UserContextRequest {
     user_id: Option<String>,
     strategy: Strategy,
+    #[serde(serialize_with = "fields::correlation_text")]
     pub correlation: Option<CorrelationId>,
 }
 
 impl UserContextRequest {
-    /// What names the context: the user, else the work it is part of.
-    pub fn reference(&self, correlation: &CorrelationId) -> String {
-        self.user_id.clone().unwrap_or_else(|| correlation.to_string())
+    /// Returns what tells this request from another one, however either is spelt.
+    pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of("user-context", self)
+    }
+
+    /// What names the context: the user, else the work it is part of. Where the body names neither, it is the
+    /// caller's key, which stays the same when the request comes again.
+    pub fn reference(&self, correlation: &CorrelationId, key: Option<&KeyDigest>) -> String {
+        fields::reference(self.user_id.as_deref(), self.correlation.as_ref(), key, correlation)
     }
 
     /// The input of the context's workflow.
@@ -42,9 +65,9 @@ impl FromJson for UserContextRequest {
         let user_id = object.optional::<Id>("userId", faults);
         let strategy = object.optional_with("strategy", faults, |node, faults| {
             let name = node.string(faults)?;
-            Strategy::ALL.into_iter().find(|strategy| strategy.name() == name).or_else(|| {
-                let names = Strategy::ALL.map(Strategy::name).join(", ");
-                node.fault(faults, format!("must be one of {names}"))
+            let known = STRATEGIES.into_iter().find(|(known, _)| known.eq_ignore_ascii_case(&name));
+            known.map(|(_, strategy)| strategy).or_else(|| {
+                node.fault(faults, format!("must be one of {}", STRATEGIES.map(|(name, _)| name).join(", ")))
             })
         });
         let correlation = object.optional::<Correlation>("correlationId", faults);

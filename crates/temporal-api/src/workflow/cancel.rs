@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     fields::{ReasonRequest, reason},
-    gateway::{Flow, FlowGateway, GatewayError, Kind, WorkflowId},
+    gateway::{Flow, FlowGateway, GatewayError, Kind, Observed, WorkflowId},
     order::{Accepted, ReasonBody},
 };
 
@@ -88,7 +88,7 @@ async fn stop<F: Flow<State: Stoppable>>(
     reason: Reason,
 ) -> Result<Json<Accepted>, Problem> {
     let told = |error| problem(id.as_str(), error);
-    if let Some(refusal) = gateway.state(id).await.map_err(told)?.refusal() {
+    if let Some(refusal) = refusal(&gateway.state(id).await.map_err(told)?) {
         return Err(refusal);
     }
     match gateway.cancel(id, reason).await {
@@ -96,13 +96,21 @@ async fn stop<F: Flow<State: Stoppable>>(
         Ok(()) | Err(GatewayError::NotFound) => {}
         Err(error) => return Err(told(error)),
     }
-    let state = gateway.state(id).await.map_err(told)?;
-    if state.is_cancelled() {
+    let seen = gateway.state(id).await.map_err(told)?;
+    if seen.outside.is_none() && seen.state.is_cancelled() {
         tracing::info!(workflow_id = id.as_str(), "workflow cancelled");
         let workflow_id = id.as_str().to_owned();
         return Ok(Json(Accepted { success: true, message: "the workflow is being cancelled", workflow_id }));
     }
-    Err(state.refusal().unwrap_or_else(|| closed("the workflow has ended")))
+    Err(refusal(&seen).unwrap_or_else(|| closed("the workflow has ended")))
+}
+
+/// Returns why a cancellation changes nothing; `None` while it counts.
+fn refusal<S: Stoppable>(seen: &Observed<S>) -> Option<Problem> {
+    match seen.outside {
+        Some(outside) => Some(closed(&format!("the workflow is {}", outside.name()))),
+        None => seen.state.refusal(),
+    }
 }
 
 fn cancelling() -> Problem {

@@ -8,12 +8,14 @@ use axum::{
     response::IntoResponse,
 };
 use serde::{Deserialize, Serialize};
-use service_kit::correlation::CorrelationId;
+use service_kit::{correlation::CorrelationId, problem::Problem};
 use utoipa::{IntoParams, ToSchema};
 
+use super::problem;
 use crate::{
     fields,
-    gateway::{HistoryEvent, HistoryPage, Started, WorkflowId},
+    gateway::{Begun, GatewayError, HistoryEvent, HistoryPage, WorkflowId},
+    idempotency::Answered,
     order::{ProgressBody, StateBody},
     payment::PaymentBody,
     user_context::{ContextProgressBody, UserContextBody},
@@ -24,6 +26,7 @@ use crate::{
 #[serde(rename_all = "camelCase")]
 #[schema(as = Started)]
 pub struct StartedBody {
+    /// That the workflow was started; its result says what it came to.
     success: bool,
     #[schema(example = "payment-order-1001")]
     workflow_id: String,
@@ -34,21 +37,29 @@ pub struct StartedBody {
 
 impl StartedBody {
     /// 202, and where to look next.
+    ///
+    /// # Errors
+    /// Where it runs and wasn't started by the same key.
     pub fn answer(
-        started: Started,
+        begun: Begun,
         correlation_id: &CorrelationId,
         message: &'static str,
-    ) -> impl IntoResponse + use<> {
+    ) -> Result<impl IntoResponse + use<>, Problem> {
+        let (started, correlation_id, replayed) = match begun {
+            Begun::Started(started) => (started, correlation_id.to_string(), false),
+            Begun::Replayed { started, correlation_id: first } => {
+                (started, first.unwrap_or_else(|| correlation_id.to_string()), true)
+            }
+            Begun::Running { started, .. } => {
+                let exists = GatewayError::AlreadyExists { run_id: Some(started.run_id) };
+                return Err(problem(started.workflow_id.as_str(), exists));
+            }
+        };
         let id = percent_encoding::utf8_percent_encode(started.workflow_id.as_str(), IN_A_PATH);
         let location = format!("/api/v1/workflows/{id}/status");
-        let body = Self {
-            success: true,
-            workflow_id: started.workflow_id.as_str().to_owned(),
-            run_id: started.run_id,
-            correlation_id: correlation_id.to_string(),
-            message,
-        };
-        (StatusCode::ACCEPTED, [(LOCATION, location)], Json(body))
+        let workflow_id = started.workflow_id.as_str().to_owned();
+        let body = Self { success: true, workflow_id, run_id: started.run_id, correlation_id, message };
+        Ok(Answered { answer: (StatusCode::ACCEPTED, [(LOCATION, location)], Json(body)), replayed })
     }
 }
 

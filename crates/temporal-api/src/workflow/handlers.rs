@@ -16,10 +16,11 @@ use super::{
 };
 use crate::{
     fields::{given, page},
-    gateway::{Awaited, GatewayError, Kind, WorkflowId},
-    order::{LONGEST_WAIT, ProgressBody, ResultQuery, StateBody},
+    gateway::{GatewayError, Kind, WorkflowId},
+    order::{LONGEST_WAIT, ProgressBody, ResultQuery, StateBody, WaitFor},
     payment::PaymentBody,
-    user_context::UserContextBody,
+    user_context::{ContextProgressBody, UserContextBody},
+    waiting::Place,
 };
 
 const MAX_LIMIT: u16 = 1000;
@@ -56,15 +57,15 @@ pub(super) async fn progress(
     workflows.progress(&id).await.map(Json).map_err(|error| problem(id.as_str(), error))
 }
 
-/// Waits for the workflow's end.
+/// Waits for the workflow's end; for a payment's charge, unless `wait=close`.
 #[utoipa::path(
     get,
     path = "/api/v1/workflows/{workflowId}/result",
     tag = "workflows",
     params(("workflowId" = String, Path, example = "payment-order-1001"), ResultQuery),
     responses(
-        (status = 200, description = "The final state; `success` says whether it came to what was wanted.", body = WorkflowBody),
-        (status = 202, description = "It still runs; the current state.", body = WorkflowBody),
+        (status = 200, description = "The final state, or that of a payment which is charged; `success` says whether it came to what was wanted.", body = WorkflowBody),
+        (status = 202, description = "It still runs; the current state, without `success`.", body = WorkflowBody),
         Fails<404>, Fails<503>,
     )
 )]
@@ -72,14 +73,15 @@ pub(super) async fn result(
     State(workflows): State<Workflows>,
     Path(id): Path<String>,
     Query(query): Query<ResultQuery>,
+    place: Place,
 ) -> Result<(StatusCode, Json<WorkflowBody>), Problem> {
     let id = workflow(&id)?;
+    let wait_for = query.wait_for()?;
     let at_most = Duration::from_secs(query.timeout).min(LONGEST_WAIT);
-    let answer = match workflows.wait(&id, at_most).await {
-        Ok(Awaited::Ended(body)) => Ok((StatusCode::OK, Json(*body))),
-        Ok(Awaited::StillRunning) => {
-            workflows.state(&id).await.map(|body| (StatusCode::ACCEPTED, Json(body)))
-        }
+    let awaited = place.unless_stopping(workflows.wait(&id, at_most, wait_for)).await;
+    let answer = match awaited.unwrap_or(Ok(None)) {
+        Ok(Some(body)) => Ok((StatusCode::OK, Json(body))),
+        Ok(None) => workflows.now(&id).await.map(|body| (StatusCode::ACCEPTED, Json(body))),
         Err(error) => Err(error),
     };
     answer.map_err(|error| problem(id.as_str(), error))
@@ -128,42 +130,60 @@ impl Workflows {
         })
     }
 
+    /// Returns the state of a workflow whose result isn't there yet.
+    async fn now(&self, id: &WorkflowId) -> Result<WorkflowBody, GatewayError> {
+        Ok(match id.kind() {
+            Kind::Order => WorkflowBody::Order(StateBody::of_now(id, self.orders.look(id).await?)),
+            Kind::Payment => {
+                WorkflowBody::Payment(PaymentBody::of_now(id, self.payments.gateway.state(id).await?))
+            }
+            Kind::UserContext => WorkflowBody::UserContext(UserContextBody::of_now(
+                id,
+                self.user_contexts.gateway.state(id).await?,
+            )),
+        })
+    }
+
     async fn progress(&self, id: &WorkflowId) -> Result<WorkflowProgressBody, GatewayError> {
         Ok(match id.kind() {
             Kind::Order => {
-                let progress = self.orders.look(id).await?.progress;
-                WorkflowProgressBody::Order(ProgressBody { success: true, progress })
+                let progress = self.orders.look(id).await?.state.progress;
+                WorkflowProgressBody::Order(ProgressBody::new(id, progress))
             }
             Kind::Payment => {
-                let state = self.payments.gateway.state(id).await?;
-                WorkflowProgressBody::Payment(Box::new(PaymentBody::new(id, state)))
+                let seen = self.payments.gateway.state(id).await?;
+                WorkflowProgressBody::Payment(Box::new(PaymentBody::new(id, seen)))
             }
             Kind::UserContext => {
-                let state = self.user_contexts.gateway.state(id).await?;
-                WorkflowProgressBody::UserContext(state.progress().into())
+                let seen = self.user_contexts.gateway.state(id).await?;
+                WorkflowProgressBody::UserContext(ContextProgressBody::new(id, &seen))
             }
         })
     }
 
-    async fn wait(&self, id: &WorkflowId, at_most: Duration) -> Result<Awaited<WorkflowBody>, GatewayError> {
+    /// Returns the result; `None` where it isn't there in time.
+    async fn wait(
+        &self,
+        id: &WorkflowId,
+        at_most: Duration,
+        wait_for: WaitFor,
+    ) -> Result<Option<WorkflowBody>, GatewayError> {
         Ok(match id.kind() {
-            Kind::Order => self
-                .orders
-                .wait(id, at_most)
-                .await?
-                .map(|state| WorkflowBody::Order(StateBody::of_result(id, state))),
-            Kind::Payment => self
-                .payments
-                .gateway
-                .wait(id, at_most)
-                .await?
-                .map(|state| WorkflowBody::Payment(PaymentBody::of_result(id, state))),
-            Kind::UserContext => self
-                .user_contexts
-                .gateway
-                .wait(id, at_most)
-                .await?
-                .map(|state| WorkflowBody::UserContext(UserContextBody::of_result(id, state))),
+            Kind::Order => {
+                let awaited = self.orders.wait(id, at_most).await?;
+                awaited.map(|seen| WorkflowBody::Order(StateBody::of_result(id, seen)))
+            }
+            Kind::Payment => {
+                let awaited = match wait_for {
+                    WaitFor::Answer => self.payments.charged(id, at_most).await?,
+                    WaitFor::Close => self.payments.gateway.wait(id, at_most).await?,
+                };
+                awaited.map(|seen| WorkflowBody::Payment(PaymentBody::of_result(id, seen)))
+            }
+            Kind::UserContext => {
+                let awaited = self.user_contexts.gateway.wait(id, at_most).await?;
+                awaited.map(|seen| WorkflowBody::UserContext(UserContextBody::of_result(id, seen)))
+            }
         })
     }
 }

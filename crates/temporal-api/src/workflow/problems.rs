@@ -14,7 +14,10 @@ error_codes! {
         AlreadyExists = "workflow_already_exists", 409, "The workflow runs already or has succeeded", final;
         AlreadyClosed = "workflow_already_closed", 409, "The workflow has ended, or can't be stopped any more", final;
         AlreadyCancelling = "workflow_already_cancelling", 409, "The workflow is being cancelled", final;
+        IdempotencyKeyReused = "idempotency_key_reused", 409, "The idempotency key was used for something else", final;
+        InvalidHeader = "invalid_header", 400, "A header does not fit", final;
         InvalidQuery = "invalid_query", 400, "A query parameter does not fit", final;
+        TooManyWaiting = "too_many_waiting", 503, "There are too many event streams and long polls", retryable;
         WorkerUnavailable = "worker_unavailable", 503, "No worker answered", retryable;
         TemporalUnavailable = "temporal_unavailable", 503, "Temporal cannot be reached", retryable;
     }
@@ -41,9 +44,20 @@ pub fn problem(id: &str, error: GatewayError) -> Problem {
     }
 }
 
+/// Returns the problem for a request that could stay open, where there is no place for it.
+pub fn too_many_waiting() -> Problem {
+    Problem::new(WorkflowCode::TooManyWaiting, "too many event streams and long polls are open")
+        .retry_after(Duration::from_secs(1))
+}
+
 /// The problem for a gateway error that would be the same for any workflow.
 pub fn impersonal(error: GatewayError) -> Problem {
     match error {
+        GatewayError::KeyReused { workflow_id } => Problem::new(
+            WorkflowCode::IdempotencyKeyReused,
+            "the key was used before for another workflow or with another body",
+        )
+        .with("workflowId", Value::from(workflow_id)),
         GatewayError::BadPageToken => invalid_query("pageToken", "is none that this list gave"),
         GatewayError::WorkerUnavailable => Problem::new(
             WorkflowCode::WorkerUnavailable,

@@ -195,7 +195,8 @@ impl State {
     }
 
     fn has_ended(&self) -> bool {
-        ["shipped", "rejected", "cancelled", "failed"].contains(&self.status.as_str())
+        ["shipped", "rejected", "cancelled", "failed", "terminated", "timed_out"]
+            .contains(&self.status.as_str())
     }
 
     pub fn in_words(&self) -> String {

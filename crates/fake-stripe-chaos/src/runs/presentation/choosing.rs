@@ -63,6 +63,10 @@ impl Choosing {
     /// The router of the request's run; what named the run is taken out of the path.
     async fn router(&self, request: &mut Request) -> Result<Router, Problem> {
         let path = request.uri().path();
+        // A browser asks whether it may ask; that makes no run.
+        if request.method() == Method::OPTIONS {
+            return Ok(self.default_run.clone());
+        }
         if path == PREFIX.trim_end_matches('/') || manages(path) {
             return Ok(self.default_run.clone());
         }

@@ -25,6 +25,7 @@ pub fn seed_of_run(server: u64, run: &RunName) -> u64 {
     first_bytes(&[b"run", &server.to_le_bytes(), run.as_str().as_bytes()])
 }
 
+#[expect(clippy::disallowed_methods, reason = "chaos draws")]
 fn first_bytes(fields: &[&[u8]]) -> u64 {
     let mut hasher = blake3::Hasher::new();
     for field in fields {
@@ -38,6 +39,7 @@ fn first_bytes(fields: &[&[u8]]) -> u64 {
 
 /// Returns a seed that nobody can foresee. Each of its bits is random.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "the seed of a provider that has none configured")]
 pub fn random_seed() -> u64 {
     rand::random()
 }

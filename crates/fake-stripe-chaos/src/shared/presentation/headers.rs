@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, request::Parts},
 };
 use serde_json::Value;
-use service_kit::{correlation::CorrelationId, problem::Problem};
+use service_kit::{correlation::CorrelationId, headers::single, problem::Problem};
 use utoipa::IntoParams;
 
 use super::problems;
@@ -66,13 +66,10 @@ impl<S: Sync> FromRequestParts<S> for Asked {
 /// Returns a header's value, if the header is there.
 ///
 /// # Errors
-/// 400 where the header doesn't parse, or is there more than once: nobody knows which one is meant.
+/// 400 where the header does not parse, or is there more than once.
 pub fn header<T: FromStr<Err: Display>>(headers: &HeaderMap, name: &str) -> Result<Option<T>, Problem> {
-    let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    if values.next().is_some() {
-        return Err(problems::invalid_header(name, "must not be there more than once"));
-    }
+    let value = single(headers, name).map_err(|error| problems::invalid_header(name, error))?;
+    let Some(value) = value else { return Ok(None) };
     let text =
         value.to_str().map_err(|_| problems::invalid_header(name, "must be visible ASCII characters"))?;
     text.parse().map(Some).map_err(|error| problems::invalid_header(name, error))

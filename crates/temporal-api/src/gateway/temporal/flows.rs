@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::FutureExt;
 use service_kit::correlation::CorrelationId;
-use temporalio_client::{WorkflowIdReusePolicy, WorkflowSignalOptions, errors::WorkflowStartError};
+use temporalio_client::{WorkflowIdReusePolicy, WorkflowSignalOptions};
 use workflows::{
     ids,
     payment::{PaymentWorkflow, messages::PaymentInput, progress::PaymentState},
@@ -12,8 +13,13 @@ use workflows::{
     user_context::{UserContextWorkflow, messages::UserContextInput, progress::UserContextState},
 };
 
-use super::{TemporalGateway, told, within};
-use crate::gateway::{Awaited, FlowGateway, GatewayError, PaymentFlow, Started, UserContextFlow, WorkflowId};
+use super::{TemporalGateway, told};
+use crate::{
+    gateway::{
+        Awaited, Begun, FlowGateway, GatewayError, Observed, PaymentFlow, UserContextFlow, WorkflowId,
+    },
+    idempotency::Claim,
+};
 
 #[async_trait]
 impl FlowGateway<PaymentFlow> for TemporalGateway {
@@ -21,23 +27,38 @@ impl FlowGateway<PaymentFlow> for TemporalGateway {
         &self,
         id: &WorkflowId,
         input: PaymentInput,
+        claim: &Claim,
         correlation: &CorrelationId,
-    ) -> Result<Started, GatewayError> {
-        let mut options = self.options(id, correlation, format!("payment {}", input.order_id), |memo| {
-            memo.insert(ids::ORDER_ID_MEMO, input.order_id.clone()).insert(ids::AMOUNT_MEMO, input.amount);
-        });
+    ) -> Result<Begun, GatewayError> {
+        let link = self.link()?;
+        let key = self.key_attribute(claim)?;
+        let start = |policy| {
+            let (input, key) = (input.clone(), key.clone());
+            let summary = format!("payment {}", input.order_id);
+            async move {
+                let mut options = self.options(id, claim, correlation, summary, |memo| {
+                    memo.insert(ids::ORDER_ID_MEMO, input.order_id.clone())
+                        .insert(ids::AMOUNT_MEMO, input.amount)
+                        .insert(ids::CURRENCY_MEMO, input.currency.clone());
+                });
+                options.id_reuse_policy = policy;
+                options.search_attributes = key;
+                let handle = link.client.start_workflow(PaymentWorkflow::run, input, options).await?;
+                Ok(handle.run_id().unwrap_or_default().to_owned())
+            }
+            .boxed()
+        };
         // One that failed, or was given back, may be tried again.
-        options.id_reuse_policy = WorkflowIdReusePolicy::AllowDuplicateFailedOnly;
-        let starting = self.link()?.client.start_workflow(PaymentWorkflow::run, input, options);
-        started(id, within(starting).await?.map(|handle| handle.run_id().map(str::to_owned)))
+        let reuse = WorkflowIdReusePolicy::AllowDuplicateFailedOnly;
+        self.begin::<PaymentWorkflow>(id, claim, reuse, start).await
     }
 
-    async fn state(&self, id: &WorkflowId) -> Result<PaymentState, GatewayError> {
-        self.query::<PaymentWorkflow, _>(id, PaymentWorkflow::progress).await
+    async fn state(&self, id: &WorkflowId) -> Result<Observed<PaymentState>, GatewayError> {
+        self.observe::<PaymentWorkflow, _>(id, || PaymentWorkflow::progress).await
     }
 
     async fn wait(&self, id: &WorkflowId, at_most: Duration) -> Result<Awaited<PaymentState>, GatewayError> {
-        self.outcome::<PaymentWorkflow, _>(id, at_most, PaymentWorkflow::progress).await
+        self.outcome::<PaymentWorkflow, _>(id, at_most, || PaymentWorkflow::progress).await
     }
 
     async fn cancel(&self, id: &WorkflowId, reason: Reason) -> Result<(), GatewayError> {
@@ -52,17 +73,28 @@ impl FlowGateway<UserContextFlow> for TemporalGateway {
         &self,
         id: &WorkflowId,
         input: UserContextInput,
+        claim: &Claim,
         correlation: &CorrelationId,
-    ) -> Result<Started, GatewayError> {
-        let mut options = self.options(id, correlation, "user context", |_| ());
+    ) -> Result<Begun, GatewayError> {
+        let link = self.link()?;
+        let key = self.key_attribute(claim)?;
+        let start = |policy| {
+            let (input, key) = (input.clone(), key.clone());
+            async move {
+                let mut options = self.options(id, claim, correlation, "user context", |_| ());
+                options.id_reuse_policy = policy;
+                options.search_attributes = key;
+                let handle = link.client.start_workflow(UserContextWorkflow::run, input, options).await?;
+                Ok(handle.run_id().unwrap_or_default().to_owned())
+            }
+            .boxed()
+        };
         // It changes nothing, so it may be asked for again and again.
-        options.id_reuse_policy = WorkflowIdReusePolicy::AllowDuplicate;
-        let starting = self.link()?.client.start_workflow(UserContextWorkflow::run, input, options);
-        started(id, within(starting).await?.map(|handle| handle.run_id().map(str::to_owned)))
+        self.begin::<UserContextWorkflow>(id, claim, WorkflowIdReusePolicy::AllowDuplicate, start).await
     }
 
-    async fn state(&self, id: &WorkflowId) -> Result<UserContextState, GatewayError> {
-        self.query::<UserContextWorkflow, _>(id, UserContextWorkflow::state).await
+    async fn state(&self, id: &WorkflowId) -> Result<Observed<UserContextState>, GatewayError> {
+        self.observe::<UserContextWorkflow, _>(id, || UserContextWorkflow::state).await
     }
 
     async fn wait(
@@ -70,7 +102,7 @@ impl FlowGateway<UserContextFlow> for TemporalGateway {
         id: &WorkflowId,
         at_most: Duration,
     ) -> Result<Awaited<UserContextState>, GatewayError> {
-        self.outcome::<UserContextWorkflow, _>(id, at_most, UserContextWorkflow::state).await
+        self.outcome::<UserContextWorkflow, _>(id, at_most, || UserContextWorkflow::state).await
     }
 
     async fn cancel(&self, id: &WorkflowId, reason: Reason) -> Result<(), GatewayError> {
@@ -78,11 +110,4 @@ impl FlowGateway<UserContextFlow> for TemporalGateway {
         told(handle.signal(UserContextWorkflow::cancel, reason.into(), WorkflowSignalOptions::default()))
             .await
     }
-}
-
-fn started(
-    id: &WorkflowId,
-    run: Result<Option<String>, WorkflowStartError>,
-) -> Result<Started, GatewayError> {
-    Ok(Started { workflow_id: id.clone(), run_id: run?.unwrap_or_default() })
 }

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::FutureExt;
+use rust_decimal::prelude::ToPrimitive;
 use service_kit::correlation::CorrelationId;
 use temporal_connection::search_attributes::{self as registration, SearchAttributes as Registered};
 use temporalio_client::{
@@ -25,29 +27,34 @@ use workflows::{
 };
 
 use super::{Link, TemporalGateway, is_bad_token, told, within};
-use crate::gateway::{
-    Awaited, GatewayError, OrderFilter, OrderGateway, OrderPage, OrderSignal, Started, WorkflowId, visibility,
+use crate::{
+    gateway::{
+        Awaited, Begun, GatewayError, Observed, OrderFilter, OrderGateway, OrderPage, OrderSignal,
+        WorkflowId, visibility,
+    },
+    idempotency::Claim,
+    money::Currency,
 };
 
-/// Minor units in a major one.
-const CENTS: f64 = 100.0;
-
 impl TemporalGateway {
-    /// Gives the run's id.
+    /// Starts the order's workflow, and gives the run's id.
     async fn try_start(
         &self,
         link: &Link,
         id: &WorkflowId,
         input: &OrderInput,
+        claim: &Claim,
         correlation: &CorrelationId,
+        policy: WorkflowIdReusePolicy,
     ) -> Result<String, WorkflowStartError> {
-        let mut options = self.options(id, correlation, format!("order {}", input.order_id), |memo| {
+        let mut options = self.options(id, claim, correlation, format!("order {}", input.order_id), |memo| {
             memo.insert(ids::ORDER_ID_MEMO, input.order_id.clone())
                 .insert(ids::CUSTOMER_ID_MEMO, input.customer_id.clone())
-                .insert(ids::AMOUNT_MEMO, input.amount);
+                .insert(ids::AMOUNT_MEMO, input.amount)
+                .insert(ids::CURRENCY_MEMO, input.currency.clone());
         });
-        options.id_reuse_policy = WorkflowIdReusePolicy::AllowDuplicateFailedOnly;
-        options.search_attributes = input.search_attributes.then(|| attributes(input));
+        options.id_reuse_policy = policy;
+        options.search_attributes = input.search_attributes.then(|| attributes(input, claim));
         let handle = link.client.start_workflow(OrderFulfillment::run, input.clone(), options).await?;
         Ok(handle.run_id().unwrap_or_default().to_owned())
     }
@@ -58,26 +65,35 @@ impl OrderGateway for TemporalGateway {
     async fn start(
         &self,
         mut input: OrderInput,
+        claim: &Claim,
         correlation: &CorrelationId,
-    ) -> Result<Started, GatewayError> {
+    ) -> Result<Begun, GatewayError> {
         let link = self.link()?;
         input.search_attributes = link.search_attributes == Registered::Usable;
-        let workflow_id = WorkflowId::of_order(&input.order_id);
-        let mut started = within(self.try_start(link, &workflow_id, &input, correlation)).await?;
-        if matches!(&started, Err(WorkflowStartError::Rpc(status)) if is_forgotten(status)) {
-            // A development server that was started anew knows nothing of what the old one was told.
-            within(registration::ensure_patiently(&link.client)).await?;
-            started = within(self.try_start(link, &workflow_id, &input, correlation)).await?;
-        }
-        Ok(Started { workflow_id, run_id: started? })
+        let id = WorkflowId::of_order(&input.order_id);
+        let start = |policy| {
+            let (id, input) = (&id, &input);
+            async move {
+                let started = self.try_start(link, id, input, claim, correlation, policy).await;
+                if matches!(&started, Err(WorkflowStartError::Rpc(status)) if is_forgotten(status)) {
+                    // A development server that was started anew knows nothing of what the old one was told.
+                    registration::ensure_patiently(&link.client).await;
+                    return self.try_start(link, id, input, claim, correlation, policy).await;
+                }
+                started
+            }
+            .boxed()
+        };
+        let reuse = WorkflowIdReusePolicy::AllowDuplicateFailedOnly;
+        self.begin::<OrderFulfillment>(&id, claim, reuse, start).await
     }
 
-    async fn state(&self, id: &WorkflowId) -> Result<OrderState, GatewayError> {
-        self.query::<OrderFulfillment, _>(id, OrderFulfillment::status).await
+    async fn state(&self, id: &WorkflowId) -> Result<Observed<OrderState>, GatewayError> {
+        self.observe::<OrderFulfillment, _>(id, || OrderFulfillment::status).await
     }
 
-    async fn wait(&self, id: &WorkflowId, at_most: Duration) -> Result<Awaited, GatewayError> {
-        self.outcome::<OrderFulfillment, _>(id, at_most, OrderFulfillment::status).await
+    async fn wait(&self, id: &WorkflowId, at_most: Duration) -> Result<Awaited<OrderState>, GatewayError> {
+        self.outcome::<OrderFulfillment, _>(id, at_most, || OrderFulfillment::status).await
     }
 
     async fn signal(&self, id: &WorkflowId, signal: OrderSignal) -> Result<(), GatewayError> {
@@ -105,7 +121,7 @@ impl OrderGateway for TemporalGateway {
 
     async fn list(&self, filter: &OrderFilter, limit: u8, page: Vec<u8>) -> Result<OrderPage, GatewayError> {
         let link = self.link()?;
-        if link.search_attributes == Registered::Unusable && *filter != OrderFilter::default() {
+        if link.search_attributes == Registered::Unusable && filter.needs_search_attributes() {
             return Err(GatewayError::NotSearchable);
         }
         let first_page = page.is_empty();
@@ -128,17 +144,19 @@ impl OrderGateway for TemporalGateway {
     }
 }
 
-fn attributes(input: &OrderInput) -> Attributes {
+fn attributes(input: &OrderInput, claim: &Claim) -> Attributes {
     let status = Order::new(&input.order_id, input.requires_approval).state().status;
-    // For display and range queries only.
-    #[allow(clippy::cast_precision_loss, reason = "an order is at most 99 999 999 minor units")]
-    let total = input.amount as f64 / CENTS;
-    Attributes::new([
+    let currency = input.currency.parse().unwrap_or(Currency::USD);
+    let mut attributes = vec![
         search_attributes::ORDER_ID.value_set(input.order_id.clone()),
         search_attributes::CUSTOMER_ID.value_set(input.customer_id.clone()),
         search_attributes::ORDER_STATUS.value_set(status.name().to_owned()),
-        search_attributes::TOTAL_AMOUNT.value_set(total),
-    ])
+        // For display and range queries only.
+        search_attributes::TOTAL_AMOUNT.value_set(currency.major(input.amount).to_f64().unwrap_or_default()),
+    ];
+    let key = claim.key.as_ref();
+    attributes.extend(key.map(|key| search_attributes::IDEMPOTENCY_KEY.value_set(key.to_string())));
+    Attributes::new(attributes)
 }
 
 /// The namespace lost the search attributes that it had.

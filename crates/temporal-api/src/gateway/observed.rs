@@ -1,0 +1,144 @@
+//! A workflow as its execution shows it: which run it is, its state, and whether somebody ended it from
+//! outside.
+
+use std::time::SystemTime;
+
+use workflows::{
+    failure::StateError, order_fulfillment::progress::OrderStatus, payment::progress::PaymentStatus,
+    user_context::progress::UserContextStatus,
+};
+
+/// One execution of a workflow.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_field_names, reason = "a run id is called so everywhere")]
+pub struct Run {
+    pub run_id: String,
+    /// The run that was started first. It stays the same when a workflow continues as a new run, and is
+    /// another one when the same id is started again.
+    pub first_run_id: String,
+    pub started_at: Option<SystemTime>,
+    pub closed_at: Option<SystemTime>,
+}
+
+/// How Temporal closed a workflow without the workflow's own code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outside {
+    Terminated,
+    TimedOut,
+}
+
+impl Outside {
+    pub const ALL: [Self; 2] = [Self::Terminated, Self::TimedOut];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Terminated => "terminated",
+            Self::TimedOut => "timed_out",
+        }
+    }
+
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Terminated => "TERMINATED",
+            Self::TimedOut => "TIMED_OUT",
+        }
+    }
+
+    /// Returns the error of the state, with the reason where somebody gave one.
+    pub fn error(self, reason: &str) -> StateError {
+        let what = match self {
+            Self::Terminated => "the workflow was terminated",
+            Self::TimedOut => "the workflow ran out of time",
+        };
+        let message = if reason.is_empty() { what.to_owned() } else { format!("{what}: {reason}") };
+        StateError::new(self.code(), message)
+    }
+}
+
+/// The state of a workflow, with the run that it belongs to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Observed<S> {
+    pub run: Run,
+    /// The last state that the workflow reached.
+    pub state: S,
+    pub outside: Option<Outside>,
+}
+
+impl<S> Observed<S> {
+    /// Reports whether the execution is closed, so that nothing changes any more.
+    pub fn is_closed(&self) -> bool {
+        self.run.closed_at.is_some() || self.outside.is_some()
+    }
+
+    /// Returns the name of the status: the execution's own status goes first.
+    pub fn status(&self, own: impl FnOnce(&S) -> &'static str) -> &'static str {
+        self.outside.map_or_else(|| own(&self.state), Outside::name)
+    }
+}
+
+/// A status as the API shows it: the workflow's own, or the end from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    Own(OrderStatus),
+    Outside(Outside),
+}
+
+impl Shown {
+    pub fn all() -> impl Iterator<Item = Self> {
+        let own = OrderStatus::ALL.into_iter().map(Self::Own);
+        own.chain(Outside::ALL.into_iter().map(Self::Outside))
+    }
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Own(status) => status.name(),
+            Self::Outside(outside) => outside.name(),
+        }
+    }
+}
+
+/// A state that can tell whether the wanted end was reached.
+pub trait Wanted {
+    /// Reports whether the workflow came to what was wanted.
+    fn succeeded(&self) -> bool;
+}
+
+impl Wanted for workflows::order_fulfillment::progress::OrderState {
+    fn succeeded(&self) -> bool {
+        self.status == OrderStatus::Shipped
+    }
+}
+
+impl Wanted for workflows::payment::progress::PaymentState {
+    fn succeeded(&self) -> bool {
+        self.status == PaymentStatus::Succeeded
+    }
+}
+
+impl Wanted for workflows::user_context::progress::UserContextState {
+    fn succeeded(&self) -> bool {
+        self.status == UserContextStatus::Completed
+    }
+}
+
+impl<S: Wanted> Observed<S> {
+    /// Reports whether the workflow came to what was wanted. One that was ended from outside never did.
+    pub fn succeeded(&self) -> bool {
+        self.outside.is_none() && self.state.succeeded()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_from_outside_is_told_with_its_reason() {
+        let error = Outside::Terminated.error("stuck");
+        assert_eq!(
+            (error.code.as_str(), error.message.as_str()),
+            ("TERMINATED", "the workflow was terminated: stuck")
+        );
+        assert_eq!(Outside::TimedOut.error("").message, "the workflow ran out of time");
+    }
+}

@@ -1,0 +1,564 @@
+//! The last state of a workflow that came to no end of its own, put together from its history. Nobody runs
+//! the workflow's code for that, so no worker is needed.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use serde::de::DeserializeOwned;
+use temporalio_common::protos::temporal::api::{
+    common::v1::Payloads,
+    failure::v1::{Failure, failure::FailureInfo},
+    history::v1::{HistoryEvent as Event, history_event::Attributes},
+};
+use workflows::{
+    activities::{
+        Found, Undone,
+        inventory::Reserved,
+        notification::Notified,
+        payment::{Authorized, Charged},
+        shipping::Label,
+        user_context::{CatFact, Location, Weather},
+    },
+    failure::StateError,
+    ids::Call,
+    order_fulfillment::{
+        messages::OrderInput,
+        progress::{Cause, CurrentStep, FailureCode, Order, OrderState, OrderStatus},
+    },
+    payment::{
+        messages::PaymentInput,
+        progress::{self as payment, Payment, PaymentFailure, PaymentState, PaymentStatus},
+    },
+    saga::{Compensation, CompensationStatus, Compensations, Ran, Reason, Resolution},
+    time,
+    user_context::{
+        messages::UserContextInput,
+        progress::{Part, UserContext, UserContextState, UserContextStatus},
+    },
+};
+
+use crate::gateway::Outside;
+
+/// How a workflow was closed that left no state behind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Close {
+    /// `None` where its code failed.
+    pub outside: Option<Outside>,
+    pub error: StateError,
+}
+
+/// A state that can be put together from a history.
+pub trait Recall: DeserializeOwned + Send + 'static {
+    /// Returns the last state of the run; `None` where the history has no input that can be read.
+    fn recall(past: &Past<'_>, close: &Close) -> Option<Self>;
+}
+
+/// The events of one run.
+pub struct Past<'a>(pub &'a [Event]);
+
+/// One thing that happened, as far as a state shows it.
+enum Fact<'a> {
+    Began(Call),
+    Done(Call, &'a Option<Payloads>),
+    Failed(Call, StateError, u32),
+    Signalled(&'a str, Option<&'a Payloads>),
+    /// Somebody asked Temporal itself to cancel the workflow.
+    CancelAsked(Reason),
+    TimerFired,
+}
+
+impl Past<'_> {
+    fn input<T: DeserializeOwned>(&self) -> Option<T> {
+        self.0.iter().find_map(|event| match event.attributes.as_ref()? {
+            Attributes::WorkflowExecutionStartedEventAttributes(started) => first(started.input.as_ref()),
+            _ => None,
+        })
+    }
+
+    /// Returns a version that is higher than that of any state which was shown before: a change needs
+    /// more than one event.
+    fn version(&self, before: u64) -> u64 {
+        let last = self.0.last().map_or(0, |event| event.event_id);
+        before.saturating_add(u64::try_from(last).unwrap_or_default())
+    }
+
+    /// Returns what happened, in the order in which the workflow learned of it. What somebody told it counts from
+    /// the first workflow task that was completed after that.
+    fn facts(&self) -> Vec<(String, Fact<'_>)> {
+        let mut calls = HashMap::new();
+        let mut attempts = HashMap::new();
+        let mut unheard = Vec::new();
+        let mut facts = Vec::new();
+        for event in self.0 {
+            let at = time::rfc3339(moment(event));
+            let of = |scheduled: i64, calls: &HashMap<i64, Call>| calls.get(&scheduled).copied();
+            match event.attributes.as_ref() {
+                Some(Attributes::ActivityTaskScheduledEventAttributes(scheduled)) => {
+                    if let Some(call) = call(&scheduled.activity_id) {
+                        calls.insert(event.event_id, call);
+                        facts.push((at, Fact::Began(call)));
+                    }
+                }
+                Some(Attributes::ActivityTaskStartedEventAttributes(started)) => {
+                    attempts.insert(started.scheduled_event_id, u32::try_from(started.attempt).unwrap_or(1));
+                }
+                Some(Attributes::ActivityTaskCompletedEventAttributes(done)) => {
+                    facts.extend(
+                        of(done.scheduled_event_id, &calls).map(|call| (at, Fact::Done(call, &done.result))),
+                    );
+                }
+                Some(Attributes::ActivityTaskFailedEventAttributes(failed)) => {
+                    let attempt = attempts.get(&failed.scheduled_event_id).copied().unwrap_or(1);
+                    let error = told(failed.failure.as_ref());
+                    facts.extend(
+                        of(failed.scheduled_event_id, &calls)
+                            .map(|call| (at, Fact::Failed(call, error, attempt))),
+                    );
+                }
+                Some(Attributes::ActivityTaskTimedOutEventAttributes(late)) => {
+                    let attempt = attempts.get(&late.scheduled_event_id).copied().unwrap_or(1);
+                    let error = StateError::new("activity_timeout", "the call was not finished in time");
+                    facts.extend(
+                        of(late.scheduled_event_id, &calls)
+                            .map(|call| (at, Fact::Failed(call, error, attempt))),
+                    );
+                }
+                Some(Attributes::WorkflowExecutionSignaledEventAttributes(signal)) => {
+                    unheard.push((at, Fact::Signalled(&signal.signal_name, signal.input.as_ref())));
+                }
+                Some(Attributes::WorkflowExecutionCancelRequestedEventAttributes(asked)) => {
+                    let reason = Some(asked.cause.clone()).filter(|cause| !cause.is_empty());
+                    unheard.push((at, Fact::CancelAsked(Reason { reason })));
+                }
+                Some(Attributes::TimerFiredEventAttributes(_)) => unheard.push((at, Fact::TimerFired)),
+                Some(Attributes::WorkflowTaskCompletedEventAttributes(_)) => facts.append(&mut unheard),
+                _ => {}
+            }
+        }
+        facts
+    }
+}
+
+impl Recall for OrderState {
+    fn recall(past: &Past<'_>, close: &Close) -> Option<Self> {
+        let input: OrderInput = past.input()?;
+        let mut order = match input.resumed {
+            Some(resumed) => resumed.order,
+            None => Order::new(&input.order_id, input.requires_approval),
+        };
+        let version = past.version(order.state().version);
+        for (at, fact) in past.facts() {
+            remember(&mut order, fact, &at);
+        }
+        let mut state = order.state().clone();
+        if close.outside.is_none() {
+            state.status = OrderStatus::Failed;
+        }
+        state.error = Some(close.error.clone());
+        Some(Self { version, ..state })
+    }
+}
+
+fn remember(order: &mut Order, fact: Fact<'_>, at: &str) {
+    match fact {
+        Fact::Began(call) => {
+            if let Some(step) = step(call) {
+                if call == Call::ReserveInventory && order.state().requires_approval {
+                    order.approved(at);
+                }
+                order.begin(step);
+            } else if order.state().error.is_none() {
+                order.compensate(Cause::new(FailureCode::Internal, "a step failed"));
+            }
+        }
+        Fact::Done(Call::AuthorizePayment, result) => {
+            if let Some(Authorized { auth_id }) = first(result.as_ref()) {
+                order.authorized(&auth_id, at);
+            }
+            if order.state().requires_approval {
+                order.begin(CurrentStep::AwaitingApproval);
+            }
+        }
+        Fact::Done(Call::ReserveInventory, result) => {
+            if let Some(Reserved { reservation_id }) = first(result.as_ref()) {
+                order.reserved(&reservation_id, at);
+            }
+        }
+        Fact::Done(Call::CapturePayment, _) => order.captured(at),
+        Fact::Done(Call::CreateShippingLabel, result) => {
+            if let Some(Label { label_id, tracking_number }) = first(result.as_ref()) {
+                order.labelled(&label_id, &tracking_number, at);
+            }
+        }
+        Fact::Done(Call::SendNotification, result) => {
+            if let Some(Notified { notification_id }) = first(result.as_ref()) {
+                order.notified(Ok(&notification_id), at);
+            }
+        }
+        Fact::Failed(Call::SendNotification, error, _) => order.notified(Err(&error), at),
+        Fact::Done(call, result) => {
+            if let Some(ran) = undone(&Compensation::OF_AN_ORDER, call, result.as_ref()) {
+                order.compensation(ran, at);
+            }
+        }
+        Fact::Failed(call, error, attempts) => {
+            if let Some(ran) = not_undone(&Compensation::OF_AN_ORDER, call, error, attempts) {
+                order.compensation(ran, at);
+            }
+        }
+        Fact::Signalled("approveOrder", _) => order.approve(),
+        Fact::Signalled("rejectOrder", payload) => order.reject(reason(payload)),
+        Fact::Signalled("cancelOrder", payload) => {
+            order.cancel(reason(payload));
+        }
+        Fact::Signalled("resolveCompensation", payload) => {
+            if let Some((compensation, note)) = by_hand(&order.state().compensations, payload) {
+                order.resolved(compensation, note, at);
+            }
+        }
+        Fact::CancelAsked(Reason { reason }) => {
+            order.cancel(reason);
+        }
+        Fact::TimerFired => {
+            if order.state().current_step == CurrentStep::AwaitingApproval {
+                order.time_out();
+            }
+        }
+        Fact::Signalled(..) => {}
+    }
+}
+
+const fn step(call: Call) -> Option<CurrentStep> {
+    match call {
+        Call::AuthorizePayment => Some(CurrentStep::AuthorizingPayment),
+        Call::ReserveInventory => Some(CurrentStep::ReservingInventory),
+        Call::CapturePayment => Some(CurrentStep::CapturingPayment),
+        Call::CreateShippingLabel => Some(CurrentStep::CreatingShippingLabel),
+        Call::SendNotification => Some(CurrentStep::SendingNotification),
+        _ => None,
+    }
+}
+
+impl Recall for PaymentState {
+    fn recall(past: &Past<'_>, close: &Close) -> Option<Self> {
+        let input: PaymentInput = past.input()?;
+        let mut payment = match input.resumed {
+            Some(resumed) => resumed.payment,
+            None => Payment::new(&input.order_id, input.amount, &input.currency),
+        };
+        let version = past.version(payment.state().version);
+        for (at, fact) in past.facts() {
+            match fact {
+                Fact::Began(Call::ChargePayment) => payment.processing(),
+                Fact::Began(_) if payment.state().error.is_none() => {
+                    payment.compensate(payment::Cause::new(PaymentFailure::Internal, "the charge failed"));
+                }
+                Fact::Done(Call::ChargePayment, result) => {
+                    if let Some(charged) = first::<Charged>(result.as_ref()) {
+                        payment.charged(&charged, &at);
+                    }
+                }
+                Fact::Failed(Call::ChargePayment, _, attempts) => payment.refused(attempts),
+                Fact::Done(call, result) => {
+                    if let Some(ran) = undone(&Compensation::OF_A_PAYMENT, call, result.as_ref()) {
+                        payment.compensation(ran, &at);
+                    }
+                }
+                Fact::Failed(call, error, attempts) => {
+                    if let Some(ran) = not_undone(&Compensation::OF_A_PAYMENT, call, error, attempts) {
+                        payment.compensation(ran, &at);
+                    }
+                }
+                Fact::Signalled("cancelPayment", payload) => {
+                    payment.cancel(reason(payload));
+                }
+                Fact::Signalled("resolveCompensation", payload) => {
+                    if let Some((compensation, note)) = by_hand(&payment.state().compensations, payload) {
+                        payment.resolved(compensation, note, &at);
+                    }
+                }
+                Fact::CancelAsked(Reason { reason }) => {
+                    payment.cancel(reason);
+                }
+                Fact::Began(_) | Fact::Signalled(..) | Fact::TimerFired => {}
+            }
+        }
+        let mut state = payment.state().clone();
+        if close.outside.is_none() {
+            state.status = PaymentStatus::Failed;
+        }
+        state.cancellable = false;
+        state.error = Some(close.error.clone());
+        Some(Self { version, ..state })
+    }
+}
+
+impl Recall for UserContextState {
+    fn recall(past: &Past<'_>, close: &Close) -> Option<Self> {
+        let input: UserContextInput = past.input()?;
+        let mut context = UserContext::new(input.user_id, input.strategy);
+        for (_, fact) in past.facts() {
+            match fact {
+                Fact::Done(Call::GetLocation, result) => {
+                    if let Some(location) = first::<Location>(result.as_ref()) {
+                        context.located(location);
+                    }
+                }
+                Fact::Done(Call::GetWeather, result) => {
+                    if let Some(weather) = first::<Weather>(result.as_ref()) {
+                        context.forecast(weather);
+                    }
+                }
+                Fact::Done(Call::GetCatFact, result) => {
+                    if let Some(fact) = first::<CatFact>(result.as_ref()) {
+                        context.told(fact);
+                    }
+                }
+                Fact::Failed(Call::GetLocation, error, _) => context.failed(Part::Location, &error.message),
+                Fact::Failed(Call::GetWeather, error, _) => context.failed(Part::Weather, &error.message),
+                Fact::Failed(Call::GetCatFact, error, _) => context.failed(Part::CatFact, &error.message),
+                Fact::Signalled("cancel", payload) => {
+                    context.cancel(reason(payload));
+                }
+                Fact::CancelAsked(Reason { reason }) => {
+                    context.cancel(reason);
+                }
+                Fact::Began(_)
+                | Fact::Done(..)
+                | Fact::Failed(..)
+                | Fact::Signalled(..)
+                | Fact::TimerFired => {}
+            }
+        }
+        let mut state = context.state().clone();
+        if close.outside.is_none() {
+            state.status = UserContextStatus::Failed;
+        }
+        state.error = Some(close.error.clone());
+        Some(Self { version: past.version(0), ..state })
+    }
+}
+
+/// Returns the undo that a completed call was.
+fn undone(owed: &[Compensation], call: Call, result: Option<&Payloads>) -> Option<Ran> {
+    let compensation = owed.iter().copied().find(|one| one.call() == call)?;
+    let Undone { found, attempt } = first(result)?;
+    let status = match found {
+        Found::Undone => CompensationStatus::Completed,
+        Found::NothingToUndo => CompensationStatus::NothingToUndo,
+    };
+    Some(Ran { compensation, status, attempts: attempt, error: None })
+}
+
+/// Returns the undo that a failed call was.
+fn not_undone(owed: &[Compensation], call: Call, error: StateError, attempts: u32) -> Option<Ran> {
+    let compensation = owed.iter().copied().find(|one| one.call() == call)?;
+    Some(Ran { compensation, status: CompensationStatus::Failed, attempts, error: Some(error) })
+}
+
+/// Returns the reason that a signal gives.
+fn reason(payload: Option<&Payloads>) -> Option<String> {
+    first::<Reason>(payload).and_then(|given| given.reason)
+}
+
+/// Returns the undo that somebody did by hand, where it had failed before.
+fn by_hand(records: &Compensations, payload: Option<&Payloads>) -> Option<(Compensation, String)> {
+    let Resolution { step, note, actor } = first(payload)?;
+    let failed = records
+        .iter()
+        .find(|record| record.name.name() == step && record.status == CompensationStatus::Failed)?;
+    Some((failed.name, format!("{actor}: {note}")))
+}
+
+/// Returns the call that an activity's id names.
+fn call(activity_id: &str) -> Option<Call> {
+    const CALLS: [Call; 13] = [
+        Call::AuthorizePayment,
+        Call::ReserveInventory,
+        Call::CapturePayment,
+        Call::CreateShippingLabel,
+        Call::SendNotification,
+        Call::ReleasePayment,
+        Call::RefundPayment,
+        Call::ReleaseInventory,
+        Call::CancelShippingLabel,
+        Call::ChargePayment,
+        Call::GetLocation,
+        Call::GetWeather,
+        Call::GetCatFact,
+    ];
+    CALLS.into_iter().find(|call| call.name() == activity_id)
+}
+
+/// Reads the only value of some payloads.
+pub fn first<T: DeserializeOwned>(payloads: Option<&Payloads>) -> Option<T> {
+    serde_json::from_slice(&payloads?.payloads.first()?.data).ok()
+}
+
+/// Returns the error that a failure is, in the words of the innermost.
+pub fn told(failure: Option<&Failure>) -> StateError {
+    let Some(failure) = failure else {
+        return StateError::new("INTERNAL", "the workflow failed");
+    };
+    let mut innermost = failure;
+    while let Some(cause) = innermost.cause.as_deref() {
+        innermost = cause;
+    }
+    let code = match innermost.failure_info.as_ref() {
+        Some(FailureInfo::ApplicationFailureInfo(application)) if !application.r#type.is_empty() => {
+            &application.r#type
+        }
+        _ => "INTERNAL",
+    };
+    StateError::new(code, innermost.message.clone())
+}
+
+fn moment(event: &Event) -> Option<SystemTime> {
+    let at = event.event_time.as_ref()?;
+    let since = Duration::new(u64::try_from(at.seconds).ok()?, u32::try_from(at.nanos).ok()?);
+    UNIX_EPOCH.checked_add(since)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use serde_json::{Value, json};
+    use temporalio_client::WorkflowHistory;
+
+    use super::*;
+
+    /// The events of every recorded history, by its name.
+    async fn histories() -> Vec<(String, Vec<Event>)> {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../workflows/tests/histories");
+        let mut histories = Vec::new();
+        for file in fs::read_dir(folder).unwrap() {
+            let path = file.unwrap().path();
+            let history = WorkflowHistory::from_json(&fs::read(&path).unwrap()).unwrap();
+            let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+            histories.push((name, history.into_events().await.unwrap()));
+        }
+        histories
+    }
+
+    fn workflow(events: &[Event]) -> String {
+        let Some(Attributes::WorkflowExecutionStartedEventAttributes(started)) = &events[0].attributes else {
+            panic!("the first event starts the workflow");
+        };
+        started.workflow_type.as_ref().unwrap().name.clone()
+    }
+
+    /// The state that the workflow itself ended with.
+    fn own<S: DeserializeOwned>(events: &[Event]) -> Option<S> {
+        match events.last()?.attributes.as_ref()? {
+            Attributes::WorkflowExecutionCompletedEventAttributes(completed) => {
+                first(completed.result.as_ref())
+            }
+            Attributes::WorkflowExecutionFailedEventAttributes(failed) => {
+                match failed.failure.as_ref()?.failure_info.as_ref()? {
+                    FailureInfo::ApplicationFailureInfo(application) => first(application.details.as_ref()),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    fn terminated() -> Close {
+        Close { outside: Some(Outside::Terminated), error: Outside::Terminated.error("a test") }
+    }
+
+    /// What an order did, without its times and the attempts that were made.
+    fn of_order(state: &OrderState) -> Value {
+        let steps: Vec<_> = state.completed_steps.iter().map(|step| (step.name.name(), &step.data)).collect();
+        let undos: Vec<_> =
+            state.compensations.iter().map(|record| (record.name.name(), json!(record.status))).collect();
+        json!([
+            state.order_id,
+            steps,
+            undos,
+            state.auth_id,
+            state.reservation_id,
+            state.label_id,
+            state.cancelled,
+            state.decision
+        ])
+    }
+
+    #[tokio::test]
+    async fn what_a_history_tells_of_an_order_is_what_its_workflow_said() {
+        let mut seen = 0;
+        for (name, events) in histories().await {
+            let (true, Some(own)) =
+                (workflow(&events) == "orderFulfillmentWorkflow", own::<OrderState>(&events))
+            else {
+                continue;
+            };
+            let recalled = OrderState::recall(&Past(&events), &terminated()).unwrap();
+            assert_eq!(of_order(&recalled), of_order(&own), "{name}");
+            assert_eq!(recalled.error.unwrap().code, "TERMINATED");
+            assert!(recalled.version > own.version, "{name}");
+            seen += 1;
+        }
+        assert!(seen >= 5, "{seen} histories of orders");
+    }
+
+    #[tokio::test]
+    async fn what_a_history_tells_of_a_payment_is_what_its_workflow_said() {
+        let mut seen = 0;
+        for (name, events) in histories().await {
+            let (true, Some(own)) = (workflow(&events) == "paymentWorkflow", own::<PaymentState>(&events))
+            else {
+                continue;
+            };
+            let recalled = PaymentState::recall(&Past(&events), &terminated()).unwrap();
+            let told = |state: &PaymentState| {
+                let undos: Vec<_> = state
+                    .compensations
+                    .iter()
+                    .map(|record| (record.name.name(), json!(record.status)))
+                    .collect();
+                json!([state.order_id, state.amount, state.charge_id, state.auth_id, undos, state.cancelled])
+            };
+            assert_eq!(told(&recalled), told(&own), "{name}");
+            assert!(recalled.version > own.version && !recalled.cancellable, "{name}");
+            seen += 1;
+        }
+        assert!(seen >= 3, "{seen} histories of payments");
+    }
+
+    #[tokio::test]
+    async fn what_a_history_tells_of_a_user_context_is_what_its_workflow_said() {
+        let mut seen = 0;
+        for (name, events) in histories().await {
+            let (true, Some(own)) =
+                (workflow(&events) == "userContextWorkflow", own::<UserContextState>(&events))
+            else {
+                continue;
+            };
+            let recalled = UserContextState::recall(&Past(&events), &terminated()).unwrap();
+            assert_eq!((&recalled.location, &recalled.weather), (&own.location, &own.weather), "{name}");
+            assert_eq!((&recalled.cat_fact, &recalled.user_id), (&own.cat_fact, &own.user_id), "{name}");
+            assert!(recalled.version > own.version, "{name}");
+            seen += 1;
+        }
+        assert!(seen >= 2, "{seen} histories of user contexts");
+    }
+
+    #[tokio::test]
+    async fn a_history_that_was_cut_off_anywhere_still_tells_a_state() {
+        for (name, events) in histories().await {
+            for length in 1..=events.len() {
+                let past = Past(&events[..length]);
+                let is_read = match workflow(&events).as_str() {
+                    "orderFulfillmentWorkflow" => OrderState::recall(&past, &terminated()).is_some(),
+                    "paymentWorkflow" => PaymentState::recall(&past, &terminated()).is_some(),
+                    _ => UserContextState::recall(&past, &terminated()).is_some(),
+                };
+                assert!(is_read, "{name}, {length} events");
+            }
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Starting a workflow once for one request, however often that request comes.
+
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use temporal_connection::search_attributes::SearchAttributes as Registered;
+use temporalio_client::{
+    NamespacedClient, WorkflowIdReusePolicy, errors::WorkflowStartError, tonic::IntoRequest,
+};
+use temporalio_common::{
+    HasWorkflowDefinition, MemoValues,
+    protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest,
+    search_attributes::SearchAttributes as Attributes,
+};
+use workflows::{ids, order_fulfillment::progress::OrderStatus, search_attributes};
+
+use super::{
+    TemporalGateway,
+    observing::{Described, read},
+    within,
+};
+use crate::{
+    gateway::{Begun, GatewayError, Started, WorkflowId},
+    idempotency::{Claim, KeyDigest},
+};
+
+/// A key names one workflow; its runs are few.
+const RUNS_OF_A_KEY: i32 = 20;
+
+/// What a workflow's memo keeps of the request that started it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Request {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    key: Option<String>,
+    fingerprint: String,
+}
+
+/// A workflow that was started before, and what is known of the request that did.
+struct Earlier {
+    workflow_id: String,
+    first_run_id: String,
+    correlation_id: Option<String>,
+    request: Option<Request>,
+    is_running: bool,
+    status: Option<OrderStatus>,
+}
+
+impl From<(&WorkflowId, Described)> for Earlier {
+    fn from((id, described): (&WorkflowId, Described)) -> Self {
+        Self {
+            workflow_id: id.as_str().to_owned(),
+            request: described.memo(ids::REQUEST_MEMO),
+            correlation_id: described.memo(ids::CORRELATION_FIELD),
+            is_running: described.is_running(),
+            status: described.attribute(search_attributes::ORDER_STATUS.name()),
+            first_run_id: described.run.first_run_id,
+        }
+    }
+}
+
+impl Earlier {
+    /// Returns the first answer again where the same key started this; `None` where another key did, or none.
+    fn answer(&self, id: &WorkflowId, claim: &Claim) -> Option<Result<Begun, GatewayError>> {
+        let request = self.request.as_ref()?;
+        if claim.key.as_ref()?.as_str() != request.key.as_deref()? {
+            return None;
+        }
+        if self.workflow_id != id.as_str() || request.fingerprint != claim.fingerprint.as_str() {
+            return Some(Err(GatewayError::KeyReused { workflow_id: self.workflow_id.clone() }));
+        }
+        Some(Ok(Begun::Replayed { started: self.started(id), correlation_id: self.correlation_id.clone() }))
+    }
+
+    fn is_of_the_same_request(&self, claim: &Claim) -> bool {
+        self.request.as_ref().is_some_and(|request| request.fingerprint == claim.fingerprint.as_str())
+    }
+
+    fn started(&self, id: &WorkflowId) -> Started {
+        Started { workflow_id: id.clone(), run_id: self.first_run_id.clone() }
+    }
+}
+
+/// Writes what a request is recognized by into the memo.
+pub fn remember(memo: &mut MemoValues, claim: &Claim) {
+    let key = claim.key.as_ref().map(ToString::to_string);
+    memo.insert(ids::REQUEST_MEMO, Request { key, fingerprint: claim.fingerprint.as_str().to_owned() });
+}
+
+impl TemporalGateway {
+    /// Returns the search attribute by which a key is found, where the namespace knows it.
+    pub(super) fn key_attribute(&self, claim: &Claim) -> Result<Option<Attributes>, GatewayError> {
+        let is_usable = self.link()?.search_attributes == Registered::Usable;
+        let key = claim.key.as_ref().filter(|_| is_usable);
+        Ok(key.map(|key| Attributes::new([search_attributes::IDEMPOTENCY_KEY.value_set(key.to_string())])))
+    }
+
+    /// Starts a workflow for a request, unless that request started one before.
+    ///
+    /// `start` gives the run's id. With a key it may be called with a stricter policy than `reuse`: a run
+    /// that the same request started a moment ago, and that has failed since, mustn't be followed by another.
+    pub(super) async fn begin<'a, W: HasWorkflowDefinition>(
+        &'a self,
+        id: &'a WorkflowId,
+        claim: &'a Claim,
+        reuse: WorkflowIdReusePolicy,
+        start: impl Fn(WorkflowIdReusePolicy) -> BoxFuture<'a, Result<String, WorkflowStartError>> + Sync,
+    ) -> Result<Begun, GatewayError> {
+        let mut policy = reuse;
+        if let Some(key) = &claim.key {
+            match self.earlier::<W>(id).await? {
+                Some(earlier) => {
+                    if let Some(answer) = earlier.answer(id, claim) {
+                        return answer;
+                    }
+                }
+                None => policy = WorkflowIdReusePolicy::RejectDuplicate,
+            }
+            if let Some(answer) = self.of_key(key).await.and_then(|earlier| earlier.answer(id, claim)) {
+                return answer;
+            }
+        }
+        loop {
+            let exists = match within(start(policy)).await? {
+                Ok(run_id) => return Ok(Begun::Started(Started { workflow_id: id.clone(), run_id })),
+                Err(WorkflowStartError::AlreadyStarted { run_id, .. }) => run_id,
+                Err(error) => return Err(error.into()),
+            };
+            let Some(earlier) = self.earlier::<W>(id).await? else {
+                return Err(GatewayError::AlreadyExists { run_id: exists });
+            };
+            if let Some(answer) = earlier.answer(id, claim) {
+                return answer;
+            }
+            if earlier.is_running && earlier.is_of_the_same_request(claim) {
+                return Ok(Begun::Running { started: earlier.started(id), status: earlier.status });
+            }
+            if policy == reuse {
+                return Err(GatewayError::AlreadyExists { run_id: exists });
+            }
+            // Somebody else was quicker, so what the workflow's own policy says counts.
+            policy = reuse;
+        }
+    }
+
+    async fn earlier<W: HasWorkflowDefinition>(
+        &self,
+        id: &WorkflowId,
+    ) -> Result<Option<Earlier>, GatewayError> {
+        match self.describe::<W>(id).await {
+            Ok(described) => Ok(Some(Earlier::from((id, described)))),
+            Err(GatewayError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Looks a key up among all workflows, also under other ids and in earlier runs. The look-up lags
+    /// behind, and where it can't be made the workflow's own memo is all there is.
+    async fn of_key(&self, key: &KeyDigest) -> Option<Earlier> {
+        let link = self.link().ok().filter(|link| link.search_attributes == Registered::Usable)?;
+        let request = ListWorkflowExecutionsRequest {
+            namespace: link.client.namespace(),
+            page_size: RUNS_OF_A_KEY,
+            query: format!("{} = '{key}'", search_attributes::IDEMPOTENCY_KEY.name()),
+            ..Default::default()
+        };
+        let mut service = link.client.connection().workflow_service();
+        let found = match within(service.list_workflow_executions(request.into_request())).await {
+            Ok(Ok(found)) => found.into_inner().executions,
+            Ok(Err(status)) => {
+                tracing::warn!(code = ?status.code(), message = status.message(), "the key could not be looked up");
+                return None;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the key could not be looked up");
+                return None;
+            }
+        };
+        // A workflow that continued has several runs with its key.
+        let first = found
+            .into_iter()
+            .min_by_key(|info| info.start_time.as_ref().map_or((i64::MAX, 0), |at| (at.seconds, at.nanos)))?;
+        let execution = first.execution?;
+        let memo = |name: &str| first.memo.as_ref().and_then(|memo| memo.fields.get(name));
+        Some(Earlier {
+            workflow_id: execution.workflow_id,
+            first_run_id: Some(first.first_run_id.clone())
+                .filter(|id| !id.is_empty())
+                .unwrap_or(execution.run_id),
+            correlation_id: memo(ids::CORRELATION_FIELD).and_then(read),
+            request: memo(ids::REQUEST_MEMO).and_then(read),
+            is_running: false,
+            status: None,
+        })
+    }
+}
