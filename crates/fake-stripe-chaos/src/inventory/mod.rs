@@ -15,7 +15,7 @@ use self::{
     infrastructure::{ReservationRecords, chaos},
     presentation::InventoryCode,
 };
-use crate::shared::{deps::Deps, presentation::documented, slice::Slice};
+use crate::shared::{deps::Deps, presentation::with_scenario_examples, slice::Slice};
 
 /// How the application takes inventory in.
 pub const SLICE: Slice = Slice {
@@ -26,5 +26,5 @@ pub const SLICE: Slice = Slice {
 /// The context, wired.
 pub fn module(deps: &Deps) -> OpenApiRouter {
     let routes = presentation::routes(InventoryService::new(deps, Arc::new(ReservationRecords)), deps);
-    documented::<Reservation>(routes, CONTEXT, &deps.catalogue)
+    with_scenario_examples::<Reservation>(routes, CONTEXT, &deps.catalogue)
 }

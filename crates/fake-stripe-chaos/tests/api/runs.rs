@@ -129,7 +129,7 @@ async fn a_seed_lives_as_long_as_the_ledger_unless_another_is_configured() {
     };
     let mut seeds = Vec::new();
     for (drawn, configured) in [(1, None), (2, None), (3, Some(7)), (4, None)] {
-        seeds.push(ports(drawn).with_kept_seed(configured).await.unwrap().seed);
+        seeds.push(ports(drawn).with_stored_seed(configured).await.unwrap().seed);
     }
     assert_eq!(seeds, [1, 1, 7, 7]);
 }
@@ -259,10 +259,10 @@ impl Stores for Slow {
         store
     }
 
-    async fn forget(&self, run: &str) -> Result<bool, StoreError> {
+    async fn delete(&self, run: &str) -> Result<bool, StoreError> {
         // As long as it takes others to open the run.
         tokio::time::sleep(Duration::from_millis(20)).await;
-        let forgotten = self.stores.forget(run).await;
+        let forgotten = self.stores.delete(run).await;
         Self::wait().await;
         forgotten
     }

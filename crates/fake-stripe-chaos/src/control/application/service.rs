@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use super::commands::Plan;
 use crate::shared::{
-    chaos::{Audited, InForce, Observed, PlannedScript, Profile, Profiles, audit},
+    chaos::{ActiveProfile, AuditResult, ObservedDraws, PlannedScript, Profile, Profiles, chi_square_test},
     deps::Deps,
     operation::Operation,
     store::StoreError,
@@ -17,8 +17,8 @@ pub struct ControlService {
 /// What was drawn for one operation from a profile, by scenario, and whether that fits.
 #[derive(Debug, Clone)]
 pub struct OperationAudit {
-    pub scenarios: BTreeMap<&'static str, Observed>,
-    pub audited: Audited,
+    pub scenarios: BTreeMap<&'static str, ObservedDraws>,
+    pub audited: AuditResult,
 }
 
 impl ControlService {
@@ -38,8 +38,8 @@ impl ControlService {
                 let Plan { order_id, scripts } = plan;
                 let mut planned = BTreeMap::new();
                 for (operation, scenarios) in scripts {
-                    let made_after = tx.attempts(operation, order_id.as_str())?;
-                    planned.insert(operation, PlannedScript { made_after, scenarios });
+                    let after_attempt = tx.attempts(operation, order_id.as_str())?;
+                    planned.insert(operation, PlannedScript { after_attempt, scenarios });
                 }
                 tx.set_plan(&order_id, planned)
             })
@@ -53,8 +53,8 @@ impl ControlService {
 
     /// # Errors
     /// When the store fails.
-    pub async fn profile_in_force(&self) -> Result<InForce, StoreError> {
-        self.deps.profile_in_force().await
+    pub async fn active_profile(&self) -> Result<ActiveProfile, StoreError> {
+        self.deps.active_profile().await
     }
 
     /// Puts a profile in force, for good or for a while.
@@ -65,14 +65,14 @@ impl ControlService {
         &self,
         profile: Arc<Profile>,
         ttl: Option<Duration>,
-    ) -> Result<InForce, StoreError> {
-        let until = ttl.map(|ttl| self.deps.clock.now().plus(ttl));
+    ) -> Result<ActiveProfile, StoreError> {
+        let until = ttl.map(|ttl| self.deps.clock.now().saturating_add(ttl));
         let profiles = Arc::clone(&self.deps.profiles);
         self.deps
             .store
             .transact(move |tx| {
-                profiles.put(tx, profile, until)?;
-                profiles.in_force(tx)
+                profiles.set_override(tx, profile, until)?;
+                profiles.active(tx)
             })
             .await
     }
@@ -81,13 +81,13 @@ impl ControlService {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn take_profile_back(&self) -> Result<InForce, StoreError> {
+    pub async fn take_profile_back(&self) -> Result<ActiveProfile, StoreError> {
         let profiles = Arc::clone(&self.deps.profiles);
         self.deps
             .store
             .transact(move |tx| {
-                profiles.take_back(tx)?;
-                profiles.in_force(tx)
+                profiles.clear_override(tx)?;
+                profiles.active(tx)
             })
             .await
     }
@@ -97,16 +97,17 @@ impl ControlService {
     /// # Errors
     /// When the store fails.
     pub async fn audit(&self) -> Result<(Arc<Profile>, BTreeMap<Operation, OperationAudit>), StoreError> {
-        let profile = self.profile_in_force().await?.profile;
+        let profile = self.active_profile().await?.profile;
         let audits = profile.tables().map(|(operation, shares)| {
-            let drawn = self.deps.tally.draws(operation, profile.told());
+            let drawn = self.deps.request_counts.draws(operation, profile.version());
             let mut scenarios: BTreeMap<_, _> =
-                drawn.into_iter().map(|(name, drawn)| (name, Observed { drawn, weight: 0 })).collect();
+                drawn.into_iter().map(|(name, drawn)| (name, ObservedDraws { drawn, weight: 0 })).collect();
             for share in shares {
-                let place = scenarios.entry(share.scenario.name).or_insert(Observed { drawn: 0, weight: 0 });
-                place.weight += share.weight.in_millionths();
+                let place =
+                    scenarios.entry(share.scenario.name).or_insert(ObservedDraws { drawn: 0, weight: 0 });
+                place.weight += share.weight.as_millionths();
             }
-            let audited = audit(&scenarios.values().copied().collect::<Vec<_>>());
+            let audited = chi_square_test(&scenarios.values().copied().collect::<Vec<_>>());
             (operation, OperationAudit { scenarios, audited })
         });
         let audits = audits.collect();

@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     control::application::OperationAudit,
     shared::{
-        chaos::{InForce, Profile, tables_as_json},
+        chaos::{ActiveProfile, Profile, tables_as_json},
         operation::Operation,
         presentation::{percent, problems},
     },
@@ -99,11 +99,11 @@ impl From<&Profile> for ProfileView {
 }
 
 impl ProfileResponse {
-    pub fn new(in_force: &InForce, configured: &Profile) -> Self {
+    pub fn new(in_force: &ActiveProfile, configured: &Profile) -> Self {
         Self {
             success: true,
             profile: ProfileView::from(&*in_force.profile),
-            put: in_force.put,
+            put: in_force.is_override,
             until: in_force.until.map(|until| from_millis(until.millis())),
             configured: configured.to_string(),
         }

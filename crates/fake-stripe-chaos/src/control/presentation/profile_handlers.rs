@@ -37,7 +37,7 @@ pub fn routes(service: Arc<ControlService>) -> OpenApiRouter {
 /// The profile in force.
 #[utoipa::path(get, path = "/chaos/profile", tag = "chaos", responses((status = 200, description = "The profile.", body = ProfileResponse)))]
 async fn get_profile(State(control): Control) -> Result<Json<ProfileResponse>, Problem> {
-    let in_force = control.profile_in_force().await?;
+    let in_force = control.active_profile().await?;
     Ok(Json(ProfileResponse::new(&in_force, control.profiles().configured())))
 }
 
@@ -68,7 +68,7 @@ async fn delete_profile(State(control): Control) -> Result<Json<ProfileResponse>
 /// The profiles that can be named.
 #[utoipa::path(get, path = "/chaos/profiles", tag = "chaos", responses((status = 200, description = "The profiles.", body = ProfilesResponse)))]
 async fn get_profiles(State(control): Control) -> Json<ProfilesResponse> {
-    Json(ProfilesResponse::new(control.profiles().known()))
+    Json(ProfilesResponse::new(control.profiles().named()))
 }
 
 /// What was drawn from the profile in force since the start, beside its weights.
@@ -88,8 +88,8 @@ async fn read(request: Request, profiles: &Profiles) -> Result<Arc<Profile>, Pro
     }
     let body: Bytes = json::body(request, &()).await?;
     if is_toml {
-        profiles.reading().toml(&String::from_utf8_lossy(&body))
+        profiles.parser().toml(&String::from_utf8_lossy(&body))
     } else {
-        profiles.reading().json(&body)
+        profiles.parser().json(&body)
     }
 }

@@ -17,7 +17,9 @@ use crate::{
     inventory::application::{CONTEXT, InventoryService, RELEASE, RESERVE},
     shared::{
         deps::Deps,
-        presentation::{Asked, CallHeaders, Distribution, Shown, Undone, created, distribution, done, found},
+        presentation::{
+            CallHeaders, Distribution, RequestHeaders, Shown, Undone, created, distribution, done, found,
+        },
     },
 };
 
@@ -43,12 +45,12 @@ pub fn routes(service: InventoryService, deps: &Deps) -> OpenApiRouter {
 )]
 async fn reserve(
     State(inventory): State<Arc<Inventory>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<ReserveRequest>,
 ) -> Result<Response, Problem> {
     let shown = value.shown();
-    let command = value.command(asked.order());
-    let call = asked.call(RESERVE, &inventory.deps.catalogue, &canonical, &shown)?;
+    let command = value.command(headers.order());
+    let call = headers.into_call(RESERVE, &inventory.deps.catalogue, &canonical, &shown)?;
     let reply = inventory.service.reserve(call, command).await;
     Ok(created(reply, |seen, _| Some(ReserveResponse::of(&seen.resource))))
 }
@@ -61,10 +63,10 @@ async fn reserve(
 )]
 async fn release_reservation(
     State(inventory): State<Arc<Inventory>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<ReleaseReservationRequest>,
 ) -> Result<Response, Problem> {
-    let call = asked.call(RELEASE, &inventory.deps.catalogue, &canonical, &value.shown())?;
+    let call = headers.into_call(RELEASE, &inventory.deps.catalogue, &canonical, &value.shown())?;
     let reply = inventory.service.release(call, value.command()).await;
     Ok(done(reply, |seen, _| ReleaseReservationResponse::of(&seen.resource)))
 }

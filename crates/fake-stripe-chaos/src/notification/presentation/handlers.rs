@@ -15,7 +15,7 @@ use crate::{
     notification::application::{CONTEXT, NotificationService, SEND},
     shared::{
         deps::Deps,
-        presentation::{Asked, CallHeaders, Distribution, Shown, created, distribution, found},
+        presentation::{CallHeaders, Distribution, RequestHeaders, Shown, created, distribution, found},
     },
 };
 
@@ -40,12 +40,12 @@ pub fn routes(service: NotificationService, deps: &Deps) -> OpenApiRouter {
 )]
 async fn send(
     State(notifications): State<Arc<Notifications>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<SendRequest>,
 ) -> Result<Response, Problem> {
     let shown = value.shown();
-    let command = value.command(asked.order());
-    let call = asked.call(SEND, &notifications.deps.catalogue, &canonical, &shown)?;
+    let command = value.command(headers.order());
+    let call = headers.into_call(SEND, &notifications.deps.catalogue, &canonical, &shown)?;
     let reply = notifications.service.send(call, command).await;
     Ok(created(reply, |seen, _| Some(Shown::new(NotificationView::from(&seen.resource)))))
 }

@@ -6,8 +6,8 @@ use crate::{
 };
 
 const INSUFFICIENT_FUNDS: Scenario = Scenario::refusal("insufficient_funds");
-const ALREADY_CAPTURED: Scenario = Scenario::already("already_captured");
-const ALREADY_REFUNDED: Scenario = Scenario::already("already_refunded");
+const ALREADY_CAPTURED: Scenario = Scenario::already_done("already_captured");
+const ALREADY_REFUNDED: Scenario = Scenario::already_done("already_refunded");
 
 /// Percent. The two kinds of timeout share each operation's timeout share evenly.
 pub const TABLES: &[OperationChaos] = &[

@@ -19,8 +19,8 @@ use crate::{
     shared::{
         deps::Deps,
         presentation::{
-            Asked, CallHeaders, Distribution, Params, RecentParams, RecentRequests, Shown, Stats, StatsReset,
-            Undone, created, distribution, done, found, recent, reset_stats, stats,
+            CallHeaders, Distribution, Params, RecentParams, RecentRequests, RequestHeaders, Shown, Stats,
+            StatsReset, Undone, created, distribution, done, found, recent, reset_stats, stats,
         },
     },
 };
@@ -53,13 +53,13 @@ pub fn routes(service: PaymentService, deps: &Deps) -> OpenApiRouter {
 )]
 async fn authorize(
     State(payments): State<Arc<Payments>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<AuthorizeRequest>,
 ) -> Result<Response, Problem> {
     let canonical = value.canonical(&canonical);
     let shown = value.shown();
-    let command = value.command(asked.order());
-    let call = asked.call(AUTHORIZE, &payments.deps.catalogue, &canonical, &shown)?;
+    let command = value.command(headers.order());
+    let call = headers.into_call(AUTHORIZE, &payments.deps.catalogue, &canonical, &shown)?;
     let reply = payments.service.authorize(call, command).await;
     Ok(created(reply, |seen, _| Some(AuthorizeResponse::of(&seen.resource))))
 }
@@ -71,10 +71,10 @@ async fn authorize(
 )]
 async fn capture(
     State(payments): State<Arc<Payments>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<CaptureRequest>,
 ) -> Result<Response, Problem> {
-    let call = asked.call(CAPTURE, &payments.deps.catalogue, &canonical, &value.shown())?;
+    let call = headers.into_call(CAPTURE, &payments.deps.catalogue, &canonical, &value.shown())?;
     let reply = payments.service.capture(call, value.command()).await;
     Ok(done(reply, |seen, _| CaptureResponse::of(&seen.resource)))
 }
@@ -86,10 +86,10 @@ async fn capture(
 )]
 async fn release(
     State(payments): State<Arc<Payments>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<ReleaseRequest>,
 ) -> Result<Response, Problem> {
-    let call = asked.call(RELEASE, &payments.deps.catalogue, &canonical, &value.shown())?;
+    let call = headers.into_call(RELEASE, &payments.deps.catalogue, &canonical, &value.shown())?;
     let reply = payments.service.release(call, value.command()).await;
     Ok(done(reply, |seen, _| ReleaseResponse::of(&seen.resource)))
 }
@@ -101,10 +101,10 @@ async fn release(
 )]
 async fn refund(
     State(payments): State<Arc<Payments>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<RefundRequest>,
 ) -> Result<Response, Problem> {
-    let call = asked.call(REFUND, &payments.deps.catalogue, &canonical, &value.shown())?;
+    let call = headers.into_call(REFUND, &payments.deps.catalogue, &canonical, &value.shown())?;
     let reply = payments.service.refund(call, value.command()).await;
     Ok(done(reply, |seen, part| RefundResponse::of(&seen.resource, part)))
 }
@@ -116,13 +116,13 @@ async fn refund(
 )]
 async fn charge(
     State(payments): State<Arc<Payments>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<ChargeRequest>,
 ) -> Result<Response, Problem> {
     let canonical = value.canonical(&canonical);
     let shown = value.shown();
-    let command = value.command(asked.order());
-    let call = asked.call(CHARGE, &payments.deps.catalogue, &canonical, &shown)?;
+    let command = value.command(headers.order());
+    let call = headers.into_call(CHARGE, &payments.deps.catalogue, &canonical, &shown)?;
     let reply = payments.service.charge(call, command).await;
     Ok(done(reply, |seen, _| ChargeResponse::of(&seen.resource)))
 }

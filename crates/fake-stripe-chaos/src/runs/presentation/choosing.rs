@@ -15,7 +15,7 @@ use tower::ServiceExt;
 use crate::{
     runs::application::{Access, Registry},
     shared::{
-        presentation::{break_on_the_wire, connection_of, header, problems},
+        presentation::{apply_wire_fault, connection_of, header, problems},
         run::RunName,
     },
 };
@@ -50,7 +50,7 @@ async fn choose(State(choosing): State<Arc<Choosing>>, mut request: Request) -> 
         }
     };
     match router.oneshot(request).await {
-        Ok(response) => break_on_the_wire(response, connection).await,
+        Ok(response) => apply_wire_fault(response, connection).await,
         Err(never) => match never {},
     }
 }

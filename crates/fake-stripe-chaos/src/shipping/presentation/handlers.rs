@@ -18,7 +18,8 @@ use crate::{
         deps::Deps,
         ids::Key,
         presentation::{
-            Asked, CallHeaders, Distribution, Shown, Undone, created, distribution, done, found, problems,
+            CallHeaders, Distribution, RequestHeaders, Shown, Undone, created, distribution, done, found,
+            problems,
         },
     },
     shipping::application::{CANCEL, CONTEXT, CREATE_LABEL, ShippingService},
@@ -47,12 +48,12 @@ pub fn routes(service: ShippingService, deps: &Deps) -> OpenApiRouter {
 )]
 async fn create_label(
     State(shipping): State<Arc<Shipping>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<CreateLabelRequest>,
 ) -> Result<Response, Problem> {
     let shown = value.shown();
-    let command = value.command(asked.order());
-    let call = asked.call(CREATE_LABEL, &shipping.deps.catalogue, &canonical, &shown)?;
+    let command = value.command(headers.order());
+    let call = headers.into_call(CREATE_LABEL, &shipping.deps.catalogue, &canonical, &shown)?;
     let reply = shipping.service.create_label(call, command).await;
     Ok(created(reply, |seen, _| Some(CreateLabelResponse::of(&seen.resource))))
 }
@@ -64,10 +65,10 @@ async fn create_label(
 )]
 async fn cancel_label(
     State(shipping): State<Arc<Shipping>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<CancelRequest>,
 ) -> Result<Response, Problem> {
-    let call = asked.call(CANCEL, &shipping.deps.catalogue, &canonical, &value.shown())?;
+    let call = headers.into_call(CANCEL, &shipping.deps.catalogue, &canonical, &value.shown())?;
     let reply = shipping.service.cancel(call, value.command()).await;
     Ok(done(reply, |seen, _| CancelResponse::of(&seen.resource)))
 }

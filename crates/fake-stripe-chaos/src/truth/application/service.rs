@@ -8,9 +8,9 @@ use crate::{
         clock::{Clock, Timestamp},
         deps::Deps,
         ids::OrderId,
-        journal::Line,
+        journal::JournalEntry,
         ledger::{Entry, NewEntry, Posting, Totals},
-        orders::{Outcome, Told},
+        orders::{Outcome, RecordedOutcome},
         store::{Store, StoreError, Transaction},
     },
     truth::domain::{Expired, Facts, Standing, TruthError, Verdict},
@@ -27,7 +27,7 @@ pub struct TruthService {
 /// All that one order ever caused.
 #[derive(Debug, Clone)]
 pub struct OrderHistory {
-    pub told: Option<Told>,
+    pub told: Option<RecordedOutcome>,
     pub entries: Vec<Entry>,
 }
 
@@ -46,7 +46,7 @@ impl TruthService {
         self.store
             .transact(move |tx| {
                 let mut standing = Standing::default();
-                tx.each_entry(&mut |entry| standing.see(&entry.entry))?;
+                tx.visit_entries(&mut |entry| standing.see(&entry.entry))?;
                 Ok((tx.totals()?, standing.expired(now)))
             })
             .await
@@ -57,10 +57,10 @@ impl TruthService {
     pub async fn history(&self, order: OrderId) -> Result<Result<OrderHistory, TruthError>, StoreError> {
         self.store
             .transact(move |tx| {
-                if !tx.knows_order(&order)? {
+                if !tx.has_order(&order)? {
                     return Ok(Err(TruthError::UnknownOrder(order.to_string())));
                 }
-                Ok(Ok(OrderHistory { told: tx.outcome(&order)?, entries: tx.entries_of(Some(&order))? }))
+                Ok(Ok(OrderHistory { told: tx.outcome(&order)?, entries: tx.entries_for(Some(&order))? }))
             })
             .await
     }
@@ -71,19 +71,22 @@ impl TruthService {
     ///
     /// # Errors
     /// When the store fails, or [`TruthError::AlreadyShipped`] inside.
-    pub async fn tell(&self, command: TellOutcome) -> Result<Result<Told, TruthError>, StoreError> {
+    pub async fn tell(
+        &self,
+        command: TellOutcome,
+    ) -> Result<Result<RecordedOutcome, TruthError>, StoreError> {
         let now = self.clock.now();
         self.store
             .transact(move |tx| {
                 let TellOutcome { order_id: order, outcome } = command;
                 match tx.outcome(&order)? {
                     Some(told) if told.outcome == outcome => return Ok(Ok(told)),
-                    Some(Told { outcome: Outcome::Shipped, .. }) => {
+                    Some(RecordedOutcome { outcome: Outcome::Shipped, .. }) => {
                         return Ok(Err(TruthError::AlreadyShipped));
                     }
-                    Some(Told { outcome: Outcome::Paid | Outcome::NotShipped, .. }) | None => {}
+                    Some(RecordedOutcome { outcome: Outcome::Paid | Outcome::NotShipped, .. }) | None => {}
                 }
-                let told = Told { outcome, at: now };
+                let told = RecordedOutcome { outcome, at: now };
                 tx.set_outcome(&order, told)?;
                 if outcome == Outcome::Shipped {
                     fulfil(tx, &order, now)?;
@@ -120,7 +123,7 @@ impl TruthService {
         let judge = move |tx: &mut dyn Transaction| {
             verdict.judge(&facts(tx, None, now)?, final_too);
             let mut of_entries = Totals::default();
-            tx.each_entry(&mut |entry| of_entries.post(&entry.entry.posting))?;
+            tx.visit_entries(&mut |entry| of_entries.post(&entry.entry.posting))?;
             verdict.judge_totals(&tx.totals()?, &of_entries);
             Ok(Ok(verdict))
         };
@@ -131,11 +134,11 @@ impl TruthService {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn journal(&self, query: JournalQuery) -> Result<Vec<(u64, Arc<Line>)>, StoreError> {
+    pub async fn journal(&self, query: JournalQuery) -> Result<Vec<(u64, Arc<JournalEntry>)>, StoreError> {
         self.store
             .transact(move |tx| {
                 let mut lines = Vec::new();
-                tx.each_line(&mut |number, line| {
+                tx.visit_lines(&mut |number, line| {
                     if lines.len() < query.limit && query.fits(line) {
                         lines.push((number, Arc::clone(line)));
                     }
@@ -151,12 +154,12 @@ impl TruthService {
     /// # Errors
     /// When the store fails.
     pub async fn forget_journal(&self) -> Result<usize, StoreError> {
-        self.store.transact(|tx| tx.forget()).await
+        self.store.transact(|tx| tx.clear_journal()).await
     }
 }
 
 impl JournalQuery {
-    fn fits(&self, line: &Line) -> bool {
+    fn fits(&self, line: &JournalEntry) -> bool {
         let same = |wanted: &Option<String>, found: Option<&str>| {
             wanted.as_deref().is_none_or(|wanted| found == Some(wanted))
         };
@@ -189,7 +192,7 @@ fn judged(
     now: Timestamp,
     final_too: bool,
 ) -> Result<Result<Verdict, TruthError>, StoreError> {
-    if !tx.knows_order(&order)? {
+    if !tx.has_order(&order)? {
         return Ok(Err(TruthError::UnknownOrder(order.to_string())));
     }
     let mut verdict = Verdict::default();
@@ -198,7 +201,7 @@ fn judged(
 }
 
 fn facts(tx: &dyn Transaction, order: Option<OrderId>, now: Timestamp) -> Result<Facts, StoreError> {
-    let entries = tx.entries_of(order.as_ref())?;
+    let entries = tx.entries_for(order.as_ref())?;
     let mut tombstones = BTreeMap::new();
     for key in entries.iter().filter_map(|entry| entry.entry.key.as_ref()) {
         if let Some(sequence) = tx.tombstone(key)? {

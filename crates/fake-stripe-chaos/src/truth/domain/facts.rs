@@ -7,14 +7,14 @@ use crate::shared::{
     ids::{Key, OrderId},
     ledger::{Entry, Posting},
     money::{Currency, Money},
-    orders::Told,
+    orders::RecordedOutcome,
 };
 
 /// All there is about one order, or about everything that belongs to none.
 #[derive(Debug, Clone)]
 pub struct Facts {
     pub order: Option<OrderId>,
-    pub told: Option<Told>,
+    pub told: Option<RecordedOutcome>,
     /// In time order.
     pub entries: Vec<Entry>,
     /// Which of the entries' keys are buried, and by which entry.

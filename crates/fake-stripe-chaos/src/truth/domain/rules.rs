@@ -161,7 +161,7 @@ mod tests {
         ids::Key,
         ledger::{Entry, NewEntry},
         money::{Amount, Currency, Money},
-        orders::Told,
+        orders::RecordedOutcome,
     };
 
     const NOW: Timestamp = Timestamp::from_millis(1_000);
@@ -191,7 +191,7 @@ mod tests {
         });
         Facts {
             order: "order".parse().ok(),
-            told: outcome.map(|outcome| Told { outcome, at: NOW }),
+            told: outcome.map(|outcome| RecordedOutcome { outcome, at: NOW }),
             entries: entries.collect(),
             tombstones: BTreeMap::new(),
             now: NOW,
@@ -403,13 +403,14 @@ mod tests {
 
     #[test]
     fn the_totals_that_are_kept_equal_those_of_the_entries() {
-        let until = NOW.plus(Duration::from_secs(1));
+        let until = NOW.saturating_add(Duration::from_secs(1));
         let entries = [Posting::Held { money: usd(5), until }, RESERVED];
-        let kept = Totals::of(&entries);
-        assert_eq!(totals_differ(&kept, &Totals::of(&entries)), None);
-        assert!(totals_differ(&kept, &Totals::of(&entries[..1])).is_some());
+        let kept = Totals::from_postings(&entries);
+        assert_eq!(totals_differ(&kept, &Totals::from_postings(&entries)), None);
+        assert!(totals_differ(&kept, &Totals::from_postings(&entries[..1])).is_some());
         assert!(
-            totals_differ(&kept, &Totals::of(&[Posting::Held { money: usd(6), until }, RESERVED])).is_some()
+            totals_differ(&kept, &Totals::from_postings(&[Posting::Held { money: usd(6), until }, RESERVED]))
+                .is_some()
         );
     }
 }

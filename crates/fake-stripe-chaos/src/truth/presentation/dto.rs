@@ -13,9 +13,9 @@ use utoipa::{IntoParams, ToSchema};
 use crate::{
     shared::{
         ids::OrderId,
-        journal::Line,
+        journal::JournalEntry,
         ledger::{Entry, MoneyTotals, Posting, Totals},
-        orders::{Outcome, Told},
+        orders::{Outcome, RecordedOutcome},
         presentation::{LineView, limit as lines_asked_for, problems},
     },
     truth::{
@@ -128,8 +128,8 @@ pub struct OutcomeView {
     told_at: String,
 }
 
-impl From<Told> for OutcomeView {
-    fn from(Told { outcome, at }: Told) -> Self {
+impl From<RecordedOutcome> for OutcomeView {
+    fn from(RecordedOutcome { outcome, at }: RecordedOutcome) -> Self {
         Self { outcome: outcome.name(), told_at: from_millis(at.millis()) }
     }
 }
@@ -225,7 +225,7 @@ pub struct OutcomeResponse {
 }
 
 impl OutcomeResponse {
-    pub fn new(order: &OrderId, told: Told) -> Self {
+    pub fn new(order: &OrderId, told: RecordedOutcome) -> Self {
         Self { success: true, order_id: order.to_string(), told: told.into() }
     }
 }
@@ -340,8 +340,8 @@ pub struct JournalResponse {
     entries: Vec<LineView>,
 }
 
-impl From<Vec<(u64, Arc<Line>)>> for JournalResponse {
-    fn from(lines: Vec<(u64, Arc<Line>)>) -> Self {
+impl From<Vec<(u64, Arc<JournalEntry>)>> for JournalResponse {
+    fn from(lines: Vec<(u64, Arc<JournalEntry>)>) -> Self {
         Self { success: true, entries: lines.into_iter().map(LineView::from).collect() }
     }
 }
