@@ -58,7 +58,6 @@ impl Ports {
     ///
     /// # Errors
     /// When the store can't be opened.
-    #[expect(clippy::disallowed_methods, reason = "a seed when none is configured; the log shows it")]
     pub async fn real(config: &Config) -> Result<Self, PortsError> {
         let stores: Arc<dyn Stores> = match &config.ledger {
             LedgerKind::Memory => Arc::new(MemoryStores::within(config.limits)),

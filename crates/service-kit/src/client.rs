@@ -96,6 +96,7 @@ impl Tries {
 }
 
 /// Draws a wait from this to twice this, so that those who failed together don't come back together.
+#[expect(clippy::disallowed_methods, reason = "the jitter of a retry")]
 fn jittered(wait: Duration) -> Duration {
     rand::random_range(wait..=wait.saturating_mul(2))
 }

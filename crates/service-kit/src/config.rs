@@ -171,6 +171,20 @@ impl<'a> Reader<'a> {
         self.given(variable).or_else(|| variable.default.map(str::to_owned))
     }
 
+    fn given_or_default<T, E: fmt::Display>(
+        &mut self,
+        variable: &Variable,
+        given: Option<&str>,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        if let Some(text) = given.or(variable.default) {
+            self.parsed(variable, text, parse)
+        } else {
+            self.faults.push(format!("{} is required: {}", variable.name, variable.meaning));
+            None
+        }
+    }
+
     /// Reads a variable that has a second name, for those who know it by that one. Both may be given if they
     /// mean the same.
     pub fn read_aliased<T: PartialEq, E: fmt::Display>(
@@ -179,9 +193,12 @@ impl<'a> Reader<'a> {
         alias: &Variable,
         parse: impl Fn(&str) -> Result<T, E>,
     ) -> Option<T> {
-        let Some(aliased) = self.given(alias) else { return self.read(variable, parse) };
+        let given = self.given(variable);
+        let Some(aliased) = self.given(alias) else {
+            return self.given_or_default(variable, given.as_deref(), parse);
+        };
         let value = self.parsed(alias, &aliased, &parse);
-        let Some(given) = self.given(variable) else { return value };
+        let Some(given) = given else { return value };
         let (own, value) = (self.parsed(variable, &given, &parse)?, value?);
         if own != value {
             return self.contradiction((alias, &aliased), (variable, &given));
@@ -194,7 +211,7 @@ impl<'a> Reader<'a> {
         let given = self.given(variable);
         let port = self
             .read_optional(&PORT, |text| text.parse::<u16>().map_err(|_| "must be a port from 0 to 65535"));
-        let address = self.read(variable, socket_address)?;
+        let address = self.given_or_default(variable, given.as_deref(), socket_address)?;
         match (port?, given) {
             (Some(port), None) => Some(SocketAddr::new(address.ip(), port)),
             (Some(port), Some(given)) if port != address.port() => {
@@ -216,12 +233,8 @@ impl<'a> Reader<'a> {
         variable: &Variable,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
-        if let Some(text) = self.text(variable) {
-            self.parsed(variable, &text, parse)
-        } else {
-            self.faults.push(format!("{} is required: {}", variable.name, variable.meaning));
-            None
-        }
+        let given = self.given(variable);
+        self.given_or_default(variable, given.as_deref(), parse)
     }
 
     /// A variable that may be absent: `Some(None)` then, and `None` only for a fault.

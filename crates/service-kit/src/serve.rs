@@ -67,7 +67,6 @@ pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 ///
 /// # Errors
 /// Never at present; a listener that fails is asked again.
-#[expect(clippy::disallowed_methods, reason = "the bound of a graceful shutdown")]
 pub async fn run(
     listener: TcpListener,
     app: Router,

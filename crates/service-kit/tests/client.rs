@@ -1,5 +1,7 @@
 //! The stack for calls to sources that may be slow, busy or broken, against a server that is told to be.
 
+#![allow(clippy::disallowed_methods, reason = "test code may wait, draw and read the environment")]
+
 use std::{
     collections::VecDeque,
     future,

@@ -1,5 +1,7 @@
 //! REST over Temporal: starts orders, payments and user contexts, and shows and steers them while they run.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods))]
+
 mod config;
 mod fields;
 mod gateway;

@@ -7,8 +7,8 @@ mod problems;
 
 use std::time::Duration;
 
-use futures::{Stream, StreamExt};
 pub use dto::PartBody;
+use futures::{Stream, StreamExt};
 pub use problems::FounderCode;
 use prometheus::{IntCounterVec, Registry};
 use service_kit::{client::Deadline, metrics::counter};

@@ -5,7 +5,7 @@ mod messages;
 
 use std::time::Duration;
 
-use reqwest::{Client, Method, RequestBuilder, Response};
+use reqwest::{Client, Method, RequestBuilder};
 use serde::{Serialize, de::DeserializeOwned};
 use service_kit::{client, correlation};
 use workflows::{

@@ -2,13 +2,12 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex as Lock, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-
-use tokio::sync::Mutex;
 
 use crate::shared::{
     chaos::seed_of_run,
+    gate::Gate,
     run::{RunName, keep_seed, kept_seed, kept_seeds},
     store::{Store, StoreError, Stores},
 };
@@ -23,10 +22,10 @@ pub struct Registry<P> {
     /// Makes the seeds of runs that bring none.
     seed: u64,
     most: usize,
-    open: Lock<BTreeMap<RunName, Open<P>>>,
+    open: Mutex<BTreeMap<RunName, Open<P>>>,
     /// Held while a run is opened or forgotten, so that neither sees the other half done, and so that the
     /// count of runs that the limit is compared with is still right when the run is there.
-    changes: Mutex<()>,
+    changes: Gate,
 }
 
 #[derive(Clone)]
@@ -75,7 +74,7 @@ pub enum RunError {
 impl<P: Clone> Registry<P> {
     #[must_use]
     pub fn new(stores: Arc<dyn Stores>, seed: u64, most: usize, build: Build<P>) -> Self {
-        Self { build, stores, seed, most, open: Lock::default(), changes: Mutex::default() }
+        Self { build, stores, seed, most, open: Mutex::default(), changes: Gate::default() }
     }
 
     /// Returns the provider that serves a run; a write opens a run that isn't there.
@@ -129,7 +128,7 @@ impl<P: Clone> Registry<P> {
         if name.is_default() {
             return Err(RunError::IsDefault);
         }
-        let _changing = self.changes.lock().await;
+        let _changing = self.changes.pass().await;
         // The provider goes first: a caller that hangs up here leaves no provider without its store.
         self.opened().remove(name);
         if self.stores.forget(name.as_str()).await? { Ok(()) } else { Err(RunError::Unknown(name.clone())) }
@@ -142,7 +141,7 @@ impl<P: Clone> Registry<P> {
         seed: Option<u64>,
         access: Access,
     ) -> Result<(Open<P>, bool), RunError> {
-        let _changing = self.changes.lock().await;
+        let _changing = self.changes.pass().await;
         if let Some(open) = self.opened().get(name) {
             return Ok((open.clone(), false));
         }

@@ -9,7 +9,7 @@ use axum::{
     http::{Method, Uri, uri::PathAndQuery},
     response::Response,
 };
-use service_kit::{headers::single, openapi::UI_PATH, problem::Problem};
+use service_kit::{openapi::UI_PATH, problem::Problem};
 use tower::ServiceExt;
 
 use crate::{

@@ -39,6 +39,7 @@ fn first_bytes(fields: &[&[u8]]) -> u64 {
 
 /// Returns a seed that nobody can foresee. Each of its bits is random.
 #[must_use]
+#[expect(clippy::disallowed_methods, reason = "the seed of a provider that has none configured")]
 pub fn random_seed() -> u64 {
     rand::random()
 }
