@@ -83,7 +83,7 @@ impl AuditView {
             observed.weight += share.weight.as_millionths();
         }
         let audited = chi_square_test(&scenarios.values().copied().collect::<Vec<_>>());
-        let draws = scenarios.values().map(|scenario| scenario.drawn).sum();
+        let draw_count = scenarios.values().map(|scenario| scenario.drawn).sum();
         let weights = scenarios.values().map(|scenario| scenario.weight).sum();
         let scenarios = scenarios.iter().map(|(name, scenario)| {
             let view = DrawnView {

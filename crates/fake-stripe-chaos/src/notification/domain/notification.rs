@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::shared::{
     clock::Timestamp,
     ids::{OrderId, id},
@@ -10,7 +12,8 @@ use crate::shared::{
 id! { NotificationId, "ntf_" }
 
 /// The channel of a notification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Channel {
     Email,
     Sms,
@@ -43,7 +46,7 @@ impl FromStr for Channel {
 }
 
 /// A sent notification. Its text is not stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notification {
     pub id: NotificationId,
     pub channel: Channel,
