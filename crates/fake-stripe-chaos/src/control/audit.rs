@@ -88,13 +88,13 @@ impl AuditView {
         let scenarios = scenarios.iter().map(|(name, scenario)| {
             let view = DrawnView {
                 drawn: scenario.drawn,
-                share: percent(scenario.drawn, draws),
+                share: percent(scenario.drawn, draw_count),
                 expected: percent(scenario.weight, weights),
             };
             (*name, view)
         });
         Self {
-            draws,
+            draws: draw_count,
             scenarios: scenarios.collect(),
             chi_square: audited.chi_square,
             degrees_of_freedom: audited.degrees_of_freedom,
