@@ -1,4 +1,4 @@
-//! Puts the provider together: the one door that `main` and the tests come in by.
+//! Assembles the provider for `main` and for the tests.
 
 use std::sync::Arc;
 
@@ -31,20 +31,20 @@ use crate::{
 pub const NAME: &str = "fake-stripe-chaos";
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// What comes from outside the process.
+/// The ports to the outside of the process.
 #[derive(Clone)]
 pub struct Ports {
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn Ids>,
-    /// That of the default run.
+    /// The store of the default run.
     pub store: Arc<dyn Store>,
-    /// Those of all runs.
+    /// The stores of all runs.
     pub stores: Arc<dyn Stores>,
-    /// What every draw is made from.
+    /// The number that all draws of the default run start from.
     pub seed: u64,
 }
 
-/// Why there is no store.
+/// A reason for which no store could be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum PortsError {
     #[error(transparent)]
@@ -54,10 +54,10 @@ pub enum PortsError {
 }
 
 impl Ports {
-    /// The machine's clock, random ids, and what the configuration says of store and seed.
+    /// Returns the machine's clock, random ids, and the configured store and seed.
     ///
     /// # Errors
-    /// When the store can't be opened.
+    /// Fails if the store cannot be opened.
     pub async fn from_config(config: &Config) -> Result<Self, PortsError> {
         let stores: Arc<dyn Stores> = match &config.ledger {
             LedgerLocation::Memory => Arc::new(MemoryStores::within(config.limits)),
@@ -70,11 +70,11 @@ impl Ports {
         Ok(Self { clock: Arc::new(SystemClock), ids: Arc::new(RandomIds), store, stores, seed })
     }
 
-    /// Goes on with the seed that the default run's store keeps, where none is configured; keeps the one there
-    /// is. So the same orders meet the same fate after a restart, too, as long as the ledger lives.
+    /// Takes the stored seed of the default run if none is configured, and stores the seed. So the same orders
+    /// draw the same scenarios after a restart, as long as the ledger exists.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     pub async fn with_stored_seed(mut self, configured: Option<u64>) -> Result<Self, StoreError> {
         let new = self.seed;
         let choose = move |tx: &mut dyn Transaction| {
@@ -87,9 +87,9 @@ impl Ports {
     }
 }
 
-/// The provider's router, and the OpenAPI document it serves.
+/// Builds the provider's router and its OpenAPI document.
 pub fn build(config: &Config, ports: Ports) -> (Router, openapi::OpenApi) {
-    tracing::info!(seed = ports.seed, profile = %config.profile, "chaos");
+    tracing::info!(seed = ports.seed, profile = %config.profile, "chaos configured");
     let metrics = Metrics::new().append(usage(&ports.stores));
     let builder = RunBuilder {
         config: config.clone(),
@@ -110,7 +110,7 @@ pub fn build(config: &Config, ports: Ports) -> (Router, openapi::OpenApi) {
     (runs::run_router(default_run, registry, dress), openapi)
 }
 
-/// Gauges of what the runs hold, measured when they are asked for.
+/// Returns the gauges of the sizes of all runs, measured at each scrape.
 fn usage(stores: &Arc<dyn Stores>) -> Appendix {
     let (stores, gauges) = (Arc::clone(stores), Gauges::new());
     Arc::new(move || {
@@ -119,7 +119,7 @@ fn usage(stores: &Arc<dyn Stores>) -> Appendix {
             match stores.usage().await {
                 Ok(usage) => gauges.text(&usage),
                 Err(error) => {
-                    tracing::error!(error = %error, "what the runs hold can't be measured");
+                    tracing::error!(error = %error, "measuring the runs failed");
                     String::new()
                 }
             }
@@ -128,13 +128,13 @@ fn usage(stores: &Arc<dyn Stores>) -> Appendix {
     })
 }
 
-/// The operations of every slice, and what goes wrong with them.
+/// Returns the operations of every slice with their scenarios.
 #[must_use]
 pub fn catalogue() -> Catalogue {
     Catalogue::new(SLICES.iter().flat_map(|slice| slice.chaos).copied())
 }
 
-/// What every run is made with.
+/// The parts that all runs share.
 struct RunBuilder {
     config: Config,
     clock: Arc<dyn Clock>,
@@ -166,7 +166,7 @@ impl RunBuilder {
         }
     }
 
-    /// A whole provider for one run.
+    /// Builds the whole provider of one run.
     fn service(&self, deps: &Deps) -> Service {
         let service =
             Service::new(NAME, VERSION, api_info()).metrics(self.metrics.clone()).codes(ProviderCode::ALL);
@@ -179,9 +179,9 @@ fn api_info() -> openapi::OpenApi {
         .title("fake-stripe-chaos")
         .version(VERSION)
         .description(Some(
-            "A payment, inventory, shipping and notification provider that misbehaves on purpose and keeps the truth.\n\n\
-             Every request can be made in a run of its own, with its own seed, profile, ledger and journal: by the \
-             header `X-Chaos-Run: <name>`, or by `/runs/{name}` before the path.",
+            "A payment, inventory, shipping and notification provider that injects faults and records every effect in its ledger.\n\n\
+             A request can use an isolated run with its own seed, profile, ledger and journal. The header \
+             `X-Chaos-Run: <name>` or the path prefix `/runs/{name}` selects it.",
         ))
         .build();
     OpenApiBuilder::new().info(info).build()

@@ -1,4 +1,4 @@
-//! The configuration: every variable the provider reads, and what it becomes.
+//! The configuration: every variable of the provider and its parsed value.
 
 use std::{
     fmt::Write as _,
@@ -69,18 +69,18 @@ pub const LEDGER: Variable = Variable {
     default: Some("memory"),
     meaning: "Where the ledger is kept: `memory` (lost with the process) or `sqlite:<file>`.",
 };
-/// A label and the wait of a timeout after it fit in.
+/// A request has time for a label and for the delay of a timeout after it.
 pub const REQUEST_TIMEOUT: Variable = Variable {
     name: "REQUEST_TIMEOUT",
     default: Some("60s"),
     meaning: "After this long without an answer a request gets 503 `request_timeout`; longer than `SHIPPING_LABEL_DURATION` and `CHAOS_TIMEOUT_DELAY` together.",
 };
 
-/// Where the ledger is kept.
+/// The place of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LedgerLocation {
     Memory,
-    /// In this file, with whatever SQLite and the lock put beside it.
+    /// In this file, with the files of SQLite and the lock beside it.
     Sqlite(PathBuf),
 }
 
@@ -100,7 +100,7 @@ impl FromStr for LedgerLocation {
     }
 }
 
-/// See the module.
+/// The parsed configuration.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub common: Common,
@@ -108,7 +108,7 @@ pub struct Config {
     pub profile: Arc<Profile>,
     pub seed: Option<u64>,
     pub max_runs: usize,
-    /// How far each run may grow.
+    /// The limits of the growth of each run.
     pub limits: Limits,
     pub timeout_delay: Duration,
     pub label_duration: Duration,
@@ -116,7 +116,7 @@ pub struct Config {
 }
 
 impl Config {
-    /// A label that takes its time, and chaos that holds its answer back after that, must fit in a request.
+    /// Checks that a request has time for a label and for a delayed answer after it.
     fn checked(self) -> Result<Self, ConfigFaults> {
         let least = self.label_duration.saturating_add(self.timeout_delay);
         if self.common.request_timeout > least {
@@ -134,7 +134,7 @@ impl Config {
     }
 }
 
-/// A number that isn't nothing.
+/// Parses a number from 1 on.
 fn count(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(count) if count > 0 => Ok(count),
@@ -142,10 +142,10 @@ fn count(text: &str) -> Result<usize, String> {
     }
 }
 
-/// A profile by its name, or from a file.
+/// Returns a profile by its name, or reads it from a file.
 ///
 /// # Errors
-/// Says every fault of it.
+/// Fails with a message that has a line for each error.
 pub fn parse_profile(text: &str) -> Result<Arc<Profile>, String> {
     let catalogue = app::catalogue();
     let built_in = |name: ProfileName| Arc::new(Profile::built_in(name, &catalogue));
@@ -153,17 +153,17 @@ pub fn parse_profile(text: &str) -> Result<Arc<Profile>, String> {
         return Ok(built_in(name));
     }
     let known = ProfileName::ALL.map(built_in);
-    let reading = ProfileParser { catalogue: &catalogue, known: &known };
+    let parser = ProfileParser { catalogue: &catalogue, known: &known };
     let file = || fs::read_to_string(text).map_err(|error| format!("cannot be read: {error}"));
     let read = match Path::new(text).extension().and_then(|extension| extension.to_str()) {
-        Some("toml") => reading.toml(&file()?),
-        Some("json") => reading.json(file()?.as_bytes()),
+        Some("toml") => parser.toml(&file()?),
+        Some("json") => parser.json(file()?.as_bytes()),
         _ => return Err(UnknownProfile.to_string()),
     };
     read.map_err(|problem| error_lines(&problem))
 }
 
-/// A line for each fault.
+/// Returns a line for each error.
 fn error_lines(problem: &Problem) -> String {
     if let [] | [_] = problem.faults() {
         return problem.detail().to_owned();
@@ -242,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn with_an_empty_environment_everything_has_its_default() {
+    fn an_empty_environment_gives_every_variable_its_default() {
         let config = Config::from_lookup(&|_| None).unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:3001");
         assert_eq!((config.profile.name(), config.seed), ("seed", None));
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_lasts_longer_than_a_label_and_the_wait_of_a_timeout() {
+    fn a_request_has_time_for_a_label_and_the_delay_of_a_timeout() {
         let read = |timeout: &'static str| {
             Config::from_lookup(&move |name| {
                 let value = match name {
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bound_of_nothing_is_a_fault() {
+    fn a_limit_of_zero_is_rejected() {
         for variable in ["CHAOS_MAX_KEYS", "CHAOS_JOURNAL_BYTES"] {
             for bad in ["0", "-1", "many"] {
                 let faults = Config::from_lookup(&|name| (name == variable).then(|| bad.to_owned()));
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_told_at_once() {
+    fn all_errors_are_reported_together() {
         let faults = Config::from_lookup(&|name| {
             Some(
                 match name {
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_of_a_profiles_file_has_a_line() {
+    fn every_error_of_a_profile_file_has_a_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("profile.toml");
         let lines = |text: &str| {
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn the_list_of_variables_is_what_is_read() {
+    fn the_list_of_variables_has_exactly_those_that_are_read() {
         let asked = std::cell::RefCell::new(Vec::new());
         let _ = Config::from_lookup(&|name| {
             asked.borrow_mut().push(name.to_owned());

@@ -1,5 +1,5 @@
-//! A payment, inventory, shipping and notification provider that misbehaves on purpose and keeps the
-//! truth: every effect is in its ledger, and its verdict says whether an order's end fits it.
+//! A payment, inventory, shipping and notification provider that injects faults. Its ledger has every
+//! effect, and its verdict compares the ledger with the recorded outcomes of the orders.
 //!
 //! Each context is a slice of its own (`domain`, `application`, `infrastructure`, `presentation`), which
 //! knows [`shared`] and no other context. `truth` looks across them, through the ledger alone, and

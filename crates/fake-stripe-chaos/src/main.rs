@@ -1,4 +1,4 @@
-//! The provider's process, and the tools that come with it.
+//! The provider's process and its tools.
 
 use std::process::ExitCode;
 
@@ -13,13 +13,13 @@ use service_kit::{
     serve,
 };
 
-/// Requests are made of many short-lived boxes, which glibc's allocator spends a third of their time on.
+/// Requests allocate many short-lived boxes. With glibc's allocator they cost a third of the time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// A payment, inventory, shipping and notification provider that misbehaves on purpose and keeps the truth.
+/// A payment, inventory, shipping and notification provider that injects faults and records every effect.
 ///
-/// Without a command it serves.
+/// Without a command, it serves requests.
 #[derive(Debug, Parser)]
 #[command(name = app::NAME, version)]
 struct Cli {
@@ -31,9 +31,9 @@ struct Cli {
 enum Command {
     Explore(Box<explore::Arguments>),
     Replay(replay::Arguments),
-    /// Exits with 0 when the provider that this environment configures is ready, else with 1
+    /// Exits with 0 if the provider of this environment is ready, else with 1
     Healthcheck {
-        /// Asks whether the process answers, instead of whether it is ready
+        /// Checks that the process answers, not that it is ready
         #[arg(long)]
         live: bool,
     },

@@ -1,4 +1,4 @@
-//! `replay`: reads a decision back and says what it does and why, by making its draw again.
+//! `replay`: explains a decision, and repeats its draw.
 
 use std::{fmt, sync::Arc};
 
@@ -14,17 +14,17 @@ use crate::{
     },
 };
 
-/// Says what an X-Chaos-Decision does, and why it was made
+/// Explains an X-Chaos-Decision and repeats its draw
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// The header's value: seed=…;profile=…;run=…;op=…;key=…;attempt=…;scenario=…;source=…
     decision: String,
-    /// The profile that it was drawn with, where it is none of the built-in ones
+    /// The profile of the draw, unless it is built in
     #[arg(long, value_name = "NAME or FILE", value_parser = config::parse_profile)]
     profile: Option<Arc<Profile>>,
 }
 
-/// Why a text is no decision.
+/// A reason for which a text is not a decision.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ParseDecisionError {
     #[error("it has no {0}; a decision looks like {EXAMPLE}")]
@@ -57,13 +57,13 @@ struct ParsedDecision {
     source: Source,
 }
 
-/// Who chose, as an answer tells it.
+/// The origin of the scenario, as the header names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Source {
     Draw,
     Header,
     Plan,
-    /// The answer was given before: by whom it was chosen then is not in the header.
+    /// The answer is a stored one. The header does not name its first origin.
     Replay,
 }
 
@@ -135,7 +135,7 @@ impl ParsedDecision {
     }
 }
 
-/// A decision and what can be said of it.
+/// A decision with the result of its repeated draw.
 #[derive(Debug)]
 pub struct Replayed {
     decision: ParsedDecision,
@@ -144,9 +144,9 @@ pub struct Replayed {
 
 #[derive(Debug, Clone, PartialEq)]
 enum Redraw {
-    /// There is no such profile here.
+    /// No profile of this name is known.
     UnknownProfile,
-    /// There is one of this name, but with other weights.
+    /// The profile of this name has other weights.
     ChangedProfile(String),
     Drawn {
         number: u64,
@@ -156,10 +156,10 @@ enum Redraw {
     },
 }
 
-/// Reads a decision, and makes its draw again where its profile is known.
+/// Parses a decision, and repeats its draw if its profile is known.
 ///
 /// # Errors
-/// Where the text is no decision of this provider.
+/// Fails if the text is not a decision of this provider.
 pub fn replay(arguments: &Arguments) -> Result<Replayed, ParseDecisionError> {
     let catalogue = app::catalogue();
     let decision = ParsedDecision::parse(&arguments.decision, &catalogue)?;
@@ -198,7 +198,7 @@ fn redraw(decision: &ParsedDecision, profile: &Profile) -> Redraw {
 }
 
 impl Replayed {
-    /// Whether the draw, made again, gives another scenario than the decision says.
+    /// Returns true if the repeated draw gives another scenario than the decision.
     #[must_use]
     pub fn differs(&self) -> bool {
         matches!(self.drawn, Redraw::Drawn { scenario, .. } if self.decision.source == Source::Draw && scenario != self.decision.scenario)
@@ -284,7 +284,7 @@ mod tests {
 
     /// 0x6765… of 2^64 is 40.4 %: behind `success`, which ends at 40 %.
     #[test]
-    fn a_drawn_decision_is_drawn_again() {
+    fn a_drawn_decision_is_repeated_exactly() {
         let replayed = asked(&of_seed("attempt=1;scenario=insufficient_funds;source=draw")).unwrap();
         assert!(!replayed.differs(), "{replayed}");
         let text = replayed.to_string();
@@ -294,27 +294,27 @@ mod tests {
     }
 
     #[test]
-    fn a_decision_that_was_changed_is_found_out() {
+    fn a_changed_decision_is_detected() {
         let replayed = asked(&of_seed("attempt=1;scenario=timeout;source=draw")).unwrap();
         assert!(replayed.differs());
         assert!(replayed.to_string().contains("insufficient_funds instead of timeout"), "{replayed}");
     }
 
     #[test]
-    fn what_was_forced_is_told_beside_what_would_have_been_drawn() {
+    fn a_forced_scenario_is_shown_with_the_one_of_the_draw() {
         let replayed = asked(&of_seed("attempt=1;scenario=timeout_after_commit;source=plan")).unwrap();
         assert!(!replayed.differs());
         assert!(replayed.to_string().contains("it would have been insufficient_funds"), "{replayed}");
     }
 
     #[test]
-    fn the_header_may_be_given_with_its_name() {
+    fn the_header_can_be_given_with_its_name() {
         let decision = of_seed("attempt=1;scenario=timeout;source=replay");
         assert!(asked(&format!("x-chaos-decision: {decision}")).is_ok());
     }
 
     #[test]
-    fn a_profile_that_is_not_known_is_said_to_be_so() {
+    fn an_unknown_profile_is_reported() {
         let decision = |profile: &str| {
             let rest = "run=r;op=payment.capture;key=a%3Bb;attempt=1;scenario=success;source=draw";
             asked(&format!("seed=1;profile={profile};{rest}")).unwrap().to_string()
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_decision_is_refused_with_what_is_wrong() {
+    fn a_bad_decision_is_refused_with_a_reason() {
         let good = of_seed("attempt=1;scenario=timeout;source=draw");
         for (bad, why) in [
             (String::new(), "is no field"),

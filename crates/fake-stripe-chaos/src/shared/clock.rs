@@ -1,4 +1,4 @@
-//! Time as a value, and the clock as a port, so that a test can say what time it is.
+//! Time as a value, and the clock as a port, so that a test can set the time.
 
 use std::{
     sync::atomic::{AtomicI64, Ordering},
@@ -23,26 +23,26 @@ impl Timestamp {
         self.0
     }
 
-    /// Whole seconds since the Unix epoch.
+    /// Returns the whole seconds since the Unix epoch.
     #[must_use]
     pub const fn seconds(self) -> i64 {
         self.0.div_euclid(1000)
     }
 
-    /// The last representable time where the sum is beyond it.
+    /// Adds a duration. Returns the last representable time if the sum is beyond it.
     #[must_use]
     pub fn saturating_add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
 
-    /// Zero where `earlier` is in fact later, since a system clock can be set back.
+    /// Returns the time since `earlier`, or zero if it is later. A system clock can be set back.
     #[must_use]
     pub fn duration_since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 }
 
-/// Tells the time.
+/// Returns the current time.
 pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
 }
@@ -58,7 +58,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is told to go on.
+/// A clock that moves only by [`advance`](Self::advance).
 #[derive(Debug)]
 pub struct ManualClock(AtomicI64);
 

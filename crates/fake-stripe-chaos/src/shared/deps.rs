@@ -1,4 +1,4 @@
-//! What every slice is given to work with.
+//! The dependencies of every slice.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +12,7 @@ use crate::shared::{
     telemetry::Telemetry,
 };
 
-/// Ports and settings; cheap to clone.
+/// The ports and settings. They are cheap to clone.
 #[derive(Clone)]
 pub struct Deps {
     pub run: RunName,

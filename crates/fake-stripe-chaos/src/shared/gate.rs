@@ -13,7 +13,7 @@ pub struct Passing<'a> {
 }
 
 impl Gate {
-    /// Waits until nobody else is passing.
+    /// Waits until the gate is free.
     pub async fn pass(&self) -> Passing<'_> {
         Passing { _closed: self.0.lock().await }
     }

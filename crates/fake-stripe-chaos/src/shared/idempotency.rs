@@ -1,4 +1,4 @@
-//! Idempotency: what each key led to, what is in flight, and which keys are buried for good.
+//! Idempotency: the stored answers of the keys, the requests in flight, and the tombstones.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,11 +6,10 @@ use crate::shared::{
     chaos::Decision, clock::Timestamp, ids::Key, operation::Operation, resource::Part, store::StoreError,
 };
 
-/// How long the same request gets the same answer. What a key led to is known for longer: as long as
-/// the ledger lives.
+/// The time in which a key replays its answer. The effect of a key stays known as long as the ledger.
 pub const ANSWER_RETENTION: Duration = Duration::from_hours(24);
 
-/// What makes two requests the same: path and canonical body.
+/// The identity of a request: its path and canonical body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint([u8; 32]);
 
@@ -36,36 +35,36 @@ impl Fingerprint {
     }
 }
 
-/// What a request with a key led to: enough to give its answer again.
+/// The result of a request with a key, from which its answer can be replayed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoredAnswer {
     /// An effect on a resource of the operation's context, or on a part of it.
     Effect { resource: String, part: Option<Part> },
-    /// There was nothing to undo under this key.
+    /// The key had nothing to undo.
     NothingToUndo { undone: Key },
-    /// The definitive refusal that the decision's scenario stands for.
+    /// The definitive refusal of the decision's scenario.
     Refused,
-    /// The refusal of a key that had been undone before.
+    /// The refusal of a key that has a tombstone.
     Tombstoned,
 }
 
 impl StoredAnswer {
-    /// Says whether the key had no effect and stands for none: its record matters only while the refusal is
-    /// given again. A buried key has its tombstone beside it.
+    /// Returns true if the key had no effect. Its record matters only while the refusal can be replayed. The
+    /// tombstone of a key is separate.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
         matches!(self, Self::Refused | Self::Tombstoned)
     }
 }
 
-/// What is known of a key.
+/// The record of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRecord {
     pub at: Timestamp,
     pub operation: Operation,
     pub fingerprint: Fingerprint,
     pub answer: StoredAnswer,
-    /// None where nothing was decided, for a buried key.
+    /// None for a key with a tombstone, since chaos decided nothing.
     pub decision: Option<Arc<Decision>>,
 }
 
@@ -76,7 +75,7 @@ impl KeyRecord {
     }
 }
 
-/// A request that is being executed and hasn't committed.
+/// A request that is being executed and not yet committed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InFlight {
     pub since: Timestamp,
@@ -89,7 +88,7 @@ pub trait Idempotency {
     /// # Errors
     /// When the store fails.
     fn record(&self, key: &Key) -> Result<Option<Arc<KeyRecord>>, StoreError>;
-    /// Replaces what is known of the key.
+    /// Replaces the record of the key.
     ///
     /// # Errors
     /// When the store fails.
@@ -98,13 +97,13 @@ pub trait Idempotency {
     /// # Errors
     /// When the store fails.
     fn in_flight(&self, key: &Key) -> Result<Option<InFlight>, StoreError>;
-    /// What is in flight dies with the process: a durable store forgets it when it is opened.
+    /// Sets or removes the request in flight. It ends with the process, so a store never restores it.
     ///
     /// # Errors
     /// When the store fails.
     fn set_in_flight(&mut self, key: &Key, flight: Option<InFlight>) -> Result<(), StoreError>;
 
-    /// The sequence of the ledger entry that buried the key.
+    /// Returns the sequence number of the tombstone's ledger entry.
     ///
     /// # Errors
     /// When the store fails.

@@ -1,4 +1,4 @@
-//! Ids: the ones callers bring, which are parsed once at the edge, and the port that mints new ones.
+//! Ids of callers, which are parsed once at the edge, and the port that creates new ids.
 
 use uuid::Uuid;
 
@@ -6,26 +6,26 @@ use uuid::Uuid;
 #[error("must be 1 to 255 parse_visible_ascii ASCII characters, and neither `.` nor `..`")]
 pub struct InvalidId;
 
-/// Checks what a caller brings as an id. Ids are parts of paths, where `.` and `..` mean something else to
-/// whoever normalizes them, percent-encoded or not.
+/// Checks the id of a caller. Ids are parts of paths, and clients normalize `.` and `..` there, even if they are
+/// percent-encoded.
 ///
 /// # Errors
-/// Where the text isn't 1 to 255 visible ASCII characters, or is `.` or `..`.
+/// Fails unless the text is 1 to 255 visible ASCII characters, and neither `.` nor `..`.
 pub fn parse_visible_ascii(text: &str) -> Result<&str, InvalidId> {
     if matches!(text, "." | "..") { Err(InvalidId) } else { kept(text) }
 }
 
-/// Checks what a store kept as an id. An older version took `.` and `..`, and a ledger keeps what it has.
+/// Checks a stored id. An older version accepted `.` and `..`, so a ledger can have them.
 ///
 /// # Errors
-/// Where the text isn't 1 to 255 visible ASCII characters.
+/// Fails unless the text is 1 to 255 visible ASCII characters.
 pub fn kept(text: &str) -> Result<&str, InvalidId> {
     let fits = (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
     if fits { Ok(text) } else { Err(InvalidId) }
 }
 
-/// Declares an id: 1 to 255 visible ASCII characters, and neither `.` nor `..`; shared by whoever knows it. With a prefix, the provider
-/// mints it itself.
+/// Declares an id of 1 to 255 visible ASCII characters, neither `.` nor `..`. With a prefix, the provider creates
+/// its values.
 macro_rules! id {
     ($(#[$meta:meta])* $name:ident) => {
         $(#[$meta])*
@@ -39,10 +39,10 @@ macro_rules! id {
                 &self.0
             }
 
-            /// Reads what a store kept.
+            /// Reads a stored id.
             ///
             /// # Errors
-            /// Where it can't have been an id.
+            /// Fails if the text was never an id.
             #[allow(dead_code, reason = "only some ids are kept as rows of their own")]
             pub fn kept(text: &str) -> Result<Self, $crate::shared::ids::InvalidId> {
                 $crate::shared::ids::kept(text).map(|text| Self(text.into()))
@@ -77,11 +77,11 @@ macro_rules! id {
 pub(crate) use id;
 
 id! {
-    /// The caller's name for one order: what draws, plans, ledger and verdict go by.
+    /// The caller's name for one order. Draws, plans, ledger and verdict use it.
     OrderId
 }
 id! {
-    /// The caller's name for a customer; kept and given back, never looked at.
+    /// The caller's name for a customer; stored and returned, never interpreted.
     CustomerId
 }
 id! {
@@ -89,7 +89,7 @@ id! {
     Key
 }
 
-/// Mints what new ids are made of.
+/// Creates the UUIDs of new ids.
 pub trait Ids: Send + Sync {
     fn next(&self) -> Uuid;
 }
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ledger_keeps_an_id_that_is_refused_today() {
+    fn a_ledger_keeps_an_old_id_that_is_refused_today() {
         for old in [".", ".."] {
             assert_eq!(OrderId::kept(old).unwrap().as_str(), old);
         }

@@ -1,4 +1,4 @@
-//! The journal: the last requests and what was decided for each. It may forget; the ledger never does.
+//! The journal: the last requests with their decisions. It is limited in size; the ledger is not.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,39 +11,39 @@ use crate::shared::{
     store::StoreError,
 };
 
-/// How many requests the journal remembers at most; fewer where their bodies are large.
+/// The maximum number of requests in the journal. Large bodies reduce it.
 pub const CAPACITY: usize = 10_000;
 
-/// What was decided for a request, and what became of it.
+/// The decision for a request and its result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DecisionResult {
     pub decision: Arc<Decision>,
-    /// The decision wanted an effect, and the domain refused it or had nothing to do.
+    /// The decision allowed an effect, but the domain refused it or had nothing to do.
     pub overruled: bool,
 }
 
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalEntry {
-    /// When the request came.
+    /// The time at which the request was received.
     pub at: Timestamp,
     pub operation: Operation,
     pub order: Option<OrderId>,
     pub key: Option<Key>,
     pub correlation: Arc<str>,
-    /// None where nothing was decided: a key in use, reused or buried.
+    /// None for a key that is in use, reused, or has a tombstone.
     pub decided: Option<DecisionResult>,
     pub replayed: bool,
-    /// `success`, `nothing_to_undo`, or the error's code; none while the request is being executed.
+    /// `success`, `nothing_to_undo`, or the error's code. None while the request is in flight.
     pub response: Option<&'static str>,
-    /// From the request to its answer, the wait of a timeout included.
+    /// The time from the request to its answer, with the delay of a timeout.
     pub duration: Duration,
-    /// The request's body as JSON, without anything personal.
+    /// The request's body as JSON, without personal data.
     pub body: Arc<str>,
 }
 
 impl JournalEntry {
-    /// Returns how much memory the line takes, about: its texts, and a share for all else.
+    /// Returns the approximate memory of the entry: its texts, and a constant for the rest.
     #[must_use]
     pub fn bytes(&self) -> usize {
         const REST: usize = 512;
@@ -52,7 +52,7 @@ impl JournalEntry {
         self.body.len() + self.correlation.len() + order + key + REST
     }
 
-    /// What the answer of a run tells of the decision that led to it.
+    /// Returns the decision header of the answer.
     #[must_use]
     pub fn decision_header(&self, run: &RunName) -> Option<String> {
         let decision = &self.decided.as_ref()?.decision;
@@ -62,22 +62,22 @@ impl JournalEntry {
 
 /// The journal in the store.
 pub trait Journal {
-    /// Adds a line, forgetting the oldest where there are too many, and gives its number.
+    /// Appends a line and returns its number. Beyond the limit, the oldest lines are dropped.
     ///
     /// # Errors
     /// When the store fails.
     fn append_line(&mut self, line: Arc<JournalEntry>) -> Result<u64, StoreError>;
-    /// Replaces a line; changes nothing where it is forgotten.
+    /// Replaces a line. A dropped line stays dropped.
     ///
     /// # Errors
     /// When the store fails.
     fn replace_line(&mut self, number: u64, line: Arc<JournalEntry>) -> Result<(), StoreError>;
-    /// Shows the lines, the newest first, until `see` says that it has seen enough.
+    /// Visits the lines, the newest first, until `see` returns false.
     ///
     /// # Errors
     /// When the store fails.
     fn visit_lines(&self, see: &mut dyn FnMut(u64, &Arc<JournalEntry>) -> bool) -> Result<(), StoreError>;
-    /// Forgets every line, and says how many there were.
+    /// Removes every line and returns their number.
     ///
     /// # Errors
     /// When the store fails.

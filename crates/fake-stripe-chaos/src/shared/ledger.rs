@@ -1,4 +1,4 @@
-//! The ledger: every effect there ever was, in the order in which it happened, never changed.
+//! The ledger: every effect in its order. Entries are only added.
 
 use std::collections::BTreeMap;
 
@@ -10,30 +10,30 @@ use crate::shared::{
     store::StoreError,
 };
 
-/// What an entry says happened.
+/// The effect of an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Posting {
-    /// Money is held for a capture until a time.
+    /// An amount is authorized until a time.
     Held {
         money: Money,
         until: Timestamp,
     },
     Captured(Money),
-    /// What was held is free again.
+    /// The authorization is voided.
     Released(Money),
     Refunded(Money),
     /// Stock is reserved until a time.
     Reserved {
         until: Timestamp,
     },
-    /// The order shipped, so its reservation was used.
+    /// The order shipped and used its reservation.
     Fulfilled,
-    /// The stock is free again.
+    /// The stock is returned.
     Returned,
     Labelled,
     LabelCancelled,
     Notified,
-    /// The key of the entry was undone before it was executed; it must never have an effect.
+    /// The key was undone before it was executed. It must never have an effect.
     Tombstoned,
 }
 
@@ -67,16 +67,16 @@ impl Posting {
     }
 }
 
-/// An entry that has no place in the ledger yet.
+/// An entry without a place in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEntry {
     pub at: Timestamp,
-    /// Nothing where somebody outside caused it: an outcome that was told.
+    /// None for the effect of a recorded outcome.
     pub operation: Option<Operation>,
     pub order: Option<OrderId>,
-    /// The idempotency key of the request that caused it; for a tombstone, the key that is undone.
+    /// The idempotency key of the request. For a tombstone, the undone key.
     pub key: Option<Key>,
-    /// What it happened to: a payment's, reservation's, label's or notification's id. A tombstone has none.
+    /// The id of the payment, reservation, label or notification. A tombstone has none.
     pub resource: Option<String>,
     pub posting: Posting,
 }
@@ -88,26 +88,26 @@ pub struct Entry {
     pub entry: NewEntry,
 }
 
-/// The sums of one currency, in minor units. Wide and signed, so that no sum of entries overflows and a
-/// ledger that went wrong shows as a negative number.
+/// The sums of one currency, in minor units. They are wide and signed, so no sum overflows, and a wrong ledger
+/// shows as a negative number.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MoneyTotals {
-    /// Held now: neither captured nor released.
+    /// Authorized at present: neither captured nor voided.
     pub held: i128,
     pub captured: i128,
     pub refunded: i128,
     pub released: i128,
 }
 
-/// The sums of all entries, kept along with them.
+/// The sums of all entries.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Totals {
     pub money: BTreeMap<Currency, MoneyTotals>,
-    /// Reserved now: neither used nor returned.
+    /// Reserved at present: neither used nor returned.
     pub reserved: i128,
     pub fulfilled: i128,
     pub returned: i128,
-    /// Labels that are open now.
+    /// Labels that are not cancelled.
     pub labels: i128,
     pub labels_cancelled: i128,
     pub notifications: i128,
@@ -162,20 +162,20 @@ impl Totals {
 
 /// The ledger in the store.
 pub trait Ledger {
-    /// Appends, adds to the totals, and gives the entry's sequence. The entry's order is known from then
-    /// on, so that no effect escapes the verdict.
+    /// Appends an entry, adds it to the totals, and returns its sequence number. It also adds the entry's order, so
+    /// the verdict checks every effect.
     ///
     /// # Errors
     /// When the store fails.
     fn append(&mut self, entry: NewEntry) -> Result<u64, StoreError>;
 
-    /// The entries of one order, or those of none, in time order.
+    /// Returns the entries of one order, or those without an order, in the order of time.
     ///
     /// # Errors
     /// When the store fails.
     fn entries_for(&self, order: Option<&OrderId>) -> Result<Vec<Entry>, StoreError>;
 
-    /// Shows every entry, in time order.
+    /// Visits every entry in the order of time.
     ///
     /// # Errors
     /// When the store fails.
@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_capture_moves_money_out_of_what_is_held_and_a_refund_does_not_touch_it() {
+    fn a_capture_reduces_the_authorized_amount_and_a_refund_does_not() {
         let money = |minor_units| Money { amount: Amount::new(minor_units), currency: Currency::Eur };
         let until = Timestamp::from_millis(0);
         let totals = Totals::from_postings(&[

@@ -1,5 +1,4 @@
-//! What the contexts share: the machinery of chaos, idempotency and ledger, and the values they speak in.
-//! It knows none of them.
+//! The shared parts of the contexts: chaos, idempotency, ledger and value types. No context is known here.
 
 pub mod chaos;
 pub mod clock;

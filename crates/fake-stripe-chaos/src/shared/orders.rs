@@ -1,14 +1,14 @@
-//! The orders the provider was ever asked about, and how each ended, as told by who watches from outside.
+//! The known orders and the outcomes that an observer recorded.
 
 use std::{fmt, str::FromStr};
 
 use crate::shared::{clock::Timestamp, ids::OrderId, store::StoreError};
 
-/// How an order ended.
+/// The end of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Shipped,
-    /// Paid for, and there is nothing to ship.
+    /// Paid, with nothing to ship.
     Paid,
     NotShipped,
 }
@@ -44,7 +44,7 @@ impl FromStr for Outcome {
     }
 }
 
-/// An outcome and when it was told.
+/// An outcome and the time of its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordedOutcome {
     pub outcome: Outcome,
@@ -52,7 +52,7 @@ pub struct RecordedOutcome {
 }
 
 impl RecordedOutcome {
-    /// When the order shipped, if it did.
+    /// Returns the time of shipping, if the order shipped.
     #[must_use]
     pub fn shipped_at(self) -> Option<Timestamp> {
         (self.outcome == Outcome::Shipped).then_some(self.at)
@@ -61,7 +61,7 @@ impl RecordedOutcome {
 
 /// The orders in the store.
 pub trait Orders {
-    /// Notes that there is such an order.
+    /// Adds an order.
     ///
     /// # Errors
     /// When the store fails.
@@ -69,7 +69,7 @@ pub trait Orders {
     /// # Errors
     /// When the store fails.
     fn has_order(&self, order: &OrderId) -> Result<bool, StoreError>;
-    /// Every order that was ever seen, sorted.
+    /// Returns every known order, sorted.
     ///
     /// # Errors
     /// When the store fails.
@@ -80,10 +80,10 @@ pub trait Orders {
     fn outcome(&self, order: &OrderId) -> Result<Option<RecordedOutcome>, StoreError>;
     /// # Errors
     /// When the store fails.
-    fn set_outcome(&mut self, order: &OrderId, told: RecordedOutcome) -> Result<(), StoreError>;
+    fn set_outcome(&mut self, order: &OrderId, outcome: RecordedOutcome) -> Result<(), StoreError>;
 }
 
-/// Whether an order that shipped at a time used what was reserved for it from one time until another.
+/// Returns true if the order shipped while a reservation of this period was live.
 #[must_use]
 pub fn was_live_at_shipping(shipped_at: Option<Timestamp>, from: Timestamp, until: Timestamp) -> bool {
     shipped_at.is_some_and(|at| from <= at && at < until)

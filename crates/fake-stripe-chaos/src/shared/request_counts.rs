@@ -13,10 +13,10 @@ use crate::shared::{
     protocol::NOTHING_TO_UNDO,
 };
 
-/// The draws of how many profiles are remembered for each operation; older ones are forgotten.
+/// The maximum number of profiles whose draws are counted for each operation. The oldest is dropped.
 const MAX_PROFILES: usize = 16;
 
-/// See the module.
+/// Counts requests, scenarios and draws.
 pub struct RequestCounts {
     started_at: Timestamp,
     state: Mutex<State>,
@@ -25,23 +25,23 @@ pub struct RequestCounts {
 #[derive(Default)]
 struct State {
     counts: BTreeMap<Operation, Counts>,
-    /// The draws of each operation by profile, the newest profile last. They are never counted anew.
+    /// The draws of each operation by profile, the newest profile last. No reset clears them.
     draws: BTreeMap<Operation, Vec<Draws>>,
     anew: BTreeMap<String, Timestamp>,
 }
 
-/// How often each scenario was drawn from a profile, told as `name@hash`.
+/// A profile as `name@hash`, and the number of draws of each scenario.
 type Draws = (Arc<str>, BTreeMap<&'static str, u64>);
 
-/// What happened to the requests of one operation.
+/// The counts of one operation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counts {
     pub requests: u64,
-    /// Of these, told to have succeeded.
+    /// The requests with a successful answer.
     pub successful: u64,
-    /// Of these, answered from what the idempotency key had led to.
+    /// The requests with a replayed answer.
     pub replayed: u64,
-    /// How often each scenario was decided, by whomever.
+    /// The number of decisions for each scenario, of any origin.
     pub scenarios: BTreeMap<&'static str, u64>,
 }
 
@@ -86,7 +86,7 @@ impl RequestCounts {
         state.counts.get(&operation).cloned().unwrap_or_default()
     }
 
-    /// How often each scenario was drawn for an operation from a profile, told as `name@hash`.
+    /// Returns the number of draws of each scenario, for an operation and a profile (`name@hash`).
     #[must_use]
     pub fn draws(&self, operation: Operation, profile: &str) -> BTreeMap<&'static str, u64> {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -95,14 +95,14 @@ impl RequestCounts {
         drawn.map(|(_, drawn)| drawn.clone()).unwrap_or_default()
     }
 
-    /// Since when a context's requests are counted.
+    /// Returns the start of the counts of a context.
     #[must_use]
     pub fn counted_since(&self, context: &str) -> Timestamp {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.anew.get(context).copied().unwrap_or(self.started_at)
     }
 
-    /// Counts the requests of a context anew; the draws are counted on.
+    /// Resets the counts of a context. The draws stay.
     pub fn reset(&self, context: &str, now: Timestamp) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.counts.retain(|operation, _| operation.context() != context);

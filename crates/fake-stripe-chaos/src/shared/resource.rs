@@ -1,4 +1,4 @@
-//! What the contexts' entities have in common for the protocol: an id, an order, errors with codes.
+//! The interface of the contexts' entities for the protocol: an id, an order, errors with codes.
 
 use crate::shared::{
     chaos::Scenario,
@@ -8,53 +8,53 @@ use crate::shared::{
     store::{StoreError, Transaction},
 };
 
-/// The id of a part of a resource that an operation made, such as a refund of a payment.
+/// The id of a part of a resource, such as a refund of a payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part(pub String);
 
-/// What a refusal means to a caller who only wants what a key did to be undone.
+/// The meaning of a refusal for an undo by key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UndoState {
-    /// It still stands.
+    /// The effect is still there.
     InEffect,
-    /// It was undone before, by this part if by one.
+    /// The effect was undone before, by this part if by one.
     AlreadyUndone(Option<Part>),
-    /// Nothing of it is left, though it wasn't undone by this operation.
+    /// The effect ended in another way, so nothing remains.
     NoEffectLeft,
 }
 
-/// An entity that operations work on.
+/// An entity of an operation.
 pub trait Resource: std::fmt::Debug + Clone + Send + Sync + 'static {
     type Error: std::fmt::Debug + Send + 'static;
 
-    /// The operations whose idempotency keys name an entity in an undo by key.
+    /// The operations whose keys an undo accepts.
     const UNDOABLE: &'static [Operation];
 
     fn id(&self) -> &str;
     fn order(&self) -> Option<&OrderId>;
     fn undo_state(&self, error: &Self::Error) -> UndoState;
 
-    /// The error for an id that nobody knows.
+    /// Returns the error for an unknown id.
     fn not_found(id: &str) -> Self::Error;
-    /// The error that a scenario's refusal looks like.
+    /// Returns the error of a scenario that refuses.
     fn refusal(scenario: Scenario) -> Option<Self::Error>;
-    /// The error's code, as the journal and the metrics name it.
+    /// Returns the error's code for journal and metrics.
     fn code(error: &Self::Error) -> &'static str;
 }
 
-/// An entity, and what its status depends on beside itself.
+/// An entity with the other inputs of its status.
 #[derive(Debug, Clone)]
 pub struct Snapshot<R> {
     pub resource: R,
     pub now: Timestamp,
-    /// When its order shipped, if it did.
+    /// The time at which its order shipped, if it did.
     pub shipped_at: Option<Timestamp>,
 }
 
-/// Where the entities of one kind are kept.
+/// Loads and saves the entities of one kind.
 pub trait Repository<R>: Send + Sync {
     /// # Errors
-    /// When the store fails, or has what can't be read.
+    /// Fails if the store fails, or has an unreadable record.
     fn load(&self, tx: &dyn Transaction, id: &str) -> Result<Option<R>, StoreError>;
     /// # Errors
     /// When the store fails.

@@ -1,12 +1,12 @@
-//! Runs: worlds of their own on one server, each with its seed, profile, ledger, journal and attempts, so
-//! that parallel suites don't meet.
+//! Runs: isolated providers on one server. Each has its seed, profile, ledger, journal and attempts, so parallel
+//! suites do not affect each other.
 
 use std::{fmt, str::FromStr};
 
 use crate::shared::store::{StoreError, Stores, Transaction};
 
 /// A run's name: 1 to 64 ASCII letters, digits, hyphens, underscores and dots, the first a letter or a
-/// digit. It becomes part of a file's name.
+/// digit. It becomes part of a file name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunName(String);
 
@@ -19,7 +19,7 @@ pub struct InvalidRunName;
 const MAX_LENGTH: usize = 64;
 
 impl RunName {
-    /// The run of whoever names none.
+    /// Returns the run of requests that name none.
     #[must_use]
     pub fn default_run() -> Self {
         Self("default".to_owned())
@@ -36,21 +36,21 @@ impl RunName {
     }
 }
 
-/// The setting that a run's seed is kept under.
+/// The setting that has the seed of a run.
 const SEED: &str = "run.seed";
 
-/// Returns the seed that a run's store keeps; none where the run is new.
+/// Returns the stored seed of a run, or none for a new run.
 ///
 /// # Errors
-/// When the store fails, or keeps no number there.
+/// Fails if the store fails, or the seed is not a number.
 pub fn load_seed(tx: &dyn Transaction) -> Result<Option<u64>, StoreError> {
     tx.setting(SEED)?.as_deref().map(seed).transpose()
 }
 
-/// Returns every run with the seed that its store keeps, sorted by name; opens none of them.
+/// Returns every run with its stored seed, sorted by name. It opens no run.
 ///
 /// # Errors
-/// When the stores fail, or keep no number there.
+/// Fails if the stores fail, or a seed is not a number.
 pub async fn load_seeds(stores: &dyn Stores) -> Result<Vec<(String, Option<u64>)>, StoreError> {
     let runs = stores.settings(SEED).await?;
     runs.into_iter().map(|(run, text)| Ok((run, text.as_deref().map(seed).transpose()?))).collect()
@@ -64,7 +64,7 @@ fn seed(text: &str) -> Result<u64, StoreError> {
     })
 }
 
-/// Keeps a run's seed for as long as the run is.
+/// Stores the seed of a run.
 ///
 /// # Errors
 /// When the store fails.

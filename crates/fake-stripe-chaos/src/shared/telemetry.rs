@@ -1,4 +1,4 @@
-//! What operators see: one log line and one metric for each request, and gauges of what the runs hold.
+//! A log line and a metric for each request, and gauges of the sizes of the runs.
 
 use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder, core::Collector};
 use service_kit::metrics::counter;
@@ -9,17 +9,17 @@ use crate::shared::{
     store::{DroppedCounts, Sizes, Usage},
 };
 
-/// The label of what doesn't apply.
+/// The value of a label that does not apply.
 const NO_LABEL: &str = "none";
 
-/// See the module.
+/// Records requests.
 #[derive(Clone)]
 pub struct Telemetry {
     requests: IntCounterVec,
 }
 
 impl Telemetry {
-    /// Registers the provider's metrics: once in a registry.
+    /// Registers the provider's metrics. It can do so once in a registry.
     #[must_use]
     pub fn new(registry: &Registry) -> Self {
         let requests = counter(
@@ -58,7 +58,7 @@ impl Telemetry {
     }
 }
 
-/// Everything that grows with requests, all runs together. No label has a text that came from outside.
+/// The sizes that grow with requests, summed over all runs. No label has a text of a caller.
 #[derive(Clone)]
 pub struct Gauges {
     registry: Registry,
@@ -73,7 +73,7 @@ pub struct Gauges {
 }
 
 impl Gauges {
-    /// Makes the gauges, in a registry of their own.
+    /// Creates the gauges in a separate registry.
     #[must_use]
     pub fn new() -> Self {
         let registry = Registry::new();
@@ -138,7 +138,7 @@ impl Gauges {
             let counter = self.dropped.with_label_values(&[kind]);
             counter.inc_by(count.saturating_sub(counter.get()));
         }
-        // Metrics of this program's own making can always be written.
+        // Encoding cannot fail for metrics of this program.
         TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
     }
 }
@@ -159,10 +159,10 @@ fn number(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// A metric, registered.
+/// Registers a metric.
 ///
 /// # Panics
-/// Never: the names are constants, valid and unlike one another.
+/// Never panics, since the names are valid, distinct constants.
 fn registered<C: Collector + Clone + 'static>(registry: &Registry, metric: prometheus::Result<C>) -> C {
     let metric = metric.expect("a valid metric");
     registry.register(Box::new(metric.clone())).expect("registered once");

@@ -1,24 +1,24 @@
-//! The audit: whether what was drawn fits the weights it was drawn by (Pearson's chi-square test).
+//! The audit: compares draws with their weights (Pearson's chi-square test).
 
-/// Draws that deviate as much as these do once in a thousand times by pure chance are called deviating.
+/// Draws deviate if fair ones would do so less than once in a thousand times.
 pub const SIGNIFICANCE: f64 = 0.001;
-/// The test means nothing where a scenario is to be expected less often than this.
+/// The test needs this expected number of draws of each scenario.
 const LEAST_EXPECTED: f64 = 5.0;
 
-/// How often a scenario was drawn, and its weight.
+/// The number of draws of a scenario, and its weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ObservedDraws {
     pub drawn: u64,
-    /// Millionths.
+    /// The weight in millionths.
     pub weight: u64,
 }
 
-/// What the test comes to.
+/// The result of the test.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AuditResult {
     pub chi_square: f64,
     pub degrees_of_freedom: u32,
-    /// How probable it is that fair draws deviate as much as these, or more.
+    /// The probability that fair draws deviate as much as these, or more.
     pub p_value: f64,
     pub verdict: AuditVerdict,
 }
@@ -41,7 +41,7 @@ impl AuditVerdict {
     }
 }
 
-/// Compares draws with weights. What has no weight isn't expected at all: one such draw deviates.
+/// Compares draws with weights. One draw of a scenario without a weight deviates already.
 #[must_use]
 pub fn chi_square_test(observed: &[ObservedDraws]) -> AuditResult {
     let drawn: u64 = observed.iter().map(|scenario| scenario.drawn).sum();
@@ -76,8 +76,8 @@ fn as_f64(count: u64) -> f64 {
     count as f64
 }
 
-/// The probability that a chi-square distributed number of so many degrees of freedom is greater: the
-/// regularized upper incomplete gamma function of half of both.
+/// Returns the probability that a chi-square distributed number is greater. This is the regularized upper
+/// incomplete gamma function of half of both arguments.
 fn p_value_of(chi_square: f64, degrees_of_freedom: u32) -> f64 {
     if degrees_of_freedom == 0 || chi_square <= 0.0 {
         return 1.0;
@@ -87,14 +87,14 @@ fn p_value_of(chi_square: f64, degrees_of_freedom: u32) -> f64 {
     if x < shape + 1.0 { 1.0 - scale * lower_series(shape, x) } else { scale * upper_fraction(shape, x) }
 }
 
-/// The logarithm of the gamma function at half of a whole number from 1 on, by its recurrence.
+/// Returns the logarithm of the gamma function at half of an integer from 1 on, by its recurrence.
 fn ln_gamma_of_half(twice: u32) -> f64 {
     let start = if twice.is_multiple_of(2) { 0.0 } else { std::f64::consts::PI.sqrt().ln() };
     let first = if twice.is_multiple_of(2) { 2 } else { 1 };
     (first..twice).step_by(2).map(|step| (f64::from(step) / 2.0).ln()).sum::<f64>() + start
 }
 
-/// The power series of the lower incomplete gamma function, without its leading factor.
+/// Returns the power series of the lower incomplete gamma function, without its leading factor.
 fn lower_series(shape: f64, x: f64) -> f64 {
     let (mut term, mut sum, mut next) = (1.0 / shape, 1.0 / shape, shape);
     while term > sum * f64::EPSILON {
@@ -105,8 +105,8 @@ fn lower_series(shape: f64, x: f64) -> f64 {
     sum
 }
 
-/// The continued fraction of the upper incomplete gamma function, without its leading factor, evaluated
-/// from a depth at which it has settled for every `x` above `shape + 1`.
+/// Returns the continued fraction of the upper incomplete gamma function, without its leading factor.
+/// At this depth it has converged for every `x` above `shape + 1`.
 fn upper_fraction(shape: f64, x: f64) -> f64 {
     const DEPTH: u32 = 200;
     let tail = (1..=DEPTH).rev().fold(0.0, |tail, step| {
@@ -124,7 +124,7 @@ mod tests {
         counts.iter().map(|&(drawn, weight)| ObservedDraws { drawn, weight }).collect()
     }
 
-    /// From the usual tables of critical values.
+    /// The values are from the usual tables of critical values.
     #[test]
     fn the_probabilities_are_those_of_the_tables() {
         for (chi_square, degrees, p) in [
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn draws_as_the_weights_say_fit_and_others_deviate() {
+    fn draws_in_proportion_to_the_weights_fit_and_others_deviate() {
         assert_eq!(chi_square_test(&observed(&[(40, 40), (60, 60)])).verdict, AuditVerdict::Fits);
         let off = chi_square_test(&observed(&[(4_300, 40), (5_700, 60)]));
         assert_eq!((off.verdict, off.degrees_of_freedom), (AuditVerdict::Deviates, 1));
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_weight_may_not_be_drawn() {
+    fn a_draw_of_a_scenario_without_a_weight_deviates() {
         assert_eq!(chi_square_test(&observed(&[(1, 0), (99_999, 5)])).verdict, AuditVerdict::Deviates);
         assert_eq!(chi_square_test(&observed(&[(0, 0), (99_999, 5)])).verdict, AuditVerdict::Fits);
     }

@@ -1,4 +1,4 @@
-//! The catalogue: every operation there is, which scenarios each can meet, and their default weights.
+//! The catalogue: every operation, its scenarios, and their default weights.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::shared::operation::Operation;
 
-/// What every operation can be made to do, whether or not its table draws it.
+/// The scenarios that can be forced on every operation, also those that its table does not draw.
 const COMMON_SCENARIOS: [Scenario; 11] = [
     SUCCESS,
     TIMEOUT,
@@ -31,7 +31,7 @@ const COMMON_SCENARIOS: [Scenario; 11] = [
 #[derive(Debug, Clone, Copy)]
 pub struct OperationChaos {
     pub operation: Operation,
-    /// The weights of profile `seed`, in the order in which a draw walks through them.
+    /// The weights of profile `seed`, in the order of a draw.
     pub seed: &'static [(Scenario, u32)],
 }
 
@@ -53,14 +53,14 @@ impl Catalogue {
         self.0.iter().map(|entry| entry.operation).find(|operation| operation.name() == name)
     }
 
-    /// The tables with which every operation succeeds.
+    /// Returns the tables with which every operation succeeds.
     #[must_use]
     pub fn success_tables(&self) -> BTreeMap<Operation, Vec<Share>> {
         let table = || vec![Share::new(SUCCESS, Weight::from_units(100))];
         self.0.iter().map(|entry| (entry.operation, table())).collect()
     }
 
-    /// Every scenario that can be forced on an operation, without repetition.
+    /// Returns every scenario that can be forced on an operation, each once.
     #[must_use]
     pub fn scenarios(&self, operation: Operation) -> Vec<Scenario> {
         let mut scenarios = COMMON_SCENARIOS.to_vec();

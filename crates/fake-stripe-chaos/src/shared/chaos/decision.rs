@@ -1,4 +1,4 @@
-//! A decision: what was decided for one request, and everything that it was decided from.
+//! A decision: the scenario of one request, with every input of the choice.
 
 use std::{sync::Arc, time::Duration};
 
@@ -7,10 +7,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::{engine::ChaosKey, scenario::Scenario};
 use crate::shared::{operation::Operation, run::RunName};
 
-/// All but RFC 3986's unreserved characters.
+/// All characters except the unreserved ones of RFC 3986.
 const KEY_ESCAPES: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Who chose the scenario.
+/// The origin of a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DecisionSource {
     /// The profile, by a draw.
@@ -32,7 +32,7 @@ impl DecisionSource {
     }
 }
 
-/// What was decided for one request.
+/// The scenario of one request, with the inputs of the choice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     pub seed: u64,
@@ -40,23 +40,23 @@ pub struct Decision {
     pub profile: Arc<str>,
     pub operation: Operation,
     pub key: ChaosKey,
-    /// The how manieth decision this is for the operation and the chaos key; from 1.
+    /// The number of the decision for the operation and the chaos key, from 1.
     pub attempt: u32,
     pub scenario: Scenario,
     pub source: DecisionSource,
-    /// How long the profile wants the answer held back, where that isn't as long as ever. It isn't kept with
-    /// the answer: one that is given again comes at once.
+    /// The delay of the profile, if it is not the usual one. It is not stored with the answer, so a replay
+    /// comes at once.
     pub delay: Option<Duration>,
 }
 
 impl Decision {
-    /// As the `X-Chaos-Decision` of an answer that a run gives for the first time.
+    /// Returns the `X-Chaos-Decision` of a first answer.
     #[must_use]
     pub fn header(&self, run: &RunName) -> String {
         self.format_header(run, self.source.name())
     }
 
-    /// As the `X-Chaos-Decision` of an answer that is given again.
+    /// Returns the `X-Chaos-Decision` of a replayed answer.
     #[must_use]
     pub fn replay_header(&self, run: &RunName) -> String {
         self.format_header(run, "replay")
@@ -76,7 +76,7 @@ mod tests {
     use super::{super::scenario::TIMEOUT_AFTER_COMMIT, *};
 
     #[test]
-    fn a_decision_names_all_that_it_was_made_from() {
+    fn a_decision_names_every_input_of_its_choice() {
         let decision = Decision {
             seed: 42,
             profile: "seed@0123abcd".into(),

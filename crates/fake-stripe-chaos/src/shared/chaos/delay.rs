@@ -1,10 +1,10 @@
-//! The wait before an answer, that of a timeout or what a profile says: the only sleep that chaos knows.
+//! The delay of an answer, by a timeout or by a profile. Chaos sleeps nowhere else.
 
 use std::time::Duration;
 
 use super::{decision::Decision, scenario::Response};
 
-/// How long a timeout keeps its caller waiting.
+/// The delay of a timeout.
 #[derive(Debug, Clone, Copy)]
 pub struct TimeoutDelay(Duration);
 
@@ -14,7 +14,7 @@ impl TimeoutDelay {
         Self(delay)
     }
 
-    /// How long the answer of a decision is held back.
+    /// Returns the delay of the answer of a decision.
     #[must_use]
     pub fn for_decision(self, decision: &Decision) -> Duration {
         let usual = if decision.scenario.response == Response::Timeout { self.0 } else { Duration::ZERO };
@@ -22,7 +22,7 @@ impl TimeoutDelay {
     }
 }
 
-/// Holds an answer back.
+/// Delays an answer.
 #[expect(clippy::disallowed_methods, reason = "chaos delays an answer")]
 pub async fn delay_answer(delay: Duration) {
     if !delay.is_zero() {

@@ -1,12 +1,12 @@
-//! The draw: a number that depends on nothing but what it is drawn for, so that the same order meets
-//! the same fate under any concurrency, order of arrival and version of this program.
+//! The draw: a number that depends on its inputs only. So the same order draws the same scenarios under
+//! any concurrency, order of arrival and version of this program.
 
 use crate::shared::{operation::Operation, run::RunName};
 
-/// The first 8 bytes, read big-endian, of BLAKE3 over five fields: seed, profile name, operation, chaos
-/// key, attempt. Each field is preceded by its length in bytes; lengths and numbers are 64-bit
-/// little-endian. The profile counts by its name alone, so that changing one weight moves only the
-/// decisions next to that weight's borders.
+/// Returns the first 8 bytes, read big-endian, of BLAKE3 over five fields: seed, profile name, operation,
+/// chaos key, attempt. The length in bytes precedes each field. Lengths and numbers are 64-bit
+/// little-endian. Of the profile only the name counts, so a changed weight moves only the decisions next
+/// to its borders.
 #[must_use]
 pub fn draw(seed: u64, profile: &str, operation: Operation, key: &str, attempt: u32) -> u64 {
     first_bytes(&[
@@ -18,8 +18,8 @@ pub fn draw(seed: u64, profile: &str, operation: Operation, key: &str, attempt: 
     ])
 }
 
-/// The seed of a run that brings none: it follows from the server's and its name, so that the same suite
-/// meets the same fate next time.
+/// Returns the seed of a run that has none. It is derived from the server's seed and the run's name, so the
+/// same suite draws the same scenarios next time.
 #[must_use]
 pub fn seed_of_run(server: u64, run: &RunName) -> u64 {
     first_bytes(&[b"run", &server.to_le_bytes(), run.as_str().as_bytes()])
@@ -37,7 +37,7 @@ fn first_bytes(fields: &[&[u8]]) -> u64 {
     u64::from_be_bytes(first)
 }
 
-/// Returns a seed that nobody can foresee. Each of its bits is random.
+/// Returns an unpredictable seed. Each of its bits is random.
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the seed of a provider that has none configured")]
 pub fn random_seed() -> u64 {
@@ -51,8 +51,8 @@ mod tests {
     const CAPTURE: Operation = Operation::new("payment.capture");
     const AUTHORIZE: Operation = Operation::new("payment.authorize");
 
-    /// If one of these changes, every seed that anybody wrote down has lost its meaning. They were computed
-    /// by another implementation of BLAKE3, from the description above.
+    /// A changed vector makes every recorded seed useless. Another implementation of BLAKE3 computed them
+    /// from the description above.
     #[test]
     fn golden_vectors_hold() {
         let vectors = [

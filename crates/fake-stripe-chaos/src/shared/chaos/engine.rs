@@ -1,4 +1,4 @@
-//! The engine: decides what happens to a request. Precedence: header, plan, profile.
+//! The engine: decides the scenario of a request. The header wins over the plan, the plan over the profile.
 
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
@@ -15,15 +15,14 @@ use crate::shared::{
     store::{StoreError, Transaction},
 };
 
-/// What the attempts of one request are counted by, and its fate drawn by.
+/// The name that attempts are counted by and that draws depend on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum ChaosKey {
-    /// The order: plans go by it too.
+    /// The order. Plans use it, too.
     Order(OrderId),
-    /// Where no order is known: the idempotency key, else the resource.
+    /// The idempotency key, else the resource, of a request without a known order.
     Request(String),
-    /// Where there is nothing that another request could have as well. There is only one attempt, and nobody
-    /// counts it.
+    /// A unique name for a request that has none. It has one attempt, which is not counted.
     Once(String),
 }
 
@@ -43,13 +42,13 @@ impl fmt::Display for ChaosKey {
     }
 }
 
-/// How often each operation was decided for each chaos key.
+/// The number of decisions for each operation and chaos key.
 pub trait Attempts {
     /// # Errors
     /// When the store fails.
     fn attempts(&self, operation: Operation, key: &str) -> Result<u32, StoreError>;
-    /// Sets how often it was. The oldest attempts of no order are forgotten where there are too many; an order
-    /// that comes again after that would begin with attempt 1, so its attempts are never forgotten.
+    /// Sets the number of attempts. Beyond the limit, the store drops the oldest attempts without an order. It
+    /// never drops those of an order, which would start again with attempt 1.
     ///
     /// # Errors
     /// When the store fails.
@@ -60,7 +59,7 @@ pub trait Attempts {
 /// The planned scenarios of one operation of one order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedScript {
-    /// How many attempts there had been when the plan was made; its first scenario is for the next.
+    /// The number of attempts before the plan. The first scenario is for the next attempt.
     pub after_attempt: u32,
     pub scenarios: Vec<Scenario>,
 }
@@ -73,7 +72,7 @@ pub trait Plans {
     /// Replaces the whole plan of an order.
     ///
     /// # Errors
-    /// When the store fails, or too many orders have a plan that isn't used up.
+    /// When the store fails, or too many orders have a plan with unused scenarios.
     fn set_plan(
         &mut self,
         order: &OrderId,
@@ -81,24 +80,24 @@ pub trait Plans {
     ) -> Result<(), StoreError>;
 }
 
-/// What a decision is asked for.
+/// The request that needs a decision.
 #[derive(Debug)]
 pub struct DecisionRequest<'a> {
     pub operation: Operation,
     pub key: ChaosKey,
-    /// What the request itself asks for.
+    /// The scenarios of the header.
     pub forced: Option<&'a Script>,
 }
 
-/// Decides what happens to a request, once for each attempt.
+/// Decides the scenario of a request, once for each attempt.
 pub trait Chaos: Send + Sync {
     /// # Errors
     /// When the store fails.
     fn decide(&self, tx: &mut dyn Transaction, about: DecisionRequest<'_>) -> Result<Decision, StoreError>;
 }
 
-/// The provider's own engine: every decision is a pure function of seed, profile, operation, chaos key
-/// and attempt.
+/// The engine of the provider. Each decision is a pure function of seed, profile, operation, chaos key and
+/// attempt.
 #[derive(Clone)]
 pub struct KeyedChaos {
     seed: u64,

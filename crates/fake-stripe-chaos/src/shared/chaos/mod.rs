@@ -1,4 +1,4 @@
-//! Chaos: what can go wrong with an operation, how often, and which of it happens now.
+//! Chaos: the scenarios of each operation, their weights, and the decision for one request.
 //!
 //! Every decision has two sides: the [`Effect`] on the ledger and the [`Response`] to the caller.
 

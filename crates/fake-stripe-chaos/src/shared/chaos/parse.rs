@@ -1,7 +1,7 @@
-//! A profile as people write it, in JSON or TOML: by name, or whole.
+//! Parses a profile in JSON or TOML: a name, or a complete profile.
 //!
-//! Whole, it has a table of weights for each operation, for all of a context (`payment.*`) or for all there
-//! are (`*`); the narrower one wins. What it doesn't name comes from the profile it is based on, or succeeds.
+//! A complete profile has a table of weights for an operation, for a context (`payment.*`) or for all
+//! operations (`*`). The narrower pattern wins. Other operations take the tables of the base profile, or succeed.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -19,29 +19,29 @@ use super::{
 };
 use crate::shared::operation::Operation;
 
-/// The name of a whole profile that gives itself none.
+/// The name of a complete profile without a name.
 const DEFAULT_NAME: &str = "custom";
 const MAX_NAME_LENGTH: usize = 64;
-/// Whoever waits longer has gone.
+/// No caller waits longer.
 const MAX_DELAY: Duration = Duration::from_mins(5);
 
-/// What a profile is read with.
+/// Parses profiles.
 #[derive(Debug, Clone, Copy)]
 pub struct ProfileParser<'a> {
     pub catalogue: &'a Catalogue,
-    /// The profiles that can be named.
+    /// The profiles that have a name.
     pub known: &'a [Arc<Profile>],
 }
 
-/// What a TOML text can't be read for.
+/// An error in a TOML text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("is not TOML: {0}")]
 pub struct TomlError(String);
 
-/// The same document as JSON.
+/// Converts a TOML document to JSON.
 ///
 /// # Errors
-/// Where the text isn't TOML, or has a number that JSON can't write.
+/// Fails if the text is not TOML, or has a number that JSON does not have.
 pub fn toml_as_json(text: &str) -> Result<String, TomlError> {
     let not_toml = |error: &dyn std::fmt::Display| TomlError(error.to_string().trim_end().replace('\n', " "));
     let document: serde_json::Value = toml::from_str(text).map_err(|error| not_toml(&error))?;
@@ -50,13 +50,13 @@ pub fn toml_as_json(text: &str) -> Result<String, TomlError> {
 
 impl ProfileParser<'_> {
     /// # Errors
-    /// 400 where the text isn't JSON, else 422 with every fault.
+    /// Fails with 400 if the text is not JSON, else with 422 and every error.
     pub fn json(&self, text: &[u8]) -> Result<Arc<Profile>, Problem> {
         json::read_with(text, |node, faults| self.profile(node, faults))
     }
 
     /// # Errors
-    /// 422 with every fault; where the text isn't TOML, that is the one.
+    /// Fails with 422 and every error. If the text is not TOML, that is the only one.
     pub fn toml(&self, text: &str) -> Result<Arc<Profile>, Problem> {
         let json = toml_as_json(text).map_err(|error| {
             Problem::invalid(vec![Fault { pointer: String::new(), message: error.to_string() }])
@@ -91,8 +91,7 @@ impl ProfileParser<'_> {
         })
     }
 
-    /// The tables of the profile that another one is based on, each in the order in which a whole profile
-    /// has it: by the scenarios' names.
+    /// Returns the tables of the base profile. As in a complete profile, each is sorted by the scenarios' names.
     fn base_tables(&self, base: Option<&Profile>) -> BTreeMap<Operation, Vec<Share>> {
         let Some(base) = base else { return self.catalogue.success_tables() };
         self.catalogue
@@ -137,7 +136,7 @@ impl ProfileParser<'_> {
         complete.then(|| tables.into_iter().map(|(operation, (_, table))| (operation, table)).collect())
     }
 
-    /// The operations that a name or a pattern stands for.
+    /// Returns the operations that match a name or a pattern.
     fn operations_matching(&self, pattern: &str) -> Vec<Operation> {
         let fits = |operation: &Operation| match pattern.strip_suffix('*') {
             Some("") => true,
@@ -193,7 +192,7 @@ fn parse_name(node: &Node<'_>, faults: &mut Faults) -> Option<String> {
     Some(name)
 }
 
-/// A weight, or a weight with a delay.
+/// Parses a weight, or a weight with a delay.
 fn share(node: &Node<'_>, faults: &mut Faults) -> Option<(Weight, Option<Duration>)> {
     if node.kind() != Kind::Object {
         return Some((weight(node, faults)?, None));
@@ -257,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_profile_does_not_name_comes_from_its_base_and_else_succeeds() {
+    fn other_operations_take_the_tables_of_the_base_or_succeed() {
         let text = r#"{"basedOn": "seed", "operations": {"payment.capture": {"success": 1}}}"#;
         let profile = read(text).unwrap();
         assert_eq!(profile.name(), "custom");
@@ -279,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn toml_and_json_say_the_same() {
+    fn toml_and_json_give_the_same_profile() {
         let toml = "name = \"mine\"\n[operations.\"payment.capture\"]\nsuccess = 99.5\ntimeout = 0.5\n";
         let json =
             r#"{"name": "mine", "operations": {"payment.capture": {"timeout": 0.50, "success": 99.5}}}"#;
@@ -309,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_told_with_its_place() {
+    fn every_error_is_reported_with_its_place() {
         let text = r#"{
             "name": "seed", "basedOn": "nobody", "nonsense": 1,
             "operations": {

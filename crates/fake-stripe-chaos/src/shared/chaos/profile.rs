@@ -1,4 +1,4 @@
-//! A profile: how often each operation meets each scenario.
+//! A profile: the weights of the scenarios of each operation.
 
 use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::shared::operation::Operation;
 pub enum ProfileName {
     /// Nothing fails.
     Off,
-    /// Two faults in a hundred, all of which a retry under the same key mends.
+    /// Two faults in a hundred. A retry with the same key recovers from each.
     Calm,
     /// The default weights of every context's own table.
     Seed,
@@ -27,10 +27,10 @@ pub enum ProfileName {
     Outage,
 }
 
-/// Of 200, so that half a percent is whole.
+/// The weights have a sum of 200, so half a percent is an integer.
 const CALM: &[(Scenario, u32)] =
     &[(SUCCESS, 196), (TIMEOUT, 1), (TIMEOUT_AFTER_COMMIT, 1), (INTERNAL_ERROR, 1), (RATE_LIMITED, 1)];
-/// What `hostile` puts on top of the hundred of `seed`.
+/// The weights that `hostile` adds to the hundred of `seed`.
 const HOSTILE_EXTRA: &[(Scenario, u32)] = &[
     (CONNECTION_RESET, 5),
     (CONNECTION_RESET_AFTER_COMMIT, 5),
@@ -86,8 +86,8 @@ impl FromStr for ProfileName {
     }
 }
 
-/// How much a scenario counts among those of the same operation: a number from 0 to 1 000 000 with at most
-/// six decimals, kept as millionths so that no platform rounds it otherwise.
+/// The size of a scenario's share: a number from 0 to 1 000 000 with at most six decimals. It is an integer of
+/// millionths, so no platform rounds it differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Weight(u64);
 
@@ -106,7 +106,7 @@ impl Weight {
         Self(millionths)
     }
 
-    /// `mantissa` divided by ten to the power of `scale`; none where that is no weight.
+    /// Returns `mantissa` divided by ten to the power of `scale`, or none if that is not a weight.
     #[must_use]
     pub fn decimal(mantissa: i128, scale: u32) -> Option<Self> {
         let factor = 10_i128.checked_pow(Self::DECIMALS.checked_sub(scale)?)?;
@@ -120,7 +120,7 @@ impl Weight {
     }
 }
 
-/// `40`, `0.5`: no decimals that say nothing.
+/// Writes `40` or `0.5`, without trailing zeros.
 impl fmt::Display for Weight {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (whole, fraction) = (self.0 / 1_000_000, self.0 % 1_000_000);
@@ -137,7 +137,7 @@ impl fmt::Display for Weight {
 pub struct Share {
     pub scenario: Scenario,
     pub weight: Weight,
-    /// How long an answer is held back that was drawn from here, where that isn't as long as ever.
+    /// The delay of an answer that was drawn from this share, if it is not the usual one.
     pub delay: Option<Duration>,
 }
 
@@ -148,7 +148,7 @@ impl Share {
     }
 }
 
-/// For each operation a table of shares. An operation without a table always succeeds.
+/// A table of shares for each operation. An operation without a table always succeeds.
 #[derive(Debug, Clone)]
 pub struct Profile {
     name: String,
@@ -172,43 +172,43 @@ impl Profile {
         Self::new(name.name(), tables.collect())
     }
 
-    /// The name that draws are made with.
+    /// Returns the name that draws depend on.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// `name@hash`: which profile, and which content of it.
+    /// Returns `name@hash`, which identifies the profile and its content.
     #[must_use]
     pub const fn version(&self) -> &Arc<str> {
         &self.version
     }
 
-    /// The table that draws for `operation` walk through.
+    /// Returns the table of an operation.
     #[must_use]
     pub fn table(&self, operation: Operation) -> &[Share] {
         self.tables.get(&operation).map_or(&[], Vec::as_slice)
     }
 
-    /// All operations with their tables.
+    /// Returns all operations with their tables.
     pub fn tables(&self) -> impl Iterator<Item = (Operation, &[Share])> {
         self.tables.iter().map(|(operation, shares)| (*operation, shares.as_slice()))
     }
 
-    /// The operations of one context with their tables.
+    /// Returns the operations of one context with their tables.
     pub fn tables_of(&self, context: &str) -> impl Iterator<Item = (Operation, &[Share])> {
         self.tables().filter(move |(operation, _)| operation.context() == context)
     }
 
-    /// The scenario that a drawn number stands for: the number, as a fraction of 2^64, is scaled to the
-    /// sum of the weights, and the table is walked until the weights so far exceed it. In integers, so
-    /// that no platform rounds otherwise; the bias is below the sum of the weights divided by 2^64.
+    /// Returns the scenario of a drawn number. The number, as a fraction of 2^64, is scaled to the sum of the
+    /// weights. The first share at which the running sum exceeds it is chosen. The arithmetic is in integers,
+    /// so no platform rounds differently. The bias is below the sum of the weights divided by 2^64.
     #[must_use]
     pub fn choose(&self, operation: Operation, drawn: u64) -> Scenario {
         self.share(operation, drawn).map_or(SUCCESS, |share| share.scenario)
     }
 
-    /// The share that a drawn number falls into, see [`choose`](Self::choose); none where there is no table.
+    /// Returns the share of a drawn number, see [`choose`](Self::choose), or none without a table.
     #[must_use]
     pub fn share(&self, operation: Operation, drawn: u64) -> Option<&Share> {
         let table = self.table(operation);
@@ -229,7 +229,7 @@ impl fmt::Display for Profile {
     }
 }
 
-/// The first 8 hexadecimal digits of BLAKE3 over the tables' fields, each preceded by its length.
+/// Returns the first 8 hexadecimal digits of BLAKE3 over the tables' fields, each preceded by its length.
 #[expect(clippy::disallowed_methods, reason = "the hash names a profile")]
 fn hash(tables: &BTreeMap<Operation, Vec<Share>>) -> String {
     let mut hasher = blake3::Hasher::new();
@@ -242,7 +242,7 @@ fn hash(tables: &BTreeMap<Operation, Vec<Share>>) -> String {
         for share in shares {
             field(share.scenario.name.as_bytes());
             field(&share.weight.as_millionths().to_le_bytes());
-            // Profiles without delays keep the hash that they had before there were any.
+            // Profiles without delays keep their old hash.
             if let Some(delay) = share.delay {
                 field(&delay.as_millis().to_le_bytes());
             }
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn the_range_of_a_draw_is_cut_exactly_where_the_weights_say() {
+    fn the_weights_divide_the_range_of_a_draw_exactly() {
         let profile = profile(&[(SUCCESS, 3), (TIMEOUT, 1)]);
         let quarter = 1_u64 << 62;
         assert_eq!(profile.choose(CAPTURE, 0), SUCCESS);

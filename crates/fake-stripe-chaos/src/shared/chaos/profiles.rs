@@ -1,5 +1,5 @@
-//! The profiles there are, and the one in force: the configured one, unless another was put in its place at
-//! run time, for good or for a while. What was put is kept in the store, so it lives as long as the ledger.
+//! The known profiles and the active one. The configured profile is active, unless an override replaces it at
+//! run time, permanently or for a time. The store has the override, so it lasts as long as the ledger.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,37 +16,37 @@ use crate::shared::{
     store::{StoreError, Transaction},
 };
 
-/// The setting that what was put is kept under.
+/// The setting that has the override.
 const OVERRIDE_SETTING: &str = "chaos.profile";
 
-/// See the module.
+/// The known profiles and the active one.
 pub struct Profiles {
     catalogue: Arc<Catalogue>,
     configured: Arc<Profile>,
     known: Vec<Arc<Profile>>,
     clock: Arc<dyn Clock>,
-    /// What the setting's text was last read as.
+    /// The text of the setting at the last read, and its parsed form.
     last_read: Mutex<Option<(String, ProfileOverride)>>,
 }
 
-/// The profile in force, and how long.
+/// The active profile and the end of its override.
 #[derive(Debug, Clone)]
 pub struct ActiveProfile {
     pub profile: Arc<Profile>,
-    /// When it makes way for the one before; none where it doesn't by itself.
+    /// The end of a temporary override.
     pub until: Option<Timestamp>,
-    /// It isn't the configured one.
+    /// True if the profile is not the configured one.
     pub is_override: bool,
 }
 
-/// What was put at run time.
+/// The profiles that replace the configured one.
 #[derive(Debug, Clone, Default)]
 struct ProfileOverride {
     permanent: Option<Arc<Profile>>,
     temporary: Option<(Arc<Profile>, Timestamp)>,
 }
 
-/// [`ProfileOverride`] as it is kept.
+/// The stored form of a [`ProfileOverride`].
 #[derive(Serialize, Deserialize)]
 struct StoredOverride {
     #[serde(rename = "standing")]
@@ -72,26 +72,26 @@ impl Profiles {
         Self { catalogue, configured, known, clock, last_read: Mutex::new(None) }
     }
 
-    /// Those that can be named: the built-in ones, and the configured one.
+    /// Returns the profiles that have a name: the built-in ones and the configured one.
     #[must_use]
     pub fn named(&self) -> &[Arc<Profile>] {
         &self.known
     }
 
-    /// The one that was configured at the start.
+    /// Returns the configured profile.
     #[must_use]
     pub fn configured(&self) -> &Arc<Profile> {
         &self.configured
     }
 
-    /// What a profile is read with.
+    /// Returns a parser for profiles.
     #[must_use]
     pub fn parser(&self) -> ProfileParser<'_> {
         ProfileParser { catalogue: &self.catalogue, known: &self.known }
     }
 
     /// # Errors
-    /// When the store fails, or keeps a profile that can't be read.
+    /// Fails if the store fails, or has an unreadable profile.
     pub fn active(&self, tx: &dyn Transaction) -> Result<ActiveProfile, StoreError> {
         let ProfileOverride { permanent, temporary } = self.load_override(tx)?;
         let temporary = temporary.filter(|(_, until)| self.clock.now() < *until);
@@ -104,7 +104,7 @@ impl Profiles {
         })
     }
 
-    /// Puts a profile in force: until a time, after which the one before is back, or for good.
+    /// Overrides the configured profile, permanently or until a time. After that time, the previous one is active.
     ///
     /// # Errors
     /// When the store fails.
@@ -121,7 +121,7 @@ impl Profiles {
         tx.set_setting(OVERRIDE_SETTING, Some(encode_override(&put)?))
     }
 
-    /// Brings the configured profile back.
+    /// Removes the override.
     ///
     /// # Errors
     /// When the store fails.
@@ -174,7 +174,7 @@ fn corrupt(why: &dyn std::fmt::Display) -> StoreError {
     StoreError::Corrupt { kind: "setting", id: OVERRIDE_SETTING.to_owned(), why: why.to_string() }
 }
 
-/// A profile as it can be read again: a built-in one by its name, another one whole.
+/// Returns a form that the parser reads: the name of a built-in profile, else the complete one.
 fn encode_profile(profile: &Profile) -> Value {
     if ProfileName::ALL.iter().any(|built_in| built_in.name() == profile.name()) {
         return json!({ "name": profile.name() });
@@ -182,12 +182,12 @@ fn encode_profile(profile: &Profile) -> Value {
     json!({ "name": profile.name(), "operations": tables_as_json(profile) })
 }
 
-/// Operation → scenario → weight, or weight and delay.
+/// Returns operation → scenario → weight, or weight and delay.
 #[must_use]
 pub fn tables_as_json(profile: &Profile) -> Value {
     let tables = profile.tables().map(|(operation, shares)| {
         let shares = shares.iter().map(|share| {
-            // Numbers as they are written, not as a binary float has them.
+            // A binary float would change the digits of a weight.
             let weight = share.weight.to_string().parse::<serde_json::Number>();
             let weight = weight.map_or(Value::Null, Value::Number);
             let share_of = match share.delay {

@@ -1,6 +1,6 @@
-//! A scenario: one way an operation can go, as data.
+//! A scenario: one way an operation can end, as data.
 
-/// What happens to the ledger.
+/// The effect of a scenario on the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Effect {
     /// The operation is executed.
@@ -19,36 +19,36 @@ impl Effect {
     }
 }
 
-/// What the caller is told.
+/// The HTTP answer of a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Response {
     /// The answer of the domain.
     Real,
     /// A refusal whose code is the scenario's name.
     Refusal,
-    /// That the provider failed.
+    /// A failure of the provider.
     Failure,
-    /// After a wait, that there was no answer in time.
+    /// A timeout, after a delay.
     Timeout,
-    /// That there were too many requests, and when to come again.
+    /// A rate limit, with the time of the next attempt.
     RateLimited,
-    /// Nothing that can be read: the answer of the domain, or that the provider failed, broken on its way.
+    /// The answer of the domain or a failure, broken on the connection.
     WireFault(WireFault),
 }
 
-/// How an answer breaks on its way.
+/// A fault of the connection that breaks an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum WireFault {
     /// The connection is reset before the first byte.
     ConnectionReset,
     /// The connection ends in the middle of a body that was declared longer.
     TruncatedBody,
-    /// The body comes whole, and isn't JSON.
+    /// The body is complete, but not JSON.
     MalformedJson,
 }
 
 impl WireFault {
-    /// What the caller sees of it.
+    /// Returns the visible effect for the caller.
     #[must_use]
     pub const fn meaning(self) -> &'static str {
         match self {
@@ -58,7 +58,7 @@ impl WireFault {
         }
     }
 
-    /// The word for it in journal and metrics.
+    /// Returns its name in journal and metrics.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -69,7 +69,7 @@ impl WireFault {
     }
 }
 
-/// One way an operation can go.
+/// One way an operation can end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Scenario {
     pub name: &'static str,
@@ -105,25 +105,26 @@ impl Scenario {
         Self { name, effect: Effect::Skip, response }
     }
 
-    /// A definitive refusal: nothing is executed, and the caller learns exactly that.
+    /// Returns a definitive refusal: nothing is executed, and the answer says so.
     #[must_use]
     pub const fn refusal(name: &'static str) -> Self {
         Self::skip(name, Response::Refusal)
     }
 
-    /// An earlier answer was lost: the operation is executed, and the caller hears that it was before.
+    /// Returns the scenario of a lost earlier answer. The operation is executed, and the answer says that it
+    /// was executed before.
     #[must_use]
     pub const fn already_done(name: &'static str) -> Self {
         Self::apply(name, Response::Refusal)
     }
 
-    /// Whether the answer is definitive though nothing was executed, so that the idempotency key keeps it.
+    /// Returns true if the answer is definitive and nothing is executed. The idempotency key stores such an answer.
     #[must_use]
     pub fn is_definitive_refusal(self) -> bool {
         self.effect == Effect::Skip && self.response == Response::Refusal
     }
 
-    /// How the answer breaks on its way, if it does.
+    /// Returns the wire fault of the answer, if it has one.
     #[must_use]
     pub const fn wire_fault(self) -> Option<WireFault> {
         match self.response {

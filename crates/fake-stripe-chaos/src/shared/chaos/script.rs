@@ -1,4 +1,4 @@
-//! A script: scenarios that a caller wants, one for each attempt.
+//! A script: the scenarios that a caller chose, one for each attempt.
 
 use super::{catalogue::Catalogue, scenario::Scenario};
 use crate::shared::operation::Operation;
@@ -16,10 +16,10 @@ pub struct UnknownScenario {
 }
 
 impl Script {
-    /// `timeout,timeout,success`: scenarios separated by commas, blanks around them ignored.
+    /// Parses scenarios separated by commas, such as `timeout,timeout,success`. Blanks around them are ignored.
     ///
     /// # Errors
-    /// Names the first that the operation doesn't have.
+    /// Fails with the first scenario that the operation does not have.
     pub fn parse(text: &str, operation: Operation, catalogue: &Catalogue) -> Result<Self, UnknownScenario> {
         text.split(',')
             .map(|name| scenario(name.trim(), operation, catalogue))
@@ -27,8 +27,8 @@ impl Script {
             .map(Self)
     }
 
-    /// What the script says for an attempt, counted from 1. A script of one scenario holds for every
-    /// attempt: it rides on the request it is for.
+    /// Returns the scenario of an attempt, counted from 1. A script of one scenario holds for every attempt,
+    /// since the header is part of the request.
     #[must_use]
     pub fn scenario_for(&self, attempt: u32) -> Option<Scenario> {
         match self.0.as_slice() {
@@ -38,7 +38,7 @@ impl Script {
     }
 }
 
-/// The scenario for an attempt, counted from 1; none when the steps are used up.
+/// Returns the scenario of an attempt, counted from 1, or none after the last step.
 #[must_use]
 pub(super) fn scenario_at(steps: &[Scenario], attempt: u32) -> Option<Scenario> {
     let index = usize::try_from(attempt.checked_sub(1)?).ok()?;

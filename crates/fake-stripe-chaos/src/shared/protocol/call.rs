@@ -1,4 +1,4 @@
-//! What an operation is told beside its command.
+//! The inputs of an operation beside its command.
 
 use std::sync::Arc;
 
@@ -13,27 +13,27 @@ use crate::shared::{
 #[derive(Debug, Clone)]
 pub struct Call {
     pub operation: Operation,
-    /// The order that the header names.
+    /// The order in the header.
     pub order: Option<OrderId>,
     pub key: Option<Key>,
     pub fingerprint: Fingerprint,
     pub forced: Option<Script>,
     pub correlation: Arc<str>,
-    /// The body for the journal: JSON without anything personal.
+    /// The body for the journal: JSON without personal data.
     pub body: Arc<str>,
 }
 
-/// What an operation is to change.
+/// The target of an operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// A resource by its id.
     Id(String),
-    /// Whatever the request with this idempotency key did.
+    /// The effect of the request with this idempotency key.
     Key(Key),
 }
 
 impl Target {
-    /// The id or the key: the two members of a body that a target is read from.
+    /// Returns the id or the key, as the two members of a body.
     #[must_use]
     pub fn into_parts(&self) -> (Option<String>, Option<Key>) {
         match self {

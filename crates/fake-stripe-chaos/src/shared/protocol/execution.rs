@@ -1,4 +1,4 @@
-//! The part of the protocol that happens inside one transaction.
+//! The part of the protocol inside one transaction.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,52 +20,52 @@ use crate::shared::{
     store::{StoreError, Transaction},
 };
 
-/// One call in one transaction.
+/// Executes one call in one transaction.
 pub(super) struct Execution<'a, R: Resource> {
     deps: &'a Deps,
     records: &'a dyn Repository<R>,
     tx: &'a mut dyn Transaction,
     call: &'a Call,
-    /// When the request came; for an operation that takes time, long before now.
+    /// The time of the request. It is long before `now` for an operation that takes time.
     received_at: Timestamp,
     now: Timestamp,
-    /// The order this is about, as far as it is known.
+    /// The order of the request, if it is known.
     order: Option<OrderId>,
-    /// The line of the journal that is already there for this call.
+    /// The number of the journal line that this call has already.
     journal_line: Option<u64>,
 }
 
-/// What there is left to do when the transaction has committed.
+/// The work after the commit of the transaction.
 pub(super) struct Conclusion<R: Resource> {
     pub answer: Answer<R>,
-    /// How the answer breaks on its way, if it does.
+    /// The wire fault of the answer, if it has one.
     pub wire_fault: Option<WireFault>,
-    /// How long the answer is held back.
+    /// The delay of the answer.
     pub delay: Duration,
     pub line: Arc<JournalEntry>,
 }
 
-/// The first half of an operation that takes time.
+/// The result of the first half of an operation that takes time.
 pub(super) enum StartResult<R: Resource> {
     Concluded(Box<Conclusion<R>>),
     Started(PendingExecution),
 }
 
-/// What the second half must know.
+/// The inputs of the second half.
 pub(super) struct PendingExecution {
     decision: Arc<Decision>,
     order: Option<OrderId>,
     journal_line: u64,
 }
 
-/// What a target turned out to be.
+/// The result of the search for a target.
 enum TargetLookup<R> {
     Resource(R),
     /// No resource has the id.
     UnknownId(String),
-    /// The key did nothing, or nothing yet.
+    /// The key has no effect, or none yet.
     NoEffect(Key),
-    /// The key did something that this operation can't undo.
+    /// The key has an effect that this operation cannot undo.
     NotUndoable(KeyRefusal),
 }
 
@@ -172,14 +172,14 @@ impl<'a, R: Resource> Execution<'a, R> {
         self.conclude(decision, actual)
     }
 
-    /// Takes the order that body or ledger name, unless the header named one.
+    /// Sets the order of the body or the ledger, unless the header has one.
     fn set_order_if_unknown(&mut self, order: Option<&OrderId>) {
         if self.order.is_none() {
             self.order = order.cloned();
         }
     }
 
-    /// The answer that the key already has: the stored one, or that it can't be used.
+    /// Returns the stored answer of the key, or the refusal of a key that cannot be used.
     fn stored_answer(&mut self) -> Result<Option<Conclusion<R>>, StoreError> {
         let Some(key) = &self.call.key else { return Ok(None) };
         if let Some(record) = self.tx.record(key)?
@@ -224,7 +224,7 @@ impl<'a, R: Resource> Execution<'a, R> {
         self.finish(Answer::KeyRefused(refusal), None, false)
     }
 
-    /// Chaos key: the order, else the idempotency key, else what the request is about.
+    /// Decides the scenario. The chaos key is the order, else the idempotency key, else the target.
     fn decide(&mut self, target: Option<&Target>) -> Result<Arc<Decision>, StoreError> {
         let key = match (&self.order, &self.call.key, target) {
             (Some(order), _, _) => ChaosKey::Order(order.clone()),
@@ -334,7 +334,7 @@ impl<'a, R: Resource> Execution<'a, R> {
         Ok(())
     }
 
-    /// Makes sure that nothing will ever be executed under the key.
+    /// Writes a tombstone, so the key never has an effect.
     fn write_tombstone(&mut self, key: &Key) -> Result<(), StoreError> {
         if self.tx.tombstone(key)?.is_some() {
             return Ok(());
@@ -350,7 +350,7 @@ impl<'a, R: Resource> Execution<'a, R> {
         self.tx.set_tombstone(key, sequence)
     }
 
-    /// Ends a call that was to have no effect.
+    /// Ends a call without an effect.
     fn skip(&mut self, decision: Arc<Decision>) -> Result<Conclusion<R>, StoreError> {
         if decision.scenario.is_definitive_refusal() {
             self.record(StoredAnswer::Refused, Some(&decision))?;
@@ -358,8 +358,8 @@ impl<'a, R: Resource> Execution<'a, R> {
         self.finish_decided(scenario_answer(&decision, None), decision, false)
     }
 
-    /// Ends a call that was to have an effect: the real answer is recorded, and the decision says what
-    /// is told. What the domain refuses, or had nothing to do for, overrules the decision.
+    /// Ends a call with an effect. It stores the real answer, and returns the one of the decision. A refusal of the
+    /// domain overrules the decision.
     fn conclude(&mut self, decision: Arc<Decision>, actual: Answer<R>) -> Result<Conclusion<R>, StoreError> {
         let stored = match &actual {
             Answer::Done { seen, part } => {
@@ -394,17 +394,17 @@ impl<'a, R: Resource> Execution<'a, R> {
         self.finish(answer, Some(DecisionResult { decision, overruled }), false)
     }
 
-    /// Writes the journal and hands over what is left to do.
+    /// Writes the journal and returns the work after the commit.
     fn finish(
         &mut self,
         answer: Answer<R>,
         decided: Option<DecisionResult>,
         replayed: bool,
     ) -> Result<Conclusion<R>, StoreError> {
-        let told_first = decided.as_ref().filter(|decided| !decided.overruled && !replayed);
+        let first = decided.as_ref().filter(|decided| !decided.overruled && !replayed);
         let delay =
-            told_first.map_or(Duration::ZERO, |told| self.deps.timeout_delay.for_decision(&told.decision));
-        let wire_fault = told_first.and_then(|told| told.decision.scenario.wire_fault());
+            first.map_or(Duration::ZERO, |first| self.deps.timeout_delay.for_decision(&first.decision));
+        let wire_fault = first.and_then(|first| first.decision.scenario.wire_fault());
         let response = wire_fault.map_or_else(|| answer.name(), WireFault::name);
         let line = Arc::new(self.journal_entry(decided, replayed, Some(response), delay));
         match self.journal_line {
@@ -448,7 +448,7 @@ impl<'a, R: Resource> Execution<'a, R> {
     }
 }
 
-/// What the decision says in place of the real answer.
+/// Returns the answer of the scenario instead of the real one.
 fn scenario_answer<R: Resource>(decision: &Decision, seen: Option<Snapshot<R>>) -> Answer<R> {
     let scenario = decision.scenario;
     let refusal = (scenario.response == Response::Refusal).then(|| R::refusal(scenario)).flatten();
@@ -462,6 +462,6 @@ fn missing_resource(id: &str) -> StoreError {
     StoreError::Corrupt {
         kind: "resource",
         id: id.to_owned(),
-        why: "a key leads to it, and it is gone".to_owned(),
+        why: "a stored answer refers to it, but it does not exist".to_owned(),
     }
 }

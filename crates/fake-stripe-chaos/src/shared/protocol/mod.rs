@@ -1,7 +1,7 @@
 //! The protocol that every operation of every context follows, in one transaction:
-//! replay? → decide → load → guard → apply → record → journal; then the wait that chaos may want.
+//! replay? → decide → load → guard → apply → record → journal. Chaos can delay the answer after it.
 //!
-//! It runs detached from its connection: a caller that hangs up aborts nothing.
+//! An operation continues after its caller disconnects.
 
 mod call;
 mod execution;
@@ -47,7 +47,7 @@ impl<R: Resource> Protocol<R> {
         Self(Arc::new(ProtocolInner { deps: deps.clone(), records }))
     }
 
-    /// An operation that makes a resource.
+    /// Executes an operation that creates a resource.
     pub async fn create(
         &self,
         call: Call,
@@ -65,8 +65,8 @@ impl<R: Resource> Protocol<R> {
         .await
     }
 
-    /// An operation that makes a resource, which takes as long as `making`. Meanwhile its key is in
-    /// flight; if it is undone by then, nothing is committed.
+    /// Executes an operation that creates a resource and takes as long as `making`. Meanwhile its key is in
+    /// flight. If an undo comes first, nothing is committed.
     pub async fn create_with_duration(
         &self,
         call: Call,
@@ -95,7 +95,7 @@ impl<R: Resource> Protocol<R> {
         .await
     }
 
-    /// An operation that changes a resource, named by its id or by the key of the request that made it.
+    /// Executes an operation that changes a resource. The target is its id or the key of the request that created it.
     pub async fn change(
         &self,
         call: Call,
@@ -113,7 +113,7 @@ impl<R: Resource> Protocol<R> {
         .await
     }
 
-    /// The resource as it is now.
+    /// Returns the current state of a resource.
     ///
     /// # Errors
     /// When the store fails.
@@ -151,7 +151,7 @@ impl<R: Resource> Protocol<R> {
             .await
     }
 
-    /// Tells what happened, waits if chaos wants it, and answers.
+    /// Records the request, applies the delay of chaos, and returns the reply.
     async fn answer(&self, concluded: Result<Conclusion<R>, StoreError>) -> Reply<R> {
         match concluded {
             Ok(Conclusion { answer, wire_fault, delay, line }) => {
@@ -172,12 +172,11 @@ impl<R: Resource> Protocol<R> {
 }
 
 fn shipped_at(tx: &dyn Transaction, order: Option<&OrderId>) -> Result<Option<Timestamp>, StoreError> {
-    let told = order.map(|order| tx.outcome(order)).transpose()?.flatten();
-    Ok(told.and_then(crate::shared::orders::RecordedOutcome::shipped_at))
+    let recorded = order.map(|order| tx.outcome(order)).transpose()?.flatten();
+    Ok(recorded.and_then(crate::shared::orders::RecordedOutcome::shipped_at))
 }
 
-/// Runs `work` so that it ends whatever becomes of who waits for it: what has to wait itself is a task of its
-/// own.
+/// Runs `work` to its end, even if the caller disconnects. Work that waits becomes a separate task.
 async fn run_detached<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     let mut work = Box::pin(work);
     if let Some(value) = work.as_mut().now_or_never() {

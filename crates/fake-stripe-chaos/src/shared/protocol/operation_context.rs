@@ -1,13 +1,13 @@
-//! What an operation has at hand while it is applied.
+//! The inputs and the postings of an operation while it is applied.
 
 use uuid::Uuid;
 
 use crate::shared::{clock::Timestamp, ids::Ids, ledger::Posting};
 
-/// The moment, new ids, and the entries that the operation leaves in the ledger.
+/// The time, new ids, and the postings of the operation.
 pub struct OperationContext<'a> {
     pub now: Timestamp,
-    /// When the resource's order shipped, if it did.
+    /// The time at which the resource's order shipped, if it did.
     pub shipped_at: Option<Timestamp>,
     ids: &'a dyn Ids,
     postings: Vec<Posting>,
@@ -22,7 +22,7 @@ impl<'a> OperationContext<'a> {
         self.ids.next()
     }
 
-    /// Enters an effect on the resource into the ledger.
+    /// Adds an effect on the resource to the ledger.
     pub fn post(&mut self, posting: Posting) {
         self.postings.push(posting);
     }

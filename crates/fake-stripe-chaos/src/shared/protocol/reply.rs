@@ -1,4 +1,4 @@
-//! What an operation answers, before anybody thinks of HTTP.
+//! The answer of an operation, independent of HTTP.
 
 use crate::shared::{
     chaos::{INTERNAL_ERROR, RATE_LIMITED, Response, SUCCESS, Scenario, TIMEOUT, WireFault},
@@ -11,39 +11,39 @@ use crate::shared::{
 /// The name of [`Answer::NothingToUndo`] in journal and metrics.
 pub const NOTHING_TO_UNDO: &str = "nothing_to_undo";
 
-/// The answer, and how it came about.
+/// The answer and its origin.
 #[derive(Debug)]
 pub struct Reply<R: Resource> {
     pub answer: Answer<R>,
-    /// The decision that was made, or made earlier, for the answer.
+    /// The header of the decision for the answer.
     pub decision: Option<String>,
-    /// The answer was given before.
+    /// True if the answer is a stored one.
     pub replayed: bool,
-    /// How the answer breaks on its way, if it does.
+    /// The wire fault of the answer, if it has one.
     pub wire_fault: Option<WireFault>,
 }
 
 #[derive(Debug)]
 pub enum Answer<R: Resource> {
-    /// It is done.
+    /// The operation is done.
     Done {
         seen: Snapshot<R>,
         part: Option<Part>,
     },
-    /// Nothing stands that the key did; the key is buried if it never did anything.
+    /// No effect of the key remains. A key without an effect has a tombstone.
     NothingToUndo {
         key: Key,
     },
-    /// The domain refuses, or a scenario has it look so.
+    /// A refusal of the domain or of a scenario.
     Refused {
         error: R::Error,
         seen: Option<Snapshot<R>>,
     },
-    /// The provider fails, or gives no answer in time.
+    /// A failure or a timeout of a scenario.
     Chaos {
         scenario: Scenario,
     },
-    /// The idempotency key can't be used for this.
+    /// The idempotency key cannot be used.
     KeyRefused(KeyRefusal),
     StoreFailed(StoreError),
 }
@@ -73,7 +73,7 @@ impl KeyRefusal {
 }
 
 impl<R: Resource> Answer<R> {
-    /// The word for it in journal and metrics: `success`, or the code of an error.
+    /// Returns its name in journal and metrics: `success`, or the code of an error.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
