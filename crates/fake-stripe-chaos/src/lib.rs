@@ -2,8 +2,8 @@
 //! effect, and its verdict compares the ledger with the recorded outcomes of the orders.
 //!
 //! Each context is a slice of its own (`domain`, `application`, `infrastructure`, `presentation`), which
-//! knows [`shared`] and no other context. `truth` looks across them, through the ledger alone, and
-//! `control` tells chaos what to do. [`replay`] is a tool beside the service: it makes draws again.
+//! knows [`shared`] and no other context. `verdict` reads all of
+//! them, through the ledger alone, and `control` sets profiles and plans. [`replay`] is a tool that repeats draws.
 
 pub mod app;
 pub mod config;

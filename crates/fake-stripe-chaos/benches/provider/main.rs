@@ -1,13 +1,13 @@
-//! How fast the provider is beside a server that does nothing, and what a parked request costs.
+//! Measures the provider against a server that does nothing, and the cost of a delayed answer.
 //! `cargo bench -p fake-stripe-chaos`, with names behind `--` for some of it only; figures and method are in
 //! `docs/benchmarks.md`.
 
 #![allow(clippy::disallowed_methods, reason = "test code may wait and draw")]
 
-mod bare;
-mod grown;
+mod baseline;
+mod delayed_answers;
+mod large_ledger;
 mod load;
-mod parked;
 mod server;
 mod throughput;
 
@@ -20,8 +20,8 @@ const PARTS: [&str; 3] = ["throughput", "grown", "parked"];
 fn main() -> Result<()> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    if arguments.iter().any(|argument| argument == bare::ARGUMENT) {
-        return runtime.block_on(bare::serve());
+    if arguments.iter().any(|argument| argument == baseline::ARGUMENT) {
+        return runtime.block_on(baseline::serve());
     }
     // Cargo adds `--bench`.
     let mut wanted: Vec<_> = arguments.iter().map(String::as_str).filter(|name| *name != "--bench").collect();
@@ -35,8 +35,8 @@ fn main() -> Result<()> {
         for part in wanted {
             match part {
                 "throughput" => throughput::measure().await?,
-                "grown" => grown::measure().await?,
-                _ => parked::measure().await?,
+                "grown" => large_ledger::measure().await?,
+                _ => delayed_answers::measure().await?,
             }
         }
         Ok(())

@@ -11,7 +11,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::{Result, bare};
+use crate::{Result, baseline};
 
 /// A log that says where the provider listens, and nothing of any request.
 pub const QUIET: (&str, &str) = ("RUST_LOG", "warn,fake_stripe_chaos=info,fake_stripe_chaos::shared=warn");
@@ -19,14 +19,14 @@ pub const QUIET: (&str, &str) = ("RUST_LOG", "warn,fake_stripe_chaos=info,fake_s
 pub struct Server {
     process: Child,
     pub address: SocketAddr,
-    /// Where its ledger is; gone with the last who has it.
+    /// The folder of its ledger. The last owner deletes it.
     pub folder: Arc<TempDir>,
 }
 
 impl Server {
     pub fn bare() -> Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.arg(bare::ARGUMENT);
+        command.arg(baseline::ARGUMENT);
         Self::start(command, Arc::new(TempDir::new()?))
     }
 
@@ -65,7 +65,7 @@ impl Server {
         Ok(Self { process, address, folder })
     }
 
-    /// The processor time it has taken, of all its threads; Linux alone tells, in hundredths of a second.
+    /// Returns the processor time of all its threads, in hundredths of a second. Only Linux has it.
     pub fn processor_time(&self) -> Result<Duration> {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
         // The second field is the program's name in parentheses; the 14th and 15th are its own and the kernel's.
@@ -75,7 +75,7 @@ impl Server {
         Ok(Duration::from_millis(ticks * 10))
     }
 
-    /// Its resident memory, in bytes; Linux alone tells.
+    /// Returns its resident memory in bytes. Only Linux has it.
     pub fn memory(&self) -> Result<u64> {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;

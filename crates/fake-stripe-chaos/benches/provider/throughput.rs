@@ -1,5 +1,4 @@
-//! Requests a second, of each server in turn, again and again, so that whatever else the machine does
-//! befalls all of them.
+//! Measures the requests a second of each server in turn, repeatedly. So other load of the machine affects all.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -73,16 +72,16 @@ fn spread(values: impl Iterator<Item = f64>) -> (f64, f64, f64) {
     (values[0], values[values.len() / 2], values[values.len() - 1])
 }
 
-/// What one server did in one turn.
+/// The result of one server in one turn.
 #[derive(Clone, Copy)]
-struct Turn {
+struct Measurement {
     /// Requests a second.
     rate: f64,
     /// Microseconds of the server's processor time a request.
     cost: f64,
 }
 
-async fn turn(server: &Server, workload: Workload, turn: Duration) -> Result<Turn> {
+async fn turn(server: &Server, workload: Workload, turn: Duration) -> Result<Measurement> {
     let mut clients = JoinSet::new();
     for _ in 0..CLIENTS {
         let client = Client::connect(server.address).await?;
@@ -96,7 +95,7 @@ async fn turn(server: &Server, workload: Workload, turn: Duration) -> Result<Tur
     let (took, spent) = (began.elapsed().as_secs_f64(), server.processor_time()?.saturating_sub(spent));
     #[allow(clippy::cast_precision_loss, reason = "fewer than 2^52")]
     let requests = requests as f64;
-    Ok(Turn { rate: requests / took, cost: spent.as_secs_f64() * 1e6 / requests })
+    Ok(Measurement { rate: requests / took, cost: spent.as_secs_f64() * 1e6 / requests })
 }
 
 async fn keep_busy(mut client: Client, workload: Workload, until: Instant) -> Result<u64> {

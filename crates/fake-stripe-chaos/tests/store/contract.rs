@@ -1,4 +1,4 @@
-//! What the rest of the provider may rely on, whichever store it has.
+//! The contract of every store with the rest of the provider.
 
 use std::sync::Arc;
 
@@ -12,8 +12,9 @@ use fake_stripe_chaos::shared::{
 };
 use tokio::task::JoinSet;
 
-use crate::help::{
-    OPERATIONS, Write, every_kind, every_kind_within, everything, line, passing, write_everything,
+use crate::support::{
+    OPERATIONS, RandomWrite, every_kind, every_kind_within, full_state, line, volatile_state,
+    write_everything,
 };
 
 fn on_purpose() -> StoreError {
@@ -25,7 +26,7 @@ async fn work_that_fails_changes_nothing() {
     for (stores, _folder) in every_kind() {
         let store = stores.open("default").await.unwrap();
         for round in 1..=2 {
-            let before = everything(&store).await;
+            let before = full_state(&store).await;
             let failed: Result<(), _> = store
                 .transact(move |tx| {
                     write_everything(tx, 10 + round)?;
@@ -34,9 +35,9 @@ async fn work_that_fails_changes_nothing() {
                 })
                 .await;
             assert_eq!(failed, Err(on_purpose()));
-            assert_eq!(everything(&store).await, before);
+            assert_eq!(full_state(&store).await, before);
             store.transact(move |tx| write_everything(tx, round)).await.unwrap();
-            assert_ne!(everything(&store).await, before);
+            assert_ne!(full_state(&store).await, before);
         }
     }
 }
@@ -72,7 +73,7 @@ async fn what_work_that_fails_has_dropped_is_there_again() {
                     known.push((key, refused, attempts));
                 }
             }
-            Ok(format!("{known:?} {}", passing(tx)?))
+            Ok(format!("{known:?} {}", volatile_state(tx)?))
         };
         store.transact(move |tx| write(tx, 1)).await.unwrap();
         let (before, usage) = (store.transact(read).await.unwrap(), stores.usage().await.unwrap());
@@ -98,7 +99,7 @@ async fn what_work_that_fails_has_dropped_is_there_again() {
 async fn work_that_panics_does_so_where_it_was_asked_for_and_changes_nothing() {
     for (stores, _folder) in every_kind() {
         let store = stores.open("default").await.unwrap();
-        let before = everything(&store).await;
+        let before = full_state(&store).await;
         let panicking = Arc::clone(&store);
         let task = tokio::spawn(async move {
             panicking
@@ -110,7 +111,7 @@ async fn work_that_panics_does_so_where_it_was_asked_for_and_changes_nothing() {
         });
         let panic = task.await.unwrap_err().into_panic();
         assert_eq!(panic.downcast_ref(), Some(&"on purpose"));
-        assert_eq!(everything(&store).await, before);
+        assert_eq!(full_state(&store).await, before);
     }
 }
 
@@ -167,10 +168,10 @@ async fn work_that_comes_at_once_is_run_one_after_the_other() {
 async fn runs_know_nothing_of_each_other() {
     for (stores, _folder) in every_kind() {
         let (one, other) = (stores.open("one").await.unwrap(), stores.open("other").await.unwrap());
-        let empty = everything(&other).await;
+        let empty = full_state(&other).await;
         one.transact(|tx| write_everything(tx, 1)).await.unwrap();
-        assert_eq!(everything(&other).await, empty);
-        assert_eq!(everything(&stores.open("one").await.unwrap()).await, everything(&one).await);
+        assert_eq!(full_state(&other).await, empty);
+        assert_eq!(full_state(&stores.open("one").await.unwrap()).await, full_state(&one).await);
         assert_eq!(stores.runs().await.unwrap(), ["one", "other"]);
     }
 }
@@ -179,17 +180,17 @@ async fn runs_know_nothing_of_each_other() {
 async fn a_run_that_was_forgotten_refuses_work_and_begins_anew_when_it_is_asked_for() {
     for (stores, _folder) in every_kind() {
         let (run, other) = (stores.open("one").await.unwrap(), stores.open("other").await.unwrap());
-        let empty = everything(&run).await;
+        let empty = full_state(&run).await;
         run.transact(|tx| write_everything(tx, 1)).await.unwrap();
         other.transact(|tx| write_everything(tx, 2)).await.unwrap();
-        let kept = everything(&other).await;
+        let kept = full_state(&other).await;
         assert_eq!(stores.delete("one").await, Ok(true));
         assert_eq!(stores.delete("one").await, Ok(false));
         assert_eq!(stores.runs().await.unwrap(), ["other"]);
-        let write = Write { method: 0, place: 0, value: 0 };
+        let write = RandomWrite { method: 0, place: 0, value: 0 };
         assert_eq!(run.transact(move |tx| write.apply(tx)).await, Err(StoreError::RunDeleted));
-        assert_eq!(everything(&stores.open("one").await.unwrap()).await, empty);
+        assert_eq!(full_state(&stores.open("one").await.unwrap()).await, empty);
         assert_eq!(run.transact(move |tx| write.apply(tx)).await, Err(StoreError::RunDeleted));
-        assert_eq!(everything(&other).await, kept);
+        assert_eq!(full_state(&other).await, kept);
     }
 }

@@ -13,13 +13,13 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::help::Folder;
+use crate::support::Folder;
 
 const KILLS: u64 = 50;
 const CLIENTS: u64 = 12;
 
 const AUTHORIZE: &str = "/payment/authorize";
-const BURY: &str = "/payment/release";
+const RELEASE: &str = "/payment/release";
 
 /// A provider's process; nothing fails in it, and a label takes a moment. It is killed with this.
 struct Provider {
@@ -64,14 +64,14 @@ impl Drop for Provider {
 
 /// A request with a key of its own, and the answer, if one came.
 #[derive(Debug, Clone)]
-struct Asked {
+struct SentRequest {
     path: &'static str,
     key: String,
     body: Value,
     answer: Option<(u16, String)>,
 }
 
-impl Asked {
+impl SentRequest {
     async fn send(&self, client: &Client, url: &str) -> Result<(u16, String, bool), reqwest::Error> {
         let Self { path, key, body, .. } = self;
         let request = client.post(format!("{url}{path}")).header("idempotency-key", key);
@@ -82,7 +82,7 @@ impl Asked {
 }
 
 /// Asks for one thing after the other, until the provider is gone; notes whatever was asked.
-async fn work(client: Client, url: String, name: String, asked: Arc<Mutex<Vec<Asked>>>) {
+async fn work(client: Client, url: String, name: String, asked: Arc<Mutex<Vec<SentRequest>>>) {
     let mut auth_id = String::new();
     for number in 0.. {
         let order = format!("{name}-{number}");
@@ -95,10 +95,10 @@ async fn work(client: Client, url: String, name: String, asked: Arc<Mutex<Vec<As
                 json!({"orderId": order, "shippingAddress":
                 {"street": "1 Lane", "city": "Springfield", "state": "IL", "zip": "62701", "country": "US"}}),
             ),
-            // There is no such key, so it is buried.
-            _ => (BURY, json!({ "key": buried(&order) })),
+            // The key was never used, so the undo leaves a tombstone.
+            _ => (RELEASE, json!({ "key": unused_key(&order) })),
         };
-        let mut request = Asked { path, key: order, body, answer: None };
+        let mut request = SentRequest { path, key: order, body, answer: None };
         let answer = request.send(&client, &url).await;
         request.answer = answer.ok().map(|(status, text, _)| (status, text));
         let answer = request.answer.clone();
@@ -111,7 +111,7 @@ async fn work(client: Client, url: String, name: String, asked: Arc<Mutex<Vec<As
     }
 }
 
-fn buried(order: &str) -> String {
+fn unused_key(order: &str) -> String {
     format!("{order}/never")
 }
 
@@ -119,26 +119,25 @@ fn member(text: &str, name: &str) -> Option<String> {
     serde_json::from_str::<Value>(text).unwrap()[name].as_str().map(str::to_owned)
 }
 
-/// Repeats a request as a caller does who doesn't know what became of it. What was answered is answered
-/// again, byte for byte; what wasn't has happened once or not at all, and has happened now. A key that was
-/// undone stays so.
-async fn repeat(client: Client, url: String, request: Asked) -> Asked {
+/// Resends a request, as a caller without an answer does. A known answer is replayed byte for byte. A request
+/// without one has its effect exactly once. An undone key stays undone.
+async fn resend(client: Client, url: String, request: SentRequest) -> SentRequest {
     let (status, text, replayed) = request.send(&client, &url).await.unwrap();
     assert!((200..300).contains(&status), "{request:?}: {text}");
     if let Some((before, body)) = &request.answer {
         assert_eq!((status, &text, replayed), (*before, body, true), "{request:?}");
     }
-    if request.path == BURY {
+    if request.path == RELEASE {
         let body = json!({"amount": 1, "currency": "eur"});
-        let late = Asked { path: AUTHORIZE, key: buried(&request.key), body, answer: None };
+        let late = SentRequest { path: AUTHORIZE, key: unused_key(&request.key), body, answer: None };
         let (status, text, _) = late.send(&client, &url).await.unwrap();
         assert_eq!((status, member(&text, "error").as_deref()), (409, Some("undone_before_execution")));
     }
-    Asked { answer: Some((status, text)), ..request }
+    SentRequest { answer: Some((status, text)), ..request }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_answered_survives_fifty_kills() {
+async fn every_answered_effect_survives_fifty_kills() {
     let folder = Folder::new();
     let client = service_kit::client::build(Duration::from_secs(10)).unwrap();
     let asked = Arc::new(Mutex::new(Vec::new()));
@@ -149,7 +148,7 @@ async fn what_was_answered_survives_fifty_kills() {
             let name = format!("{round}-{index}");
             clients.spawn(work(client.clone(), provider.url.clone(), name, Arc::clone(&asked)));
         }
-        // Each round ends at another point of the work; whatever happens then is what is killed.
+        // Each round ends at another point of the work.
         tokio::time::sleep(Duration::from_millis(60 + (round * 37) % 120)).await;
         drop(provider);
         clients.join_all().await;
@@ -165,7 +164,7 @@ async fn what_was_answered_survives_fifty_kills() {
         if repeating.len() == 32 {
             repeated.push(repeating.join_next().await.unwrap().unwrap());
         }
-        repeating.spawn(repeat(client.clone(), provider.url.clone(), request));
+        repeating.spawn(resend(client.clone(), provider.url.clone(), request));
     }
     repeated.extend(repeating.join_all().await);
     let verdict = client.get(format!("{}/verdict", provider.url)).send().await.unwrap().json::<Value>();
@@ -174,8 +173,8 @@ async fn what_was_answered_survives_fifty_kills() {
     the_ledger_has(&repeated, &folder).await;
 }
 
-/// Exactly what was answered, each under its key, and nothing besides.
-async fn the_ledger_has(answered: &[Asked], folder: &Folder) {
+/// Asserts that the ledger has exactly the answered effects, each with its key.
+async fn the_ledger_has(answered: &[SentRequest], folder: &Folder) {
     let store = folder.store().await;
     let (entries, totals) = store
         .transact(|tx| {
@@ -187,14 +186,15 @@ async fn the_ledger_has(answered: &[Asked], folder: &Folder) {
         .unwrap();
     assert_eq!(totals, Totals::from_postings(entries.iter().map(|entry| &entry.posting)));
     let in_ledger = entries.into_iter().map(|entry| (entry.key.unwrap().to_string(), entry.resource));
-    let told = answered.iter().map(|Asked { path, key, answer, .. }| {
+    let answered_effects = answered.iter().map(|SentRequest { path, key, answer, .. }| {
         let (_, text) = answer.as_ref().unwrap();
         let id = ["authId", "reservationId", "labelId"].iter().find_map(|name| member(text, name));
-        (if *path == BURY { buried(key) } else { key.clone() }, id)
+        (if *path == RELEASE { unused_key(key) } else { key.clone() }, id)
     });
-    let (mut in_ledger, mut told) = (in_ledger.collect::<Vec<_>>(), told.collect::<Vec<_>>());
+    let (mut in_ledger, mut answered_effects) =
+        (in_ledger.collect::<Vec<_>>(), answered_effects.collect::<Vec<_>>());
     in_ledger.sort();
-    told.sort();
-    assert_eq!(in_ledger.len(), told.len());
-    assert_eq!(in_ledger, told);
+    answered_effects.sort();
+    assert_eq!(in_ledger.len(), answered_effects.len());
+    assert_eq!(in_ledger, answered_effects);
 }

@@ -1,10 +1,10 @@
-//! The stores: that both do the same, and that the durable one keeps what was answered whatever happens.
+//! The stores: both behave the same, and the durable one keeps every answered effect.
 
 #![allow(clippy::disallowed_methods, reason = "test code may wait and draw")]
 
 mod contract;
-mod failing;
-mod help;
+mod equivalence;
+mod failures;
 mod kill;
-mod likeness;
 mod opening;
+mod support;

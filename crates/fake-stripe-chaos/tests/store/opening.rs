@@ -1,4 +1,4 @@
-//! What can't be used as a ledger is refused with one clear line, and stays as it is.
+//! An unusable ledger file is refused with one clear line, and stays unchanged.
 
 use std::{
     fs,
@@ -10,7 +10,7 @@ use std::{
 use fake_stripe_chaos::{app, shared::store::SqliteStores};
 use rusqlite::Connection;
 
-use crate::help::{Folder, write_everything};
+use crate::support::{Folder, write_everything};
 
 fn refused(path: &Path) -> String {
     match SqliteStores::open(path, Arc::new(app::catalogue())) {
@@ -91,8 +91,8 @@ fn the_program_ends_with_one_line_that_says_why() {
         (file.clone(), "is not a ledger of this program"),
     ] {
         let ended = started(&path);
-        let told = String::from_utf8(ended.stderr).unwrap();
+        let message = String::from_utf8(ended.stderr).unwrap();
         assert!(!ended.status.success(), "{}", path.display());
-        assert!(told.contains(why) && told.lines().count() == 1, "{}: {told}", path.display());
+        assert!(message.contains(why) && message.lines().count() == 1, "{}: {message}", path.display());
     }
 }

@@ -1,4 +1,4 @@
-//! Members that several bodies have, read alike.
+//! Parses the members that several bodies have.
 
 use service_kit::json::{Faults, Node, Object};
 
@@ -7,13 +7,13 @@ use crate::shared::{
     protocol::Target,
 };
 
-/// `orderId?`.
+/// Parses the optional member `orderId`.
 #[allow(clippy::option_option, reason = "a fault, an absence and a value are three things")]
 pub fn order_id(object: &Object<'_>, faults: &mut Faults) -> Option<Option<OrderId>> {
     object.optional_with("orderId", faults, Node::parse)
 }
 
-/// Either the member `id`, or `key`: exactly one of them.
+/// Parses the target: exactly one of the members `id` and `key`.
 pub fn target(object: &Object<'_>, id: &str, faults: &mut Faults) -> Option<Target> {
     let by_id = object.optional_with(id, faults, |node, faults| {
         let text = node.string(faults)?;
@@ -37,7 +37,8 @@ pub fn target(object: &Object<'_>, id: &str, faults: &mut Faults) -> Option<Targ
     }
 }
 
-/// Text of 1 to `max_chars` characters, not blank, and without control characters but line breaks and tabs.
+/// Parses a text of 1 to `max_chars` characters that is not blank. Its only control characters are line breaks and
+/// tabs.
 pub fn text(node: &Node<'_>, max_chars: usize, faults: &mut Faults) -> Option<String> {
     let text = node.string(faults)?;
     let length = text.chars().count();

@@ -1,4 +1,4 @@
-//! `GET /{context}/chaos/distribution`: the very table that draws are made from.
+//! `GET /{context}/chaos/distribution`: the table of the draws.
 
 use std::collections::BTreeMap;
 
@@ -11,12 +11,12 @@ use crate::shared::{
     store::StoreError,
 };
 
-/// How often each operation of a context meets each scenario.
+/// The shares of the scenarios of each operation.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Distribution {
     #[schema(example = true)]
     success: bool,
-    /// The profile in force, `name@hash`.
+    /// The active profile, `name@hash`.
     #[schema(example = "seed@0123abcd")]
     profile: String,
     /// Operation → scenario → share.

@@ -1,4 +1,4 @@
-//! What a request's headers ask for.
+//! The headers of an operation.
 
 use std::{fmt::Display, str::FromStr};
 
@@ -30,15 +30,15 @@ pub struct CallHeaders {
     /// 1 to 255 visible ASCII characters. The same key, path and body get the same answer for 24 h.
     #[param(rename = "Idempotency-Key", value_type = Option<String>, min_length = 1, max_length = 255, example = "order-1/authorize")]
     pub key: Option<Key>,
-    /// The order this request belongs to: its fate is drawn by it.
+    /// The order of the request. Draws depend on it.
     #[param(rename = "X-Order-Id", value_type = Option<String>, min_length = 1, max_length = 255, example = "order-1")]
     pub order: Option<OrderId>,
-    /// A scenario to meet instead of a drawn one, or several separated by commas, one for each attempt.
+    /// A scenario instead of a drawn one, or several separated by commas, one for each attempt.
     #[param(rename = "X-Chaos-Scenario", value_type = Option<String>)]
     pub scenario: Option<String>,
 }
 
-/// Extractor of what the headers say and of what the request is.
+/// Extractor of the headers and the path of a request.
 #[derive(Debug)]
 pub struct RequestHeaders {
     path: String,
@@ -81,10 +81,10 @@ impl RequestHeaders {
         self.order.as_ref()
     }
 
-    /// The call of an operation. `shown` is what of the body the journal may keep.
+    /// Returns the call of an operation. `shown` is the body for the journal, without personal data.
     ///
     /// # Errors
-    /// 422 where a scenario is asked for that the operation doesn't have.
+    /// Fails with 422 if the operation does not have the scenario.
     pub fn into_call(
         self,
         operation: Operation,

@@ -1,4 +1,4 @@
-//! A line of the journal as a body has it.
+//! A line of the journal as a JSON body.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use crate::shared::{
     journal::JournalEntry,
 };
 
-/// One request and what became of it.
+/// One request and its result.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LineView {
     number: u64,
-    /// When the request came.
+    /// The time at which the request was received.
     #[schema(format = DateTime)]
     at: String,
     #[schema(example = "payment.capture")]
@@ -25,15 +25,15 @@ pub struct LineView {
     order_id: Option<String>,
     idempotency_key: Option<String>,
     correlation_id: String,
-    /// Null where nothing was decided: a key in use, reused or buried.
+    /// Null for a key that is in use, reused, or has a tombstone.
     decision: Option<DecisionView>,
     replayed: bool,
-    /// `success`, `nothing_to_undo` or an error's code; null while the request is being executed.
+    /// `success`, `nothing_to_undo` or an error's code. Null while the request is in flight.
     #[schema(example = "timeout")]
     response: Option<&'static str>,
-    /// From the request to its answer, a timeout's wait included.
+    /// The time from the request to its answer, with the delay of a timeout.
     duration_ms: u64,
-    /// The body, without anything personal.
+    /// The body without personal data.
     #[schema(value_type = Object)]
     body: Option<Box<RawValue>>,
 }
@@ -43,15 +43,15 @@ pub struct LineView {
 pub struct DecisionView {
     #[schema(example = "timeout_after_commit")]
     scenario: &'static str,
-    /// What was to happen to the ledger: `apply` or `skip`.
+    /// The effect on the ledger: `apply` or `skip`.
     #[schema(example = "apply")]
     effect: &'static str,
-    /// Who chose: `draw`, `header` or `plan`.
+    /// The origin of the scenario: `draw`, `header` or `plan`.
     #[schema(example = "draw")]
     source: &'static str,
     chaos_key: String,
     attempt: u32,
-    /// The decision wanted an effect, and the domain refused it or had nothing to do.
+    /// True if the decision allowed an effect, but the domain refused it or had nothing to do.
     overruled: bool,
 }
 

@@ -1,4 +1,4 @@
-//! HTTP as all contexts speak it: what a request's headers say, and how an answer is written.
+//! The HTTP of all contexts: the headers of a request and the writing of an answer.
 
 mod body_members;
 mod distribution;

@@ -1,4 +1,4 @@
-//! What chaos can answer, in the OpenAPI document: an example for each scenario of each operation.
+//! Adds the answers of chaos to the OpenAPI document: an example for each scenario of each operation.
 
 use std::fmt::Write as _;
 
@@ -32,13 +32,13 @@ pub fn with_scenario_examples<R: Present>(
 ) -> OpenApiRouter {
     let operations = catalogue.operations().map(|entry| entry.operation);
     for operation in operations.filter(|operation| operation.context() == context) {
-        let path = path(operation);
+        let path = operation_path(operation);
         let paths = &mut router.get_openapi_mut().paths.paths;
         if let Some(endpoint) = paths.get_mut(&path).and_then(|item| item.post.as_mut()) {
             for scenario in catalogue.scenarios(operation) {
-                add::<R>(endpoint, &path, scenario);
+                add_example::<R>(endpoint, &path, scenario);
             }
-            // Any key can be in use, used for something else or buried.
+            // Any key can be in use, reused, or have a tombstone.
             for (status, response) in Fails::<409>::responses() {
                 endpoint.responses.responses.entry(status).or_insert(response);
             }
@@ -47,15 +47,15 @@ pub fn with_scenario_examples<R: Present>(
     router
 }
 
-fn path(operation: Operation) -> String {
+fn operation_path(operation: Operation) -> String {
     format!("/{}/{}", operation.context(), operation.action())
 }
 
-fn add<R: Present>(endpoint: &mut Endpoint, path: &str, scenario: Scenario) {
-    let Some(problem) = answer::<R>(scenario) else {
+fn add_example<R: Present>(endpoint: &mut Endpoint, path: &str, scenario: Scenario) {
+    let Some(problem) = scenario_problem::<R>(scenario) else {
         if let Some(fault) = scenario.wire_fault() {
             let text = endpoint.description.get_or_insert_default();
-            let effect = told(scenario.effect);
+            let effect = effect_text(scenario.effect);
             // Writing to a string can't fail.
             let _ = write!(text, "\n\n`{}`: {} ({effect}).", scenario.name, fault.meaning());
         }
@@ -73,20 +73,22 @@ fn add<R: Present>(endpoint: &mut Endpoint, path: &str, scenario: Scenario) {
         RefOr::T(ContentBuilder::new().schema(Some(schema)).build())
     });
     let RefOr::T(content) = content else { return };
-    let example =
-        ExampleBuilder::new().summary(told(scenario.effect)).value(serde_json::to_value(&body).ok()).build();
+    let example = ExampleBuilder::new()
+        .summary(effect_text(scenario.effect))
+        .value(serde_json::to_value(&body).ok())
+        .build();
     content.examples.insert(scenario.name.to_owned(), RefOr::T(example));
 }
 
-const fn told(effect: Effect) -> &'static str {
+const fn effect_text(effect: Effect) -> &'static str {
     match effect {
         Effect::Apply => "the operation is executed",
         Effect::Skip => "nothing is executed",
     }
 }
 
-/// What a scenario answers where that isn't the operation's own answer, or none.
-fn answer<R: Present>(scenario: Scenario) -> Option<Problem> {
+/// Returns the problem of a scenario, if it is not the answer of the operation.
+fn scenario_problem<R: Present>(scenario: Scenario) -> Option<Problem> {
     match scenario.response {
         Response::Real | Response::WireFault(_) => None,
         Response::Refusal => R::refusal(scenario).map(|error| R::problem(&error)),

@@ -1,4 +1,4 @@
-//! Query parameters, read strictly: a misspelt one would change the meaning of the question in silence.
+//! Query parameters, read strictly. A misspelt one would change a query silently.
 
 use axum::{
     extract::{FromRequestParts, Query},
@@ -9,7 +9,7 @@ use service_kit::problem::Problem;
 
 use super::problems::ProviderCode;
 
-/// Extractor of the query. The type refuses parameters that it doesn't know.
+/// Extractor of the query. The type refuses unknown parameters.
 #[derive(Debug)]
 pub struct Params<T>(pub T);
 

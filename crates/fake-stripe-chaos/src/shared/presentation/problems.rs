@@ -1,4 +1,4 @@
-//! The errors that any operation can answer, whatever its context.
+//! The errors of all operations.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ error_codes! {
     }
 }
 
-/// What a rate limit asks its caller to wait.
+/// The `Retry-After` of a rate limit.
 const RATE_LIMIT: Duration = Duration::from_secs(1);
 
 #[must_use]
@@ -66,7 +66,7 @@ pub fn key_problem(refusal: KeyRefusal) -> Problem {
     if refusal == KeyRefusal::InUse { problem.retry_after(Duration::from_secs(1)) } else { problem }
 }
 
-/// A failure that chaos wanted.
+/// Returns the problem of a scenario that fails.
 #[must_use]
 pub fn scenario_problem(scenario: Scenario) -> Problem {
     match scenario.response {
@@ -85,14 +85,14 @@ pub fn scenario_problem(scenario: Scenario) -> Problem {
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
-            // It isn't retryable: another try would begin the run anew, without what its caller did in it.
+            // It is not retryable. A retry would start a new run without the effects of the deleted one.
             StoreError::RunDeleted => {
                 let why = "The run was forgotten while the request was being executed; nothing was done.";
                 Self::new(ProviderCode::UnknownRun, why)
             }
             StoreError::TooManyPlans(_) => Self::new(ProviderCode::TooManyPlans, error.to_string()),
             StoreError::Unavailable(_) | StoreError::Corrupt { .. } => {
-                tracing::error!(error = %error, "the store failed");
+                tracing::error!(error = %error, "store operation failed");
                 Self::new(ProviderCode::StoreUnavailable, "The provider's store failed; nothing was done.")
             }
         }
@@ -107,7 +107,7 @@ mod tests {
     use crate::shared::operation::Operation;
 
     #[test]
-    fn the_journal_and_the_body_name_a_refused_key_alike() {
+    fn the_journal_and_the_body_have_the_same_name_for_a_refused_key() {
         let other = KeyRefusal::OtherOperation(Operation::new("a.b"));
         for refusal in [KeyRefusal::InUse, KeyRefusal::Reused, KeyRefusal::Tombstoned, other] {
             assert_eq!(key_problem(refusal).code(), refusal.code());
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_key_in_use_is_worth_another_try() {
+    fn only_a_key_in_use_is_retryable() {
         let retryable: Vec<_> = [KeyRefusal::InUse, KeyRefusal::Reused, KeyRefusal::Tombstoned]
             .into_iter()
             .filter(|refusal| {

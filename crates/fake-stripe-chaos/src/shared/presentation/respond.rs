@@ -1,4 +1,4 @@
-//! The responder: writes an operation's answer, with the headers that tell how it came about.
+//! The responder: writes an operation's answer with the headers of its decision.
 
 use axum::{
     Json,
@@ -20,10 +20,10 @@ use crate::shared::{
 const CHAOS_DECISION: HeaderName = HeaderName::from_static("x-chaos-decision");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
-/// How a context's entity and its errors look over HTTP.
+/// The HTTP form of a context's entity and its errors.
 pub trait Present: Resource {
     fn problem(error: &Self::Error) -> Problem;
-    /// The entity as `GET` shows it, without `success`: what a conflict has under `resource`.
+    /// Returns the entity as in `GET`, without `success`. A conflict has it under `resource`.
     fn view(seen: &Snapshot<Self>) -> Value;
 }
 
@@ -43,12 +43,12 @@ impl<V> Shown<V> {
     }
 }
 
-/// Nothing stands that the key did, and nothing will.
+/// No effect of the key remains, and none will follow.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct NothingToUndo {
     #[schema(example = true)]
     success: bool,
-    /// The key that was to be undone.
+    /// The key to undo.
     key: String,
     /// Always `nothing_to_undo`.
     #[schema(example = "nothing_to_undo")]
@@ -63,7 +63,7 @@ pub enum Undone<T> {
     Nothing(NothingToUndo),
 }
 
-/// Writes the answer of an operation that makes something: 201. See [`respond`].
+/// Writes the answer of an operation that creates a resource: 201. See [`respond`].
 pub fn created<R: Present, V: Serialize>(
     reply: Reply<R>,
     view: impl FnOnce(&Snapshot<R>, Option<&Part>) -> Option<V>,
@@ -71,7 +71,7 @@ pub fn created<R: Present, V: Serialize>(
     respond(reply, StatusCode::CREATED, view)
 }
 
-/// Writes the answer of an operation that does something: 200. See [`respond`].
+/// Writes the answer of another operation: 200. See [`respond`].
 pub fn done<R: Present, V: Serialize>(
     reply: Reply<R>,
     view: impl FnOnce(&Snapshot<R>, Option<&Part>) -> Option<V>,
@@ -79,9 +79,8 @@ pub fn done<R: Present, V: Serialize>(
     respond(reply, StatusCode::OK, view)
 }
 
-/// Writes an operation's answer. `view` renders the operation's own success from the facts of the
-/// entity, so that a replay is the first answer again whatever happened to the entity since; it gives
-/// none only for an entity that the operation can't have left behind.
+/// Writes an operation's answer. `view` renders the success from the facts of the entity that never change. So
+/// a replay equals the first answer. It returns none only for an entity that the operation cannot create.
 fn respond<R: Present, V: Serialize>(
     reply: Reply<R>,
     success: StatusCode,
@@ -141,6 +140,6 @@ fn inconsistent_resource(id: &str) -> StoreError {
     StoreError::Corrupt {
         kind: "resource",
         id: id.to_owned(),
-        why: "it isn't as its operation left it".to_owned(),
+        why: "it is inconsistent with its operation".to_owned(),
     }
 }

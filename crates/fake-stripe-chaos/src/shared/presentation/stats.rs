@@ -1,4 +1,4 @@
-//! What a context was asked and what became of it: counts and shares, the drawn ones beside the profile's.
+//! The counts and shares of a context's requests, compared with the profile.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -16,7 +16,7 @@ use crate::shared::{
     store::StoreError,
 };
 
-/// How many recent requests are shown when no number is asked for.
+/// The default number of recent requests.
 const DEFAULT_RECENT: usize = 10;
 
 /// The requests of a context since the provider started, or since its stats were reset.
@@ -27,12 +27,12 @@ pub struct Stats {
     success: bool,
     #[schema(format = DateTime)]
     since: String,
-    /// The profile in force, `name@hash`.
+    /// The active profile, `name@hash`.
     #[schema(example = "seed@0123abcd")]
     profile: String,
     #[schema(example = 10)]
     total_requests: u64,
-    /// Those that were told to have succeeded.
+    /// The requests with a successful answer.
     #[schema(example = 7)]
     successful: u64,
     #[schema(example = 3)]
@@ -51,25 +51,25 @@ pub struct OperationStats {
     successful: u64,
     #[schema(example = 3)]
     failed: u64,
-    /// Those that got an answer which was given before.
+    /// The requests with a replayed answer.
     #[schema(example = 1)]
     replayed: u64,
-    /// What was decided, by whomever, beside what the profile says.
+    /// The decisions of any origin, compared with the profile.
     scenarios: BTreeMap<&'static str, ScenarioStats>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ScenarioStats {
-    /// How often it was decided.
+    /// The number of decisions.
     #[schema(example = 4)]
     count: u64,
-    /// Of all decisions.
+    /// The share of all decisions.
     #[schema(example = "44.44%")]
     share: String,
-    /// How often it was drawn from the profile in force, since the start.
+    /// The number of draws from the active profile since the start.
     #[schema(example = 4)]
     drawn: u64,
-    /// The share that the profile says.
+    /// The share in the profile.
     #[schema(example = "40%")]
     configured: String,
 }
@@ -137,7 +137,7 @@ fn of_operation(
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct RecentParams {
-    /// 1 to 10 000; 10 where there is none.
+    /// 1 to 10 000; the default is 10.
     #[param(value_type = Option<u32>, minimum = 1, maximum = 10_000)]
     limit: Option<String>,
 }
@@ -150,10 +150,10 @@ impl TryFrom<RecentParams> for usize {
     }
 }
 
-/// How many lines of the journal are asked for.
+/// Parses the maximum number of journal lines.
 ///
 /// # Errors
-/// 400 where that isn't a number of lines that the journal can have.
+/// Fails with 400 unless the number is from 1 to the capacity of the journal.
 pub fn limit(text: Option<String>, default: usize) -> Result<usize, Problem> {
     match text.map(|text| text.parse()) {
         None => Ok(default),
@@ -193,12 +193,12 @@ pub async fn recent(deps: &Deps, context: &'static str, limit: usize) -> Result<
 pub struct StatsReset {
     #[schema(example = true)]
     success: bool,
-    /// Since when it is counted now.
+    /// The start of the new counts.
     #[schema(format = DateTime)]
     since: String,
 }
 
-/// Counts a context's requests anew; draws, journal and ledger stay.
+/// Resets the counts of a context. Draws, journal and ledger stay.
 pub fn reset_stats(deps: &Deps, context: &str) -> StatsReset {
     let now = deps.clock.now();
     deps.request_counts.reset(context, now);

@@ -1,5 +1,4 @@
-//! Answers that break on their way to the caller. It comes last, so that what breaks is what would have been
-//! sent.
+//! Breaks answers on the connection. It is the last layer, so it breaks the final answer.
 
 use std::{convert::Infallible, io, task::Poll};
 
@@ -14,12 +13,12 @@ use service_kit::connection::Connection;
 
 use crate::shared::chaos::WireFault;
 
-/// The connection that a request came by, if it came by one.
+/// Returns the connection of a request, if it has one.
 pub fn connection_of(request: &Request) -> Option<Connection> {
     request.extensions().get::<ConnectInfo<Connection>>().map(|info| info.0.clone())
 }
 
-/// Breaks an answer that a decision wants to break.
+/// Applies the wire fault of a decision to its answer.
 pub async fn apply_wire_fault(mut response: Response, connection: Option<Connection>) -> Response {
     match response.extensions_mut().remove::<WireFault>() {
         None => response,
@@ -29,8 +28,7 @@ pub async fn apply_wire_fault(mut response: Response, connection: Option<Connect
     }
 }
 
-/// With a connection, nothing of this answer is ever written. Without one, where the router is called
-/// without a server, a body that fails stands for it.
+/// Resets the connection before the answer. A router without a server has no connection, so there the body fails.
 fn reset(response: Response, connection: Option<&Connection>) -> Response {
     match connection {
         Some(connection) => {
@@ -44,7 +42,7 @@ fn reset(response: Response, connection: Option<&Connection>) -> Response {
     }
 }
 
-/// Half of the body, declared whole.
+/// Sends half of the body with the length of the whole.
 async fn truncated(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     let whole = collect_body(body).await;
@@ -58,7 +56,7 @@ async fn truncated(response: Response) -> Response {
         if sent {
             return Poll::Ready(None);
         }
-        // The server writes out what it has while it waits for more, and only then learns that this is all.
+        // The server flushes the first half only while it waits for more.
         sent = true;
         context.waker().wake_by_ref();
         Poll::Pending
@@ -66,7 +64,7 @@ async fn truncated(response: Response) -> Response {
     Response::from_parts(parts, Body::from_stream(body))
 }
 
-/// The body with its last brace turned into a bracket: as long as it was, and no JSON.
+/// Replaces the last brace by a bracket: the same length, but not JSON.
 async fn malformed(response: Response) -> Response {
     let (parts, body) = response.into_parts();
     let mut bytes = collect_body(body).await.to_vec();
@@ -76,7 +74,7 @@ async fn malformed(response: Response) -> Response {
     Response::from_parts(parts, Body::from(bytes))
 }
 
-/// The provider's own answers are small and in memory, so nothing bounds or fails this.
+/// Collects a body. The provider's answers are small and in memory, so this needs no limit and cannot fail.
 async fn collect_body(body: Body) -> Bytes {
     to_bytes(body, usize::MAX).await.unwrap_or_default()
 }

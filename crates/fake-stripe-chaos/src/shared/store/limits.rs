@@ -1,4 +1,4 @@
-//! The bounds of a run, its size, and the count of the records that it dropped to stay within its bounds.
+//! The limits of a run, its size, and the number of records that it dropped because of the limits.
 //!
 //! The verdict and an undo by key read nothing that is dropped. Entries, resources, orders, tombstones and the
 //! keys that led to an effect stay for good, and grow with the effects that callers ask for.
@@ -8,7 +8,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// The bounds of one run.
+/// The limits of one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// The most chaos keys of no order whose attempts are remembered, the most refusals that are given again,
@@ -24,7 +24,7 @@ impl Default for Limits {
     }
 }
 
-/// How much the runs hold in memory, all together.
+/// The sizes of all runs in memory.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Sizes {
     pub resources: usize,
@@ -90,7 +90,7 @@ impl Dropped {
 /// The sums over all runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// How many runs there are, the default one included.
+    /// The number of runs, with the default one.
     pub runs: usize,
     pub sizes: Sizes,
     pub dropped: DroppedCounts,

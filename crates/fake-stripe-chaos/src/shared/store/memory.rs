@@ -1,4 +1,4 @@
-//! The stores in memory: everything is lost with the process, and nothing is slower than it has to be.
+//! The stores in memory. They are fast and end with the process.
 
 use std::{
     collections::BTreeMap,
@@ -35,7 +35,7 @@ impl Store for MemoryStore {
         let mut tx = StateTransaction::new(state.as_mut().ok_or(StoreError::RunDeleted)?);
         work(&mut tx)?;
         let changes = tx.commit();
-        // Nobody has to wait until they are dropped.
+        // Other work continues while the changes are dropped.
         drop(state);
         drop(changes);
         Ok(())
@@ -51,7 +51,7 @@ pub struct MemoryStores {
 }
 
 impl MemoryStores {
-    /// Makes stores that grow within these limits.
+    /// Creates stores with these limits.
     #[must_use]
     pub fn within(limits: Limits) -> Self {
         Self { limits, ..Self::default() }
@@ -67,7 +67,7 @@ impl Stores for MemoryStores {
 
     async fn delete(&self, run: &str) -> Result<bool, StoreError> {
         let forgotten = lock(&self.runs).remove(run);
-        // Whoever still has it must not go on as if it were there.
+        // An open handle must fail from now on.
         Ok(forgotten.is_some_and(|store| lock(&store.0).take().is_some()))
     }
 
@@ -92,7 +92,7 @@ impl Stores for MemoryStores {
     }
 }
 
-/// Work that panicked has been undone like work that failed, so what was locked is as good as ever.
+/// Locks a mutex, also a poisoned one. Work that panicked was rolled back, so the state is consistent.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

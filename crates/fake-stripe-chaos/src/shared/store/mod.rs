@@ -1,4 +1,4 @@
-//! The store: one port that runs a piece of work in one transaction, whole or not at all.
+//! The store: a port that runs work in one transaction.
 
 #[cfg(test)]
 pub mod golden;
@@ -29,11 +29,11 @@ pub use sqlite::{OpenError, SqliteStores};
 pub enum StoreError {
     #[error("the store is not available: {0}")]
     Unavailable(String),
-    #[error("the store has a {kind} {id} that can't be read: {why}")]
+    #[error("the store has an unreadable {kind} {id}: {why}")]
     Corrupt { kind: &'static str, id: String, why: String },
-    #[error("the run was forgotten")]
+    #[error("the run was deleted")]
     RunDeleted,
-    #[error("{0} orders have a plan already; take one back, or forget the run")]
+    #[error("{0} orders have a plan already; remove one, or delete the run")]
     TooManyPlans(usize),
 }
 
@@ -47,20 +47,20 @@ pub trait Records {
     fn put(&mut self, kind: &'static str, id: &str, record: String) -> Result<(), StoreError>;
 }
 
-/// What was set while the provider ran and holds until it is set otherwise, each in its own encoding.
+/// The settings at run time, each in its own encoding.
 pub trait Settings {
     /// # Errors
     /// When the store fails.
     fn setting(&self, name: &'static str) -> Result<Option<String>, StoreError>;
-    /// Sets it, or takes it back.
+    /// Sets or removes a setting.
     ///
     /// # Errors
     /// When the store fails.
     fn set_setting(&mut self, name: &'static str, value: Option<String>) -> Result<(), StoreError>;
 }
 
-/// Everything a piece of work can read and write; its writes commit together. All of it lasts as long as
-/// the store does, except for the journal and what is in flight, which end with the process.
+/// The reads and writes of a piece of work. Its writes commit together. The journal and the requests in flight end
+/// with the process; the rest is as durable as the store.
 pub trait Transaction:
     Records + Idempotency + Ledger + Orders + Attempts + Plans + Settings + Journal
 {
@@ -68,37 +68,36 @@ pub trait Transaction:
 
 impl<T: Records + Idempotency + Ledger + Orders + Attempts + Plans + Settings + Journal> Transaction for T {}
 
-/// Work for one transaction. It is synchronous, so that no transaction waits for anything. An error
-/// undoes all that it wrote.
+/// Work for one transaction. It is synchronous, so no transaction waits. An error rolls its writes back.
 pub type Work = Box<dyn FnOnce(&mut dyn Transaction) -> Result<(), StoreError> + Send>;
 
-/// Where everything is kept.
+/// The store of one run.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// Runs the work while no other work runs, and returns once it is committed or undone.
+    /// Runs the work while no other work runs. It returns after the commit or the rollback.
     ///
     /// # Errors
-    /// The work's own, or that of the commit.
+    /// Fails if the work or the commit fails.
     async fn execute(&self, work: Work) -> Result<(), StoreError>;
 }
 
-/// The runs, each of which has a store of its own.
+/// The stores of all runs.
 #[async_trait]
 pub trait Stores: Send + Sync {
-    /// The store of a run, which begins empty when it is asked for first.
+    /// Opens the store of a run, or creates an empty one.
     ///
     /// # Errors
-    /// When what is kept of the run can't be read.
+    /// Fails if the stored run is unreadable.
     async fn open(&self, run: &str) -> Result<Arc<dyn Store>, StoreError>;
 
-    /// Forgets a run and all that it had, and says whether there was such a run. Work that comes by a store
-    /// that was opened before is refused with [`StoreError::RunDeleted`].
+    /// Deletes a run, and returns true if it existed. Work of an open handle then fails with
+    /// [`StoreError::RunDeleted`].
     ///
     /// # Errors
     /// When the store fails.
     async fn delete(&self, run: &str) -> Result<bool, StoreError>;
 
-    /// The names of the runs, sorted.
+    /// Returns the names of the runs, sorted.
     ///
     /// # Errors
     /// When the store fails.
@@ -110,7 +109,7 @@ pub trait Stores: Send + Sync {
     /// When the store fails.
     async fn settings(&self, name: &'static str) -> Result<Vec<(String, Option<String>)>, StoreError>;
 
-    /// Returns how much the runs hold in memory.
+    /// Returns the sizes of the runs in memory.
     ///
     /// # Errors
     /// When the store fails.
@@ -118,10 +117,10 @@ pub trait Stores: Send + Sync {
 }
 
 impl dyn Store {
-    /// Runs work in one transaction and gives its value, once that is committed.
+    /// Runs work in one transaction, and returns its value after the commit.
     ///
     /// # Errors
-    /// The work's own, or that of the commit.
+    /// Fails if the work or the commit fails.
     pub async fn transact<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut dyn Transaction) -> Result<T, StoreError> + Send + 'static,
@@ -137,18 +136,18 @@ impl dyn Store {
     }
 }
 
-/// A record as the text that the store keeps.
+/// Encodes a record as JSON.
 ///
 /// # Errors
-/// When it can't be written as JSON.
+/// Fails if the record has no JSON form.
 pub fn encode(kind: &'static str, id: &str, record: &impl Serialize) -> Result<String, StoreError> {
     serde_json::to_string(record).map_err(|error| corrupt(kind, id, &error))
 }
 
-/// A record from the text that the store kept.
+/// Decodes a record from JSON.
 ///
 /// # Errors
-/// When the text isn't such a record.
+/// Fails if the text is not such a record.
 pub fn decode<T: DeserializeOwned>(kind: &'static str, id: &str, text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|error| corrupt(kind, id, &error))
 }

@@ -1,4 +1,4 @@
-//! All that one run knows, and a transaction over it: what the stores have in common.
+//! The state of one run and its transaction, which all stores share.
 
 use std::{
     borrow::Cow,
@@ -21,7 +21,7 @@ use crate::shared::{
     orders::{Orders, RecordedOutcome},
 };
 
-/// How many writes an operation makes that makes something.
+/// The usual number of writes of an operation.
 const EXPECTED_CHANGES: usize = 8;
 
 pub(super) type Plan = BTreeMap<Operation, PlannedScript>;
@@ -33,38 +33,38 @@ pub(super) struct State {
     pub keys: HashMap<Key, Arc<KeyRecord>>,
     pub tombstones: HashMap<Key, u64>,
     pub entries: Vec<Arc<Entry>>,
-    /// Where in `entries` those of an order, or of none, are.
+    /// The indices in `entries` of the entries of an order, or without one.
     pub entries_of: HashMap<Option<OrderId>, Vec<usize>>,
     pub totals: Totals,
     pub orders: HashMap<OrderId, Option<RecordedOutcome>>,
     pub attempts: HashMap<Operation, HashMap<Arc<str>, Counted>>,
     pub plans: HashMap<OrderId, Plan>,
     pub settings: HashMap<Cow<'static, str>, String>,
-    /// What ends with the process, in every store: requests that are being executed,
+    /// The requests in flight. Like the journal, they end with the process in every store.
     in_flight: HashMap<Key, InFlight>,
-    /// and the journal.
+    /// The journal.
     journal: VecDeque<Arc<JournalEntry>>,
     /// The number of the journal's first line.
     journal_start: u64,
-    /// What the journal's lines take.
+    /// The bytes of the journal's lines.
     journal_bytes: usize,
-    /// The records that may be dropped, the oldest first: attempts that are counted for no order,
+    /// The attempts without an order, the oldest first. They may be dropped.
     attempts_of_requests: VecDeque<(Operation, Arc<str>)>,
-    /// and keys that were refused, each with its record's time.
+    /// The refused keys with the time of their records, the oldest first. They may be dropped.
     refusals: VecDeque<(Timestamp, Key)>,
     limits: Limits,
     dropped: Arc<Dropped>,
 }
 
-/// How often an operation was decided for a chaos key.
+/// The number of decisions for an operation and a chaos key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Counted {
     pub attempts: u32,
-    /// Remembered as long as the order is.
+    /// True if the count belongs to an order and is never dropped.
     pub of_order: bool,
 }
 
-/// One write: where it was, and what was there before.
+/// One write: its place and its previous value.
 #[allow(
     clippy::option_option,
     reason = "an order unknown, one without an outcome, and one with are three things"
@@ -80,7 +80,7 @@ pub(super) enum Change {
         before: Option<Arc<KeyRecord>>,
         queued: bool,
     },
-    /// The oldest refusal was dropped; nothing was, where another record had taken its place.
+    /// The oldest refusal was dropped, unless another record has replaced it.
     DroppedRefusal {
         at: Timestamp,
         key: Key,
@@ -104,7 +104,7 @@ pub(super) enum Change {
         before: Option<Counted>,
         queued: bool,
     },
-    /// The oldest attempts of no order were dropped; nothing was, where an order has come to share the key.
+    /// The oldest attempts without an order were dropped, unless an order shares the key.
     DroppedAttempts {
         operation: Operation,
         key: Arc<str>,
@@ -122,7 +122,7 @@ pub(super) enum Change {
         key: Key,
         before: Option<InFlight>,
     },
-    /// A line was added, for which the oldest were forgotten.
+    /// A line was added, and the oldest ones were dropped.
     JournalAppended {
         forgotten: Vec<Arc<JournalEntry>>,
     },
@@ -137,7 +137,7 @@ pub(super) enum Change {
 }
 
 impl Change {
-    /// Whether it is to outlive the process.
+    /// Returns true if the change outlives the process.
     pub const fn is_durable(&self) -> bool {
         match self {
             Self::Record { .. }
@@ -159,13 +159,12 @@ impl Change {
 }
 
 impl State {
-    /// Makes an empty state; what it drops is counted in `dropped`.
+    /// Creates an empty state that counts its dropped records in `dropped`.
     pub fn new(limits: Limits, dropped: Arc<Dropped>) -> Self {
         Self { limits, dropped, ..Self::default() }
     }
 
-    /// Puts what was read from a file in the queues that the bounds go by. A file doesn't know which attempts
-    /// are older.
+    /// Adds the records of a file to the queues of the limits. A file does not have the age of attempts.
     pub fn enqueue(&mut self) {
         let refused = self.keys.iter().filter(|(_, record)| record.answer.is_refusal());
         let mut refusals: Vec<_> = refused.map(|(key, record)| (record.at, key.clone())).collect();
@@ -201,7 +200,7 @@ impl State {
         self.entries.push(Arc::new(entry));
     }
 
-    /// Takes changes back, the newest first.
+    /// Rolls changes back, the newest first.
     pub fn roll_back(&mut self, changes: Vec<Change>) {
         changes.into_iter().rev().for_each(|change| self.roll_back_one(change));
     }
@@ -232,8 +231,8 @@ impl State {
                 }
                 self.totals = totals;
             }
-            Change::Order { order, before: Some(told) } => {
-                self.orders.insert(order, told);
+            Change::Order { order, before: Some(outcome) } => {
+                self.orders.insert(order, outcome);
             }
             Change::Order { order, before: None } => {
                 self.orders.remove(&order);
@@ -272,7 +271,7 @@ impl State {
         }
     }
 
-    /// Replaces a line of the journal, and returns the one that was there.
+    /// Replaces a line of the journal, and returns the previous one.
     fn amend(&mut self, number: u64, line: Arc<JournalEntry>) -> Option<Arc<JournalEntry>> {
         let position = usize::try_from(number.checked_sub(self.journal_start)?).ok()?;
         let place = self.journal.get_mut(position)?;
@@ -304,7 +303,7 @@ fn restore<K: std::hash::Hash + Eq, V>(map: &mut HashMap<K, V>, key: K, before: 
     };
 }
 
-/// Writes at once, and notes each write; what isn't committed when it is dropped is taken back.
+/// Writes at once and remembers each change. Without a commit, the drop rolls the changes back.
 pub(super) struct StateTransaction<'a> {
     state: &'a mut State,
     changes: Vec<Change>,
@@ -315,7 +314,7 @@ impl<'a> StateTransaction<'a> {
         Self { state, changes: Vec::with_capacity(EXPECTED_CHANGES) }
     }
 
-    /// Keeps what was written, and says what that was.
+    /// Commits and returns the changes.
     pub fn commit(mut self) -> Vec<Change> {
         let changes = std::mem::take(&mut self.changes);
         let dropped = &self.state.dropped;
@@ -336,7 +335,7 @@ impl<'a> StateTransaction<'a> {
         changes
     }
 
-    /// Drops the oldest refusals: those that are given again no more, and those beyond the limit.
+    /// Drops the oldest refusals: those that cannot be replayed, and those beyond the limit.
     fn drop_refusals(&mut self, now: Timestamp) {
         while let Some((at, _)) = self.state.refusals.front()
             && (self.state.refusals.len() > self.state.limits.keys
@@ -353,7 +352,7 @@ impl<'a> StateTransaction<'a> {
         }
     }
 
-    /// Drops the oldest attempts that are counted for no order, where there are too many.
+    /// Drops the oldest attempts without an order, beyond the limit.
     fn drop_attempts(&mut self) {
         while self.state.attempts_of_requests.len() > self.state.limits.keys {
             let Some((operation, key)) = self.state.attempts_of_requests.pop_front() else { break };
@@ -364,7 +363,7 @@ impl<'a> StateTransaction<'a> {
         }
     }
 
-    /// Drops the plans that no attempt will meet any more.
+    /// Drops the plans without unused scenarios.
     fn drop_used_plans(&mut self) {
         let attempts = &self.state.attempts;
         let is_used = |order: &OrderId, operation: &Operation, script: &PlannedScript| {
@@ -383,8 +382,8 @@ impl<'a> StateTransaction<'a> {
         }
     }
 
-    fn set_order(&mut self, order: &OrderId, told: Option<RecordedOutcome>) {
-        let before = self.state.orders.insert(order.clone(), told);
+    fn set_order(&mut self, order: &OrderId, outcome: Option<RecordedOutcome>) {
+        let before = self.state.orders.insert(order.clone(), outcome);
         self.changes.push(Change::Order { order: order.clone(), before });
     }
 }
@@ -503,8 +502,8 @@ impl Orders for StateTransaction<'_> {
         Ok(self.state.orders.get(order).copied().flatten())
     }
 
-    fn set_outcome(&mut self, order: &OrderId, told: RecordedOutcome) -> Result<(), StoreError> {
-        self.set_order(order, Some(told));
+    fn set_outcome(&mut self, order: &OrderId, outcome: RecordedOutcome) -> Result<(), StoreError> {
+        self.set_order(order, Some(outcome));
         Ok(())
     }
 }

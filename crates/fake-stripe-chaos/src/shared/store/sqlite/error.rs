@@ -1,4 +1,4 @@
-//! Why a file can't be used as a ledger.
+//! The errors of opening a ledger file.
 
 use std::{error::Error, path::PathBuf};
 

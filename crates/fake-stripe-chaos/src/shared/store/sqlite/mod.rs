@@ -1,5 +1,5 @@
-//! The stores in one SQLite file. What they know is in memory, as in the stores that have nothing else;
-//! the file has every change of it before anybody is answered, and is read when a run is opened.
+//! The stores in one SQLite file. Their state is in memory, and the file has every change before the answer is
+//! sent. A run is read when it is opened.
 
 mod error;
 mod rows;
@@ -33,24 +33,23 @@ struct SqliteStore {
     run: RunId,
 }
 
-/// The way to the thread that the file belongs to. When nobody has it any more, the thread ends what is
-/// still to do and closes the file.
+/// The queue of the thread that owns the file. When the queue is dropped, the thread finishes its work and closes
+/// the file.
 struct WriterQueue {
     messages: Option<mpsc::UnboundedSender<Message>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl SqliteStores {
-    /// Opens the file, or makes it, and brings it up to this program's version. Its runs grow within the usual
-    /// limits.
+    /// Opens or creates the file, and migrates it to this program's version. Its runs have the default limits.
     ///
     /// # Errors
-    /// When it can't be used; then it is as it was.
+    /// Fails if the file is unusable, and leaves it unchanged.
     pub fn open(path: &Path, catalogue: Arc<Catalogue>) -> Result<Self, OpenError> {
         Self::open_within(path, catalogue, Limits::default())
     }
 
-    /// Does the same as [`Self::open`], with other limits.
+    /// Opens the file with other limits, see [`Self::open`].
     ///
     /// # Errors
     /// As for [`Self::open`].
@@ -82,7 +81,7 @@ impl Drop for WriterQueue {
     fn drop(&mut self) {
         drop(self.messages.take());
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // Work may have been the last to know the store; the thread can't wait for itself.
+        // The last handle can be dropped by the thread itself, which cannot join itself.
         if let Some(thread) = thread.filter(|thread| thread.thread().id() != thread::current().id()) {
             let _ = thread.join();
         }
@@ -121,7 +120,7 @@ impl Store for SqliteStore {
         let run = self.run;
         match self.queue.send(|answer| Message::Work { run, work, answer }).await? {
             Ok(done) => done,
-            // As if it had panicked where it was asked for.
+            // The caller panics as if it had run the work itself.
             Err(panic) => panic::resume_unwind(panic),
         }
     }

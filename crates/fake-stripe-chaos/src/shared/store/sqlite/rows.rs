@@ -1,4 +1,4 @@
-//! What is known as rows: each change written, a whole run read.
+//! The state as rows: writes each change, and reads a whole run.
 
 use std::{borrow::Cow, collections::BTreeMap, str::FromStr, sync::Arc};
 
@@ -25,11 +25,11 @@ use crate::shared::{
     },
 };
 
-/// A run's number in the file; never used again, not even for a run of the same name.
+/// A run's number in the file. It is never reused, not even for a run of the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct RunId(i64);
 
-/// The number of a run, which is made if there is none of that name.
+/// Returns the number of a run, and creates the run if none has that name.
 pub(super) fn run(connection: &Connection, name: &str) -> rusqlite::Result<RunId> {
     let known = connection.query_row("SELECT id FROM runs WHERE name = ?", [name], |row| row.get(0));
     if let Some(id) = known.optional()? {
@@ -54,7 +54,7 @@ pub(super) fn settings(connection: &Connection, name: &str) -> rusqlite::Result<
         .collect()
 }
 
-/// Deletes a run, and says which it was.
+/// Deletes a run and returns its number.
 pub(super) fn delete(connection: &mut Connection, name: &str) -> rusqlite::Result<Option<RunId>> {
     let tx = connection.transaction()?;
     let known = tx.query_row("DELETE FROM runs WHERE name = ? RETURNING id", [name], |row| row.get(0));
@@ -66,7 +66,7 @@ pub(super) fn delete(connection: &mut Connection, name: &str) -> rusqlite::Resul
     Ok(Some(RunId(id)))
 }
 
-/// Writes what a change left behind, as it is now.
+/// Writes the current value at the place of a change.
 pub(super) fn write(
     connection: &Connection,
     RunId(run): RunId,
@@ -119,8 +119,11 @@ pub(super) fn write(
             )
         }
         Change::Order { order, .. } => {
-            let told = state.orders.get(order).copied().flatten();
-            let (outcome, at) = (told.map(|told| told.outcome.name()), told.map(|told| told.at.millis()));
+            let recorded = state.orders.get(order).copied().flatten();
+            let (outcome, at) = (
+                recorded.map(|recorded| recorded.outcome.name()),
+                recorded.map(|recorded| recorded.at.millis()),
+            );
             execute(
                 "INSERT OR REPLACE INTO orders VALUES (?, ?, ?, ?)",
                 params![run, order.as_str(), outcome, at],
@@ -164,7 +167,7 @@ pub(super) fn write(
     written.map_err(|error| unavailable(&error))
 }
 
-/// Writes what a key led to, or that it is dropped.
+/// Writes the record of a key, or deletes it.
 fn write_key(
     connection: &Connection,
     run: i64,
@@ -205,7 +208,7 @@ pub(super) fn write_totals(
         .map_err(|error| unavailable(&error))
 }
 
-/// Reads everything that is kept of a run into an empty state.
+/// Reads a stored run into an empty state.
 pub(super) fn read(
     connection: &Connection,
     RunId(run): RunId,
@@ -259,13 +262,13 @@ pub(super) fn read(
     })?;
     reader.for_each_row("SELECT id, outcome, told_at FROM orders WHERE run = ?", |row| {
         let order: String = row.get(0)?;
-        let told = match (row.get::<_, Option<String>>(1)?, row.get(2)?) {
+        let recorded = match (row.get::<_, Option<String>>(1)?, row.get(2)?) {
             (Some(outcome), Some(at)) => {
                 Some(RecordedOutcome { outcome: parse("outcome", &outcome)?, at: Timestamp::from_millis(at) })
             }
             _ => None,
         };
-        state.orders.insert(kept("order", &order, OrderId::kept)?, told);
+        state.orders.insert(kept("order", &order, OrderId::kept)?, recorded);
         Ok(())
     })?;
     reader.for_each_row("SELECT operation, key, attempts FROM attempts WHERE run = ?", |row| {
@@ -297,7 +300,7 @@ struct Reader<'a> {
     catalogue: &'a Catalogue,
 }
 
-/// What can go wrong with a row.
+/// An error of one row.
 enum RowError {
     Sqlite(rusqlite::Error),
     Store(StoreError),
@@ -401,7 +404,7 @@ impl Reader<'_> {
     }
 }
 
-/// The posting that has this [`Posting::name`].
+/// Returns the posting that has this [`Posting::name`].
 fn posting(name: &str, money: Option<Money>, until: Option<Timestamp>) -> Option<Posting> {
     Some(match name {
         "held" => Posting::Held { money: money?, until: until? },
@@ -419,7 +422,7 @@ fn posting(name: &str, money: Option<Money>, until: Option<Timestamp>) -> Option
     })
 }
 
-/// [`Decision`] as it is kept; the names stand for what the catalogue has under them.
+/// The stored form of a [`Decision`]. Its names refer to the catalogue.
 #[derive(Serialize, Deserialize)]
 struct DecisionRow<'a> {
     seed: u64,
@@ -477,7 +480,7 @@ impl From<SourceRow> for DecisionSource {
     }
 }
 
-/// [`StoredAnswer`] as it is kept.
+/// The stored form of a [`StoredAnswer`].
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum StoredAnswerRow {
@@ -518,7 +521,7 @@ impl From<StoredAnswerRow> for StoredAnswer {
     }
 }
 
-/// [`PlannedScript`] as it is kept.
+/// The stored form of a [`PlannedScript`].
 #[derive(Serialize, Deserialize)]
 struct ScriptRow<'a> {
     #[serde(rename = "made_after")]
@@ -533,7 +536,7 @@ impl From<&PlannedScript> for ScriptRow<'_> {
     }
 }
 
-/// [`Totals`] as they are kept.
+/// The stored form of [`Totals`].
 #[derive(Serialize, Deserialize)]
 struct TotalsRow {
     money: BTreeMap<Currency, MoneyTotalsRow>,
@@ -602,7 +605,7 @@ fn kept<T>(
     read(text).map_err(|error| corrupt(kind, text, &error.to_string()))
 }
 
-/// SQLite's integers are signed.
+/// Converts to SQLite's signed integers.
 fn signed(kind: &'static str, id: &str, number: u64) -> Result<i64, StoreError> {
     i64::try_from(number).map_err(|error| corrupt(kind, id, &error.to_string()))
 }

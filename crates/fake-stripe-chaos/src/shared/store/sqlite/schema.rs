@@ -1,4 +1,4 @@
-//! The file: its tables, its versions, and how it is opened.
+//! The file: its tables, its versions, and its opening.
 
 use std::{
     ffi::OsString,
@@ -11,16 +11,16 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::error::OpenError;
 
-/// What the header of every ledger has as its application id: `fsc1`.
+/// The application id in the header of every ledger: `fsc1`.
 const APPLICATION_ID: i64 = 0x6673_6331;
 
-/// How long somebody who looks into the file by other means may hold it up.
+/// The maximum wait for another program that has locked the file.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What makes each version out of the one before; the first out of nothing. Never changed, only added to.
+/// The migrations to each version from the previous one. They are only added, never changed.
 const MIGRATIONS: [&str; 1] = [include_str!("version_1.sql")];
 
-/// What the file has as its user version when all of them are done.
+/// The user version of the file after all migrations.
 #[allow(clippy::cast_possible_wrap, reason = "there are few")]
 const VERSION: i64 = MIGRATIONS.len() as i64;
 
@@ -28,7 +28,7 @@ const VERSION: i64 = MIGRATIONS.len() as i64;
 pub(super) const TABLES: [&str; 9] =
     ["records", "keys", "tombstones", "entries", "totals", "orders", "attempts", "plans", "settings"];
 
-/// Opens the file, or makes it; the lock keeps other processes out until it is dropped.
+/// Opens or creates the file. The lock excludes other processes until it is dropped.
 pub(super) fn open(path: &Path) -> Result<(Connection, File), OpenError> {
     if path.is_dir() {
         return Err(OpenError::Directory(path.to_owned()));
@@ -45,8 +45,8 @@ pub(super) fn open(path: &Path) -> Result<(Connection, File), OpenError> {
     Ok((connection, lock))
 }
 
-/// SQLite's own locks come and go with each transaction; this one is held for as long as the process
-/// lives, since it goes by what it remembers of the file.
+/// Locks the file for the life of the process, since the process trusts its memory of the file. SQLite's own locks
+/// last for one transaction only.
 fn lock(path: &Path) -> Result<File, OpenError> {
     let mut name = OsString::from(path);
     name.push(".lock");
@@ -89,8 +89,7 @@ fn connect(path: &Path) -> Result<Connection, OpenFailure> {
             known: VERSION,
         }));
     }
-    // A commit is in the file's log, and the log on the disk, before the commit returns: neither a killed
-    // process nor a lost power supply takes it back.
+    // A commit is on the disk before it returns, so it survives a killed process and a power failure.
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.set_prepared_statement_cache_capacity(64);
@@ -100,7 +99,7 @@ fn connect(path: &Path) -> Result<Connection, OpenFailure> {
 
 fn migrate(connection: &mut Connection, version: i64) -> rusqlite::Result<()> {
     let done = usize::try_from(version).unwrap_or(0);
-    // Even without anything to do: whoever can't write learns it now.
+    // Without a migration, too: an unwritable file fails at once.
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     for migration in MIGRATIONS.iter().skip(done) {
         tx.execute_batch(migration)?;

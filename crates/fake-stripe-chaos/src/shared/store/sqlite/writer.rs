@@ -1,5 +1,4 @@
-//! The thread that the file belongs to: it runs the work, one piece after the other, and writes what
-//! changed, all that was waiting in one commit.
+//! The thread that owns the file. It runs the waiting work piece by piece, and writes all changes in one commit.
 
 use std::{
     any::Any,
@@ -21,7 +20,7 @@ use crate::shared::{
     },
 };
 
-/// The most work that one commit serves.
+/// The maximum number of pieces of work in one commit.
 const MAX_GROUP: usize = 1024;
 
 pub(super) enum Message {
@@ -33,18 +32,18 @@ pub(super) enum Message {
     Usage { answer: oneshot::Sender<Result<Usage, StoreError>> },
 }
 
-/// A run's name, and the setting that it has.
+/// The name of a run and its setting.
 pub(super) type Setting = (String, Option<String>);
 
-/// What became of a piece of work, or what it panicked with.
+/// The result of a piece of work, or its panic.
 pub(super) type WorkResult = Result<Result<(), StoreError>, Box<dyn Any + Send>>;
 
 pub(super) struct Writer {
     connection: Connection,
     catalogue: Arc<Catalogue>,
-    /// The runs that were asked for since the file was opened.
+    /// The runs that were opened since the start.
     runs: HashMap<RunId, State>,
-    /// The work that was run and isn't committed.
+    /// The work that ran and is not committed.
     group: Vec<UncommittedWork>,
     limits: Limits,
     dropped: Arc<Dropped>,
@@ -63,7 +62,7 @@ impl Writer {
         Self { connection, catalogue, runs, group, limits, dropped }
     }
 
-    /// Until nobody is left who could send anything.
+    /// Handles messages until every sender is dropped.
     pub fn run(mut self, mut queue: mpsc::UnboundedReceiver<Message>) {
         let mut waiting = Vec::with_capacity(MAX_GROUP);
         while queue.blocking_recv_many(&mut waiting, MAX_GROUP) > 0 {
@@ -74,7 +73,7 @@ impl Writer {
         }
     }
 
-    /// An answer that nobody waits for any more is dropped.
+    /// Handles a message. An answer without a receiver is dropped.
     fn handle(&mut self, message: Message) {
         match message {
             Message::Work { run, work, answer } => self.run_work(run, work, answer),
@@ -82,7 +81,7 @@ impl Writer {
                 let _ = answer.send(self.open(&name));
             }
             Message::Delete { name, answer } => {
-                // What was asked for before is answered as it was then.
+                // Earlier work is answered before the deletion.
                 self.commit();
                 let _ = answer.send(self.delete(&name));
             }
@@ -90,7 +89,7 @@ impl Writer {
                 let _ = answer.send(rows::runs(&self.connection).map_err(|error| unavailable(&error)));
             }
             Message::Settings { name, answer } => {
-                // Settings that were asked for before are in the file then.
+                // Earlier changes of settings are in the file then.
                 self.commit();
                 let settings = rows::settings(&self.connection, name);
                 let _ = answer.send(settings.map_err(|error| unavailable(&error)));
@@ -112,8 +111,8 @@ impl Writer {
         self.group.push(UncommittedWork { run, changes, done, answer });
     }
 
-    /// Writes what the group changed, and only then answers it: what one piece of work has read of another's
-    /// is as lasting as its own. Where that fails, none of it has happened.
+    /// Writes the changes of the group, and answers it after that. Work can read the changes of earlier work, so
+    /// both are durable together. If the write fails, all are rolled back.
     fn commit(&mut self) {
         let group = std::mem::take(&mut self.group);
         match self.write(&group) {
@@ -121,7 +120,7 @@ impl Writer {
                 let _ = item.answer.send(item.done);
             }),
             Err(error) => {
-                tracing::error!(error = %error, work = group.len(), "the ledger can't be written");
+                tracing::error!(error = %error, work = group.len(), "ledger commit failed");
                 for UncommittedWork { run, changes, answer, .. } in group.into_iter().rev() {
                     if let Some(state) = self.runs.get_mut(&run) {
                         state.roll_back(changes);

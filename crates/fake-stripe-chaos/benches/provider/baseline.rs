@@ -1,5 +1,4 @@
-//! What there is to compare with: a bare axum handler that reads the same bodies, and answers with bodies of
-//! the same size.
+//! The baseline: an axum handler that reads the same bodies, and answers with bodies of the same size.
 
 use axum::{Json, Router, http::StatusCode, routing::post};
 use serde_json::{Value, json};

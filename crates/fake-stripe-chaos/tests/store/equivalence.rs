@@ -6,22 +6,22 @@ use fake_stripe_chaos::shared::store::{MemoryStores, Store, StoreError, Stores, 
 use proptest::{prelude::*, test_runner::TestCaseResult};
 use tokio::task::JoinSet;
 
-use crate::help::{Folder, METHODS, PLACES, Write, everything, lasting};
+use crate::support::{Folder, KEYS, RandomWrite, WRITE_KINDS, durable_state, full_state};
 
 #[derive(Debug, Clone)]
 enum Step {
     /// One transaction, which commits or fails.
     Work {
-        writes: Vec<Write>,
+        writes: Vec<RandomWrite>,
         fails: bool,
     },
     Restart,
 }
 
-fn write() -> impl Strategy<Value = Write> {
+fn write() -> impl Strategy<Value = RandomWrite> {
     // The journal is emptied now and then, not every twelfth time.
-    let method = prop_oneof![40 => 0..METHODS - 1, 1 => Just(METHODS - 1)];
-    (method, 0..PLACES, 0..60_u32).prop_map(|(method, place, value)| Write { method, place, value })
+    let method = prop_oneof![40 => 0..WRITE_KINDS - 1, 1 => Just(WRITE_KINDS - 1)];
+    (method, 0..KEYS, 0..60_u32).prop_map(|(method, place, value)| RandomWrite { method, place, value })
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -30,21 +30,21 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![8 => work, 1 => Just(Step::Restart)]
 }
 
-fn run(tx: &mut dyn Transaction, writes: &[Write], fails: bool) -> Result<(), StoreError> {
+fn run(tx: &mut dyn Transaction, writes: &[RandomWrite], fails: bool) -> Result<(), StoreError> {
     writes.iter().try_for_each(|write| write.apply(tx))?;
     if fails { Err(StoreError::Unavailable("on purpose".to_owned())) } else { Ok(()) }
 }
 
-/// What a restart takes from the file's store.
-async fn forget_what_passes(store: &Arc<dyn Store>) {
+/// Removes the state that a restart of the file's store removes.
+async fn drop_volatile_state(store: &Arc<dyn Store>) {
     let clear = |tx: &mut dyn Transaction| {
         tx.clear_journal()?;
-        (0..PLACES).try_for_each(|place| Write { method: 2, place, value: 0 }.apply(tx))
+        (0..KEYS).try_for_each(|place| RandomWrite { method: 2, place, value: 0 }.apply(tx))
     };
     store.transact(clear).await.unwrap();
 }
 
-async fn alike(steps: Vec<Step>) -> TestCaseResult {
+async fn assert_equivalent(steps: Vec<Step>) -> TestCaseResult {
     let memory = MemoryStores::default().open("default").await.unwrap();
     let folder = Folder::new();
     let mut sqlite = folder.store().await;
@@ -60,24 +60,26 @@ async fn alike(steps: Vec<Step>) -> TestCaseResult {
             Step::Restart => {
                 drop(sqlite);
                 sqlite = folder.store().await;
-                forget_what_passes(&memory).await;
+                drop_volatile_state(&memory).await;
                 restarted = true;
             }
         }
         if restarted {
             // The lines of the journal are numbered anew.
-            let (of_memory, of_sqlite) =
-                (memory.transact(|tx| lasting(tx)).await, sqlite.transact(|tx| lasting(tx)).await);
+            let (of_memory, of_sqlite) = (
+                memory.transact(|tx| durable_state(tx)).await,
+                sqlite.transact(|tx| durable_state(tx)).await,
+            );
             prop_assert_eq!(of_memory, of_sqlite);
         } else {
-            prop_assert_eq!(everything(&memory).await, everything(&sqlite).await);
+            prop_assert_eq!(full_state(&memory).await, full_state(&sqlite).await);
         }
     }
     Ok(())
 }
 
 /// All the work at once, so that many pieces share a commit; then a restart.
-async fn survives(works: Vec<(Vec<Write>, bool)>) -> TestCaseResult {
+async fn survives(works: Vec<(Vec<RandomWrite>, bool)>) -> TestCaseResult {
     let folder = Folder::new();
     let store = folder.store().await;
     let mut tasks = JoinSet::new();
@@ -86,9 +88,9 @@ async fn survives(works: Vec<(Vec<Write>, bool)>) -> TestCaseResult {
         tasks.spawn(async move { store.transact(move |tx| run(tx, &writes, fails)).await.is_ok() });
     }
     tasks.join_all().await;
-    let before = store.transact(|tx| lasting(tx)).await;
+    let before = store.transact(|tx| durable_state(tx)).await;
     drop(store);
-    prop_assert_eq!(folder.store().await.transact(|tx| lasting(tx)).await, before);
+    prop_assert_eq!(folder.store().await.transact(|tx| durable_state(tx)).await, before);
     Ok(())
 }
 
@@ -101,7 +103,7 @@ proptest! {
 
     #[test]
     fn memory_and_file_know_the_same_after_any_work_and_restarts(steps in proptest::collection::vec(step(), 1..25)) {
-        on_a_runtime(alike(steps))?;
+        on_a_runtime(assert_equivalent(steps))?;
     }
 
     #[test]

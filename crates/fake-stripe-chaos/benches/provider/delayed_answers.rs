@@ -1,4 +1,4 @@
-//! Ten thousand requests that all wait for their 504: what each costs, and how exact the wait is.
+//! Measures ten thousand requests that wait for their 504: the cost of each, and the accuracy of the delay.
 
 use std::time::{Duration, Instant};
 
@@ -62,7 +62,7 @@ pub async fn measure() -> Result<()> {
     Ok(())
 }
 
-/// How much later than it should the answer came.
+/// Returns the lateness of the answer.
 async fn park(mut client: Client, index: usize) -> Result<Duration> {
     let body = format!(r#"{{"amount":5998,"currency":"usd","orderId":"parked-{index}"}}"#);
     let began = Instant::now();

@@ -1,4 +1,4 @@
-//! Stores for one test, everything that can be written into one, and everything that can be read.
+//! Stores for one test, full_state that can be written into one, and full_state that can be read.
 
 use std::{
     collections::BTreeMap,
@@ -88,16 +88,16 @@ pub fn line(body: &str) -> Arc<JournalEntry> {
     })
 }
 
-/// One write, told by three small numbers: what, where, and which value.
+/// One write, selected by three small numbers: what, where, and which value.
 #[derive(Debug, Clone, Copy)]
-pub struct Write {
+pub struct RandomWrite {
     pub method: usize,
     pub place: usize,
     pub value: u32,
 }
 
-pub const METHODS: usize = 13;
-pub const PLACES: usize = 3;
+pub const WRITE_KINDS: usize = 13;
+pub const KEYS: usize = 3;
 
 fn order(place: usize) -> OrderId {
     format!("order-{place}").parse().unwrap()
@@ -145,7 +145,7 @@ fn decision(place: usize, value: u32) -> Option<Decision> {
     })
 }
 
-impl Write {
+impl RandomWrite {
     pub fn apply(self, tx: &mut dyn Transaction) -> Result<(), StoreError> {
         let Self { method, place, value } = self;
         let at = Timestamp::from_millis(i64::from(value));
@@ -212,55 +212,59 @@ impl Write {
     }
 }
 
-/// Writes with every method in every place, each value telling the round.
+/// Writes with every kind at every key. Each value contains the round.
 pub fn write_everything(tx: &mut dyn Transaction, round: u32) -> Result<(), StoreError> {
-    for method in 0..METHODS - 1 {
-        for place in 0..PLACES {
+    for method in 0..WRITE_KINDS - 1 {
+        for place in 0..KEYS {
             for value in 0..12 {
-                Write { method, place, value: 100 * round + value }.apply(tx)?;
+                RandomWrite { method, place, value: 100 * round + value }.apply(tx)?;
             }
         }
     }
     Ok(())
 }
 
-/// All that outlives a process, as text.
-pub fn lasting(tx: &dyn Transaction) -> Result<String, StoreError> {
+/// Returns the state that outlives a process, as text.
+pub fn durable_state(tx: &dyn Transaction) -> Result<String, StoreError> {
     let mut entries = Vec::new();
     tx.visit_entries(&mut |entry| entries.push(entry.clone()))?;
-    let mut told = vec![format!("{entries:#?} {:#?} {:?}", tx.totals()?, tx.orders()?)];
-    told.push(format!("{:?}", tx.entries_for(None)?));
+    let mut parts = vec![format!("{entries:#?} {:#?} {:?}", tx.totals()?, tx.orders()?)];
+    parts.push(format!("{:?}", tx.entries_for(None)?));
     for name in ["one", "two", "three"] {
-        told.push(format!("{name}: {:?}", tx.setting(name)?));
+        parts.push(format!("{name}: {:?}", tx.setting(name)?));
     }
-    for place in 0..PLACES {
+    for place in 0..KEYS {
         let (order, key) = (order(place), key(place));
-        told.push(format!("{:?} {:?}", tx.get("payment", order.as_str())?, tx.get("label", order.as_str())?));
-        told.push(format!("{:?} {:?}", tx.record(&key)?, tx.tombstone(&key)?));
+        parts.push(format!(
+            "{:?} {:?}",
+            tx.get("payment", order.as_str())?,
+            tx.get("label", order.as_str())?
+        ));
+        parts.push(format!("{:?} {:?}", tx.record(&key)?, tx.tombstone(&key)?));
         let known = (tx.has_order(&order)?, tx.outcome(&order)?);
-        told.push(format!("{known:?} {:?}", tx.entries_for(Some(&order))?));
+        parts.push(format!("{known:?} {:?}", tx.entries_for(Some(&order))?));
         for operation in OPERATIONS {
             let attempts = tx.attempts(operation, order.as_str())?;
-            told.push(format!("{attempts} {:?}", tx.plan(&order, operation)?));
+            parts.push(format!("{attempts} {:?}", tx.plan(&order, operation)?));
         }
     }
-    Ok(told.join("\n"))
+    Ok(parts.join("\n"))
 }
 
-/// All that ends with the process, as text.
-pub fn passing(tx: &dyn Transaction) -> Result<String, StoreError> {
+/// Returns the state that ends with the process, as text.
+pub fn volatile_state(tx: &dyn Transaction) -> Result<String, StoreError> {
     let (mut lines, mut flights) = (Vec::new(), BTreeMap::new());
     tx.visit_lines(&mut |number, line| {
         lines.push((number, line.clone()));
         true
     })?;
-    for place in 0..PLACES {
+    for place in 0..KEYS {
         flights.insert(place, tx.in_flight(&key(place))?);
     }
     Ok(format!("{lines:?} {flights:?}"))
 }
 
-/// All there is to read, as text.
-pub async fn everything(store: &Arc<dyn Store>) -> String {
-    store.transact(|tx| Ok(format!("{}\n{}", lasting(tx)?, passing(tx)?))).await.unwrap()
+/// Returns the whole readable state, as text.
+pub async fn full_state(store: &Arc<dyn Store>) -> String {
+    store.transact(|tx| Ok(format!("{}\n{}", durable_state(tx)?, volatile_state(tx)?))).await.unwrap()
 }
