@@ -52,6 +52,6 @@ mod tests {
         let reservations =
             vec![Reservation::restored(orderless, None), Reservation::restored(terms, Some(at(3)))];
         let golden = include_str!("../../../tests/store/golden/reservation.jsonl");
-        assert_golden(ReservationRecords, KIND, golden, reservations);
+        assert_golden(&ReservationRecords, KIND, golden, &reservations);
     }
 }

@@ -45,6 +45,6 @@ mod tests {
         let mut notifications = Channel::ALL.map(|channel| notification(channel, "order-1")).to_vec();
         notifications.push(notification(Channel::Email, ""));
         let golden = include_str!("../../../tests/store/golden/notification.jsonl");
-        assert_golden(NotificationRecords, KIND, golden, notifications);
+        assert_golden(&NotificationRecords, KIND, golden, &notifications);
     }
 }

@@ -66,6 +66,6 @@ mod tests {
             Payment::restored(full, captured(vec![refund(None), refund(Some("a \"reason\""))])),
         ];
         let golden = include_str!("../../../tests/store/golden/payment.jsonl");
-        assert_golden(PaymentRecords, KIND, golden, payments);
+        assert_golden(&PaymentRecords, KIND, golden, &payments);
     }
 }

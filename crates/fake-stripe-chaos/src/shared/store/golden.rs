@@ -8,11 +8,14 @@ use super::{MemoryStore, Store};
 use crate::shared::resource::{Repository, Resource};
 
 /// Asserts that each entity is stored as its line of the golden file, and that the line is read back as the entity.
+///
+/// # Panics
+/// Panics if a line differs.
 pub fn assert_golden<R: Resource + PartialEq + Debug>(
-    records: impl Repository<R> + Clone + 'static,
+    records: &(impl Repository<R> + Clone + 'static),
     kind: &'static str,
     golden: &'static str,
-    entities: Vec<R>,
+    entities: &[R],
 ) {
     assert_eq!(
         golden.lines().count(),
@@ -34,6 +37,6 @@ pub fn assert_golden<R: Resource + PartialEq + Debug>(
             tx.put(kind, &stored_id, line.to_owned())?;
             reader.load(tx, &stored_id)
         });
-        assert_eq!(read.now_or_never().unwrap().unwrap(), Some(entity), "{line}");
+        assert_eq!(read.now_or_never().unwrap().unwrap().as_ref(), Some(entity), "{line}");
     }
 }

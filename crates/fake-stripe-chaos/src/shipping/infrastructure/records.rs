@@ -46,6 +46,6 @@ mod tests {
         let labels =
             vec![Label::restored(orderless, None), Label::restored(terms, Some(Timestamp::from_millis(3)))];
         let golden = include_str!("../../../tests/store/golden/label.jsonl");
-        assert_golden(LabelRecords, KIND, golden, labels);
+        assert_golden(&LabelRecords, KIND, golden, &labels);
     }
 }
