@@ -57,14 +57,14 @@ pub async fn test(
     workspace: &Workspace,
     arguments: &[String],
     environment: &[(&str, OsString)],
-    mut tell: impl FnMut(&str),
+    mut on_line: impl FnMut(&str),
 ) -> Result<ExitStatus, Error> {
     let mut cargo = command(workspace, "test");
     cargo.arg("--no-fail-fast").args(arguments);
     cargo.envs(environment.iter().map(|(name, value)| (name, value)));
     let mut running = Running::spawn(cargo.stdout(Stdio::piped()))?;
     if let Some(output) = running.0.stdout.take() {
-        each_line(output, &mut tell).await?;
+        each_line(output, &mut on_line).await?;
     }
     Ok(running.0.wait().await?)
 }
@@ -78,7 +78,7 @@ pub async fn nextest(
     executable: &Path,
     arguments: &[String],
     environment: &[(&str, OsString)],
-    mut tell: impl FnMut(&str),
+    mut on_line: impl FnMut(&str),
 ) -> Result<ExitStatus, Error> {
     let mut nextest = Command::new(executable);
     nextest.args(["nextest", "run", "--workspace", "--no-fail-fast", "--no-tests", "pass"]);
@@ -87,15 +87,15 @@ pub async fn nextest(
     // Its report goes to standard error.
     let mut running = Running::spawn(nextest.stderr(Stdio::piped()))?;
     if let Some(output) = running.0.stderr.take() {
-        each_line(output, &mut tell).await?;
+        each_line(output, &mut on_line).await?;
     }
     Ok(running.0.wait().await?)
 }
 
-async fn each_line(output: impl AsyncRead + Unpin, tell: &mut impl FnMut(&str)) -> io::Result<()> {
+async fn each_line(output: impl AsyncRead + Unpin, on_line: &mut impl FnMut(&str)) -> io::Result<()> {
     let mut lines = BufReader::new(output).split(b'\n');
     while let Some(line) = lines.next_segment().await? {
-        tell(&String::from_utf8_lossy(&line));
+        on_line(&String::from_utf8_lossy(&line));
     }
     Ok(())
 }

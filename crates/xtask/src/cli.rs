@@ -12,9 +12,9 @@ use crate::{
     console::Console,
     demo, guard,
     interrupt::Interrupts,
-    temporal_cli::Surroundings,
+    temporal_cli::SearchPaths,
     test::{self, Selection},
-    up::{self, Error, Wishes},
+    up::{self, Error, UpOptions},
     workspace::Workspace,
 };
 
@@ -86,7 +86,7 @@ struct Up {
 /// Does what was asked for, and tells what went wrong.
 pub async fn run(cli: Cli) -> ExitCode {
     let console = Console::new();
-    match act(cli.command, &console).await {
+    match run_command(cli.command, &console).await {
         Ok(code) => code,
         Err(error) => {
             console.fail(&error);
@@ -99,12 +99,12 @@ pub async fn run(cli: Cli) -> ExitCode {
     }
 }
 
-async fn act(command: Command, console: &Console) -> Result<ExitCode, Error> {
+async fn run_command(command: Command, console: &Console) -> Result<ExitCode, Error> {
     match command {
         Command::Up(Up { chaos, seed, fast, fresh, detach, free_ports }) => {
             let chaos = chaos.map(profile).transpose()?;
-            let wishes = Wishes { chaos, seed, fast, fresh, free_ports, environment: Vec::new() };
-            up::up(console, &mut Interrupts::listen()?, &wishes, detach).await?;
+            let options = UpOptions { chaos, seed, fast, fresh, free_ports, environment: Vec::new() };
+            up::up(console, &mut Interrupts::listen()?, &options, detach).await?;
         }
         Command::Down => up::down(console).await?,
         Command::Status => up::status().await?,
@@ -116,11 +116,13 @@ async fn act(command: Command, console: &Console) -> Result<ExitCode, Error> {
             test::run(console, &mut Interrupts::listen()?, &Selection::Named(filters)).await?;
         }
         Command::TemporalCli => {
-            let surroundings = Surroundings::from_env(Workspace::locate()?.tools());
-            println!("{}", up::temporal_cli(console, &surroundings).await?.path().display());
+            let search_paths = SearchPaths::from_env(Workspace::locate()?.tools());
+            println!("{}", up::temporal_cli(console, &search_paths).await?.path().display());
         }
-        Command::Record => test::run(console, &mut Interrupts::listen()?, &Selection::Recording).await?,
-        Command::Guard { folder, remove } => guard::stand(&folder, remove).await?,
+        Command::Record => {
+            test::run(console, &mut Interrupts::listen()?, &Selection::RecordHistories).await?
+        }
+        Command::Guard { folder, remove } => guard::run_guard(&folder, remove).await?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -20,11 +20,11 @@ use nix::{
 
 use crate::{
     process::Group,
-    record::{self, Record},
+    stack_record::{self, StackRecord},
 };
 
 /// What the supervisor says to leave the stack running.
-const RELIEVED: &[u8] = b"relieved";
+const RELEASED: &[u8] = b"released";
 const GRACE: Duration = Duration::from_secs(15);
 
 /// The supervisor's side: a pipe, which the system closes when the supervisor ends, however it ends.
@@ -36,7 +36,7 @@ impl Guard {
     ///
     /// # Errors
     /// When the guard can't be started.
-    pub fn post(xtask: &Path, folder: &Path, log: &Path, remove: bool) -> io::Result<Self> {
+    pub fn spawn(xtask: &Path, folder: &Path, log: &Path, remove: bool) -> io::Result<Self> {
         let log = File::create(log)?;
         Command::new(xtask)
             .arg("guard")
@@ -53,16 +53,16 @@ impl Guard {
     /// The process group for the stack's processes.
     #[must_use]
     pub fn group(&self) -> Group {
-        Group::led_by(&self.0)
+        Group::of_leader(&self.0)
     }
 
     /// The stack may outlive the supervisor.
     ///
     /// # Errors
     /// When the guard can't be told.
-    pub fn relieve(&mut self) -> io::Result<()> {
+    pub fn release(&mut self) -> io::Result<()> {
         match &mut self.0.stdin {
-            Some(pipe) => pipe.write_all(RELIEVED),
+            Some(pipe) => pipe.write_all(RELEASED),
             None => Ok(()),
         }
     }
@@ -71,7 +71,7 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         drop(self.0.stdin.take());
-        // With the stack ended or the guard relieved, it has nothing left to do.
+        // With the stack ended or the guard released, it has nothing left to do.
         let _ = self.0.wait();
     }
 }
@@ -80,24 +80,24 @@ impl Drop for Guard {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
-    Record(#[from] record::Error),
+    Record(#[from] stack_record::Error),
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-/// The guard's side: returns when the supervisor is gone and nothing of its stack is left, or when relieved.
+/// The guard's side: returns when the supervisor is gone and nothing of its stack is left, or when released.
 ///
 /// # Errors
 /// When the record can't be read or a process can't be ended.
-pub async fn stand(folder: &Path, remove: bool) -> Result<(), Error> {
+pub async fn run_guard(folder: &Path, remove: bool) -> Result<(), Error> {
     let mut said = Vec::new();
     io::stdin().read_to_end(&mut said)?;
-    if said == RELIEVED {
+    if said == RELEASED {
         return Ok(());
     }
-    if let Some(record) = Record::load(folder)? {
+    if let Some(record) = StackRecord::load(folder)? {
         record.end(GRACE, |process, end| println!("{}: {end:?}", process.service)).await?;
-        Record::remove(folder)?;
+        StackRecord::remove(folder)?;
     }
     if remove {
         fs::remove_dir_all(folder)?;

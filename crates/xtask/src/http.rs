@@ -15,7 +15,7 @@ pub struct Answer {
 /// No answer came.
 #[derive(Debug, thiserror::Error)]
 #[error("{method} {url}: {reason}")]
-pub struct Unanswered {
+pub struct NoAnswer {
     method: Method,
     url: String,
     reason: String,
@@ -36,25 +36,25 @@ impl Http {
 
     /// # Errors
     /// When no answer came within `limit`; any status is an answer.
-    pub async fn get(&self, url: &str, limit: Duration) -> Result<Answer, Unanswered> {
+    pub async fn get(&self, url: &str, limit: Duration) -> Result<Answer, NoAnswer> {
         self.ask(Method::GET, url, None, limit).await
     }
 
     /// # Errors
     /// When no answer came within `limit`; any status is an answer.
-    pub async fn post(&self, url: &str, body: &Value, limit: Duration) -> Result<Answer, Unanswered> {
+    pub async fn post(&self, url: &str, body: &Value, limit: Duration) -> Result<Answer, NoAnswer> {
         self.ask(Method::POST, url, Some(body), limit).await
     }
 
     /// # Errors
     /// When no answer came within `limit`; any status is an answer.
-    pub async fn put(&self, url: &str, body: &Value, limit: Duration) -> Result<Answer, Unanswered> {
+    pub async fn put(&self, url: &str, body: &Value, limit: Duration) -> Result<Answer, NoAnswer> {
         self.ask(Method::PUT, url, Some(body), limit).await
     }
 
     /// # Errors
     /// When no answer came within `limit`; any status is an answer.
-    pub async fn delete(&self, url: &str, limit: Duration) -> Result<Answer, Unanswered> {
+    pub async fn delete(&self, url: &str, limit: Duration) -> Result<Answer, NoAnswer> {
         self.ask(Method::DELETE, url, None, limit).await
     }
 
@@ -64,7 +64,7 @@ impl Http {
         url: &str,
         body: Option<&Value>,
         limit: Duration,
-    ) -> Result<Answer, Unanswered> {
+    ) -> Result<Answer, NoAnswer> {
         let mut request = self.0.request(method.clone(), url).timeout(limit);
         if let Some(body) = body {
             request = request.json(body);
@@ -75,7 +75,7 @@ impl Http {
             let body = serde_json::from_slice(&response.bytes().await?).unwrap_or(Value::Null);
             Ok(Answer { status, body })
         };
-        exchange.await.map_err(|error: reqwest::Error| Unanswered {
+        exchange.await.map_err(|error: reqwest::Error| NoAnswer {
             method,
             url: url.to_owned(),
             reason: if error.is_timeout() {

@@ -40,7 +40,7 @@ impl Interrupts {
     ///
     /// # Errors
     /// The work's, or [`Interrupted`].
-    pub async fn or<T, E: From<Interrupted>>(
+    pub async fn race<T, E: From<Interrupted>>(
         &mut self,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {

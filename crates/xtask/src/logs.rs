@@ -49,7 +49,7 @@ impl Follower {
 /// What a process said in the end of why it ended, in one line; nothing where its log doesn't tell. A plain
 /// line and those indented below it say more than a JSON line, and of these one that is no error says nothing.
 #[must_use]
-pub fn last_words(path: &Path) -> Option<String> {
+pub fn last_log_error(path: &Path) -> Option<String> {
     let text = fs::read(path).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
@@ -233,21 +233,21 @@ mod tests {
         assert!(follower.lines().unwrap().is_empty());
     }
 
-    fn last_words_of(log: &str) -> Option<String> {
+    fn last_log_error_of(log: &str) -> Option<String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         fs::write(&path, log).unwrap();
-        last_words(&path)
+        last_log_error(&path)
     }
 
     #[test]
     fn the_last_words_are_the_plain_line_that_a_process_ends_with() {
         let log =
             "{\"level\":\"ERROR\",\"message\":\"cannot run\"}\nfounder: cannot listen on 127.0.0.1:3000\n\n";
-        assert_eq!(last_words_of(log).unwrap(), "founder: cannot listen on 127.0.0.1:3000");
+        assert_eq!(last_log_error_of(log).unwrap(), "founder: cannot listen on 127.0.0.1:3000");
         let log = "before\nfounder: 2 faults in the configuration\n  PORT=x: no number\n  KEY is required\n";
         assert_eq!(
-            last_words_of(log).unwrap(),
+            last_log_error_of(log).unwrap(),
             "founder: 2 faults in the configuration: PORT=x: no number; KEY is required"
         );
     }
@@ -255,9 +255,9 @@ mod tests {
     #[test]
     fn of_json_lines_an_error_alone_is_a_last_word() {
         let error = r#"{"level":"ERROR","message":"cannot run","error":"the port is taken"}"#;
-        assert_eq!(last_words_of(error).unwrap(), "cannot run error=the port is taken");
-        assert_eq!(last_words_of(r#"{"level":"INFO","message":"listening"}"#), None);
-        assert_eq!(last_words_of(""), None);
-        assert_eq!(last_words(Path::new("/no/such/log")), None);
+        assert_eq!(last_log_error_of(error).unwrap(), "cannot run error=the port is taken");
+        assert_eq!(last_log_error_of(r#"{"level":"INFO","message":"listening"}"#), None);
+        assert_eq!(last_log_error_of(""), None);
+        assert_eq!(last_log_error(Path::new("/no/such/log")), None);
     }
 }

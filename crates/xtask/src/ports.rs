@@ -9,15 +9,15 @@ use crate::process::Pid;
 
 /// A port that something has to listen on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Claim {
+pub struct RequiredPort {
     pub port: u16,
     pub by: &'static str,
 }
 
 /// A port that can't be had.
 #[derive(Debug)]
-pub struct Taken {
-    pub claim: Claim,
+pub struct UnavailablePort {
+    pub required: RequiredPort,
     reason: Reason,
 }
 
@@ -34,9 +34,9 @@ struct Owner {
     name: String,
 }
 
-impl fmt::Display for Taken {
+impl fmt::Display for UnavailablePort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Claim { port, by } = self.claim;
+        let RequiredPort { port, by } = self.required;
         match &self.reason {
             Reason::InUse { owner: Some(Owner { pid, name }) } => {
                 write!(f, "port {port} ({by}) is in use by {name} (pid {pid})")
@@ -49,11 +49,16 @@ impl fmt::Display for Taken {
 
 /// Every one of these ports that can't be had, in their order.
 #[must_use]
-pub fn taken(claims: &[Claim]) -> Vec<Taken> {
-    claims.iter().filter_map(|claim| Some(Taken { claim: *claim, reason: refusal(claim.port)? })).collect()
+pub fn unavailable_ports(required: &[RequiredPort]) -> Vec<UnavailablePort> {
+    required
+        .iter()
+        .filter_map(|required| {
+            Some(UnavailablePort { required: *required, reason: check_port(required.port)? })
+        })
+        .collect()
 }
 
-fn refusal(port: u16) -> Option<Reason> {
+fn check_port(port: u16) -> Option<Reason> {
     match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
         Ok(_) => None,
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -67,7 +72,7 @@ fn refusal(port: u16) -> Option<Reason> {
 ///
 /// # Errors
 /// When the system has none left.
-pub fn free<const N: usize>() -> io::Result<[u16; N]> {
+pub fn free_ports<const N: usize>() -> io::Result<[u16; N]> {
     // Held until all are chosen, so that the system doesn't name one twice.
     let mut held = Vec::with_capacity(N);
     let mut ports = [0; N];
@@ -132,43 +137,46 @@ mod tests {
 
     use super::*;
 
-    fn listener() -> (TcpListener, Claim) {
+    fn listener() -> (TcpListener, RequiredPort) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        (listener, Claim { port, by: "temporal-api" })
+        (listener, RequiredPort { port, by: "temporal-api" })
     }
 
     #[test]
     fn a_free_port_is_not_taken() {
-        let [port] = free().unwrap();
-        assert!(taken(&[Claim { port, by: "temporal-api" }]).is_empty());
+        let [port] = free_ports().unwrap();
+        assert!(unavailable_ports(&[RequiredPort { port, by: "temporal-api" }]).is_empty());
     }
 
     #[test]
     fn a_port_in_use_is_told_with_its_service() {
-        let (_listener, claim) = listener();
-        let told = taken(&[claim]).iter().map(ToString::to_string).collect::<String>();
-        assert!(told.starts_with(&format!("port {} (temporal-api) is in use by ", claim.port)), "{told}");
+        let (_listener, required) = listener();
+        let messages = unavailable_ports(&[required]).iter().map(ToString::to_string).collect::<String>();
+        assert!(
+            messages.starts_with(&format!("port {} (temporal-api) is in use by ", required.port)),
+            "{messages}"
+        );
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn a_port_in_use_is_told_with_the_process_that_has_it() {
-        let (_listener, claim) = listener();
-        let told = taken(&[claim]).iter().map(ToString::to_string).collect::<String>();
-        assert!(told.ends_with(&format!("(pid {})", std::process::id())), "{told}");
+        let (_listener, required) = listener();
+        let messages = unavailable_ports(&[required]).iter().map(ToString::to_string).collect::<String>();
+        assert!(messages.ends_with(&format!("(pid {})", std::process::id())), "{messages}");
     }
 
     #[test]
     fn every_port_in_use_is_told_not_the_first_alone() {
         let ((_one, first), (_two, second)) = (listener(), listener());
-        let ports: Vec<_> = taken(&[first, second]).iter().map(|taken| taken.claim).collect();
+        let ports: Vec<_> = unavailable_ports(&[first, second]).iter().map(|taken| taken.required).collect();
         assert_eq!(ports, [first, second]);
     }
 
     #[test]
     fn free_ports_differ_over_calls() {
-        let ports = [free::<8>().unwrap(), free::<8>().unwrap()].concat();
+        let ports = [free_ports::<8>().unwrap(), free_ports::<8>().unwrap()].concat();
         assert_eq!(ports.iter().collect::<HashSet<_>>().len(), 16);
     }
 

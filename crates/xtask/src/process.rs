@@ -17,7 +17,7 @@ use nix::{
 use serde::{Deserialize, Serialize};
 
 /// How often a process is looked at while it is waited for.
-const LOOK: Duration = Duration::from_millis(20);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 /// A process that was killed is gone as soon as the system gets to it.
 const KILL_LIMIT: Duration = Duration::from_secs(10);
 
@@ -52,7 +52,7 @@ impl Identity {
     /// # Errors
     /// When there is no such process.
     pub fn of(pid: Pid) -> io::Result<Self> {
-        let Glimpse { started, .. } = look(pid)?;
+        let ProcessStatus { started, .. } = read_status(pid)?;
         Ok(Self { pid, started })
     }
 
@@ -66,7 +66,7 @@ impl Identity {
 
     #[must_use]
     pub fn is_running(&self) -> bool {
-        look(self.pid).is_ok_and(|glimpse| glimpse.started == self.started && !glimpse.ended)
+        read_status(self.pid).is_ok_and(|status| status.started == self.started && !status.ended)
     }
 
     /// Ends a process that need not be our child: asks, and after `grace` kills.
@@ -78,10 +78,10 @@ impl Identity {
             [(Signal::SIGTERM, grace, End::Graceful), (Signal::SIGKILL, KILL_LIMIT, End::Killed)]
         {
             if !self.is_running() {
-                return Ok(End::Before);
+                return Ok(End::AlreadyEnded);
             }
             send(self.pid, signal)?;
-            if poll(limit, || (!self.is_running()).then_some(())).await.is_some() {
+            if poll_until(limit, || (!self.is_running()).then_some(())).await.is_some() {
                 return Ok(end);
             }
         }
@@ -93,7 +93,7 @@ impl Identity {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
     /// It had ended before we asked.
-    Before,
+    AlreadyEnded,
     Graceful,
     Killed,
 }
@@ -105,7 +105,7 @@ pub struct Group(Pid);
 impl Group {
     /// That of a child which was started in a group of its own.
     #[must_use]
-    pub fn led_by(leader: &Child) -> Self {
+    pub fn of_leader(leader: &Child) -> Self {
         Self(Pid(leader.id().cast_signed()))
     }
 }
@@ -116,7 +116,7 @@ impl Group {
 pub struct Process {
     child: Child,
     identity: Identity,
-    released: bool,
+    detached: bool,
 }
 
 impl Process {
@@ -135,7 +135,7 @@ impl Process {
             .map_err(|error| with_program(&error, &command))?;
         // A child stays in the process table until it is waited for, however soon it ends.
         let identity = Identity::of(Pid(child.id().cast_signed()))?;
-        Ok(Self { child, identity, released: false })
+        Ok(Self { child, identity, detached: false })
     }
 
     #[must_use]
@@ -157,10 +157,10 @@ impl Process {
     /// When it can't be signalled or waited for.
     pub async fn stop(&mut self, grace: Duration) -> io::Result<End> {
         if self.exited()?.is_some() {
-            return Ok(End::Before);
+            return Ok(End::AlreadyEnded);
         }
         send(self.identity.pid, Signal::SIGTERM)?;
-        if let Some(ended) = poll(grace, || self.exited().transpose()).await {
+        if let Some(ended) = poll_until(grace, || self.exited().transpose()).await {
             return ended.map(|_| End::Graceful);
         }
         self.kill()?;
@@ -177,14 +177,14 @@ impl Process {
     }
 
     /// Leaves it running when this is dropped.
-    pub fn release(&mut self) {
-        self.released = true;
+    pub fn detach(&mut self) {
+        self.detached = true;
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if !self.released {
+        if !self.detached {
             // Nobody is left to tell of a failure.
             let _ = self.kill();
         }
@@ -192,16 +192,16 @@ impl Drop for Process {
 }
 
 /// Looks again and again until there is something, or the limit has passed.
-pub async fn poll<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+pub async fn poll_until<T>(limit: Duration, mut check: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + limit;
     loop {
-        if let Some(seen) = look() {
-            return Some(seen);
+        if let Some(found) = check() {
+            return Some(found);
         }
         if Instant::now() >= deadline {
             return None;
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
@@ -222,13 +222,13 @@ fn with_program(error: &io::Error, command: &Command) -> io::Error {
 
 /// What the system tells of a process.
 #[derive(Debug, PartialEq, Eq)]
-struct Glimpse {
+struct ProcessStatus {
     started: String,
     /// It is in the process table only until its parent asks for its exit code.
     ended: bool,
 }
 
-fn look(pid: Pid) -> io::Result<Glimpse> {
+fn read_status(pid: Pid) -> io::Result<ProcessStatus> {
     let unknown = || io::Error::new(io::ErrorKind::NotFound, format!("there is no process {pid}"));
     if cfg!(target_os = "linux") {
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
@@ -242,18 +242,18 @@ fn look(pid: Pid) -> io::Result<Glimpse> {
 
 /// The text of `/proc/PID/stat` (see proc(5)): the name, in parentheses, may contain any character. Start
 /// times count from the boot, so they mean something together with its id alone.
-fn parse_stat(stat: &str, boot: &str) -> Option<Glimpse> {
+fn parse_stat(stat: &str, boot: &str) -> Option<ProcessStatus> {
     let (_, after_name) = stat.rsplit_once(')')?;
     let mut fields = after_name.split_whitespace();
     let state = fields.next()?;
     let started = fields.nth(18)?;
-    Some(Glimpse { started: format!("{boot}/{started}"), ended: matches!(state, "Z" | "X") })
+    Some(ProcessStatus { started: format!("{boot}/{started}"), ended: matches!(state, "Z" | "X") })
 }
 
 /// A line of `ps -o stat=,lstart=`, on systems without `/proc`.
-fn parse_ps(line: &str) -> Option<Glimpse> {
+fn parse_ps(line: &str) -> Option<ProcessStatus> {
     let (state, started) = line.trim().split_once(' ')?;
-    Some(Glimpse { started: started.trim().to_owned(), ended: state.starts_with('Z') })
+    Some(ProcessStatus { started: started.trim().to_owned(), ended: state.starts_with('Z') })
 }
 
 #[cfg(test)]
@@ -272,15 +272,15 @@ mod tests {
     /// Waits until the script has got as far as printing something.
     async fn printed(folder: &tempfile::TempDir) {
         let log = folder.path().join("log");
-        poll(Duration::from_secs(10), || fs::read_to_string(&log).ok().filter(|text| !text.is_empty()))
+        poll_until(Duration::from_secs(10), || fs::read_to_string(&log).ok().filter(|text| !text.is_empty()))
             .await
             .expect("the script prints");
     }
 
     #[test]
     fn the_start_time_is_found_behind_a_name_with_parentheses() {
-        let glimpse = parse_stat(STAT, "boot").unwrap();
-        assert_eq!(glimpse, Glimpse { started: "boot/98765".to_owned(), ended: false });
+        let status = parse_stat(STAT, "boot").unwrap();
+        assert_eq!(status, ProcessStatus { started: "boot/98765".to_owned(), ended: false });
     }
 
     #[test]
@@ -295,12 +295,12 @@ mod tests {
 
     #[test]
     fn systems_without_proc_tell_the_start_time_by_ps() {
-        let glimpse = parse_ps(
+        let status = parse_ps(
             "Ss   Mon Nov 23 20:25:01 2026
 ",
         )
         .unwrap();
-        assert_eq!(glimpse, Glimpse { started: "Mon Nov 23 20:25:01 2026".to_owned(), ended: false });
+        assert_eq!(status, ProcessStatus { started: "Mon Nov 23 20:25:01 2026".to_owned(), ended: false });
         assert_eq!(parse_ps(""), None);
     }
 
@@ -308,7 +308,7 @@ mod tests {
     async fn another_process_with_the_same_number_is_not_touched() {
         let (mut process, _folder) = sleeper("exec sleep 60");
         let before = Identity { started: "an earlier time".to_owned(), ..process.identity().clone() };
-        assert_eq!(before.end(Duration::ZERO).await.unwrap(), End::Before);
+        assert_eq!(before.end(Duration::ZERO).await.unwrap(), End::AlreadyEnded);
         assert!(process.exited().unwrap().is_none());
     }
 
@@ -340,7 +340,7 @@ mod tests {
     #[tokio::test]
     async fn a_released_process_lives_on_and_is_ended_by_its_identity() {
         let (mut process, _folder) = sleeper("exec sleep 60");
-        process.release();
+        process.detach();
         let identity = process.identity().clone();
         drop(process);
         assert!(identity.is_running());

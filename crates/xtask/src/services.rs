@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, io, path::PathBuf};
 
 use crate::{
-    ports::{self, Claim},
+    ports::{self, RequiredPort},
     sources,
     temporal_cli::TemporalCli,
 };
@@ -133,8 +133,8 @@ impl Ports {
     /// # Errors
     /// When the system has none left.
     pub fn free_with_ui() -> io::Result<Self> {
-        let [ui] = ports::free()?;
-        let others = ports::free::<{ SERVICES.len() + 1 }>()?;
+        let [ui] = ports::free_ports()?;
+        let others = ports::free_ports::<{ SERVICES.len() + 1 }>()?;
         Ok(Self {
             by_service: all_services().map(|service| service.name).zip(others).collect(),
             ui: Some(ui),
@@ -143,9 +143,9 @@ impl Ports {
 
     /// Every port, with who needs it.
     #[must_use]
-    pub fn claims(&self) -> Vec<Claim> {
-        let services = self.by_service.iter().map(|(name, port)| Claim { port: *port, by: name });
-        services.chain(self.ui.map(|port| Claim { port, by: "Temporal's Web UI" })).collect()
+    pub fn required_ports(&self) -> Vec<RequiredPort> {
+        let services = self.by_service.iter().map(|(name, port)| RequiredPort { port: *port, by: name });
+        services.chain(self.ui.map(|port| RequiredPort { port, by: "Temporal's Web UI" })).collect()
     }
 
     #[must_use]
@@ -178,7 +178,7 @@ pub fn all_services() -> impl Iterator<Item = &'static Service> {
 
 /// The service of this name.
 #[must_use]
-pub fn named(name: &str) -> Option<&'static Service> {
+pub fn find(name: &str) -> Option<&'static Service> {
     all_services().find(|service| service.name == name)
 }
 
@@ -188,7 +188,7 @@ pub enum Temporal {
     /// A development server of the stack's own.
     DevServer(TemporalCli),
     /// One that runs already, at this host and port.
-    At(String),
+    External(String),
 }
 
 /// What a stack makes of what is in its folder.
@@ -251,7 +251,7 @@ impl Options {
     pub fn temporal_address(&self) -> String {
         match &self.temporal {
             Temporal::DevServer(_) => self.ports.address(&TEMPORAL),
-            Temporal::At(address) => address.clone(),
+            Temporal::External(address) => address.clone(),
         }
     }
 
@@ -265,7 +265,7 @@ impl Options {
 
     /// Whether there is something to go on with.
     #[must_use]
-    pub fn is_continued(&self) -> bool {
+    pub fn has_saved_state(&self) -> bool {
         self.state == State::Kept && self.temporal_folder().is_dir()
     }
 
@@ -297,12 +297,13 @@ mod tests {
     }
 
     fn options(ports: Ports) -> Options {
-        Options::new(PathBuf::new(), ports, Temporal::At("127.0.0.1:7000".to_owned()))
+        Options::new(PathBuf::new(), ports, Temporal::External("127.0.0.1:7000".to_owned()))
     }
 
     #[test]
     fn the_usual_ports_are_those_of_the_readme() {
-        let mut ports: Vec<_> = Ports::usual().claims().iter().map(|claim| claim.port).collect();
+        let mut ports: Vec<_> =
+            Ports::usual().required_ports().iter().map(|required| required.port).collect();
         ports.sort_unstable();
         assert_eq!(ports, [3000, 3001, 3002, 7233, 8080, 9464]);
     }
@@ -319,7 +320,7 @@ mod tests {
     #[test]
     fn the_providers_ledger_is_a_file_in_the_stacks_folder() {
         let folder = PathBuf::from("/tmp/stack");
-        let options = Options::new(folder, Ports::usual(), Temporal::At(String::new()));
+        let options = Options::new(folder, Ports::usual(), Temporal::External(String::new()));
         assert_eq!(environment(&PROVIDER, &options)["LEDGER"], "sqlite:/tmp/stack/ledger/ledger.db");
     }
 

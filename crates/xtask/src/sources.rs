@@ -27,19 +27,19 @@ pub const CAT_FACT: Source = Source { variable: "CATFACT_URL", default: "https:/
 
 /// Whether the environment says itself what is to be asked.
 #[must_use]
-pub fn is_decided() -> bool {
-    set(OFFLINE).is_some()
+pub fn is_set_by_environment() -> bool {
+    non_empty_var(OFFLINE).is_some()
 }
 
 /// Hosts of sources that can't be reached within 2 s, as `host:port`.
-pub async fn unreachable() -> Vec<String> {
-    let weather = if set(KEY).is_some() { WEATHER_BY_KEY } else { WEATHER };
+pub async fn unreachable_sources() -> Vec<String> {
+    let weather = if non_empty_var(KEY).is_some() { WEATHER_BY_KEY } else { WEATHER };
     let urls = [LOCATION, weather, CAT_FACT]
-        .map(|source| set(source.variable).unwrap_or_else(|| source.default.to_owned()));
-    unreachable_of(urls.iter().filter_map(|url| address(url)).collect()).await
+        .map(|source| non_empty_var(source.variable).unwrap_or_else(|| source.default.to_owned()));
+    unreachable_hosts(urls.iter().filter_map(|url| address(url)).collect()).await
 }
 
-async fn unreachable_of(addresses: Vec<String>) -> Vec<String> {
+async fn unreachable_hosts(addresses: Vec<String>) -> Vec<String> {
     let mut connecting = JoinSet::new();
     for address in addresses {
         connecting.spawn(async move {
@@ -58,7 +58,7 @@ fn address(url: &str) -> Option<String> {
     Some(format!("{}:{}", url.host_str()?, url.port_or_known_default()?))
 }
 
-fn set(variable: &str) -> Option<String> {
+fn non_empty_var(variable: &str) -> Option<String> {
     env::var(variable).ok().filter(|value| !value.trim().is_empty())
 }
 
@@ -85,6 +85,6 @@ mod tests {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
         let away = socket.local_addr().unwrap().to_string();
-        assert_eq!(unreachable_of(vec![there, away.clone()]).await, [away]);
+        assert_eq!(unreachable_hosts(vec![there, away.clone()]).await, [away]);
     }
 }

@@ -16,8 +16,8 @@ use crate::{
     http::{Answer, Http},
     logs,
     process::{End, Identity, Process},
-    record::{self, Claim, Record, Recorded},
     services::{NAMESPACE, Options, PROVIDER, Ports, Program, Service, State, TEMPORAL, Temporal},
+    stack_record::{self, FolderLock, RecordedProcess, StackRecord},
     temporal_cli::{self, TemporalCli},
     workspace::Workspace,
 };
@@ -40,7 +40,7 @@ pub struct Stack {
     guard: Option<Guard>,
     /// It may outlive us.
     detached: bool,
-    _claim: Claim,
+    _lock: FolderLock,
 }
 
 #[derive(Debug)]
@@ -59,14 +59,14 @@ pub enum Event {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
-    Record(#[from] record::Error),
+    Record(#[from] stack_record::Error),
     #[error(transparent)]
     Io(#[from] io::Error),
     #[error("the HTTP client can't be set up: {0}")]
     Http(#[from] reqwest::Error),
     #[error("{} isn't built: `cargo build --workspace` does it", .0.display())]
     NotBuilt(PathBuf),
-    #[error("{service} has ended by itself, with {status}{}", last_words(service, log))]
+    #[error("{service} has ended by itself, with {status}{}", last_log_error(service, log))]
     Ended { service: &'static str, status: ExitStatus, log: PathBuf },
     #[error("{service} isn't ready after {} s: {reason}\n  its log: {}", READY_LIMIT.as_secs(), log.display())]
     NotReady { service: &'static str, reason: String, log: PathBuf },
@@ -76,8 +76,8 @@ pub enum Error {
     ProfileStays(String),
 }
 
-fn last_words(service: &str, log: &Path) -> String {
-    let said = logs::last_words(log).unwrap_or_default();
+fn last_log_error(service: &str, log: &Path) -> String {
+    let said = logs::last_log_error(log).unwrap_or_default();
     // Ours begin with their own names, too.
     let said = said.strip_prefix(service).map_or(said.as_str(), |rest| rest.trim_start_matches(": "));
     let separator = if said.is_empty() { "" } else { ": " };
@@ -91,7 +91,7 @@ impl Stack {
     /// When the folder is in use, a program isn't built, or a service ends or isn't ready in time.
     pub async fn start(options: Options) -> Result<Self, Error> {
         let mut stack = Self::claim(options)?;
-        stack.bring_up(|_| ()).await?;
+        stack.start_all(|_| ()).await?;
         Ok(stack)
     }
 
@@ -101,17 +101,9 @@ impl Stack {
     /// When a stack runs there already, or the folder can't be used.
     pub fn claim(mut options: Options) -> Result<Self, Error> {
         options.folder = std::path::absolute(&options.folder)?;
-        let claim = Claim::take(&options.folder)?;
+        let lock = FolderLock::acquire(&options.folder)?;
         let (workspace, http) = (Workspace::locate()?, Http::new()?);
-        Ok(Self {
-            options,
-            workspace,
-            http,
-            running: Vec::new(),
-            guard: None,
-            detached: false,
-            _claim: claim,
-        })
+        Ok(Self { options, workspace, http, running: Vec::new(), guard: None, detached: false, _lock: lock })
     }
 
     /// Starts everything, Temporal's server before the rest, and waits until all of it is ready. The rest
@@ -119,26 +111,26 @@ impl Stack {
     ///
     /// # Errors
     /// When a program isn't built, or a service ends or isn't ready in time.
-    pub async fn bring_up(&mut self, mut tell: impl FnMut(Event)) -> Result<(), Error> {
+    pub async fn start_all(&mut self, mut on_event: impl FnMut(Event)) -> Result<(), Error> {
         let kept = [self.options.ledger_folder(), self.options.temporal_folder()];
-        // Either both or none: workflows and ledger tell of the same orders.
+        // Either both or none: workflows and ledger on_event of the same orders.
         let leftovers = if self.options.state == State::Kept { &[] } else { kept.as_slice() };
         leftovers.iter().chain([&self.logs()]).try_for_each(|folder| remove_folder(folder))?;
         kept.iter().chain([&self.logs()]).try_for_each(fs::create_dir_all)?;
-        self.post_guard()?;
+        self.spawn_guard()?;
         if let Temporal::DevServer(_) = self.options.temporal {
-            self.launch_all(&[&TEMPORAL], &mut tell).await?;
+            self.launch_services(&[&TEMPORAL], &mut on_event).await?;
         }
         let mut services = self.options.services.clone();
         if self.options.takes_profile_back && self.options.state == State::Kept {
             // Before anything else calls the provider: running orders would meet the earlier profile.
             let first: Vec<_> = services.extract_if(.., |service| *service == &PROVIDER).collect();
-            self.launch_all(&first, &mut tell).await?;
+            self.launch_services(&first, &mut on_event).await?;
             if !first.is_empty() {
                 self.take_profile_back().await?;
             }
         }
-        self.launch_all(&services, &mut tell).await
+        self.launch_services(&services, &mut on_event).await
     }
 
     async fn take_profile_back(&self) -> Result<(), Error> {
@@ -150,16 +142,16 @@ impl Stack {
         }
     }
 
-    async fn launch_all(
+    async fn launch_services(
         &mut self,
         services: &[&'static Service],
-        tell: &mut impl FnMut(Event),
+        on_event: &mut impl FnMut(Event),
     ) -> Result<(), Error> {
         for service in services {
-            tell(Event::Starting(service));
+            on_event(Event::Starting(service));
             self.launch(service)?;
         }
-        self.wait_until_ready(services, tell).await
+        self.wait_until_ready(services, on_event).await
     }
 
     /// Ends a service at once, as a crash would.
@@ -174,7 +166,7 @@ impl Stack {
     ///
     /// # Errors
     /// When it was never started or can't be ended.
-    pub async fn stop_one(&mut self, service: &'static Service) -> Result<End, Error> {
+    pub async fn stop_service(&mut self, service: &'static Service) -> Result<End, Error> {
         Ok(self.running(service)?.process.stop(GRACE).await?)
     }
 
@@ -182,7 +174,7 @@ impl Stack {
     ///
     /// # Errors
     /// When it can't be started, ends or isn't ready in time.
-    pub async fn start_again(&mut self, service: &'static Service) -> Result<(), Error> {
+    pub async fn restart(&mut self, service: &'static Service) -> Result<(), Error> {
         self.launch(service)?;
         self.wait_until_ready(&[service], &mut |_| ()).await
     }
@@ -202,12 +194,12 @@ impl Stack {
     ///
     /// # Errors
     /// When a process can't be ended.
-    pub async fn stop(&mut self, mut tell: impl FnMut(&'static Service, End)) -> Result<(), Error> {
+    pub async fn stop(&mut self, mut on_event: impl FnMut(&'static Service, End)) -> Result<(), Error> {
         while let Some(mut running) = self.running.pop() {
             let end = running.process.stop(GRACE).await?;
-            tell(running.service, end);
+            on_event(running.service, end);
         }
-        Record::remove(&self.options.folder)?;
+        StackRecord::remove(&self.options.folder)?;
         self.guard = None;
         Ok(())
     }
@@ -217,13 +209,13 @@ impl Stack {
     /// # Errors
     /// When that can't be recorded; everything is ended then.
     pub fn detach(mut self) -> Result<(), Error> {
-        Record { supervisor: None, ..self.record()? }.save(&self.options.folder)?;
+        StackRecord { supervisor: None, ..self.record()? }.save(&self.options.folder)?;
         if let Some(mut guard) = self.guard.take() {
             // It can't be told only where it is no longer there.
-            let _ = guard.relieve();
+            let _ = guard.release();
         }
         for running in &mut self.running {
-            running.process.release();
+            running.process.detach();
         }
         self.detached = true;
         Ok(())
@@ -247,7 +239,7 @@ impl Stack {
 
     /// The log of a service, once it was started.
     #[must_use]
-    pub fn log(&self, service: &Service) -> PathBuf {
+    pub fn log_path(&self, service: &Service) -> PathBuf {
         log_file(&self.options.folder, service)
     }
 
@@ -260,9 +252,9 @@ impl Stack {
         running.find(|running| running.service == service).ok_or(Error::NeverStarted(service.name))
     }
 
-    fn post_guard(&mut self) -> Result<(), Error> {
+    fn spawn_guard(&mut self) -> Result<(), Error> {
         let (xtask, folder) = (self.built("xtask")?, &self.options.folder);
-        self.guard = Some(Guard::post(
+        self.guard = Some(Guard::spawn(
             &xtask,
             folder,
             &self.logs().join("guard.log"),
@@ -275,7 +267,9 @@ impl Stack {
         let command = match (&service.program, &self.options.temporal) {
             (Program::Ours(environment), _) => self.service_command(service, &environment(&self.options))?,
             (Program::TemporalDevServer, Temporal::DevServer(cli)) => self.dev_server_command(cli),
-            (Program::TemporalDevServer, Temporal::At(_)) => return Err(Error::NeverStarted(service.name)),
+            (Program::TemporalDevServer, Temporal::External(_)) => {
+                return Err(Error::NeverStarted(service.name));
+            }
         };
         let group = self.guard.as_ref().map(Guard::group);
         let process = Process::spawn(command, &log_file(&self.options.folder, service), group)?;
@@ -320,7 +314,7 @@ impl Stack {
     fn local_command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         // There is no `.env` here: what the stack doesn't say, the environment does.
-        temporal_cli::forget_other_servers(command.current_dir(&self.options.folder));
+        temporal_cli::clear_temporal_environment(command.current_dir(&self.options.folder));
         // They are other names of what the stack says.
         command.env_remove("PORT").env_remove("FAKE_STRIPE_URL");
         command
@@ -331,20 +325,20 @@ impl Stack {
         if path.is_file() { Ok(path) } else { Err(Error::NotBuilt(path)) }
     }
 
-    fn record(&self) -> io::Result<Record> {
+    fn record(&self) -> io::Result<StackRecord> {
         let processes = self.running.iter().map(|Running { service, process }| {
             let ui = self.ports().ui().filter(|_| *service == &TEMPORAL);
             let ports = [Some(self.ports().of(service)), ui].into_iter().flatten().collect();
-            Recorded { service: service.name.to_owned(), identity: process.identity().clone(), ports }
+            RecordedProcess { service: service.name.to_owned(), identity: process.identity().clone(), ports }
         });
-        Ok(Record { supervisor: Some(Identity::own()?), processes: processes.collect() })
+        Ok(StackRecord { supervisor: Some(Identity::own()?), processes: processes.collect() })
     }
 
     /// Only the services waited for must still run: a test may have ended others.
     async fn wait_until_ready(
         &mut self,
         services: &[&'static Service],
-        tell: &mut impl FnMut(Event),
+        on_event: &mut impl FnMut(Event),
     ) -> Result<(), Error> {
         let mut waiting = JoinSet::new();
         for probe in services.iter().map(|service| self.probe(service)) {
@@ -356,9 +350,9 @@ impl Stack {
             tokio::select! {
                 probed = waiting.join_next() => match probed {
                     None => return Ok(()),
-                    Some(Ok((service, Ok(())))) => tell(Event::Ready(service)),
+                    Some(Ok((service, Ok(())))) => on_event(Event::Ready(service)),
                     Some(Ok((service, Err(reason)))) => {
-                        let log = self.log(service);
+                        let log = self.log_path(service);
                         return Err(Error::NotReady { service: service.name, reason, log });
                     }
                     Some(Err(failed)) => return Err(Error::Io(io::Error::other(failed))),
@@ -376,7 +370,7 @@ impl Stack {
     fn probe(&self, service: &'static Service) -> Probe {
         let cli = match &self.options.temporal {
             Temporal::DevServer(cli) => Some(cli.clone()),
-            Temporal::At(_) => None,
+            Temporal::External(_) => None,
         };
         Probe { service, port: self.ports().of(service), http: self.http.clone(), cli }
     }
@@ -389,7 +383,7 @@ impl Drop for Stack {
         }
         if !self.detached {
             // What can't be removed tells of nothing that runs.
-            let _ = Record::remove(&self.options.folder);
+            let _ = StackRecord::remove(&self.options.folder);
         }
     }
 }
@@ -418,14 +412,14 @@ pub struct Probe {
 impl Probe {
     /// # Errors
     /// Why it isn't, in a few words.
-    pub async fn ask(&self) -> Result<(), String> {
+    pub async fn check(&self) -> Result<(), String> {
         match self.service.program {
-            Program::Ours(_) => self.ask_service().await,
-            Program::TemporalDevServer => self.ask_temporal().await,
+            Program::Ours(_) => self.check_service().await,
+            Program::TemporalDevServer => self.check_temporal().await,
         }
     }
 
-    async fn ask_service(&self) -> Result<(), String> {
+    async fn check_service(&self) -> Result<(), String> {
         let url = format!("http://127.0.0.1:{}/health/ready", self.port);
         let answer = self.http.get(&url, PROBE_LIMIT).await.map_err(|error| error.to_string())?;
         if answer.status == StatusCode::OK {
@@ -435,7 +429,7 @@ impl Probe {
         Err(format!("{}: {detail}", answer.status))
     }
 
-    async fn ask_temporal(&self) -> Result<(), String> {
+    async fn check_temporal(&self) -> Result<(), String> {
         let cli = self.cli.as_ref().ok_or("no Temporal CLI to ask it by")?;
         let address = format!("127.0.0.1:{}", self.port);
         let question = ["operator", "namespace", "describe", "-n", NAMESPACE, "--address", &address];
@@ -445,7 +439,7 @@ impl Probe {
     async fn until_ready(&self) -> Result<(), String> {
         let deadline = Instant::now() + READY_LIMIT;
         loop {
-            match self.ask().await {
+            match self.check().await {
                 Ok(()) => return Ok(()),
                 Err(reason) if Instant::now() >= deadline => return Err(reason),
                 Err(_) => tokio::time::sleep(PROBE_PAUSE).await,

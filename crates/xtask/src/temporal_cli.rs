@@ -51,7 +51,7 @@ pub struct Unavailable(Vec<(Origin, String)>);
 
 /// Where to look, as the environment says.
 #[derive(Debug, Clone)]
-pub struct Surroundings {
+pub struct SearchPaths {
     variable: Option<OsString>,
     path: OsString,
     /// The folder to install into.
@@ -75,7 +75,7 @@ impl TemporalCli {
     /// Why it failed, in a line.
     pub async fn run(&self, arguments: &[&str], limit: Duration) -> Result<(), String> {
         let mut command = process::Command::new(&self.path);
-        forget_other_servers(command.args(arguments));
+        clear_temporal_environment(command.args(arguments));
         run(&mut command.into(), limit).await.map(drop)
     }
 
@@ -88,7 +88,7 @@ impl TemporalCli {
     }
 }
 
-impl Surroundings {
+impl SearchPaths {
     #[must_use]
     pub fn from_env(tools: PathBuf) -> Self {
         let variable = env::var_os(VARIABLE).filter(|value| !value.is_empty());
@@ -102,7 +102,7 @@ impl Surroundings {
     pub async fn find(&self) -> Result<TemporalCli, Unavailable> {
         let mut reasons = Vec::new();
         for origin in [Origin::Variable, Origin::Path] {
-            match self.found(origin).await {
+            match self.locate(origin).await {
                 Ok(cli) => return Ok(cli),
                 Err(reason) => reasons.push((origin, reason)),
             }
@@ -113,19 +113,22 @@ impl Surroundings {
         })
     }
 
-    /// The first CLI that will do, installed where none is there. `tell` hears of each installation that is
+    /// The first CLI that will do, installed where none is there. `on_install` hears of each installation that is
     /// begun.
     ///
     /// # Errors
     /// When every origin failed.
-    pub async fn find_or_install(&self, mut tell: impl FnMut(Origin)) -> Result<TemporalCli, Unavailable> {
+    pub async fn find_or_install(
+        &self,
+        mut on_install: impl FnMut(Origin),
+    ) -> Result<TemporalCli, Unavailable> {
         let Unavailable(mut reasons) = match self.find().await {
             Ok(cli) => return Ok(cli),
             Err(unavailable) => unavailable,
         };
         reasons.retain(|(origin, _)| matches!(origin, Origin::Variable | Origin::Path));
         for origin in [Origin::Pip, Origin::Download] {
-            tell(origin);
+            on_install(origin);
             match self.install(origin).await {
                 Ok(cli) => return Ok(cli),
                 Err(reason) => reasons.push((origin, reason)),
@@ -134,7 +137,7 @@ impl Surroundings {
         Err(Unavailable(reasons))
     }
 
-    async fn found(&self, origin: Origin) -> Result<TemporalCli, String> {
+    async fn locate(&self, origin: Origin) -> Result<TemporalCli, String> {
         if origin == Origin::Variable {
             let path = PathBuf::from(self.variable.as_ref().ok_or("not set")?);
             return TemporalCli::at(path.clone())
@@ -144,7 +147,7 @@ impl Surroundings {
         let candidates = env::split_paths(&self.path).map(|folder| folder.join("temporal"));
         let path = candidates.into_iter().find(|path| path.is_file()).ok_or("not there")?;
         let cli = TemporalCli::at(path).await?;
-        if cli.version.will_do() {
+        if cli.version.is_compatible() {
             Ok(cli)
         } else {
             Err(format!("{} is version {}", cli.path.display(), cli.version))
@@ -212,7 +215,7 @@ fn download_url(os: &str, arch: &str) -> Result<String, String> {
 
 /// Makes a command know nothing of any Temporal server that the environment or a configuration file speak of:
 /// neither their addresses nor their keys belong to a server on this machine.
-pub fn forget_other_servers(command: &mut process::Command) {
+pub fn clear_temporal_environment(command: &mut process::Command) {
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TEMPORAL_")) {
         command.env_remove(name);
     }
@@ -225,7 +228,7 @@ fn first_line(text: &str) -> &str {
 
 impl Version {
     /// A later one may do more; another major version may do anything.
-    fn will_do(self) -> bool {
+    fn is_compatible(self) -> bool {
         self.major == PINNED.major && self >= PINNED
     }
 }
@@ -289,8 +292,8 @@ mod tests {
         folder
     }
 
-    fn surroundings(path: &Path, tools: &Path) -> Surroundings {
-        Surroundings { variable: None, path: path.into(), tools: tools.to_owned() }
+    fn search_paths(path: &Path, tools: &Path) -> SearchPaths {
+        SearchPaths { variable: None, path: path.into(), tools: tools.to_owned() }
     }
 
     fn version(text: &str) -> Version {
@@ -312,7 +315,7 @@ mod tests {
 
     #[test]
     fn the_pinned_version_and_later_ones_of_its_major_will_do() {
-        for (text, will_do) in [
+        for (text, is_compatible) in [
             ("1.9.1", true),
             ("1.9.2", true),
             ("1.10.0", true),
@@ -320,7 +323,7 @@ mod tests {
             ("0.10.1", false),
             ("2.0.0", false),
         ] {
-            assert_eq!(version(&format!("temporal version {text}")).will_do(), will_do, "{text}");
+            assert_eq!(version(&format!("temporal version {text}")).is_compatible(), is_compatible, "{text}");
         }
     }
 
@@ -328,8 +331,8 @@ mod tests {
     async fn the_variable_comes_before_the_path() {
         let (named, on_path) = (folder_with_temporal(CURRENT), folder_with_temporal(CURRENT));
         let variable = Some(named.path().join("temporal").into_os_string());
-        let surroundings = Surroundings { variable, ..surroundings(on_path.path(), named.path()) };
-        assert_eq!(surroundings.find().await.unwrap().path(), named.path().join("temporal"));
+        let search_paths = SearchPaths { variable, ..search_paths(on_path.path(), named.path()) };
+        assert_eq!(search_paths.find().await.unwrap().path(), named.path().join("temporal"));
     }
 
     #[tokio::test]
@@ -338,7 +341,7 @@ mod tests {
         let tools = folder_with_temporal(CURRENT);
         let installed = tools.path().join("temporal-1.9.1");
         fs::rename(tools.path().join("temporal"), &installed).unwrap();
-        assert_eq!(surroundings(old.path(), tools.path()).find().await.unwrap().path(), installed);
+        assert_eq!(search_paths(old.path(), tools.path()).find().await.unwrap().path(), installed);
     }
 
     #[tokio::test]
@@ -346,9 +349,9 @@ mod tests {
         let old = folder_with_temporal("temporal version 1.1.0 (Server 1.25.0, UI 2.30.0)");
         let tools = tempfile::tempdir().unwrap();
         let variable = Some(OsString::from("/no/such/temporal"));
-        let surroundings = Surroundings { variable, ..surroundings(old.path(), tools.path()) };
+        let search_paths = SearchPaths { variable, ..search_paths(old.path(), tools.path()) };
         let mut begun = Vec::new();
-        let error = surroundings.find_or_install(|origin| begun.push(origin)).await.unwrap_err().to_string();
+        let error = search_paths.find_or_install(|origin| begun.push(origin)).await.unwrap_err().to_string();
         let old = old.path().join("temporal");
         let expected = [
             "no Temporal CLI 1.9.1 is to be had",

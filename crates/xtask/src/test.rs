@@ -17,7 +17,7 @@ use crate::{
     nextest,
     services::{Options, Ports, State, Temporal},
     stack::Stack,
-    temporal_cli::{self, Surroundings, TemporalCli},
+    temporal_cli::{self, SearchPaths, TemporalCli},
     up::{self, Error},
     workspace::Workspace,
 };
@@ -31,7 +31,7 @@ pub enum Selection {
     /// Those whose names contain one of these; all of them where there are none.
     Named(Vec<String>),
     /// The one that reaches every end of an order, and then records how: the histories that replay tests need.
-    Recording,
+    RecordHistories,
 }
 
 /// Runs tests, with all that they need.
@@ -41,8 +41,8 @@ pub enum Selection {
 pub async fn run(console: &Console, interrupts: &mut Interrupts, selection: &Selection) -> Result<(), Error> {
     let workspace = Workspace::locate()?;
     let work = async {
-        let cli = up::temporal_cli(console, &Surroundings::from_env(workspace.tools())).await?;
-        console.say("Building the tests, and the programs that they start");
+        let cli = up::temporal_cli(console, &SearchPaths::from_env(workspace.tools())).await?;
+        console.print("Building the tests, and the programs that they start");
         cargo::build(&workspace, Targets::ProgramsAndTests).await?;
         let mut environment = vec![(temporal_cli::VARIABLE, cli.path().into())];
         environment.extend(selection.variable());
@@ -56,8 +56,8 @@ pub async fn run(console: &Console, interrupts: &mut Interrupts, selection: &Sel
                 with_nextest(console, &workspace, &nextest, selection, cli, environment, print).await?
             }
             Err(reason) => {
-                console.say(&format!("There is no cargo-nextest ({reason})"));
-                console.say("Running the tests by cargo test, which takes longer");
+                console.print(&format!("There is no cargo-nextest ({reason})"));
+                console.print("Running the tests by cargo test, which takes longer");
                 cargo::test(&workspace, &selection.arguments(), &environment, print).await?.success()
             }
         };
@@ -65,7 +65,7 @@ pub async fn run(console: &Console, interrupts: &mut Interrupts, selection: &Sel
         println!("{counts}");
         counts.verdict(succeeded)
     };
-    interrupts.or(work).await
+    interrupts.race(work).await
 }
 
 /// Runs the tests side by side, on one Temporal server that they share, and then the doctests, which nextest
@@ -79,21 +79,21 @@ async fn with_nextest(
     mut environment: Vec<(&'static str, OsString)>,
     mut print: impl FnMut(&str),
 ) -> Result<bool, Error> {
-    console.say("Starting a Temporal server for the tests");
+    console.print("Starting a Temporal server for the tests");
     let folder = tempfile::tempdir()?;
     let mut options = Options::new(folder.path().to_owned(), Ports::free()?, Temporal::DevServer(cli));
     options.state = State::Temporary;
     options.services = Vec::new();
     environment.push((TEMPORAL_ADDRESS, options.temporal_address().into()));
     let mut server = Stack::start(options).await?;
-    console.say("Running the tests");
+    console.print("Running the tests");
     let tests =
         cargo::nextest(workspace, nextest, &selection.nextest_arguments(), &environment, &mut print).await?;
     server.stop(|_, _| ()).await?;
-    if *selection == Selection::Recording {
+    if *selection == Selection::RecordHistories {
         return Ok(tests.success());
     }
-    console.say("Running the doctests");
+    console.print("Running the doctests");
     let arguments: Vec<_> = ["--doc".to_owned()].into_iter().chain(selection.arguments()).collect();
     let doctests = cargo::test(workspace, &arguments, &environment, print).await?;
     Ok(tests.success() && doctests.success())
@@ -104,7 +104,7 @@ const TESTS_PER_PROCESSOR: usize = 3;
 
 impl Selection {
     fn variable(&self) -> Option<(&'static str, OsString)> {
-        matches!(self, Self::Recording).then(|| ("RECORD_HISTORIES", "1".into()))
+        matches!(self, Self::RecordHistories).then(|| ("RECORD_HISTORIES", "1".into()))
     }
 
     fn arguments(&self) -> Vec<String> {
@@ -125,7 +125,7 @@ impl Selection {
     fn parts(&self) -> (&'static [&'static str], Vec<String>) {
         match self {
             Self::Named(filters) => (&[], filters.clone()),
-            Self::Recording => {
+            Self::RecordHistories => {
                 (&["--test", "orders", "--test", "workflows"], vec!["can_be_recorded".to_owned()])
             }
         }

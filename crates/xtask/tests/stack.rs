@@ -11,28 +11,28 @@ use std::{
 
 use tempfile::TempDir;
 use xtask::{
-    process::{Group, Process, poll},
-    record::{self, Record, Recorded},
+    process::{Group, Process, poll_until},
     services::{Options, Ports, TEMPORAL, Temporal},
     stack::{Error, GRACE, Stack},
-    temporal_cli::Surroundings,
+    stack_record::{self, RecordedProcess, StackRecord},
+    temporal_cli::SearchPaths,
     workspace::Workspace,
 };
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A Temporal server alone, in a folder of its own.
 async fn options(folder: &TempDir) -> Options {
     let tools = Workspace::locate().unwrap().tools();
     let cli =
-        Surroundings::from_env(tools).find().await.expect("a Temporal CLI: `cargo xtask test` finds one");
+        SearchPaths::from_env(tools).find().await.expect("a Temporal CLI: `cargo xtask test` finds one");
     let ports = Ports::free().unwrap();
     let services = Vec::new();
     Options { services, ..Options::new(folder.path().to_owned(), ports, Temporal::DevServer(cli)) }
 }
 
-fn recorded(folder: &TempDir) -> Record {
-    Record::load(folder.path()).unwrap().expect("a record")
+fn recorded(folder: &TempDir) -> StackRecord {
+    StackRecord::load(folder.path()).unwrap().expect("a record")
 }
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn a_stack_that_was_ended_leaves_neither_process_nor_record() {
     assert!(record.is_alive());
     stack.stop(|_, _| ()).await.unwrap();
     assert!(!record.is_alive());
-    assert_eq!(Record::load(folder.path()).unwrap(), None);
+    assert_eq!(StackRecord::load(folder.path()).unwrap(), None);
 }
 
 #[tokio::test]
@@ -54,7 +54,7 @@ async fn a_stack_that_was_dropped_leaves_neither_process_nor_record() {
     let record = recorded(&folder);
     drop(stack);
     assert!(!record.is_alive());
-    assert_eq!(Record::load(folder.path()).unwrap(), None);
+    assert_eq!(StackRecord::load(folder.path()).unwrap(), None);
 }
 
 #[tokio::test]
@@ -63,7 +63,7 @@ async fn a_claim_that_was_given_up_leaves_no_record() {
     let stack = Stack::claim(options(&folder).await).unwrap();
     assert_eq!(recorded(&folder).processes, []);
     drop(stack);
-    assert_eq!(Record::load(folder.path()).unwrap(), None);
+    assert_eq!(StackRecord::load(folder.path()).unwrap(), None);
 }
 
 #[tokio::test]
@@ -71,7 +71,7 @@ async fn a_second_stack_in_the_same_folder_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let _first = Stack::start(options(&folder).await).await.unwrap();
     let second = Stack::start(options(&folder).await).await;
-    assert!(matches!(second, Err(Error::Record(record::Error::AlreadyUp))), "{second:?}");
+    assert!(matches!(second, Err(Error::Record(stack_record::Error::AlreadyUp))), "{second:?}");
 }
 
 #[tokio::test]
@@ -81,7 +81,7 @@ async fn a_service_that_was_killed_starts_again() {
     let before = recorded(&folder);
     stack.kill(&TEMPORAL).unwrap();
     assert!(!before.is_alive());
-    stack.start_again(&TEMPORAL).await.unwrap();
+    stack.restart(&TEMPORAL).await.unwrap();
     assert!(recorded(&folder).is_alive());
 }
 
@@ -104,7 +104,7 @@ async fn a_service_that_dies_at_start_is_told_in_a_line_with_exit_code_and_last_
     assert!(line.starts_with("temporal has ended by itself, with exit status: 1: "), "{line}");
     assert!(line.contains("address already in use"), "{line}");
     assert!(log.starts_with("  its log: ") && log.ends_with("/logs/temporal.log"), "{log}");
-    assert_eq!(Record::load(folder.path()).unwrap(), None);
+    assert_eq!(StackRecord::load(folder.path()).unwrap(), None);
 }
 
 #[tokio::test]
@@ -126,8 +126,8 @@ fn guarded(folder: &TempDir) -> (Process, Child) {
     command.arg("600");
     let process = Process::spawn(command, &folder.path().join("log"), None).unwrap();
     let identity = process.identity().clone();
-    let running = Recorded { service: "sleep".to_owned(), identity, ports: Vec::new() };
-    Record { supervisor: None, processes: vec![running] }.save(folder.path()).unwrap();
+    let running = RecordedProcess { service: "sleep".to_owned(), identity, ports: Vec::new() };
+    StackRecord { supervisor: None, processes: vec![running] }.save(folder.path()).unwrap();
     (process, guard(folder.path(), &[]))
 }
 
@@ -142,9 +142,9 @@ async fn the_guard_ends_a_stack_whose_supervisor_is_gone() {
     let folder = tempfile::tempdir().unwrap();
     let (mut process, mut guard) = guarded(&folder);
     drop(guard.stdin.take());
-    poll(PATIENCE, || process.exited().unwrap()).await.expect("the guard ends the process");
+    poll_until(TIMEOUT, || process.exited().unwrap()).await.expect("the guard ends the process");
     guard.wait().unwrap();
-    assert_eq!(Record::load(folder.path()).unwrap(), None);
+    assert_eq!(StackRecord::load(folder.path()).unwrap(), None);
 }
 
 #[tokio::test]
@@ -153,11 +153,11 @@ async fn the_guard_ends_also_what_was_started_and_not_yet_recorded() {
     let mut guard = guard(folder.path(), &[]);
     let mut command = Command::new("sleep");
     command.arg("600");
-    let group = Some(Group::led_by(&guard));
+    let group = Some(Group::of_leader(&guard));
     let mut process = Process::spawn(command, &folder.path().join("log"), group).unwrap();
     assert_eq!(process.exited().unwrap(), None);
     drop(guard.stdin.take());
-    poll(PATIENCE, || process.exited().unwrap()).await.expect("the guard ends the process");
+    poll_until(TIMEOUT, || process.exited().unwrap()).await.expect("the guard ends the process");
     guard.wait().unwrap();
 }
 
@@ -174,7 +174,7 @@ fn the_guard_of_a_temporary_folder_removes_it_in_the_end() {
 async fn a_guard_that_was_relieved_leaves_the_stack_running() {
     let folder = tempfile::tempdir().unwrap();
     let (mut process, mut guard) = guarded(&folder);
-    guard.stdin.take().unwrap().write_all(b"relieved").unwrap();
+    guard.stdin.take().unwrap().write_all(b"released").unwrap();
     assert!(guard.wait().unwrap().success());
     assert_eq!(process.exited().unwrap(), None);
     assert!(recorded(&folder).is_alive());

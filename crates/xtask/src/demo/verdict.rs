@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
-use super::shop::Ended;
+use super::order_client::EndedOrder;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -27,12 +27,12 @@ struct Contradiction {
 
 impl Verdict {
     /// Everything that keeps the ledger from having exactly these orders, with these ends.
-    pub fn faults(&self, ended: &[Ended]) -> Vec<String> {
+    pub fn mismatches(&self, ended: &[EndedOrder]) -> Vec<String> {
         let shipped = ended.iter().filter(|order| order.end.success).count();
-        self.faults_of_counts(ended.len(), shipped)
+        self.count_mismatches(ended.len(), shipped)
     }
 
-    fn faults_of_counts(&self, placed: usize, shipped: usize) -> Vec<String> {
+    fn count_mismatches(&self, placed: usize, shipped: usize) -> Vec<String> {
         let counts = [
             ("orders", self.orders, placed),
             ("shipped", self.shipped, shipped),
@@ -73,13 +73,13 @@ mod tests {
 
     #[test]
     fn nothing_is_at_fault_where_the_ledger_has_exactly_the_orders_and_their_ends() {
-        assert_eq!(verdict(3, 2, 0).faults_of_counts(3, 2), Vec::<String>::new());
+        assert_eq!(verdict(3, 2, 0).count_mismatches(3, 2), Vec::<String>::new());
     }
 
     #[test]
     fn an_order_that_the_ledger_never_heard_of_is_a_fault() {
         assert_eq!(
-            verdict(1, 1, 0).faults_of_counts(2, 2),
+            verdict(1, 1, 0).count_mismatches(2, 2),
             [
                 "orders: 1 in the ledger, 2 as we placed and saw them end",
                 "shipped: 1 in the ledger, 2 as we placed and saw them end"
@@ -89,12 +89,12 @@ mod tests {
 
     #[test]
     fn an_order_that_ended_otherwise_than_the_ledger_has_it_is_a_fault() {
-        assert_eq!(verdict(2, 2, 0).faults_of_counts(2, 1).len(), 2);
+        assert_eq!(verdict(2, 2, 0).count_mismatches(2, 1).len(), 2);
     }
 
     #[test]
     fn an_order_that_the_ledger_holds_open_is_a_fault() {
-        assert_eq!(verdict(1, 0, 1).faults_of_counts(1, 1).len(), 2);
+        assert_eq!(verdict(1, 0, 1).count_mismatches(1, 1).len(), 2);
     }
 
     #[test]
@@ -109,7 +109,7 @@ mod tests {
             ..verdict(1, 1, 0)
         };
         assert_eq!(
-            verdict.faults_of_counts(1, 1),
+            verdict.count_mismatches(1, 1),
             ["a: one_net_capture: two captures", "the ledger: one_net_capture: none"]
         );
         assert_eq!(verdict.to_string(), "orders=1 shipped=1 open=0 contradictions=2");

@@ -12,20 +12,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::process::{End, Identity};
 
-const RECORD: &str = "stack.json";
+const RECORD_FILE: &str = "stack.json";
 const LOCK: &str = "lock";
 
 /// What runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+pub struct StackRecord {
     /// Who looks after the processes; nobody after `up --detach`.
     pub supervisor: Option<Identity>,
     /// In the order in which they were started.
-    pub processes: Vec<Recorded>,
+    pub processes: Vec<RecordedProcess>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Recorded {
+pub struct RecordedProcess {
     pub service: String,
     pub identity: Identity,
     /// What it listens on, its own door first.
@@ -43,13 +43,13 @@ pub enum Error {
     Unreadable { path: PathBuf, source: serde_json::Error },
 }
 
-impl Record {
+impl StackRecord {
     /// The record of a folder, if it has one.
     ///
     /// # Errors
     /// When there is one that can't be read.
     pub fn load(folder: &Path) -> Result<Option<Self>, Error> {
-        let path = folder.join(RECORD);
+        let path = folder.join(RECORD_FILE);
         match fs::read(&path) {
             Ok(text) => {
                 serde_json::from_slice(&text).map(Some).map_err(|source| Error::Unreadable { path, source })
@@ -64,7 +64,7 @@ impl Record {
     /// # Errors
     /// When it can't be written.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
-        let path = folder.join(RECORD);
+        let path = folder.join(RECORD_FILE);
         let write = || {
             let draft = tempfile::NamedTempFile::new_in(folder)?;
             serde_json::to_writer_pretty(draft.as_file(), self)?;
@@ -76,7 +76,7 @@ impl Record {
     /// # Errors
     /// When there is one that can't be removed.
     pub fn remove(folder: &Path) -> Result<(), Error> {
-        let path = folder.join(RECORD);
+        let path = folder.join(RECORD_FILE);
         match fs::remove_file(&path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::Io { path, source }),
             _ => Ok(()),
@@ -93,11 +93,15 @@ impl Record {
     ///
     /// # Errors
     /// When a process can't be ended; those after it are ended nevertheless.
-    pub async fn end(&self, grace: Duration, mut tell: impl FnMut(&Recorded, End)) -> io::Result<()> {
+    pub async fn end(
+        &self,
+        grace: Duration,
+        mut on_end: impl FnMut(&RecordedProcess, End),
+    ) -> io::Result<()> {
         let mut outcome = Ok(());
         for process in self.processes.iter().rev() {
             match process.identity.end(grace).await {
-                Ok(end) => tell(process, end),
+                Ok(end) => on_end(process, end),
                 Err(error) => outcome = Err(error),
             }
         }
@@ -105,20 +109,20 @@ impl Record {
     }
 }
 
-/// A stack's folder, claimed: while this lives, nobody else starts a stack in it. The system gives the claim
+/// A stack's folder, claimed: while this lives, nobody else starts a stack in it. The system gives the lock
 /// back when the process ends, however it ends.
 #[derive(Debug)]
-pub struct Claim {
+pub struct FolderLock {
     folder: PathBuf,
     _lock: File,
 }
 
-impl Claim {
+impl FolderLock {
     /// Claims a folder, and records us as the one who looks after it.
     ///
     /// # Errors
     /// When a stack runs in it, or it can't be written to.
-    pub fn take(folder: &Path) -> Result<Self, Error> {
+    pub fn acquire(folder: &Path) -> Result<Self, Error> {
         let io = |source| Error::Io { path: folder.to_owned(), source };
         fs::create_dir_all(folder).map_err(io)?;
         let lock = File::create(folder.join(LOCK)).map_err(io)?;
@@ -127,13 +131,13 @@ impl Claim {
             Err(TryLockError::WouldBlock) => return Err(Error::AlreadyUp),
             Err(TryLockError::Error(source)) => return Err(io(source)),
         }
-        if Record::load(folder)?.is_some_and(|record| record.is_alive()) {
+        if StackRecord::load(folder)?.is_some_and(|record| record.is_alive()) {
             return Err(Error::AlreadyUp);
         }
-        let claim = Self { folder: folder.to_owned(), _lock: lock };
+        let lock = Self { folder: folder.to_owned(), _lock: lock };
         let supervisor = Some(Identity::own().map_err(io)?);
-        Record { supervisor, processes: Vec::new() }.save(folder)?;
-        Ok(claim)
+        StackRecord { supervisor, processes: Vec::new() }.save(folder)?;
+        Ok(lock)
     }
 
     #[must_use]
@@ -149,51 +153,51 @@ mod tests {
     #[test]
     fn a_folder_without_a_record_has_none() {
         let folder = tempfile::tempdir().unwrap();
-        assert_eq!(Record::load(folder.path()).unwrap(), None);
-        Record::remove(folder.path()).unwrap();
+        assert_eq!(StackRecord::load(folder.path()).unwrap(), None);
+        StackRecord::remove(folder.path()).unwrap();
     }
 
     #[test]
     fn a_record_is_read_as_it_was_written() {
         let folder = tempfile::tempdir().unwrap();
         let identity = Identity::own().unwrap();
-        let process = Recorded { service: "temporal".to_owned(), identity, ports: vec![7233, 8080] };
-        let record = Record { supervisor: None, processes: vec![process] };
+        let process = RecordedProcess { service: "temporal".to_owned(), identity, ports: vec![7233, 8080] };
+        let record = StackRecord { supervisor: None, processes: vec![process] };
         record.save(folder.path()).unwrap();
-        assert_eq!(Record::load(folder.path()).unwrap(), Some(record));
+        assert_eq!(StackRecord::load(folder.path()).unwrap(), Some(record));
     }
 
     #[test]
     fn a_file_that_is_no_record_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join(RECORD), "{").unwrap();
-        let error = Record::load(folder.path()).unwrap_err().to_string();
+        fs::write(folder.path().join(RECORD_FILE), "{").unwrap();
+        let error = StackRecord::load(folder.path()).unwrap_err().to_string();
         assert!(error.contains("stack.json is no record of a stack"), "{error}");
     }
 
     #[test]
     fn a_claimed_folder_records_who_looks_after_it() {
         let folder = tempfile::tempdir().unwrap();
-        let claim = Claim::take(folder.path()).unwrap();
-        let record = Record::load(claim.folder()).unwrap().unwrap();
+        let lock = FolderLock::acquire(folder.path()).unwrap();
+        let record = StackRecord::load(lock.folder()).unwrap().unwrap();
         assert_eq!(record.supervisor, Some(Identity::own().unwrap()));
     }
 
     #[test]
     fn a_folder_is_claimed_by_one_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
-        let first = Claim::take(folder.path()).unwrap();
-        assert!(matches!(Claim::take(folder.path()), Err(Error::AlreadyUp)));
+        let first = FolderLock::acquire(folder.path()).unwrap();
+        assert!(matches!(FolderLock::acquire(folder.path()), Err(Error::AlreadyUp)));
         drop(first);
-        Claim::take(folder.path()).unwrap();
+        FolderLock::acquire(folder.path()).unwrap();
     }
 
     #[test]
     fn a_folder_whose_stack_still_runs_is_not_claimed() {
         let folder = tempfile::tempdir().unwrap();
         let running = Identity::own().unwrap();
-        let process = Recorded { service: "temporal".to_owned(), identity: running, ports: vec![] };
-        Record { supervisor: None, processes: vec![process] }.save(folder.path()).unwrap();
-        assert!(matches!(Claim::take(folder.path()), Err(Error::AlreadyUp)));
+        let process = RecordedProcess { service: "temporal".to_owned(), identity: running, ports: vec![] };
+        StackRecord { supervisor: None, processes: vec![process] }.save(folder.path()).unwrap();
+        assert!(matches!(FolderLock::acquire(folder.path()), Err(Error::AlreadyUp)));
     }
 }

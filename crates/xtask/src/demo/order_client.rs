@@ -1,4 +1,4 @@
-//! The side of the customer, over HTTP: places an order, says what is to be said to it, follows it to its end,
+//! The side of the customer, over HTTP: places an order, says action is to be signal to it, follows it to its end,
 //! and tells the provider how it ended.
 
 use std::time::{Duration, Instant};
@@ -9,21 +9,21 @@ use serde_json::{Value, json};
 
 use super::{
     Error,
-    scenario::{Said, Scenario},
+    scenario::{Scenario, SignalStep},
     verdict::Verdict,
 };
 use crate::{
-    console::Gauge,
+    console::ProgressBar,
     http::{Answer, Http},
 };
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 /// For an order whose undos have to be tried again, on a busy machine.
 const ORDER_LIMIT: Duration = Duration::from_mins(3);
-const LOOK: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Clone)]
-pub struct Shop {
+pub struct OrderClient {
     pub http: Http,
     pub api: String,
     pub provider: String,
@@ -31,13 +31,13 @@ pub struct Shop {
 
 /// An order that has ended, as the API tells it.
 #[derive(Debug)]
-pub struct Ended {
+pub struct EndedOrder {
     pub id: String,
     pub scenario: &'static Scenario,
     pub end: State,
 }
 
-/// An order's state: what we show of it, or look at.
+/// An order's state: action we show of it, or look at.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct State {
@@ -66,24 +66,24 @@ struct Placed {
     workflow_id: String,
 }
 
-impl Shop {
+impl OrderClient {
     /// Takes an order through a scenario, to its end and to the provider's knowing of it.
-    pub async fn play(
+    pub async fn run_scenario(
         &self,
         id: String,
         scenario: &'static Scenario,
-        mut gauge: Gauge,
-    ) -> Result<Ended, Error> {
+        mut progress_bar: ProgressBar,
+    ) -> Result<EndedOrder, Error> {
         if let Some(plan) = scenario.plan() {
             let url = format!("{}/chaos/plans/{id}", self.provider);
             let planned = self.http.put(&url, &plan, ANSWER_LIMIT).await?;
             expect::<Value>(StatusCode::OK, &format!("plan for {id}"), planned)?;
         }
         let order = self.place(&id, scenario.requires_approval).await?;
-        let end = self.follow(&id, &order, scenario.said, &mut gauge).await?;
-        self.tell_outcome(&id, &end).await?;
-        let ended = Ended { id, scenario, end };
-        gauge.done(ended.broken_promise().is_none(), &ended.in_words());
+        let end = self.poll_to_end(&id, &order, scenario.signal, &mut progress_bar).await?;
+        self.record_outcome(&id, &end).await?;
+        let ended = EndedOrder { id, scenario, end };
+        progress_bar.done(ended.mismatch().is_none(), &ended.summary());
         Ok(ended)
     }
 
@@ -95,31 +95,31 @@ impl Shop {
         Ok(format!("{url}/{workflow_id}"))
     }
 
-    async fn follow(
+    async fn poll_to_end(
         &self,
         id: &str,
         order: &str,
-        mut said: Option<Said>,
-        gauge: &mut Gauge,
+        mut signal: Option<SignalStep>,
+        progress_bar: &mut ProgressBar,
     ) -> Result<State, Error> {
-        let begun = Instant::now();
-        while begun.elapsed() < ORDER_LIMIT {
+        let started_at = Instant::now();
+        while started_at.elapsed() < ORDER_LIMIT {
             // A status that can't be had now may be had next time.
             if let Ok(state) = self.state(order).await {
                 if state.has_ended() {
                     let result = self.http.get(&format!("{order}/result"), ANSWER_LIMIT).await?;
                     return expect(StatusCode::OK, &format!("result of {id}"), result);
                 }
-                gauge.set(state.progress, &state.in_words());
-                if let Some(Said { what, reason, .. }) =
-                    said.take_if(|said| said.at_step == state.current_step)
+                progress_bar.set(state.progress, &state.summary());
+                if let Some(SignalStep { action, reason, .. }) =
+                    signal.take_if(|signal| signal.at_step == state.current_step)
                 {
                     let reason = json!({ "reason": reason });
-                    let told = self.http.post(&format!("{order}/{what}"), &reason, ANSWER_LIMIT).await?;
-                    expect::<Value>(StatusCode::OK, &format!("{what} {id}"), told)?;
+                    let told = self.http.post(&format!("{order}/{action}"), &reason, ANSWER_LIMIT).await?;
+                    expect::<Value>(StatusCode::OK, &format!("{action} {id}"), told)?;
                 }
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         Err(Error::NotEnded { order: id.to_owned(), limit: ORDER_LIMIT })
     }
@@ -129,8 +129,8 @@ impl Shop {
         expect(StatusCode::OK, "status", answer)
     }
 
-    /// Only who watches from outside tells the outcome: the order itself is what is judged.
-    async fn tell_outcome(&self, id: &str, end: &State) -> Result<(), Error> {
+    /// Only who watches from outside tells the outcome: the order itself is action is judged.
+    async fn record_outcome(&self, id: &str, end: &State) -> Result<(), Error> {
         let outcome = json!({ "outcome": if end.success { "shipped" } else { "not_shipped" } });
         let url = format!("{}/ledger/orders/{id}/outcome", self.provider);
         let answer = self.http.put(&url, &outcome, ANSWER_LIMIT).await?;
@@ -170,16 +170,16 @@ pub(super) fn expect<T: DeserializeOwned>(
     serde_json::from_value(answer.body).map_err(|source| Error::Unreadable { question, source })
 }
 
-impl Ended {
+impl EndedOrder {
     /// What isn't as its scenario promises.
-    pub fn broken_promise(&self) -> Option<String> {
-        self.scenario.broken_promise(&self.end)
+    pub fn mismatch(&self) -> Option<String> {
+        self.scenario.mismatch(&self.end)
     }
 
-    fn in_words(&self) -> String {
-        let undone: Vec<_> = self.end.undone().collect();
+    fn summary(&self) -> String {
+        let undone: Vec<_> = self.end.compensations().collect();
         let undone = if undone.is_empty() { String::new() } else { format!(" [{}]", undone.join(", ")) };
-        format!("{}{undone}", self.end.in_words())
+        format!("{}{undone}", self.end.summary())
     }
 }
 
@@ -190,7 +190,7 @@ impl State {
     }
 
     /// In the order of undoing.
-    pub fn undone(&self) -> impl Iterator<Item = &str> {
+    pub fn compensations(&self) -> impl Iterator<Item = &str> {
         self.compensations.iter().map(|undo| undo.name.as_str())
     }
 
@@ -199,7 +199,7 @@ impl State {
             .contains(&self.status.as_str())
     }
 
-    pub fn in_words(&self) -> String {
+    pub fn summary(&self) -> String {
         match &self.error {
             Some(Failure { code, message }) => format!("{}: {code}: {message}", self.status),
             None if self.current_step == "completed" => self.status.clone(),

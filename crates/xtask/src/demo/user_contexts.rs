@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use serde::Deserialize;
 
-use super::{Error, shop::expect};
+use super::{Error, order_client::expect};
 use crate::{console::Console, http::Http};
 
 const STRATEGIES: [&str; 3] = ["promise-allsettled", "async-sequential", "rxjs"];
@@ -47,17 +47,17 @@ struct Entertainment {
 /// When one can't be had.
 pub async fn show(console: &Console, http: &Http, founder: &str) -> Result<(), Error> {
     for strategy in STRATEGIES {
-        let step = console.gauge(format!("user context, {strategy:<19}"));
+        let step = console.progress_bar(format!("user context, {strategy:<19}"));
         let url = format!("{founder}/api/v1/user-context?strategy={strategy}");
         let answer = http.get(&url, LIMIT).await?;
         let context: Context = expect(StatusCode::OK, &format!("user context, {strategy}"), answer)?;
-        step.done(context.errors.is_empty(), &context.in_words());
+        step.done(context.errors.is_empty(), &context.summary());
     }
     Ok(())
 }
 
 impl Context {
-    fn in_words(&self) -> String {
+    fn summary(&self) -> String {
         let Self { location, weather, entertainment, .. } = self;
         let place = location.as_ref().map(|Location { city, country }| format!("{city}, {country}"));
         let weather = weather
@@ -85,6 +85,6 @@ mod tests {
             "errors": ["weather failed: answered 503"],
         }))
         .unwrap();
-        assert_eq!(context.in_words(), "Vienna, AT; A cat sleeps.; weather failed: answered 503 (12 ms)");
+        assert_eq!(context.summary(), "Vienna, AT; A cat sleeps.; weather failed: answered 503 (12 ms)");
     }
 }
