@@ -1,5 +1,5 @@
-//! What a person sees while we work: a spinner a step on a terminal, plain lines elsewhere. All of it goes to
-//! standard error, so that standard output has results alone.
+//! Shows progress: spinners and bars on a terminal, plain lines elsewhere. It writes to standard error, so that
+//! standard output has only results.
 
 use std::{
     io::{self, IsTerminal},
@@ -12,14 +12,14 @@ use indicatif::{MultiProgress, ProgressDrawTarget, ProgressStyle};
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
-/// Where steps are shown.
+/// Shows steps on standard error.
 #[derive(Debug, Clone)]
 pub struct Console {
-    /// Only on a terminal.
+    /// Present only on a terminal.
     bars: Option<MultiProgress>,
 }
 
-/// Something that takes time.
+/// A step in progress.
 #[derive(Debug)]
 pub struct Step {
     console: Console,
@@ -28,7 +28,7 @@ pub struct Step {
     spinner: Option<indicatif::ProgressBar>,
 }
 
-/// How far something has got.
+/// A progress bar with a name and a text.
 #[derive(Debug)]
 pub struct ProgressBar {
     console: Console,
@@ -50,7 +50,7 @@ impl Console {
         Self { bars: terminal.then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr())) }
     }
 
-    /// Shows that something begins; the step says when it is done.
+    /// Shows that a step starts. The returned step shows its end.
     #[must_use]
     pub fn start_step(&self, text: impl Into<String>) -> Step {
         let text = text.into();
@@ -65,7 +65,7 @@ impl Console {
         Step { console: self.clone(), text, started_at: Instant::now(), spinner }
     }
 
-    /// Shows something that goes from 0 to 100.
+    /// Shows a progress bar from 0 to 100.
     #[must_use]
     pub fn progress_bar(&self, name: impl Into<String>) -> ProgressBar {
         let name = name.into();
@@ -79,7 +79,7 @@ impl Console {
         ProgressBar { console: self.clone(), name, bar, shown: String::new() }
     }
 
-    /// Says something in a line, above whatever is in progress.
+    /// Prints a line above the steps in progress.
     pub fn print(&self, line: &str) {
         match &self.bars {
             Some(bars) => bars.suspend(|| anstream::eprintln!("{line}")),
@@ -87,7 +87,7 @@ impl Console {
         }
     }
 
-    /// Says what went wrong.
+    /// Prints an error.
     pub fn fail(&self, error: &dyn std::error::Error) {
         self.print(&format!("{BAD}error{BAD:#}: {error}"));
     }
@@ -125,7 +125,7 @@ impl ProgressBar {
         }
     }
 
-    /// Ends it with a line that stays.
+    /// Replaces the bar with a final line.
     pub fn done(self, good: bool, text: &str) {
         let mark = if good { format!("{GOOD}ok{GOOD:#}") } else { format!("{BAD}!!{BAD:#}") };
         let line = format!("{mark} {}  {text}", self.name);

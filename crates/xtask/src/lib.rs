@@ -1,5 +1,5 @@
-//! What `cargo xtask` is made of. The end-to-end tests use [`stack`] as well, so that what they test is
-//! started exactly as a person starts it.
+//! The parts of `cargo xtask`. The end-to-end tests use [`stack`] too, so that they start the services as a user
+//! does.
 
 pub mod cargo;
 pub mod cli;

@@ -1,5 +1,5 @@
-//! The stack while it runs: started in order, watched, ended in the reverse order, and never left behind.
-//! `up` and `demo` start it on the usual ports, the end-to-end tests on free ones.
+//! Starts the services in order, watches them, and ends them in the reverse order. It never leaves one behind.
+//! `up` and `demo` start a stack on the default ports, the end-to-end tests on free ones.
 
 use std::{
     fs, io,
@@ -22,15 +22,15 @@ use crate::{
     workspace::Workspace,
 };
 
-/// Long enough for a service to finish what is in flight: its own limit is 10 s.
+/// Leaves a service time to finish its requests in flight. Its own limit is 10 s.
 pub const GRACE: Duration = Duration::from_secs(15);
-/// On a machine that is busy building, too.
+/// Is enough even on a machine that is busy with a build.
 const READY_LIMIT: Duration = Duration::from_mins(1);
-/// A service gives each of its own dependencies 2 s.
+/// Exceeds the 2 s that a service gives each of its dependencies.
 const PROBE_LIMIT: Duration = Duration::from_secs(5);
 const PROBE_PAUSE: Duration = Duration::from_millis(100);
 
-/// Running processes, all of them ended when this is dropped.
+/// Running processes. A drop ends all of them.
 #[derive(Debug)]
 pub struct Stack {
     options: Options,
@@ -38,7 +38,7 @@ pub struct Stack {
     http: Http,
     running: Vec<Running>,
     guard: Option<Guard>,
-    /// It may outlive us.
+    /// The stack may outlive this process.
     detached: bool,
     _lock: FolderLock,
 }
@@ -49,7 +49,7 @@ struct Running {
     process: Process,
 }
 
-/// What happens while a stack starts.
+/// An event at the start of a stack.
 #[derive(Debug, Clone, Copy)]
 pub enum Event {
     Starting(&'static Service),
@@ -64,7 +64,7 @@ pub enum Error {
     Io(#[from] io::Error),
     #[error("the HTTP client can't be set up: {0}")]
     Http(#[from] reqwest::Error),
-    #[error("{} isn't built: `cargo build --workspace` does it", .0.display())]
+    #[error("{} isn't built; run `cargo build --workspace`", .0.display())]
     NotBuilt(PathBuf),
     #[error("{service} has ended by itself, with {status}{}", last_log_error(service, log))]
     Ended { service: &'static str, status: ExitStatus, log: PathBuf },
@@ -72,48 +72,49 @@ pub enum Error {
     NotReady { service: &'static str, reason: String, log: PathBuf },
     #[error("{0} was never started")]
     NeverStarted(&'static str),
-    #[error("the provider doesn't take its profile back: {0}")]
-    ProfileStays(String),
+    #[error("the provider doesn't remove its profile override: {0}")]
+    OverrideStays(String),
 }
 
 fn last_log_error(service: &str, log: &Path) -> String {
-    let said = logs::last_log_error(log).unwrap_or_default();
-    // Ours begin with their own names, too.
-    let said = said.strip_prefix(service).map_or(said.as_str(), |rest| rest.trim_start_matches(": "));
-    let separator = if said.is_empty() { "" } else { ": " };
-    format!("{separator}{said}\n  its log: {}", log.display())
+    let message = logs::last_log_error(log).unwrap_or_default();
+    // Our services begin this line with their own name.
+    let message =
+        message.strip_prefix(service).map_or(message.as_str(), |rest| rest.trim_start_matches(": "));
+    let separator = if message.is_empty() { "" } else { ": " };
+    format!("{separator}{message}\n  its log: {}", log.display())
 }
 
 impl Stack {
-    /// Starts a stack and waits until all of it is ready; what was started is ended again where that fails.
+    /// Starts a stack and waits until it is ready. After a failure, it ends what it started.
     ///
     /// # Errors
-    /// When the folder is in use, a program isn't built, or a service ends or isn't ready in time.
+    /// Returns an error when the folder is in use, a program isn't built, or a service ends or isn't ready in time.
     pub async fn start(options: Options) -> Result<Self, Error> {
-        let mut stack = Self::claim(options)?;
+        let mut stack = Self::prepare(options)?;
         stack.start_all(|_| ()).await?;
         Ok(stack)
     }
 
-    /// Claims the folder for a stack, in which nothing runs yet.
+    /// Locks the folder of a stack without starting a service.
     ///
     /// # Errors
-    /// When a stack runs there already, or the folder can't be used.
-    pub fn claim(mut options: Options) -> Result<Self, Error> {
+    /// Returns an error when a stack runs there already, or the folder can't be used.
+    pub fn prepare(mut options: Options) -> Result<Self, Error> {
         options.folder = std::path::absolute(&options.folder)?;
         let lock = FolderLock::acquire(&options.folder)?;
         let (workspace, http) = (Workspace::locate()?, Http::new()?);
         Ok(Self { options, workspace, http, running: Vec::new(), guard: None, detached: false, _lock: lock })
     }
 
-    /// Starts everything, Temporal's server before the rest, and waits until all of it is ready. The rest
-    /// starts together, since they wait for one another.
+    /// Starts Temporal's server and then the services, and waits until all are ready. The services start together,
+    /// since they wait for one another.
     ///
     /// # Errors
-    /// When a program isn't built, or a service ends or isn't ready in time.
+    /// Returns an error when a program isn't built, or a service ends or isn't ready in time.
     pub async fn start_all(&mut self, mut on_event: impl FnMut(Event)) -> Result<(), Error> {
         let kept = [self.options.ledger_folder(), self.options.temporal_folder()];
-        // Either both or none: workflows and ledger on_event of the same orders.
+        // Workflows and ledger have the same orders, so both are kept or removed.
         let leftovers = if self.options.state == State::Kept { &[] } else { kept.as_slice() };
         leftovers.iter().chain([&self.logs()]).try_for_each(|folder| remove_folder(folder))?;
         kept.iter().chain([&self.logs()]).try_for_each(fs::create_dir_all)?;
@@ -122,23 +123,23 @@ impl Stack {
             self.launch_services(&[&TEMPORAL], &mut on_event).await?;
         }
         let mut services = self.options.services.clone();
-        if self.options.takes_profile_back && self.options.state == State::Kept {
-            // Before anything else calls the provider: running orders would meet the earlier profile.
+        if self.options.removes_profile_override && self.options.state == State::Kept {
+            // The override is removed before a running order calls the provider.
             let first: Vec<_> = services.extract_if(.., |service| *service == &PROVIDER).collect();
             self.launch_services(&first, &mut on_event).await?;
             if !first.is_empty() {
-                self.take_profile_back().await?;
+                self.remove_profile_override().await?;
             }
         }
         self.launch_services(&services, &mut on_event).await
     }
 
-    async fn take_profile_back(&self) -> Result<(), Error> {
+    async fn remove_profile_override(&self) -> Result<(), Error> {
         let url = format!("{}/chaos/profile", self.url(&PROVIDER));
         match self.http.delete(&url, PROBE_LIMIT).await {
             Ok(Answer { status: StatusCode::OK, .. }) => Ok(()),
-            Ok(Answer { status, body }) => Err(Error::ProfileStays(format!("{status} {body}"))),
-            Err(unanswered) => Err(Error::ProfileStays(unanswered.to_string())),
+            Ok(Answer { status, body }) => Err(Error::OverrideStays(format!("{status} {body}"))),
+            Err(unanswered) => Err(Error::OverrideStays(unanswered.to_string())),
         }
     }
 
@@ -154,26 +155,26 @@ impl Stack {
         self.wait_until_ready(services, on_event).await
     }
 
-    /// Ends a service at once, as a crash would.
+    /// Kills a service, as a crash would end it.
     ///
     /// # Errors
-    /// When it was never started or can't be ended.
+    /// Returns an error when it was never started or can't be ended.
     pub fn kill(&mut self, service: &'static Service) -> Result<(), Error> {
         Ok(self.running(service)?.process.kill()?)
     }
 
-    /// Asks a service to end, as an operator would.
+    /// Ends a service gracefully, as an operator would.
     ///
     /// # Errors
-    /// When it was never started or can't be ended.
+    /// Returns an error when it was never started or can't be ended.
     pub async fn stop_service(&mut self, service: &'static Service) -> Result<End, Error> {
         Ok(self.running(service)?.process.stop(GRACE).await?)
     }
 
-    /// Starts a service that has ended, with all that it kept, and waits until it is ready.
+    /// Starts a service again with its data, and waits until it is ready.
     ///
     /// # Errors
-    /// When it can't be started, ends or isn't ready in time.
+    /// Returns an error when it can't be started, ends or isn't ready in time.
     pub async fn restart(&mut self, service: &'static Service) -> Result<(), Error> {
         self.launch(service)?;
         self.wait_until_ready(&[service], &mut |_| ()).await
@@ -190,10 +191,10 @@ impl Stack {
         }
     }
 
-    /// Ends everything, the last started first, and tells of each.
+    /// Ends everything, the last started first, and reports each end.
     ///
     /// # Errors
-    /// When a process can't be ended.
+    /// Returns an error when a process can't be ended.
     pub async fn stop(&mut self, mut on_event: impl FnMut(&'static Service, End)) -> Result<(), Error> {
         while let Some(mut running) = self.running.pop() {
             let end = running.process.stop(GRACE).await?;
@@ -204,14 +205,14 @@ impl Stack {
         Ok(())
     }
 
-    /// Leaves everything running, for `down` to end.
+    /// Leaves everything running until `down` ends it.
     ///
     /// # Errors
-    /// When that can't be recorded; everything is ended then.
+    /// Returns an error when that can't be recorded. Then everything is ended.
     pub fn detach(mut self) -> Result<(), Error> {
         StackRecord { supervisor: None, ..self.record()? }.save(&self.options.folder)?;
         if let Some(mut guard) = self.guard.take() {
-            // It can't be told only where it is no longer there.
+            // The message only fails if the guard has already ended.
             let _ = guard.release();
         }
         for running in &mut self.running {
@@ -231,13 +232,13 @@ impl Stack {
         &self.options.ports
     }
 
-    /// Where a service answers.
+    /// Returns the base URL of a service.
     #[must_use]
     pub fn url(&self, service: &Service) -> String {
         self.ports().url(service)
     }
 
-    /// The log of a service, once it was started.
+    /// Returns the path of a service's log.
     #[must_use]
     pub fn log_path(&self, service: &Service) -> PathBuf {
         log_file(&self.options.folder, service)
@@ -286,7 +287,7 @@ impl Stack {
         environment: &[(&'static str, String)],
     ) -> Result<Command, Error> {
         let mut command = self.local_command(&self.built(service.name)?);
-        // The lines are made readable here.
+        // The console renders JSON lines for people.
         command.env("LOG_FORMAT", "json").envs(environment.iter().cloned());
         let more = self.options.environment.iter().filter(|(of, ..)| *of == service);
         command.envs(more.map(|(_, name, value)| (name, value)));
@@ -300,8 +301,8 @@ impl Stack {
             .args(["server", "start-dev", "--ip", "127.0.0.1", "--port", &ports.of(&TEMPORAL).to_string()])
             .arg("--db-filename")
             .arg(self.options.temporal_folder().join("temporal.db"))
-            // Three times the throughput of the defaults, and all that a development server must survive is
-            // the death of its process.
+            // These give three times the throughput. The data survives the end of the process, which is enough for
+            // a development server.
             .args(["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=off"])
             .args(["--log-level", "warn", "--log-format", "json"]);
         match ports.ui() {
@@ -313,9 +314,9 @@ impl Stack {
 
     fn local_command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
-        // There is no `.env` here: what the stack doesn't say, the environment does.
+        // The folder has no `.env`, so other variables come from the environment only.
         temporal_cli::clear_temporal_environment(command.current_dir(&self.options.folder));
-        // They are other names of what the stack says.
+        // These are aliases of variables that the stack sets.
         command.env_remove("PORT").env_remove("FAKE_STRIPE_URL");
         command
     }
@@ -334,7 +335,7 @@ impl Stack {
         Ok(StackRecord { supervisor: Some(Identity::own()?), processes: processes.collect() })
     }
 
-    /// Only the services waited for must still run: a test may have ended others.
+    /// Waits for these services only, since a test may have ended others.
     async fn wait_until_ready(
         &mut self,
         services: &[&'static Service],
@@ -344,8 +345,8 @@ impl Stack {
         for probe in services.iter().map(|service| self.probe(service)) {
             waiting.spawn(async move { (probe.service, probe.until_ready().await) });
         }
-        let mut look = tokio::time::interval(PROBE_PAUSE);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut check = tokio::time::interval(PROBE_PAUSE);
+        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 probed = waiting.join_next() => match probed {
@@ -357,7 +358,7 @@ impl Stack {
                     }
                     Some(Err(failed)) => return Err(Error::Io(io::Error::other(failed))),
                 },
-                _ = look.tick() => {
+                _ = check.tick() => {
                     let waited_for = self.running.iter_mut().filter(|running| services.contains(&running.service));
                     for running in waited_for {
                         running.check(&self.options.folder)?;
@@ -382,7 +383,7 @@ impl Drop for Stack {
             drop(running);
         }
         if !self.detached {
-            // What can't be removed tells of nothing that runs.
+            // A record that stays lists no running process.
             let _ = StackRecord::remove(&self.options.folder);
         }
     }
@@ -399,19 +400,21 @@ impl Running {
     }
 }
 
-/// Asks a service whether it is ready.
+/// Checks whether a service is ready.
 #[derive(Debug, Clone)]
 pub struct Probe {
     pub service: &'static Service,
     pub port: u16,
     pub http: Http,
-    /// Temporal's server is asked by it; without one it can't be.
+    /// Needed to check Temporal's server.
     pub cli: Option<TemporalCli>,
 }
 
 impl Probe {
+    /// Checks once whether the service is ready.
+    ///
     /// # Errors
-    /// Why it isn't, in a few words.
+    /// Returns the reason if it isn't.
     pub async fn check(&self) -> Result<(), String> {
         match self.service.program {
             Program::Ours(_) => self.check_service().await,
@@ -430,7 +433,7 @@ impl Probe {
     }
 
     async fn check_temporal(&self) -> Result<(), String> {
-        let cli = self.cli.as_ref().ok_or("no Temporal CLI to ask it by")?;
+        let cli = self.cli.as_ref().ok_or("it can't be checked without a Temporal CLI")?;
         let address = format!("127.0.0.1:{}", self.port);
         let question = ["operator", "namespace", "describe", "-n", NAMESPACE, "--address", &address];
         cli.run(&question, PROBE_LIMIT).await

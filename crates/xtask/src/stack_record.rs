@@ -1,5 +1,5 @@
-//! The record of a running stack, in its folder: what was started, so that it can be told, and ended, when
-//! whoever started it is gone.
+//! The record of a running stack in its folder. It lists the processes, so that they can be shown and ended after
+//! their supervisor has ended.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -15,12 +15,12 @@ use crate::process::{End, Identity};
 const RECORD_FILE: &str = "stack.json";
 const LOCK: &str = "lock";
 
-/// What runs.
+/// The processes of a running stack.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackRecord {
-    /// Who looks after the processes; nobody after `up --detach`.
+    /// The process that supervises the stack. Absent after `up --detach`.
     pub supervisor: Option<Identity>,
-    /// In the order in which they were started.
+    /// The processes in start order.
     pub processes: Vec<RecordedProcess>,
 }
 
@@ -28,11 +28,11 @@ pub struct StackRecord {
 pub struct RecordedProcess {
     pub service: String,
     pub identity: Identity,
-    /// What it listens on, its own door first.
+    /// The ports that it listens on, its main one first.
     pub ports: Vec<u16>,
 }
 
-/// A folder's record can't be used.
+/// The record of a folder can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("a stack is already up, or coming up: `cargo xtask status` shows it, `cargo xtask down` ends it")]
@@ -44,10 +44,10 @@ pub enum Error {
 }
 
 impl StackRecord {
-    /// The record of a folder, if it has one.
+    /// Returns the record of a folder, if it has one.
     ///
     /// # Errors
-    /// When there is one that can't be read.
+    /// Returns an error when the record can't be read.
     pub fn load(folder: &Path) -> Result<Option<Self>, Error> {
         let path = folder.join(RECORD_FILE);
         match fs::read(&path) {
@@ -59,10 +59,10 @@ impl StackRecord {
         }
     }
 
-    /// Writes it whole or not at all: a reader never sees half a record.
+    /// Writes the record atomically, so that a reader never sees a part of it.
     ///
     /// # Errors
-    /// When it can't be written.
+    /// Returns an error when the record can't be written.
     pub fn save(&self, folder: &Path) -> Result<(), Error> {
         let path = folder.join(RECORD_FILE);
         let write = || {
@@ -73,8 +73,10 @@ impl StackRecord {
         write().map_err(|source| Error::Io { path: path.clone(), source })
     }
 
+    /// Removes the record of a folder, if it has one.
+    ///
     /// # Errors
-    /// When there is one that can't be removed.
+    /// Returns an error when the record can't be removed.
     pub fn remove(folder: &Path) -> Result<(), Error> {
         let path = folder.join(RECORD_FILE);
         match fs::remove_file(&path) {
@@ -83,16 +85,16 @@ impl StackRecord {
         }
     }
 
-    /// Whether anything of it still runs.
+    /// Returns whether one of its processes still runs.
     #[must_use]
     pub fn is_alive(&self) -> bool {
         self.processes.iter().any(|process| process.identity.is_running())
     }
 
-    /// Ends everything that still runs, the last started first, and tells of each.
+    /// Ends all running processes, the last started first, and reports each end.
     ///
     /// # Errors
-    /// When a process can't be ended; those after it are ended nevertheless.
+    /// Returns an error when a process can't be ended. The other processes are ended nevertheless.
     pub async fn end(
         &self,
         grace: Duration,
@@ -109,8 +111,8 @@ impl StackRecord {
     }
 }
 
-/// A stack's folder, claimed: while this lives, nobody else starts a stack in it. The system gives the lock
-/// back when the process ends, however it ends.
+/// A lock on the folder of a stack, so that no other process starts a stack in it. The system releases the lock when
+/// the process ends, even after a crash.
 #[derive(Debug)]
 pub struct FolderLock {
     folder: PathBuf,
@@ -118,10 +120,10 @@ pub struct FolderLock {
 }
 
 impl FolderLock {
-    /// Claims a folder, and records us as the one who looks after it.
+    /// Locks a folder, and records this process as the supervisor.
     ///
     /// # Errors
-    /// When a stack runs in it, or it can't be written to.
+    /// Returns an error when a stack runs in it, or it can't be written to.
     pub fn acquire(folder: &Path) -> Result<Self, Error> {
         let io = |source| Error::Io { path: folder.to_owned(), source };
         fs::create_dir_all(folder).map_err(io)?;
@@ -158,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_read_as_it_was_written() {
+    fn a_record_survives_a_round_trip() {
         let folder = tempfile::tempdir().unwrap();
         let identity = Identity::own().unwrap();
         let process = RecordedProcess { service: "temporal".to_owned(), identity, ports: vec![7233, 8080] };
@@ -168,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_record_is_named() {
+    fn an_invalid_record_is_named_in_the_error() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(RECORD_FILE), "{").unwrap();
         let error = StackRecord::load(folder.path()).unwrap_err().to_string();
@@ -176,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claimed_folder_records_who_looks_after_it() {
+    fn a_locked_folder_records_its_supervisor() {
         let folder = tempfile::tempdir().unwrap();
         let lock = FolderLock::acquire(folder.path()).unwrap();
         let record = StackRecord::load(lock.folder()).unwrap().unwrap();
@@ -184,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_claimed_by_one_at_a_time() {
+    fn a_folder_is_locked_by_one_process_at_a_time() {
         let folder = tempfile::tempdir().unwrap();
         let first = FolderLock::acquire(folder.path()).unwrap();
         assert!(matches!(FolderLock::acquire(folder.path()), Err(Error::AlreadyUp)));
@@ -193,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_whose_stack_still_runs_is_not_claimed() {
+    fn a_folder_with_a_running_stack_is_not_locked() {
         let folder = tempfile::tempdir().unwrap();
         let running = Identity::own().unwrap();
         let process = RecordedProcess { service: "temporal".to_owned(), identity: running, ports: vec![] };

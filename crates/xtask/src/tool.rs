@@ -67,11 +67,11 @@ pub async fn run(command: &mut Command, limit: Duration) -> Result<String, Strin
     Err(format!("{program} failed ({}): {}", output.status, error_line(&errors)))
 }
 
-/// Returns the most telling line of a command's errors.
+/// Returns the line that names the error, else the last line.
 fn error_line(errors: &str) -> &str {
     let lines = || errors.lines().map(str::trim).filter(|line| !line.is_empty());
     let named = lines().find(|line| line.to_lowercase().starts_with("error"));
-    named.or_else(|| lines().next_back()).unwrap_or("it doesn't say why")
+    named.or_else(|| lines().next_back()).unwrap_or("it gives no reason")
 }
 
 #[cfg(test)]
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_many_lines_the_one_that_names_an_error_is_the_reason() {
+    fn the_reason_is_the_line_that_names_an_error() {
         assert_eq!(
             error_line("WARNING: old\nERROR: no such package\n\nnotice: update\n"),
             "ERROR: no such package"

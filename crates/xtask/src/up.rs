@@ -1,4 +1,4 @@
-//! `cargo xtask up`, `down` and `status`: the stack on the usual ports, for people.
+//! `cargo xtask up`, `down` and `status`: the stack on the default ports, for users.
 
 use std::{io, path::PathBuf, time::Duration};
 
@@ -21,21 +21,21 @@ use crate::{
     workspace::Workspace,
 };
 
-/// How often the logs are looked at.
+/// The pause between two reads of the logs.
 const LOG_POLL_INTERVAL: Duration = Duration::from_millis(100);
-/// The provider's profile where nobody asks for another one.
+/// The provider's default profile.
 pub const DEFAULT_CHAOS: &str = "seed";
-/// For one question to the provider.
+/// The time limit of a request to the provider.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// For whoever looks after a stack to end all of it.
+/// Leaves a supervisor time to end its stack.
 const SUPERVISOR_GRACE: Duration = Duration::from_secs(90);
 
-/// Why a command failed.
+/// A command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
-    #[error("{}; end what has it, or add --free-ports", list_ports(.0))]
+    #[error("{}; stop that process, or add --free-ports", list_ports(.0))]
     PortsTaken(Vec<UnavailablePort>),
     #[error(transparent)]
     NoTemporalCli(#[from] Unavailable),
@@ -67,24 +67,24 @@ fn list_ports(taken: &[UnavailablePort]) -> String {
     taken.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// How the stack is to be.
+/// The options of `up` and `demo`.
 #[derive(Debug, Clone)]
 pub struct UpOptions {
-    /// The provider's profile. Without one: [`DEFAULT_CHAOS`], or the profile that was put at run time before.
+    /// The provider's profile. The default is an earlier profile override, else [`DEFAULT_CHAOS`].
     pub chaos: Option<String>,
     pub seed: Option<u64>,
     pub fast: bool,
-    /// Begins empty; else goes on with what the last stack left.
+    /// Starts without data. Otherwise the stack continues with the data of the last one.
     pub fresh: bool,
     pub free_ports: bool,
-    /// Variables of services beside those that the stack itself sets.
+    /// Variables of services that extend those of the stack.
     pub environment: Vec<(&'static Service, &'static str, String)>,
 }
 
-/// Starts a stack, and shows its logs until an interrupt or the end of one of its services.
+/// Starts a stack, and shows its logs until an interrupt or the end of a service.
 ///
 /// # Errors
-/// When it can't be started, or a service ends by itself.
+/// Returns an error when the stack can't be started, or a service ends by itself.
 pub async fn up(
     console: &Console,
     interrupts: &mut Interrupts,
@@ -102,7 +102,7 @@ pub async fn up(
         ));
         return Ok(());
     }
-    console.print("Ctrl-C ends all of it\n");
+    console.print("Ctrl-C ends the stack\n");
     let logs = services::all_services().map(|service| (service.name, stack.log_path(service))).collect();
     let ended = tokio::select! {
         failed = follow(logs) => failed.map_err(Error::from),
@@ -113,27 +113,27 @@ pub async fn up(
     ended
 }
 
-/// Everything up to a stack that is ready.
+/// Starts a stack, and returns when it is ready.
 ///
 /// # Errors
-/// When a port is taken, there is no Temporal CLI, the build fails, or a service ends or isn't ready in time.
+/// Returns an error when a port is in use, there is no Temporal CLI, the build fails, or a service ends or isn't ready in time.
 pub async fn start_stack(console: &Console, options: &UpOptions) -> Result<Stack, Error> {
     let workspace = Workspace::locate()?;
     let folder = workspace.stack();
     if StackRecord::load(&folder)?.is_some_and(|record| record.is_alive()) {
         return Err(stack_record::Error::AlreadyUp.into());
     }
-    let ports = if options.free_ports { Ports::free_with_ui()? } else { Ports::usual() };
+    let ports = if options.free_ports { Ports::free_with_ui()? } else { Ports::standard() };
     let taken = ports::unavailable_ports(&ports.required_ports());
     if !taken.is_empty() {
         return Err(Error::PortsTaken(taken));
     }
     let cli = temporal_cli(console, &SearchPaths::from_env(workspace.tools())).await?;
     let offline = is_offline(console).await;
-    let mut stack = Stack::claim(Options {
+    let mut stack = Stack::prepare(Options {
         offline,
         chaos: options.chaos.clone().unwrap_or_else(|| DEFAULT_CHAOS.to_owned()),
-        takes_profile_back: options.chaos.is_some(),
+        removes_profile_override: options.chaos.is_some(),
         seed: options.seed,
         fast: options.fast,
         state: if options.fresh { State::Fresh } else { State::Kept },
@@ -141,7 +141,7 @@ pub async fn start_stack(console: &Console, options: &UpOptions) -> Result<Stack
         ..Options::new(folder, ports, Temporal::DevServer(cli))
     })?;
     if stack.options().has_saved_state() {
-        console.print("Going on with the orders and the ledger of the stack before; --fresh begins empty");
+        console.print("Continuing with the orders and the ledger of the last stack; --fresh starts empty");
     }
     console.print("Building the services");
     cargo::build(&workspace, Targets::Programs).await?;
@@ -156,48 +156,49 @@ pub async fn start_stack(console: &Console, options: &UpOptions) -> Result<Stack
             }
         })
         .await?;
-    if let Some(profile) = profile_put_before(&stack).await? {
+    if let Some(profile) = profile_override(&stack).await? {
         console.print(&format!(
-            "The provider goes on with the profile {profile}, which was put at run time; --chaos NAME ends that"
+            "The provider keeps the profile {profile}, which was set at run time; --chaos NAME replaces it"
         ));
     }
     Ok(stack)
 }
 
-/// Returns the name of a profile that was put at run time in the stack before, and is still in force.
-async fn profile_put_before(stack: &Stack) -> Result<Option<String>, Error> {
+/// Returns the name of a profile override from the last stack that is still active.
+async fn profile_override(stack: &Stack) -> Result<Option<String>, Error> {
     if !stack.options().has_saved_state() {
         return Ok(None);
     }
     let url = format!("{}/chaos/profile", stack.url(&PROVIDER));
-    // The stack is ready; a line about its profile is not worth an error.
+    // The stack is ready, so a failed request for this hint is ignored.
     let Ok(answer) = Http::new()?.get(&url, REQUEST_TIMEOUT).await else { return Ok(None) };
     let name = answer.body["name"].as_str().filter(|_| answer.body["put"] == true);
     Ok(name.map(str::to_owned))
 }
 
-/// Whether a stand-in has to answer for the sources of user contexts; told, unless the environment said it.
+/// Returns whether the stack uses a stand-in for the sources of user contexts. Prints the decision, unless the
+/// environment makes it.
 async fn is_offline(console: &Console) -> bool {
     if sources::is_set_by_environment() {
         return false;
     }
-    let away = sources::unreachable_sources().await;
-    if away.is_empty() {
-        console.print("The sources of user contexts can be reached: founder asks the real ones");
+    let unreachable = sources::unreachable_sources().await;
+    if unreachable.is_empty() {
+        console.print("The sources of user contexts can be reached, so founder uses them");
     } else {
         console.print(&format!(
-            "{} can't be reached: a stand-in answers for the sources of user contexts ({}=true)",
-            away.join(", "),
+            "{} can't be reached, so a stand-in replaces the sources of user contexts ({}=true)",
+            unreachable.join(", "),
             sources::OFFLINE
         ));
     }
-    !away.is_empty()
+    !unreachable.is_empty()
 }
 
-/// Ends a stack in the reverse order; at once where another interrupt comes.
+/// Ends a stack in the reverse start order, or at once after another interrupt.
 ///
 /// # Errors
-/// When a process can't be ended.
+/// Returns an error when a process can't be ended.
 pub async fn stop_stack(
     console: &Console,
     interrupts: &mut Interrupts,
@@ -214,21 +215,21 @@ pub async fn stop_stack(
 
 fn print_end(console: &Console, service: &str, end: End) {
     match end {
-        End::AlreadyEnded => console.print(&format!("   {service} had ended before")),
+        End::AlreadyEnded => console.print(&format!("   {service} had already ended")),
         End::Graceful => console.print(&format!("   {service} ended")),
-        End::Killed => console.print(&format!("   {service} didn't end when asked, and was killed")),
+        End::Killed => console.print(&format!("   {service} ignored the request to end, and was killed")),
     }
 }
 
-/// Finds or installs Temporal's CLI, and tells what it does meanwhile.
+/// Finds or installs Temporal's CLI, and shows the progress.
 ///
 /// # Errors
-/// When none is to be had.
+/// Returns an error when none is available.
 pub async fn temporal_cli(console: &Console, search_paths: &SearchPaths) -> Result<TemporalCli, Unavailable> {
     let mut step = None;
     let cli = search_paths
         .find_or_install(|origin| {
-            // The one before is cleared first.
+            // The last step is cleared first.
             step = None;
             step = Some(console.start_step(format!("install Temporal's CLI from {origin}")));
         })
@@ -260,7 +261,7 @@ fn print_addresses(stack: &Stack) {
     anstream::println!();
 }
 
-/// Prints what the services log, for ever.
+/// Prints the logs of the services until it is dropped.
 async fn follow(logs: Vec<(&'static str, PathBuf)>) -> io::Result<()> {
     const COLOURS: [AnsiColor; 5] =
         [AnsiColor::Blue, AnsiColor::Magenta, AnsiColor::Cyan, AnsiColor::Yellow, AnsiColor::Green];
@@ -282,7 +283,7 @@ async fn follow(logs: Vec<(&'static str, PathBuf)>) -> io::Result<()> {
 /// Ends the stack that is up, if there is one.
 ///
 /// # Errors
-/// When the record can't be read or a process can't be ended.
+/// Returns an error when the record can't be read or a process can't be ended.
 pub async fn down(console: &Console) -> Result<(), Error> {
     let folder = Workspace::locate()?.stack();
     let Some(record) = StackRecord::load(&folder)? else {
@@ -295,12 +296,12 @@ pub async fn down(console: &Console) -> Result<(), Error> {
         supervisor.end(SUPERVISOR_GRACE).await?;
         step.done();
     }
-    // Whatever it may have left.
+    // The supervisor may have left processes behind.
     if let Some(record) = StackRecord::load(&folder)? {
         record.end(GRACE, |process, end| print_end(console, &process.service, end)).await?;
         StackRecord::remove(&folder)?;
     }
-    console.print("All of it has ended");
+    console.print("The stack has ended");
     Ok(())
 }
 
@@ -308,19 +309,19 @@ fn supervisor_label(supervisor: Option<&Identity>) -> String {
     match supervisor {
         None => "detached: `cargo xtask down` ends it".to_owned(),
         Some(supervisor) if supervisor.is_running() => {
-            format!("looked after by the command with pid {}", supervisor.pid)
+            format!("supervised by the command with pid {}", supervisor.pid)
         }
         Some(supervisor) => format!(
-            "the command with pid {} that looked after it is gone: `cargo xtask down` ends what it left",
+            "its supervisor with pid {} has ended: `cargo xtask down` ends the remaining processes",
             supervisor.pid
         ),
     }
 }
 
-/// Tells of each process of the stack whether it runs and is ready.
+/// Shows whether each process of the stack runs and is ready.
 ///
 /// # Errors
-/// When there is no stack, or not all of it is ready.
+/// Returns an error when there is no stack, or not all of it is ready.
 pub async fn status() -> Result<(), Error> {
     let workspace = Workspace::locate()?;
     let record = StackRecord::load(&workspace.stack())?.ok_or(Error::NotUp)?;
@@ -355,14 +356,14 @@ mod tests {
     use crate::process::Process;
 
     #[test]
-    fn a_stack_tells_who_looks_after_it_also_where_nobody_does() {
+    fn the_status_shows_the_supervisor_of_a_stack_or_its_absence() {
         assert!(supervisor_label(None).starts_with("detached"));
         let own = Identity::own().unwrap();
-        assert_eq!(supervisor_label(Some(&own)), format!("looked after by the command with pid {}", own.pid));
+        assert_eq!(supervisor_label(Some(&own)), format!("supervised by the command with pid {}", own.pid));
         let folder = tempfile::tempdir().unwrap();
         let process = Process::spawn(Command::new("true"), &folder.path().join("log"), None).unwrap();
         let gone = process.identity().clone();
         drop(process);
-        assert!(supervisor_label(Some(&gone)).contains("is gone"), "{}", supervisor_label(Some(&gone)));
+        assert!(supervisor_label(Some(&gone)).contains("has ended"), "{}", supervisor_label(Some(&gone)));
     }
 }

@@ -55,7 +55,7 @@ async fn a_profile_override_survives_a_restart_until_a_stack_removes_it() {
     assert_eq!(in_force(&test).await, "outage");
     test.stop().await;
 
-    let asked = |options: &mut Options| options.takes_profile_back = true;
+    let asked = |options: &mut Options| options.removes_profile_override = true;
     let test = TestStack::start_in_folder_with(folder.path(), State::Kept, "profiled", asked).await;
     assert_eq!(in_force(&test).await, "off");
     assert_eq!(test.run("1").await["status"], "shipped");

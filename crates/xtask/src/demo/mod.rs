@@ -1,5 +1,5 @@
-//! `cargo xtask demo`: a stack of its own, every scenario of an order with its progress shown, a batch that
-//! meets whatever the provider draws, and the provider's own verdict.
+//! `cargo xtask demo`: starts a stack, runs every scenario of an order and a batch of orders under chaos, and
+//! prints the provider's verdict.
 
 mod order_client;
 mod scenario;
@@ -28,10 +28,10 @@ use crate::{
     up::{self, UpOptions},
 };
 
-/// How many orders meet whatever the provider draws.
+/// The number of orders whose scenarios the provider draws.
 const RANDOM_ORDERS: usize = 12;
-/// What makes the waits of an order those of a demo: long enough to approve an order in time on a busy
-/// machine, and short where nothing but waiting is shown.
+/// The waits of an order in a demo. They leave enough time to approve an order on a busy machine, and are short
+/// otherwise.
 const DEMO_TIMINGS: [(&Service, &str, &str); 3] = [
     (&API, "APPROVAL_TIMEOUT", "10s"),
     (&API, "COMPENSATION_RETRY_INITIAL", "2s"),
@@ -44,19 +44,19 @@ pub enum Error {
     NoAnswer(#[from] NoAnswer),
     #[error("{question}: {status} {body}")]
     Unexpected { question: String, status: StatusCode, body: Value },
-    #[error("{question}: the answer isn't what it should be: {source}")]
+    #[error("{question}: the answer has an unexpected form: {source}")]
     Unreadable { question: String, source: serde_json::Error },
-    #[error("{order} hasn't ended after {} s", limit.as_secs())]
+    #[error("{order} has not ended after {} s", limit.as_secs())]
     NotEnded { order: String, limit: Duration },
     #[error(transparent)]
     Task(#[from] tokio::task::JoinError),
 }
 
-/// Starts a stack whose provider misbehaves, places the orders, asks for user contexts, and ends with the
-/// verdict: whether each named scenario ended as it promises, and the ledger and the orders agree.
+/// Starts a stack with chaos, places the orders, gets user contexts, and prints the verdict. Returns whether each named
+/// scenario ended as expected and the ledger agrees with the orders.
 ///
 /// # Errors
-/// When the stack can't be started, an order can't be placed or followed, or a user context can't be had.
+/// Returns an error when the stack can't be started, or an order or a user context gets no valid answer.
 pub async fn run(
     console: &Console,
     interrupts: &mut Interrupts,
@@ -86,7 +86,7 @@ pub async fn run(
     let (ended, verdict) = results?;
     let mismatches: Vec<_> = verdict.mismatches(&ended).into_iter().chain(mismatches(&ended)).collect();
     for mismatch in &mismatches {
-        console.print(&format!("fault: {mismatch}"));
+        console.print(&format!("mismatch: {mismatch}"));
     }
     println!("{verdict}");
     Ok(mismatches.is_empty())
@@ -108,25 +108,25 @@ async fn run_demo(
     let batch = run_scenarios(console, client, batch).await?;
     console.print(&format!("   {}", summary(&batch)));
     ended.extend(batch);
-    console.print("A user context from founder, by each of its strategies");
+    console.print("A user context from founder with each strategy");
     user_contexts::show(console, &client.http, founder).await?;
     Ok((ended, client.verdict().await?))
 }
 
-/// Plays scenarios at once, each with an order of its own.
+/// Runs scenarios concurrently, each with its own order.
 async fn run_scenarios(
     console: &Console,
     client: &OrderClient,
     orders: impl Iterator<Item = (String, &'static Scenario)>,
 ) -> Result<Vec<EndedOrder>, Error> {
-    let mut playing = JoinSet::new();
+    let mut running = JoinSet::new();
     for (order, scenario) in orders {
         let progress_bar = console.progress_bar(format!("{order:<33}"));
         let client = client.clone();
-        playing.spawn(async move { client.run_scenario(order, scenario, progress_bar).await });
+        running.spawn(async move { client.run_scenario(order, scenario, progress_bar).await });
     }
     let mut ended = Vec::new();
-    while let Some(order) = playing.join_next().await {
+    while let Some(order) = running.join_next().await {
         ended.push(order??);
     }
     Ok(ended)
@@ -136,16 +136,16 @@ fn mismatches(ended: &[EndedOrder]) -> impl Iterator<Item = String> {
     ended.iter().filter_map(|order| Some(format!("{}: {}", order.id, order.mismatch()?)))
 }
 
-/// How many ended how.
+/// Counts the orders by code or status.
 fn summary(ended: &[EndedOrder]) -> String {
     let mut counts = BTreeMap::<_, usize>::new();
     for order in ended {
         *counts.entry(order.end.code().unwrap_or(&order.end.status)).or_default() += 1;
     }
-    counts.iter().map(|(how, count)| format!("{count} {how}")).collect::<Vec<_>>().join(", ")
+    counts.iter().map(|(end, count)| format!("{count} {end}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Different in every run: orders and their workflows have names for ever.
+/// Returns a name that is different in every run, since the ids of orders and workflows are never reused.
 fn run_name() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("{:x}", now.as_millis())

@@ -1,5 +1,5 @@
-//! The side of the customer, over HTTP: places an order, says action is to be signal to it, follows it to its end,
-//! and tells the provider how it ended.
+//! The customer's side over HTTP: places an order, sends its signals, polls it to its end, and records its outcome
+//! at the provider.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ use crate::{
 };
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
-/// For an order whose undos have to be tried again, on a busy machine.
+/// Leaves time for an order whose undos are retried on a busy machine.
 const ORDER_LIMIT: Duration = Duration::from_mins(3);
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
@@ -29,7 +29,7 @@ pub struct OrderClient {
     pub provider: String,
 }
 
-/// An order that has ended, as the API tells it.
+/// An order that has ended, with its final state from the API.
 #[derive(Debug)]
 pub struct EndedOrder {
     pub id: String,
@@ -37,7 +37,7 @@ pub struct EndedOrder {
     pub end: State,
 }
 
-/// An order's state: action we show of it, or look at.
+/// The part of an order's state that the demo uses.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct State {
@@ -67,7 +67,7 @@ struct Placed {
 }
 
 impl OrderClient {
-    /// Takes an order through a scenario, to its end and to the provider's knowing of it.
+    /// Runs an order through a scenario to its end, and records its outcome at the provider.
     pub async fn run_scenario(
         &self,
         id: String,
@@ -87,7 +87,7 @@ impl OrderClient {
         Ok(ended)
     }
 
-    /// The order's place in the API.
+    /// Places an order, and returns its URL in the API.
     async fn place(&self, id: &str, requires_approval: bool) -> Result<String, Error> {
         let url = format!("{}/api/v1/order", self.api);
         let placed = self.http.post(&url, &order(id, requires_approval), ANSWER_LIMIT).await?;
@@ -104,7 +104,7 @@ impl OrderClient {
     ) -> Result<State, Error> {
         let started_at = Instant::now();
         while started_at.elapsed() < ORDER_LIMIT {
-            // A status that can't be had now may be had next time.
+            // The next poll may succeed.
             if let Ok(state) = self.state(order).await {
                 if state.has_ended() {
                     let result = self.http.get(&format!("{order}/result"), ANSWER_LIMIT).await?;
@@ -115,8 +115,8 @@ impl OrderClient {
                     signal.take_if(|signal| signal.at_step == state.current_step)
                 {
                     let reason = json!({ "reason": reason });
-                    let told = self.http.post(&format!("{order}/{action}"), &reason, ANSWER_LIMIT).await?;
-                    expect::<Value>(StatusCode::OK, &format!("{action} {id}"), told)?;
+                    let answer = self.http.post(&format!("{order}/{action}"), &reason, ANSWER_LIMIT).await?;
+                    expect::<Value>(StatusCode::OK, &format!("{action} {id}"), answer)?;
                 }
             }
             tokio::time::sleep(POLL_INTERVAL).await;
@@ -129,7 +129,7 @@ impl OrderClient {
         expect(StatusCode::OK, "status", answer)
     }
 
-    /// Only who watches from outside tells the outcome: the order itself is action is judged.
+    /// Records the outcome as an observer. The order can't do it itself, since the verdict judges it.
     async fn record_outcome(&self, id: &str, end: &State) -> Result<(), Error> {
         let outcome = json!({ "outcome": if end.success { "shipped" } else { "not_shipped" } });
         let url = format!("{}/ledger/orders/{id}/outcome", self.provider);
@@ -143,7 +143,7 @@ impl OrderClient {
     }
 }
 
-/// Two books for 59.98.
+/// Returns an order of two books for 59.98.
 fn order(id: &str, requires_approval: bool) -> Value {
     json!({
         "orderId": id,
@@ -171,7 +171,7 @@ pub(super) fn expect<T: DeserializeOwned>(
 }
 
 impl EndedOrder {
-    /// What isn't as its scenario promises.
+    /// Returns the difference from the expected end, if there is one.
     pub fn mismatch(&self) -> Option<String> {
         self.scenario.mismatch(&self.end)
     }
@@ -184,12 +184,12 @@ impl EndedOrder {
 }
 
 impl State {
-    /// Why it didn't ship, by the API's code.
+    /// Returns the failure code of an order that didn't ship.
     pub fn code(&self) -> Option<&str> {
         self.error.as_ref().map(|error| error.code.as_str())
     }
 
-    /// In the order of undoing.
+    /// Returns the compensations in the order in which they ran.
     pub fn compensations(&self) -> impl Iterator<Item = &str> {
         self.compensations.iter().map(|undo| undo.name.as_str())
     }
@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prices_are_written_as_a_person_would() {
+    fn prices_are_written_without_rounding_errors() {
         let text = order("a", false).to_string();
         assert!(text.contains(r#""price":29.99"#) && text.contains(r#""totalAmount":59.98"#), "{text}");
     }

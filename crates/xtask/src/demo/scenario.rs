@@ -1,11 +1,10 @@
-//! The scenarios of an order: what the provider is planned to do, what somebody says meanwhile, and how the
-//! order has promised to end.
+//! The scenarios of an order: the plan for the provider, a signal, and the expected end.
 
 use serde_json::{Map, Value, json};
 
 use super::order_client::State;
 
-/// Every call that an order makes. A plan names all of them, so that nothing is left to a draw.
+/// Every call of an order. A plan names all of them, so that the provider draws nothing.
 const OPERATIONS: [&str; 9] = [
     "payment.authorize",
     "payment.capture",
@@ -17,7 +16,7 @@ const OPERATIONS: [&str; 9] = [
     "shipping.cancel",
     "notification.send",
 ];
-/// More attempts than an order makes of any call.
+/// Exceeds the number of attempts of any call of an order.
 const ATTEMPTS: usize = 10;
 
 const LABEL: &str = "shipping.create-label";
@@ -28,14 +27,14 @@ pub struct Scenario {
     pub name: &'static str,
     pub requires_approval: bool,
     outcomes: Outcomes,
-    /// What somebody says to the order.
+    /// The signal that the order gets.
     pub signal: Option<SignalStep>,
 }
 
-/// What the provider does to an order, and so how it ends.
+/// The source of the scenarios that an order meets at the provider.
 #[derive(Debug)]
 enum Outcomes {
-    /// Every call succeeds, except for the attempts given; the order ends as promised.
+    /// Every call succeeds, except for the given attempts. The order has one expected end.
     Planned {
         except: Option<(&'static str, &'static [&'static str])>,
         expected: ExpectedEnd,
@@ -43,27 +42,27 @@ enum Outcomes {
     Random,
 }
 
-/// Something said to an order once it has come to a step.
+/// A signal that is sent to an order when it reaches a step.
 #[derive(Debug, Clone, Copy)]
 pub struct SignalStep {
     pub at_step: &'static str,
-    /// The end of the API's path.
+    /// The last segment of the API's path.
     pub action: &'static str,
     pub reason: Option<&'static str>,
 }
 
-/// An end in the API's words.
+/// The expected final state of an order in the API.
 #[derive(Debug, Clone, Copy)]
 struct ExpectedEnd {
     status: &'static str,
     code: Option<&'static str>,
-    /// In the order of undoing.
+    /// The compensations in the order in which they run.
     undone: &'static [&'static str],
 }
 
 const SHIPPED: ExpectedEnd = ExpectedEnd { status: "shipped", code: None, undone: &[] };
 
-/// Every end that a person can bring about.
+/// The scenarios with one expected end.
 pub static NAMED_SCENARIOS: [Scenario; 6] = [
     Scenario {
         name: "happy-path",
@@ -98,7 +97,7 @@ pub static NAMED_SCENARIOS: [Scenario; 6] = [
         name: "cancellation",
         requires_approval: false,
         outcomes: Outcomes::Planned {
-            // Without an answer the label can't be there before the cancellation is.
+            // Without an answer, the label can't be ready before the cancellation arrives.
             except: Some((LABEL, &["timeout"; 5])),
             expected: ExpectedEnd {
                 status: "cancelled",
@@ -140,12 +139,12 @@ pub static NAMED_SCENARIOS: [Scenario; 6] = [
     },
 ];
 
-/// Any end is right, as long as the ledger agrees.
+/// A scenario that accepts any end, as long as the ledger agrees.
 pub static RANDOM_SCENARIO: Scenario =
     Scenario { name: "chaos", requires_approval: false, outcomes: Outcomes::Random, signal: None };
 
 impl Scenario {
-    /// The provider's plan for an order of this scenario, operation by operation; none leaves it to draws.
+    /// Returns the provider's plan for an order of this scenario. Without one, the provider draws.
     pub fn plan(&self) -> Option<Value> {
         let Outcomes::Planned { except, .. } = &self.outcomes else { return None };
         let mut plan: Map<_, _> = OPERATIONS
@@ -156,23 +155,24 @@ impl Scenario {
         Some(Value::Object(plan))
     }
 
-    /// What in an order's end isn't as this scenario promises.
+    /// Returns the difference between an order's end and the expected one.
     pub fn mismatch(&self, end: &State) -> Option<String> {
         let undone: Vec<_> = end.compensations().collect();
         match &self.outcomes {
-            Outcomes::Planned { expected: ExpectedEnd { status, code, undone: promised }, .. } => {
-                let kept = (end.status.as_str(), end.code(), undone.as_slice()) == (*status, *code, promised);
-                (!kept).then(|| {
+            Outcomes::Planned { expected: ExpectedEnd { status, code, undone: expected }, .. } => {
+                let is_expected =
+                    (end.status.as_str(), end.code(), undone.as_slice()) == (*status, *code, expected);
+                (!is_expected).then(|| {
                     format!(
-                        "should have ended {status} ({}) with {promised:?} undone, but ended {} with {undone:?}",
+                        "expected {status} ({}) with {expected:?} undone, but it ended {} with {undone:?}",
                         code.unwrap_or("no error"),
                         end.summary()
                     )
                 })
             }
-            // Everything else is what a provider may do to an order; these are faults of ours.
+            // Chaos can cause every other end. These two are bugs of the workflow.
             Outcomes::Random => matches!(end.code(), Some("INTERNAL" | "LEDGER_MISMATCH"))
-                .then(|| format!("ended {}", end.summary())),
+                .then(|| format!("it ended {}", end.summary())),
         }
     }
 }
@@ -187,7 +187,7 @@ mod tests {
             "status": status,
             "progress": 60,
             "currentStep": "completed",
-            "error": code.map(|code| json!({"code": code, "message": "as said"})),
+            "error": code.map(|code| json!({"code": code, "message": "a message"})),
             "compensations": undone.iter().map(|name| json!({"name": name})).collect::<Vec<_>>(),
         });
         serde_json::from_value(state).unwrap()
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_plan_leaves_nothing_to_a_draw() {
+    fn a_plan_names_every_call() {
         for scenario in &NAMED_SCENARIOS {
             let plan = scenario.plan().unwrap();
             for operation in OPERATIONS {
@@ -212,14 +212,14 @@ mod tests {
     }
 
     #[test]
-    fn an_order_that_ends_as_promised_breaks_no_promise() {
+    fn an_expected_end_is_no_mismatch() {
         let rejected = end("rejected", Some("ORDER_REJECTED"), &["release_payment"]);
         assert_eq!(named("rejection").mismatch(&rejected), None);
         assert_eq!(named("happy-path").mismatch(&end("shipped", None, &[])), None);
     }
 
     #[test]
-    fn another_status_another_error_or_another_undo_breaks_the_promise() {
+    fn another_status_error_or_compensation_is_a_mismatch() {
         for other in [
             end("failed", Some("ORDER_REJECTED"), &["release_payment"]),
             end("rejected", Some("APPROVAL_TIMEOUT"), &["release_payment"]),
@@ -227,15 +227,15 @@ mod tests {
         ] {
             assert!(named("rejection").mismatch(&other).is_some(), "{other:?}");
         }
-        let broken = named("happy-path").mismatch(&end("failed", Some("OUT_OF_STOCK"), &[])).unwrap();
+        let mismatch = named("happy-path").mismatch(&end("failed", Some("OUT_OF_STOCK"), &[])).unwrap();
         assert_eq!(
-            broken,
-            "should have ended shipped (no error) with [] undone, but ended failed: OUT_OF_STOCK: as said with []"
+            mismatch,
+            "expected shipped (no error) with [] undone, but it ended failed: OUT_OF_STOCK: a message with []"
         );
     }
 
     #[test]
-    fn a_drawn_order_may_end_any_way_but_by_a_fault_of_ours() {
+    fn a_random_order_may_have_any_end_except_a_bug_of_the_workflow() {
         for (status, code) in
             [("shipped", None), ("failed", Some("OUT_OF_STOCK")), ("failed", Some("PROVIDER_UNAVAILABLE"))]
         {

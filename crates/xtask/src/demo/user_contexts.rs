@@ -1,4 +1,4 @@
-//! A user context from founder, by each of its strategies.
+//! Shows a user context from founder for each strategy.
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use super::{Error, order_client::expect};
 use crate::{console::Console, http::Http};
 
 const STRATEGIES: [&str; 3] = ["promise-allsettled", "async-sequential", "rxjs"];
-/// Founder answers within 8 s, whatever its sources do.
+/// Exceeds founder's own limit of 8 s.
 const LIMIT: Duration = Duration::from_secs(15);
 
-/// What we show of a user context.
+/// The part of a user context that the demo shows.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Context {
@@ -41,10 +41,10 @@ struct Entertainment {
     cat_fact: String,
 }
 
-/// Asks for one in each strategy, and shows a line of each.
+/// Gets a user context with each strategy, and shows each as a line.
 ///
 /// # Errors
-/// When one can't be had.
+/// Returns an error when founder gives no valid answer.
 pub async fn show(console: &Console, http: &Http, founder: &str) -> Result<(), Error> {
     for strategy in STRATEGIES {
         let step = console.progress_bar(format!("user context, {strategy:<19}"));
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_context_is_told_in_a_line_with_what_it_lacks() {
+    fn a_summary_is_one_line_with_the_parts_and_the_errors() {
         let context: Context = serde_json::from_value(json!({
             "location": {"city": "Vienna", "country": "AT", "ip": "203.0.113.7"},
             "weather": null,
