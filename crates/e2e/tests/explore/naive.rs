@@ -1,5 +1,4 @@
-//! A small shop with a saga of its own, in as many lines as such sagas usually have, and with the mistakes
-//! that they usually have. Without any it is right.
+//! A small shop with its own saga, which can make typical mistakes. Without them it is correct.
 
 use std::{
     collections::BTreeMap,
@@ -14,19 +13,19 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-/// What the shop does wrong.
+/// A mistake of the shop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mistake {
     None,
-    /// No idempotency keys, a timeout taken for a refusal, and undone only what was answered.
+    /// Uses no idempotency keys, treats a timeout as a refusal, and undoes only answered calls.
     AllOfThem,
-    /// An undo that fails is never tried again.
+    /// Never retries a failed undo.
     UndoTriedOnce,
-    /// Whoever fails twice begins anew, under another key.
+    /// Uses another idempotency key after two failures.
     NewKeyAfterTwoFailures,
-    /// A failed order keeps the status it had.
+    /// Leaves the status of a failed order unchanged.
     ForgetsFailedOrders,
-    /// The provider never learns which order it works for.
+    /// Sends no order id to the provider.
     NoOrderId,
 }
 
@@ -44,12 +43,12 @@ struct NaiveSaga {
     statuses: Arc<Mutex<BTreeMap<String, &'static str>>>,
 }
 
-/// How a call ended.
+/// The result of a call.
 enum CallResult {
     Done(Value),
     /// A definitive refusal.
     Refused,
-    /// Nothing that could be relied on.
+    /// No reliable answer.
     Unknown,
 }
 
@@ -120,11 +119,11 @@ impl NaiveSaga {
         }
     }
 
-    /// Again under the same key, until it is known.
+    /// Repeats a call with the same key until its result is known.
     async fn retry_until_known(&self, order: &str, path: &str, key: &str, body: &Value) -> CallResult {
         for attempt in 0..MAX_ATTEMPTS {
-            let anew = self.mistake == Mistake::NewKeyAfterTwoFailures && attempt == 2;
-            let key = if anew { format!("{key}/anew") } else { key.to_owned() };
+            let has_new_key = self.mistake == Mistake::NewKeyAfterTwoFailures && attempt == 2;
+            let key = if has_new_key { format!("{key}/new") } else { key.to_owned() };
             match self.once(order, path, Some(&key), body).await {
                 CallResult::Unknown => {}
                 known => return known,
@@ -133,7 +132,7 @@ impl NaiveSaga {
         CallResult::Unknown
     }
 
-    /// Until it is done, or, as a mistake, once.
+    /// Repeats an undo until it succeeds, or runs it once as a mistake.
     async fn undo(&self, order: &str, path: &str, key: &str) -> Option<Value> {
         let attempts = if self.mistake == Mistake::UndoTriedOnce { 1 } else { 10 };
         for _ in 0..attempts {
@@ -166,7 +165,7 @@ impl NaiveSaga {
         shipped
     }
 
-    /// Each step owes its undo before it is tried, and no longer once it was refused for good.
+    /// Runs the steps. Each registers its compensation first, and discards it after a definitive refusal.
     async fn steps(&self, order: &str, amount: &Value, pending: &mut Vec<&'static str>) -> bool {
         let key = |step: &str| format!("{order}/{step}");
         pending.push("authorize");
@@ -213,8 +212,8 @@ impl NaiveSaga {
         true
     }
 
-    /// Two failures of a capture, and all is done anew with a payment of its own, the first one's hold
-    /// let go of as if it couldn't have been captured.
+    /// Makes a second payment after two failures of a capture. It voids the first authorization, although that may have
+    /// been captured.
     async fn charged_with_new_key(&self, order: &str, amount: &Value, auth: &Value) -> bool {
         let key = format!("{order}/capture");
         for _ in 0..2 {
@@ -227,7 +226,7 @@ impl NaiveSaga {
         drop(self.undo(order, "/payment/release", &format!("{order}/authorize")).await);
         let body = json!({"amount": amount, "currency": "usd"});
         let second =
-            self.retry_until_known(order, "/payment/authorize", &format!("{order}/anew"), &body).await;
+            self.retry_until_known(order, "/payment/authorize", &format!("{order}/new"), &body).await;
         let CallResult::Done(second) = second else { return false };
         matches!(
             self.retry_until_known(order, "/payment/capture", &key, &json!({"authId": second["authId"]}))
@@ -255,7 +254,7 @@ impl NaiveSaga {
         true
     }
 
-    /// "It didn't work, so we pay again."
+    /// Pays again after an unknown result.
     async fn paid(&self, order: &str, amount: &Value) -> Option<Value> {
         for _ in 0..2 {
             let body = json!({"amount": amount, "currency": "usd"});

@@ -1,4 +1,4 @@
-//! The same start sent again under a key.
+//! Tests repeated starts of workflows with an idempotency key.
 
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ async fn start(test: &TestStack, kind: &str, key: &str, body: &Value) -> (u16, V
 }
 
 #[tokio::test]
-async fn a_payment_sent_again_under_its_key_is_charged_once() {
+async fn a_repeated_payment_with_the_same_key_is_charged_once() {
     let test = TestStack::start_with("payagain", |options| {
         options.environment.push((&API, "PAYMENT_CANCEL_WINDOW", "1s".to_owned()));
     })

@@ -1,5 +1,5 @@
-//! Every end that a payment and a user context can have, reached for real; its history is the corpus that
-//! replay tests run again. `cargo xtask record` writes those that the corpus doesn't have.
+//! Reaches every end of a payment and of a user context on a real stack. `cargo xtask record` adds the missing
+//! histories to the corpus of the replay tests.
 
 use std::time::Duration;
 
@@ -13,12 +13,12 @@ use crate::{
     workflow_client::{WorkflowClient, assert_settled, pay, start},
 };
 
-/// What is signal to a payment once it has come to a status.
+/// The signal that a payment gets after its charge.
 enum Signal {
     None,
     Cancel,
     TemporalCancellation,
-    /// And its refund, which fails, is resolved by hand.
+    /// The refund fails, and is resolved by hand.
     CancelAndResolve,
 }
 
@@ -65,15 +65,15 @@ async fn run_script(test: &TestStack, name: &str, plan: &Value, signal: Signal, 
         Signal::CancelAndResolve => {
             assert_eq!(workflow.cancel().await.0, 200, "{name}");
             workflow.wait_for_status("compensation_failed").await;
-            let by_hand = r#"{"step":"refund_charge","note":"refunded in the dashboard","actor":"ops"}"#;
-            workflow.signal("resolveCompensation", Some(by_hand)).await;
+            let resolution = r#"{"step":"refund_charge","note":"refunded in the dashboard","actor":"ops"}"#;
+            workflow.signal("resolveCompensation", Some(resolution)).await;
         }
     }
     let end = workflow.wait_for_end().await;
     assert_eq!(end["status"], status, "{name}: {end}");
     match (status, signal) {
         ("succeeded", _) => assert_settled(test, name).await,
-        // Nobody gave the money back in truth.
+        // The ledger has no refund, since the resolution only claims one.
         (_, Signal::CancelAndResolve) => {
             assert_eq!(end["compensations"][0]["status"], "resolved", "{end}");
         }

@@ -1,4 +1,4 @@
-//! A proxy to the provider on which every answer to a charge is lost, whatever the provider did.
+//! A proxy to the provider that loses every answer to a charge.
 
 use std::net::SocketAddr;
 
@@ -17,7 +17,7 @@ struct Proxy {
     http: reqwest::Client,
 }
 
-/// Opens it; the provider that it leads to is sent to it once its address is known.
+/// Starts the proxy. Its caller sends the provider's URL when that is known.
 pub async fn start() -> (SocketAddr, oneshot::Sender<String>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,5 +1,4 @@
-//! Payments and user contexts through real processes and a real Temporal server: what people are promised,
-//! seen from outside.
+//! Tests payments and user contexts from outside, with real processes and a real Temporal server.
 
 mod again;
 mod histories;
@@ -8,7 +7,7 @@ mod orders;
 mod outside;
 mod payments;
 #[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "what only orders need")]
+#[allow(dead_code, reason = "only the tests of orders use some parts")]
 mod support;
 mod user_contexts;
 mod workflow_client;

@@ -1,4 +1,4 @@
-//! Orders, seen by the endpoints of any workflow.
+//! Tests orders with the endpoints for any workflow.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Payments and user contexts that somebody ended from outside, and what any workflow's status tells.
+//! Tests payments and user contexts that were terminated from outside, and the status of any workflow.
 
 use std::time::Duration;
 
@@ -23,9 +23,9 @@ async fn a_terminated_payment_shows_its_charge_without_a_worker() {
     test.temporal(&["workflow", "terminate", "-w", &workflow_id, "--reason", "a test"]).await;
     test.stack.stop_service(&WORKER).await.unwrap();
     let path = format!("/api/v1/workflows/{workflow_id}");
-    for what in ["status", "progress", "result?timeout=5", "result?timeout=5&wait=close"] {
-        let (status, body) = test.call(&API, reqwest::Method::GET, &format!("{path}/{what}"), None).await;
-        assert_eq!((status, &body["status"]), (200, &json!("terminated")), "{what}: {body}");
+    for view in ["status", "progress", "result?timeout=5", "result?timeout=5&wait=close"] {
+        let (status, body) = test.call(&API, reqwest::Method::GET, &format!("{path}/{view}"), None).await;
+        assert_eq!((status, &body["status"]), (200, &json!("terminated")), "{view}: {body}");
         assert_eq!(body["error"]["code"], "TERMINATED");
         assert!(body["chargeId"].as_str().unwrap().starts_with("ch_"), "{body}");
         assert_eq!(body["cancellable"], json!(false));
@@ -41,7 +41,7 @@ async fn a_terminated_payment_shows_its_charge_without_a_worker() {
 #[tokio::test]
 async fn a_terminated_user_context_is_terminated() {
     let mut test = TestStack::start("ctxended").await;
-    // Without a worker it stays where it is.
+    // Without a worker, the workflow makes no progress.
     test.stack.stop_service(&WORKER).await.unwrap();
     let (status, body) = start(&test, "user-context", &json!({"userId": "ctxended-ada"})).await;
     assert_eq!(status, 202, "{body}");

@@ -1,4 +1,4 @@
-//! Payments: charged once, given back once, or never charged.
+//! Tests payments: charged once, refunded once, or never charged.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use crate::{
     workflow_client::{WorkflowClient, assert_settled, pay, payment, start},
 };
 
-/// A window that a test can wait for.
+/// Sets a cancel window that a test can wait for.
 fn short_window(options: &mut Options) {
     options.environment.push((&API, "PAYMENT_CANCEL_WINDOW", "2s".to_owned()));
 }
@@ -55,7 +55,7 @@ async fn a_decline_is_final_and_leaves_nothing_to_undo() {
     assert_eq!(end["error"]["code"], "PAYMENT_DECLINED");
     assert_eq!((&end["attempts"], &end["compensations"]), (&json!(1), &json!([])));
     test.assert_verdict("1", &end).await;
-    // One that failed may be tried again.
+    // A failed payment may be repeated.
     test.plan("1", &json!({"payment.charge": ["success"]})).await;
     pay(&test, "1").await.wait_for_status("succeeded").await;
     test.stop().await;
@@ -74,10 +74,10 @@ async fn a_charge_whose_first_answer_was_lost_is_charged_once() {
 
 #[tokio::test]
 async fn a_charge_with_a_lost_answer_is_refunded() {
-    let (proxy, lead) = lossy_proxy::start().await;
+    let (proxy, provider) = lossy_proxy::start().await;
     let test = TestStack::start_with("payunheard", |options| {
         options.environment.push((&WORKER, "PROVIDER_URL", format!("http://{proxy}")));
-        lead.send(options.ports.url(&PROVIDER)).unwrap();
+        provider.send(options.ports.url(&PROVIDER)).unwrap();
     })
     .await;
     let end = pay(&test, "1").await.wait_for_end().await;
@@ -145,7 +145,7 @@ async fn a_cancellation_while_it_is_charged_blocks_the_late_charge() {
     test.stop().await;
 }
 
-/// A charge that comes late, with the key that the payment's had.
+/// Sends a late charge with the payment's idempotency key.
 async fn late_charge(test: &TestStack, key: &str) -> (u16, String) {
     let response = reqwest::Client::new()
         .post(format!("{}/payment/charge", test.stack.url(&PROVIDER)))
@@ -192,7 +192,7 @@ async fn a_worker_killed_before_the_charges_answer_charges_once() {
     test.stack.restart(&WORKER).await.unwrap();
     let end = WorkflowClient::of(&test, &json!({"workflowId": "payment-paycrash-1"})).wait_for_end().await;
     assert_eq!(end["status"], "succeeded", "{end}");
-    assert!(test.journal("1", "payment.charge").await.len() >= 2, "the second attempt asks again");
+    assert!(test.journal("1", "payment.charge").await.len() >= 2, "the second attempt repeats the call");
     assert_settled(&test, "1").await;
     test.stop().await;
 }
@@ -204,7 +204,7 @@ async fn a_payment_can_be_cancelled_after_its_worker_was_killed() {
     test.stack.kill(&WORKER).unwrap();
     test.stack.restart(&WORKER).await.unwrap();
     let workflow = WorkflowClient::of(&test, &json!({"workflowId": "payment-paywindow-1"}));
-    // The server gives up the worker that is gone only after a while.
+    // The server notices the killed worker only after some time.
     test.wait_until("an answer", || async { workflow.get("status").await.0 == 200 }).await;
     assert_eq!(workflow.cancel().await, (200, String::new()));
     let end = workflow.wait_for_end().await;
@@ -231,7 +231,7 @@ async fn a_worker_killed_before_the_refunds_answer_refunds_once() {
     let end =
         WorkflowClient::of(&test, &json!({"workflowId": "payment-payrefundcrash-1"})).wait_for_end().await;
     assert_eq!(end["status"], "compensated", "{end}");
-    assert!(test.journal("1", "payment.refund").await.len() >= 2, "the second attempt asks again");
+    assert!(test.journal("1", "payment.refund").await.len() >= 2, "the second attempt repeats the call");
     assert_eq!(test.effects("1").await, ["held", "captured", "refunded"]);
     test.assert_verdict("1", &end).await;
     test.stop().await;
@@ -243,15 +243,15 @@ async fn one_correlation_id_joins_every_process_and_no_log_names_the_card() {
     let test = TestStack::start("paytraced").await;
     let mut body = payment(&test, "1");
     body["correlationId"] = json!(ID);
-    body["source"] = json!("tok_of_somebody");
+    body["source"] = json!("tok_secret");
     let (status, started) = start(&test, "payment", &body).await;
     assert_eq!((status, &started["correlationId"]), (202, &json!(ID)), "{started}");
     let workflow = WorkflowClient::of(&test, &started);
     workflow.wait_for_status("succeeded").await;
     for service in [&API, &WORKER, &PROVIDER] {
         let log = test.log(service);
-        assert!(log.contains(ID), "{} doesn't know {ID}", service.name);
-        assert!(!log.contains("tok_of_somebody"), "{} logs the card", service.name);
+        assert!(log.contains(ID), "the log of {} lacks {ID}", service.name);
+        assert!(!log.contains("tok_secret"), "{} logs the card", service.name);
     }
     assert_eq!(test.journal("1", "payment.charge").await[0]["correlationId"], ID);
     let described = test.temporal(&["workflow", "describe", "-w", &workflow.id, "-o", "json"]).await;

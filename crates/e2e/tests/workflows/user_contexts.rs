@@ -1,4 +1,4 @@
-//! User contexts: what is asked at once, what waits, and what becomes of it when a source fails.
+//! Tests user contexts: the order of the source calls, and the results when a source fails.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::{
     workflow_client::{WorkflowClient, start},
 };
 
-/// A test whose sources are the test's own.
+/// Starts a stack that uses the sources of the test.
 async fn start_stack(name: &'static str, sources: &StandIn) -> TestStack {
     TestStack::start_with(name, |options| sources_at(options, sources.url())).await
 }
@@ -22,7 +22,7 @@ pub fn sources_at(options: &mut Options, url: &str) {
     }
 }
 
-async fn ask<'a>(test: &'a TestStack, user: &str, strategy: &str) -> WorkflowClient<'a> {
+async fn start_context<'a>(test: &'a TestStack, user: &str, strategy: &str) -> WorkflowClient<'a> {
     let body = json!({"userId": test.order_id(user), "strategy": strategy});
     let (status, started) = start(test, "user-context", &body).await;
     assert_eq!(status, 202, "{started}");
@@ -42,7 +42,7 @@ async fn the_parallel_strategy_calls_independent_sources_at_once() {
     let late = Duration::from_secs(2);
     sources.tell(Source::Ipapi, Conduct::Late(late));
     sources.tell(Source::CatFact, Conduct::Late(late));
-    let workflow = ask(&test, "ada", "parallel").await;
+    let workflow = start_context(&test, "ada", "parallel").await;
     assert_eq!(workflow.id, "user-context-ctxparallel-ada");
     let end = workflow.wait_for_end().await;
     assert_eq!(
@@ -54,7 +54,7 @@ async fn the_parallel_strategy_calls_independent_sources_at_once() {
     assert_eq!(end["catFact"]["source"], "catfact.ninja", "{end}");
     let [location, fact, weather] =
         [Source::Ipapi, Source::CatFact, Source::OpenMeteo].map(|source| only_visit(&sources, source));
-    assert!(location.max(fact) - location.min(fact) < late, "location and cat fact are asked at once");
+    assert!(location.max(fact) - location.min(fact) < late, "location and cat fact are called at once");
     assert!(weather >= location + late, "the weather waits for the location");
     assert_eq!(
         workflow.get("progress").await.1,
@@ -68,7 +68,7 @@ async fn the_sequential_strategy_calls_one_source_after_another() {
     let sources = StandIn::start().await.unwrap();
     let test = start_stack("ctxsequential", &sources).await;
     sources.tell(Source::Ipapi, Conduct::Late(Duration::from_millis(700)));
-    let workflow = ask(&test, "ada", "sequential").await;
+    let workflow = start_context(&test, "ada", "sequential").await;
     let end = workflow.wait_for_end().await;
     assert_eq!((&end["status"], &end["strategy"]), (&json!("completed"), &json!("sequential")));
     let [location, weather, fact] =
@@ -85,7 +85,7 @@ async fn the_sequential_strategy_calls_one_source_after_another() {
 async fn a_failed_part_is_null_and_named_and_the_other_parts_are_present() {
     let sources = StandIn::start().await.unwrap();
     let test = start_stack("ctxpartial", &sources).await;
-    // (what fails, how often the source is asked, what is missing, what the errors begin with)
+    // (failing source, its conduct, its number of calls, missing parts, prefixes of the errors)
     let broken = Conduct::Says("{}".to_owned());
     let table = [
         (Source::OpenMeteo, Conduct::Fails(500), 3, &["weather"][..], &["weather failed: "][..]),
@@ -109,16 +109,17 @@ async fn a_failed_part_is_null_and_named_and_the_other_parts_are_present() {
         for strategy in ["parallel", "sequential"] {
             let before = sources.visits(source).len();
             sources.tell(source, conduct.clone());
-            let end = ask(&test, &format!("{strategy}-{round}"), strategy).await.wait_for_end().await;
+            let end =
+                start_context(&test, &format!("{strategy}-{round}"), strategy).await.wait_for_end().await;
             sources.tell(source, Conduct::Answers);
             assert_eq!((&end["success"], &end["status"]), (&json!(true), &json!("completed")), "{end}");
             for part in ["location", "weather", "catFact"] {
                 assert_eq!(end[part].is_null(), missing.contains(&part), "{part}: {end}");
             }
-            let told: Vec<&str> =
+            let actual: Vec<&str> =
                 end["errors"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-            assert_eq!(told.len(), errors.len(), "{end}");
-            assert!(told.iter().zip(errors).all(|(told, error)| told.starts_with(error)), "{end}");
+            assert_eq!(actual.len(), errors.len(), "{end}");
+            assert!(actual.iter().zip(errors).all(|(actual, error)| actual.starts_with(error)), "{end}");
             assert_eq!(sources.visits(source).len() - before, asked, "{strategy}, {source:?}");
         }
     }
@@ -131,7 +132,7 @@ async fn a_context_without_any_part_fails() {
     let test = start_stack("ctxnothing", &sources).await;
     sources.tell(Source::Ipapi, Conduct::Fails(503));
     sources.tell(Source::CatFact, Conduct::Fails(503));
-    let end = ask(&test, "ada", "parallel").await.wait_for_end().await;
+    let end = start_context(&test, "ada", "parallel").await.wait_for_end().await;
     assert_eq!((&end["success"], &end["status"]), (&json!(false), &json!("failed")));
     assert_eq!(end["error"]["code"], "USER_CONTEXT_UNAVAILABLE");
     test.stop().await;
@@ -141,10 +142,10 @@ async fn a_context_without_any_part_fails() {
 async fn a_cancelled_context_ends_with_the_parts_that_it_has() {
     let sources = StandIn::start().await.unwrap();
     let test = start_stack("ctxcancelled", &sources).await;
-    // Shorter than the adapters' patience, longer than the test's.
+    // This delay is shorter than the adapters' timeout, and long enough to cancel.
     sources.tell(Source::OpenMeteo, Conduct::Late(Duration::from_millis(2900)));
     for by in ["api", "signal", "temporal"] {
-        let workflow = ask(&test, by, "sequential").await;
+        let workflow = start_context(&test, by, "sequential").await;
         workflow.wait_for_state("located", |state| !state["location"].is_null()).await;
         match by {
             "api" => assert_eq!(workflow.cancel().await, (200, String::new())),
@@ -159,7 +160,7 @@ async fn a_cancelled_context_ends_with_the_parts_that_it_has() {
         assert_eq!((end["location"].is_null(), end["catFact"].is_null()), (false, true), "{by}: {end}");
         assert_eq!(workflow.cancel().await, (409, "workflow_already_closed".to_owned()), "{by}");
     }
-    assert_eq!(sources.visits(Source::CatFact).len(), 0, "nothing is asked after a cancellation");
+    assert_eq!(sources.visits(Source::CatFact).len(), 0, "no source is called after a cancellation");
     test.stop().await;
 }
 
@@ -170,11 +171,11 @@ async fn a_cancellation_waits_for_no_source_call() {
     for source in [Source::OpenMeteo, Source::CatFact] {
         sources.tell(source, Conduct::Late(Duration::from_secs(20)));
     }
-    let workflow = ask(&test, "ada", "parallel").await;
-    let both_asked = || async {
+    let workflow = start_context(&test, "ada", "parallel").await;
+    let both_called = || async {
         [Source::OpenMeteo, Source::CatFact].iter().all(|source| !sources.visits(*source).is_empty())
     };
-    test.wait_until("both asked", both_asked).await;
+    test.wait_until("both calls", both_called).await;
     assert_eq!(workflow.cancel().await, (200, String::new()));
     let end = workflow.wait_for_end().await;
     assert_eq!(end["error"]["code"], "USER_CONTEXT_CANCELLED", "{end}");
@@ -182,7 +183,7 @@ async fn a_cancellation_waits_for_no_source_call() {
     assert_eq!(there, [true, false, false], "{end}");
     let asked =
         [Source::Ipapi, Source::OpenMeteo, Source::CatFact].map(|source| sources.visits(source).len());
-    assert_eq!(asked, [1, 1, 1], "nothing is asked after a cancellation");
+    assert_eq!(asked, [1, 1, 1], "no source is called after a cancellation");
     test.stop().await;
 }
 
@@ -192,11 +193,11 @@ async fn an_offline_worker_calls_its_own_stand_in() {
         options.environment.push((&WORKER, "FOUNDER_OFFLINE", "true".to_owned()));
     })
     .await;
-    let workflow = ask(&test, "ada", "parallel").await;
+    let workflow = start_context(&test, "ada", "parallel").await;
     let end = workflow.wait_for_end().await;
     assert_eq!((&end["status"], &end["errors"]), (&json!("completed"), &json!([])), "{end}");
-    // It may be asked for again, by its workflow's own id.
-    let again = ask(&test, "ada", "parallel").await;
+    // The same workflow id can be started again.
+    let again = start_context(&test, "ada", "parallel").await;
     assert_eq!((again.id.clone(), &again.wait_for_end().await["status"]), (workflow.id, &json!("completed")));
     test.stop().await;
 }
@@ -210,8 +211,8 @@ async fn the_sources_receive_the_correlation_id() {
     assert_eq!(started["workflowId"], "user-context-correlation-of-a-context");
     WorkflowClient::of(&test, &started).wait_for_end().await;
     for source in [Source::Ipapi, Source::OpenMeteo, Source::CatFact] {
-        let told = sources.visits(source)[0].correlation_id.clone();
-        assert_eq!(told.as_deref(), Some("correlation-of-a-context"), "{source:?}");
+        let received = sources.visits(source)[0].correlation_id.clone();
+        assert_eq!(received.as_deref(), Some("correlation-of-a-context"), "{source:?}");
     }
     test.stop().await;
 }
