@@ -105,9 +105,9 @@ pub fn build(config: &Config, ports: Ports) -> (Router, openapi::OpenApi) {
     };
     let registry = Arc::new(Registry::new(ports.stores, ports.seed, config.max_runs, Box::new(of_run)));
     let (default_run, openapi) =
-        default_run.codes(RunsCode::ALL).routes(runs::module(Arc::clone(&registry))).build(&config.common);
+        default_run.codes(RunsCode::ALL).routes(runs::routes(Arc::clone(&registry))).build(&config.common);
     let dress = |router| layers::around(router, &config.common, metrics);
-    (runs::choosing(default_run, registry, dress), openapi)
+    (runs::run_router(default_run, registry, dress), openapi)
 }
 
 /// Gauges of what the runs hold, measured when they are asked for.

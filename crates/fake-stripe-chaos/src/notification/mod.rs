@@ -17,13 +17,13 @@ use self::{
 };
 use crate::shared::{deps::Deps, presentation::documented, slice::Slice};
 
-/// How the application takes notification in.
+/// Registers notification in the application.
 pub const SLICE: Slice = Slice {
     chaos: chaos::TABLES,
     install: |service, deps| service.codes(NotificationCode::ALL).routes(module(deps)),
 };
 
-/// The context, wired.
+/// Wires the context and returns its routes.
 pub fn module(deps: &Deps) -> OpenApiRouter {
     let routes = presentation::routes(NotificationService::new(deps, Arc::new(NotificationRecords)), deps);
     documented::<Notification>(routes, CONTEXT, &deps.catalogue)

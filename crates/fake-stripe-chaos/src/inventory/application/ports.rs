@@ -1,4 +1,4 @@
-//! What inventory needs from outside, and what a reservation is to the shared protocol.
+//! The ports of inventory, and a reservation as a resource of the shared protocol.
 
 use super::commands::RESERVE;
 use crate::{
@@ -11,10 +11,10 @@ use crate::{
     },
 };
 
-/// Where reservations are kept.
+/// Stores and loads reservations.
 pub type ReservationRepository = dyn Repository<Reservation>;
 
-/// What chaos can pretend.
+/// The refusals that chaos can inject.
 const REFUSALS: [InventoryError; 1] = [InventoryError::OutOfStock];
 
 impl Resource for Reservation {

@@ -1,4 +1,4 @@
-//! Why something can't be done to a reservation.
+//! The errors of a reservation.
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InventoryError {
@@ -8,14 +8,14 @@ pub enum InventoryError {
     OutOfStock,
     #[error("the reservation is already released")]
     AlreadyReleased,
-    #[error("the reservation has expired, so nothing is reserved any more")]
+    #[error("the reservation has expired, so its stock is no longer reserved")]
     Expired,
-    #[error("the order shipped with what was reserved")]
+    #[error("the order shipped with the reserved stock")]
     Fulfilled,
 }
 
 impl InventoryError {
-    /// The word for it that callers and operators see.
+    /// Returns the public code of the error.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {

@@ -26,7 +26,7 @@ struct Inventory {
     deps: Deps,
 }
 
-/// The routes, over a service.
+/// Returns the routes of the context.
 pub fn routes(service: InventoryService, deps: &Deps) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(reserve))
@@ -46,30 +46,30 @@ async fn reserve(
     asked: Asked,
     ValidJson { value, canonical }: ValidJson<ReserveRequest>,
 ) -> Result<Response, Problem> {
-    let shown = value.shown();
-    let command = value.command(asked.order());
-    let call = asked.call(RESERVE, &inventory.deps.catalogue, &canonical, &shown)?;
+    let redacted = value.redacted();
+    let command = value.into_command(asked.order());
+    let call = asked.call(RESERVE, &inventory.deps.catalogue, &canonical, &redacted)?;
     let reply = inventory.service.reserve(call, command).await;
     Ok(created(reply, |seen, _| Some(ReserveResponse::of(&seen.resource))))
 }
 
-/// Let go of what is reserved.
+/// Release reserved stock.
 #[utoipa::path(
     post, path = "/inventory/release", tag = "inventory", params(CallHeaders),
     request_body = ReleaseReservationRequest,
-    responses((status = 200, description = "Nothing is reserved any more.", body = Undone<ReleaseReservationResponse>), Fails<404>)
+    responses((status = 200, description = "The stock is released.", body = Undone<ReleaseReservationResponse>), Fails<404>)
 )]
 async fn release_reservation(
     State(inventory): State<Arc<Inventory>>,
     asked: Asked,
     ValidJson { value, canonical }: ValidJson<ReleaseReservationRequest>,
 ) -> Result<Response, Problem> {
-    let call = asked.call(RELEASE, &inventory.deps.catalogue, &canonical, &value.shown())?;
-    let reply = inventory.service.release(call, value.command()).await;
+    let call = asked.call(RELEASE, &inventory.deps.catalogue, &canonical, &value.redacted())?;
+    let reply = inventory.service.release(call, value.into_command()).await;
     Ok(done(reply, |seen, _| ReleaseReservationResponse::of(&seen.resource)))
 }
 
-/// How often inventory meets which scenario.
+/// Show the weight of each scenario of inventory.
 #[utoipa::path(
     get, path = "/inventory/chaos/distribution", tag = "inventory", operation_id = "get_inventory_distribution",
     responses((status = 200, description = "The shares of each scenario.", body = Distribution))
@@ -78,7 +78,7 @@ async fn get_distribution(State(inventory): State<Arc<Inventory>>) -> Result<Jso
     Ok(Json(distribution(&inventory.deps, CONTEXT).await?))
 }
 
-/// A reservation as the ledger has it.
+/// Show a reservation.
 #[utoipa::path(
     get, path = "/inventory/{reservationId}", tag = "inventory", params(("reservationId" = String, Path)),
     responses((status = 200, description = "The reservation.", body = Shown<ReservationView>), Fails<404>)

@@ -1,4 +1,4 @@
-//! The errors of inventory over HTTP.
+//! The error codes of inventory.
 
 use serde_json::Value;
 use service_kit::{error_codes, problem::Problem};
@@ -10,13 +10,13 @@ use crate::{
 };
 
 error_codes! {
-    /// See the module.
+    /// The error codes of inventory.
     pub enum InventoryCode {
         NotFound = "reservation_not_found", 404, "There is no such reservation", final;
         OutOfStock = "out_of_stock", 409, "An item is out of stock", final;
         AlreadyReleased = "already_released", 409, "The reservation is already released", final;
         Expired = "reservation_expired", 409, "The reservation has expired", final;
-        Fulfilled = "reservation_fulfilled", 409, "The order shipped with what was reserved", final;
+        Fulfilled = "reservation_fulfilled", 409, "The order shipped with the reserved stock", final;
     }
 }
 
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_domain_and_the_body_name_an_error_alike() {
+    fn the_domain_and_the_body_have_the_same_code() {
         for error in [
             InventoryError::NotFound(String::new()),
             InventoryError::OutOfStock,

@@ -1,4 +1,4 @@
-//! What notification needs from outside, and what a notification is to the shared protocol.
+//! The ports of notification, and a notification as a resource of the shared protocol.
 
 use crate::{
     notification::domain::{Notification, NotificationError},
@@ -10,13 +10,13 @@ use crate::{
     },
 };
 
-/// Where notifications are kept.
+/// Stores and loads notifications.
 pub type NotificationRepository = dyn Repository<Notification>;
 
 impl Resource for Notification {
     type Error = NotificationError;
 
-    /// What is sent is sent.
+    /// A sent notification cannot be undone.
     const UNDOABLE: &'static [Operation] = &[];
 
     fn id(&self) -> &str {

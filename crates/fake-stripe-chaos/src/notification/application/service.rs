@@ -1,4 +1,4 @@
-//! The use cases of notification. Replay, chaos, transaction and journal are the protocol's.
+//! The use cases of notification. The protocol brings the replay, chaos, the transaction and the journal.
 
 use std::sync::Arc;
 
@@ -40,8 +40,10 @@ impl NotificationService {
             .await
     }
 
+    /// Finds a resource by its id.
+    ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     pub async fn find(&self, id: String) -> Result<Option<Seen<Notification>>, StoreError> {
         self.notifications.find(id).await
     }

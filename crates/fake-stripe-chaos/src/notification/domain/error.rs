@@ -1,4 +1,4 @@
-//! Why something can't be done about a notification.
+//! The errors of a notification.
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotificationError {
@@ -7,7 +7,7 @@ pub enum NotificationError {
 }
 
 impl NotificationError {
-    /// The word for it that callers and operators see.
+    /// Returns the public code of the error.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {

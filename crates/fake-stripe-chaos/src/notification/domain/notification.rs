@@ -1,4 +1,4 @@
-//! A notification: sent, and that is all that ever happens to it.
+//! A notification. After it is sent, it never changes.
 
 use std::str::FromStr;
 
@@ -9,7 +9,7 @@ use crate::shared::{
 
 id! { NotificationId, "ntf_" }
 
-/// The way a notification takes.
+/// The channel of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channel {
     Email,
@@ -42,7 +42,7 @@ impl FromStr for Channel {
     }
 }
 
-/// What was sent to whom; what it said isn't kept.
+/// A sent notification. Its text is not stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
     pub id: NotificationId,

@@ -1,4 +1,4 @@
-//! The errors of notification over HTTP.
+//! The error codes of notification.
 
 use serde_json::Value;
 use service_kit::{error_codes, problem::Problem};
@@ -10,7 +10,7 @@ use crate::{
 };
 
 error_codes! {
-    /// See the module.
+    /// The error codes of notification.
     pub enum NotificationCode {
         NotFound = "notification_not_found", 404, "There is no such notification", final;
     }
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_domain_and_the_body_name_an_error_alike() {
+    fn the_domain_and_the_body_have_the_same_code() {
         let error = NotificationError::NotFound(String::new());
         assert_eq!(Notification::problem(&error).code(), error.code());
     }

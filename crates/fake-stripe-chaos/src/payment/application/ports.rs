@@ -1,4 +1,4 @@
-//! What payments need from outside, and what they are to the shared protocol.
+//! The ports of payments, and they as a resource of the shared protocol.
 
 use super::commands::{AUTHORIZE, CAPTURE, CHARGE};
 use crate::{
@@ -11,10 +11,10 @@ use crate::{
     },
 };
 
-/// Where payments are kept.
+/// Stores and loads payments.
 pub type PaymentRepository = dyn Repository<Payment>;
 
-/// What chaos can pretend.
+/// The refusals that chaos can inject.
 const REFUSALS: [PaymentError; 3] =
     [PaymentError::InsufficientFunds, PaymentError::AlreadyCaptured, PaymentError::AlreadyRefunded];
 

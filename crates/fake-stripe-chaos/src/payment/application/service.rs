@@ -1,5 +1,5 @@
-//! The use cases of payments. Each says what it does to a payment and to the ledger; replay, chaos,
-//! transaction and journal are the protocol's.
+//! The use cases of payments. Each changes a payment and posts to the ledger. The protocol brings the replay,
+//! chaos, the transaction and the journal.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::{
     ports::PaymentRepository,
 };
 use crate::{
-    payment::domain::{AUTHORIZATION_LIVES, AuthId, Charge, ChargeId, Payment, RefundId, Terms},
+    payment::domain::{AUTHORIZATION_TTL, AuthId, Charge, ChargeId, Payment, RefundId, Terms},
     shared::{
         deps::Deps,
         ledger::Posting,
@@ -32,7 +32,7 @@ impl PaymentService {
         let order = command.order_id.clone();
         self.payments
             .create(call, order, move |work| {
-                let until = work.now.plus(AUTHORIZATION_LIVES);
+                let until = work.now.plus(AUTHORIZATION_TTL);
                 work.post(Posting::Held { money: command.money, until });
                 Payment::authorized(Terms {
                     auth_id: AuthId::mint(work.mint()),
@@ -51,7 +51,7 @@ impl PaymentService {
         let order = command.order_id.clone();
         self.payments
             .create(call, order, move |work| {
-                let until = work.now.plus(AUTHORIZATION_LIVES);
+                let until = work.now.plus(AUTHORIZATION_TTL);
                 work.post(Posting::Held { money: command.money, until });
                 work.post(Posting::Captured(command.money));
                 let charge = Charge { id: ChargeId::mint(work.mint()), description: command.description };
@@ -99,8 +99,10 @@ impl PaymentService {
             .await
     }
 
+    /// Finds a resource by its id.
+    ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     pub async fn find(&self, auth_id: String) -> Result<Option<Seen<Payment>>, StoreError> {
         self.payments.find(auth_id).await
     }

@@ -1,4 +1,4 @@
-//! Why something can't be done to a payment.
+//! The errors of a payment.
 
 use crate::shared::money::Amount;
 
@@ -10,26 +10,26 @@ pub enum PaymentError {
     InsufficientFunds,
     #[error("the payment is already captured")]
     AlreadyCaptured,
-    #[error("the payment is already released")]
+    #[error("the payment is already voided")]
     AlreadyReleased,
     #[error("the payment is already refunded")]
     AlreadyRefunded,
     #[error("the payment is captured; refund it instead")]
     Captured,
-    #[error("the payment was released, so nothing is held any more")]
+    #[error("the payment was voided, so it has no authorized amount")]
     Released,
     #[error("the payment was captured and refunded")]
     Refunded,
-    #[error("the authorization has expired, so nothing is held any more")]
+    #[error("the authorization has expired, so it has no authorized amount")]
     Expired,
-    #[error("the payment isn't captured; release it instead")]
+    #[error("the payment is not captured; release (void) it instead")]
     NotCaptured,
-    #[error("only {left} of the payment are left to refund")]
-    ExceedsRemaining { left: Amount },
+    #[error("only {remaining} of the payment remain to refund")]
+    ExceedsRemaining { remaining: Amount },
 }
 
 impl PaymentError {
-    /// The word for it that callers and operators see.
+    /// Returns the public code of the error.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! The errors of payments over HTTP.
+//! The error codes of payments.
 
 use serde_json::Value;
 use service_kit::{error_codes, problem::Problem};
@@ -10,19 +10,19 @@ use crate::{
 };
 
 error_codes! {
-    /// See the module.
+    /// The error codes of payments.
     pub enum PaymentCode {
         NotFound = "payment_not_found", 404, "There is no such payment", final;
         InsufficientFunds = "insufficient_funds", 402, "The card has insufficient funds", final;
         AlreadyCaptured = "already_captured", 409, "The payment is already captured", final;
-        AlreadyReleased = "already_released", 409, "The payment is already released", final;
+        AlreadyReleased = "already_released", 409, "The payment is already voided", final;
         AlreadyRefunded = "already_refunded", 409, "The payment is already refunded", final;
         Captured = "payment_captured", 409, "The payment is captured", final;
-        Released = "payment_released", 409, "The payment was released", final;
+        Released = "payment_released", 409, "The payment was voided", final;
         Refunded = "payment_refunded", 409, "The payment was refunded", final;
         Expired = "payment_expired", 409, "The authorization has expired", final;
         NotCaptured = "payment_not_captured", 409, "The payment is not captured", final;
-        ExceedsRemaining = "refund_exceeds_remaining", 409, "Less is left to refund", final;
+        ExceedsRemaining = "refund_exceeds_remaining", 409, "The remaining amount is smaller", final;
     }
 }
 
@@ -60,7 +60,7 @@ mod tests {
     use crate::shared::money::Amount;
 
     #[test]
-    fn the_domain_and_the_body_name_an_error_alike() {
+    fn the_domain_and_the_body_have_the_same_code() {
         for error in [
             PaymentError::NotFound(String::new()),
             PaymentError::InsufficientFunds,
@@ -72,7 +72,7 @@ mod tests {
             PaymentError::Refunded,
             PaymentError::Expired,
             PaymentError::NotCaptured,
-            PaymentError::ExceedsRemaining { left: Amount::ZERO },
+            PaymentError::ExceedsRemaining { remaining: Amount::ZERO },
         ] {
             assert_eq!(Payment::problem(&error).code(), error.code());
         }

@@ -1,4 +1,4 @@
-//! What shipping needs from outside, and what a label is to the shared protocol.
+//! The ports of shipping, and a label as a resource of the shared protocol.
 
 use std::time::Duration;
 
@@ -15,18 +15,18 @@ use crate::{
     shipping::domain::{Label, ShippingError},
 };
 
-/// Where labels are kept.
+/// Stores and loads labels.
 pub type LabelRepository = dyn Repository<Label>;
 
-/// What chaos can pretend.
+/// The refusals that chaos can inject.
 const REFUSALS: [ShippingError; 1] = [ShippingError::AddressRejected];
 
-/// Makes labels, one at a time for each caller, and takes its time over each.
+/// Generates labels. Each takes some time.
 #[async_trait]
 pub trait LabelPrinter: Send + Sync {
-    /// How long a label takes.
-    fn takes(&self) -> Duration;
-    /// Ends when the label is made.
+    /// Returns the duration of one label.
+    fn duration(&self) -> Duration;
+    /// Returns after the duration of one label.
     async fn print(&self);
 }
 

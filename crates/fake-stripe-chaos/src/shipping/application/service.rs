@@ -1,5 +1,5 @@
-//! The use cases of shipping. Each says what it does to a label and to the ledger; replay, chaos,
-//! transaction and journal are the protocol's.
+//! The use cases of shipping. Each changes a label and posts to the ledger. The protocol brings the replay,
+//! chaos, the transaction and the journal.
 
 use std::sync::Arc;
 
@@ -37,9 +37,9 @@ impl ShippingService {
     pub async fn create_label(&self, call: Call, command: CreateLabel) -> Reply<Label> {
         let order = command.order_id.clone();
         let printer = Arc::clone(&self.printer);
-        let making = async move { printer.print().await };
+        let printing = async move { printer.print().await };
         self.labels
-            .create_slowly(call, order, making, |work| {
+            .create_slowly(call, order, printing, |work| {
                 work.post(Posting::Labelled);
                 Label::generated(Terms {
                     id: LabelId::mint(work.mint()),
@@ -62,19 +62,21 @@ impl ShippingService {
             .await
     }
 
+    /// Finds a resource by its id.
+    ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     pub async fn find(&self, id: String) -> Result<Option<Seen<Label>>, StoreError> {
         self.labels.find(id).await
     }
 
-    /// What became of the label that a key asked for.
+    /// Returns the progress of the label that was requested with a key.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     pub async fn progress(&self, key: Key) -> Result<Progress, StoreError> {
         let (repository, clock) = (Arc::clone(&self.repository), Arc::clone(&self.deps.clock));
-        let takes = self.printer.takes();
+        let duration = self.printer.duration();
         self.deps
             .store
             .transact(move |tx| {
@@ -83,16 +85,16 @@ impl ShippingService {
                     && let LedTo::Effect { resource: id, .. } = &record.led_to
                     && let Some(label) = repository.load(tx, id)?
                 {
-                    return Ok(Progress::Made(label));
+                    return Ok(Progress::Generated(label));
                 }
                 if tx.tombstone(&key)?.is_some() {
-                    return Ok(Progress::Undone);
+                    return Ok(Progress::Cancelled);
                 }
                 Ok(tx
                     .in_flight(&key)?
                     .filter(|flight| flight.operation == CREATE_LABEL)
                     .map_or(Progress::Unknown, |flight| {
-                        Progress::generating(clock.now().since(flight.since), takes)
+                        Progress::generating(clock.now().since(flight.since), duration)
                     }))
             })
             .await

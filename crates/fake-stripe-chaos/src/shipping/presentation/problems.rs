@@ -1,4 +1,4 @@
-//! The errors of shipping over HTTP.
+//! The error codes of shipping.
 
 use serde_json::Value;
 use service_kit::{error_codes, problem::Problem};
@@ -10,10 +10,10 @@ use crate::{
 };
 
 error_codes! {
-    /// See the module.
+    /// The error codes of shipping.
     pub enum ShippingCode {
         NotFound = "label_not_found", 404, "There is no such label", final;
-        AddressRejected = "address_error", 422, "The carrier can not deliver to this address", final;
+        AddressRejected = "address_error", 422, "The carrier cannot deliver to this address", final;
         AlreadyCancelled = "already_cancelled", 409, "The label is already cancelled", final;
     }
 }
@@ -43,7 +43,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_domain_and_the_body_name_an_error_alike() {
+    fn the_domain_and_the_body_have_the_same_code() {
         for error in [
             ShippingError::NotFound(String::new()),
             ShippingError::AddressRejected,

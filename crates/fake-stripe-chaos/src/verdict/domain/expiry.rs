@@ -1,5 +1,5 @@
-//! What ended by itself: holds and reservations whose time is over. The ledger has no entry for it, since it
-//! is a matter of the clock alone.
+//! Expiry: authorizations and reservations that ended by time. The ledger has no entry for it, because only the
+//! clock decides it.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +9,14 @@ use crate::shared::{
     money::{Currency, Money},
 };
 
-/// The holds and reservations that nothing ended yet, by their ids.
+/// The authorizations and reservations that no entry ended, by their ids.
 #[derive(Debug, Clone, Default)]
-pub struct Standing {
+pub struct OpenResources {
     holds: BTreeMap<String, (Money, Timestamp)>,
     reservations: BTreeMap<String, Timestamp>,
 }
 
-/// What of them is over.
+/// The expired part of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Expired {
     /// Minor units.
@@ -24,9 +24,9 @@ pub struct Expired {
     pub reserved: i128,
 }
 
-impl Standing {
-    /// Takes in the next entry of the ledger.
-    pub fn see(&mut self, entry: &NewEntry) {
+impl OpenResources {
+    /// Applies the next entry of the ledger.
+    pub fn apply(&mut self, entry: &NewEntry) {
         let Some(id) = &entry.resource else { return };
         match entry.posting {
             Posting::Held { money, until } => {
@@ -45,6 +45,7 @@ impl Standing {
         }
     }
 
+    /// Returns the part that has expired at `now`.
     #[must_use]
     pub fn expired(&self, now: Timestamp) -> Expired {
         let mut expired = Expired::default();
@@ -64,9 +65,9 @@ mod tests {
     const UNTIL: Timestamp = Timestamp::from_millis(1_000);
 
     fn expired(postings: &[(&str, Posting)], now: i64) -> Expired {
-        let mut standing = Standing::default();
+        let mut open = OpenResources::default();
         for (id, posting) in postings {
-            standing.see(&NewEntry {
+            open.apply(&NewEntry {
                 at: Timestamp::from_millis(0),
                 operation: None,
                 order: None,
@@ -75,11 +76,11 @@ mod tests {
                 posting: *posting,
             });
         }
-        standing.expired(Timestamp::from_millis(now))
+        open.expired(Timestamp::from_millis(now))
     }
 
     #[test]
-    fn only_what_still_stood_when_its_time_came_has_expired() {
+    fn an_open_resource_expires_and_an_ended_one_does_not() {
         let money = Money { amount: Amount::new(5), currency: Currency::Eur };
         let postings = [
             ("a", Posting::Held { money, until: UNTIL }),

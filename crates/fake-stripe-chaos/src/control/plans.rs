@@ -1,46 +1,102 @@
-//! The bodies of control.
+//! Plans: the scenarios of the next attempts of one order, and the list of the scenarios that exist.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
+use axum::{
+    Json,
+    extract::{Path, State},
+};
 use serde::Serialize;
 use service_kit::{
-    json::{Faults, FromJson, Node},
+    json::{Faults, FromJson, Node, ValidJson},
+    openapi::Fails,
     problem::{Fault, Problem},
 };
 use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::shared::{
-    chaos::{Catalogue, Scenario, scenario},
+    chaos::{Catalogue, PlannedScript, Scenario, scenario},
+    deps::Deps,
     ids::OrderId,
     operation::Operation,
+    presentation::problems,
+    store::StoreError,
 };
 
-/// More would be no plan but a profile.
-const LONGEST_SCRIPT: usize = 100;
+/// The most attempts that a plan fixes for one operation. A profile is the way to fix more.
+const MAX_SCRIPT_LENGTH: usize = 100;
 
-/// Operation → scenarios, one for each attempt from now on. An empty object takes the plan back.
+/// The scenarios of an order's next attempts, by operation.
+type Scripts = BTreeMap<Operation, Vec<Scenario>>;
+
+pub fn routes(deps: &Arc<Deps>) -> OpenApiRouter {
+    OpenApiRouter::new().routes(routes!(put_plan)).routes(routes!(get_scenarios)).with_state(Arc::clone(deps))
+}
+
+/// Plan the scenarios of an order's next attempts, for callers that cannot set headers.
+#[utoipa::path(
+    put, path = "/chaos/plans/{orderId}", tag = "chaos", params(("orderId" = String, Path)),
+    request_body = PlanRequest, responses((status = 200, description = "The plan.", body = PlanResponse), Fails<409>)
+)]
+async fn put_plan(
+    State(deps): State<Arc<Deps>>,
+    Path(order): Path<String>,
+    ValidJson { value, .. }: ValidJson<PlanRequest>,
+) -> Result<Json<PlanResponse>, Problem> {
+    let order: OrderId = order.parse().map_err(|error| problems::invalid_path("orderId", error))?;
+    let scripts = value.scripts(&deps.catalogue)?;
+    let response = PlanResponse::new(&order, &scripts);
+    replace_plan(&deps, order, scripts).await?;
+    Ok(Json(response))
+}
+
+/// List every operation and its scenarios, which a header or a plan can choose.
+#[utoipa::path(
+    get, path = "/chaos/scenarios", tag = "chaos",
+    responses((status = 200, description = "The scenarios of each operation.", body = ScenariosResponse))
+)]
+async fn get_scenarios(State(deps): State<Arc<Deps>>) -> Json<ScenariosResponse> {
+    Json(ScenariosResponse::from(&*deps.catalogue))
+}
+
+/// Replaces the order's plan. It begins with the next attempt of each operation.
+async fn replace_plan(deps: &Deps, order: OrderId, scripts: Scripts) -> Result<(), StoreError> {
+    deps.store
+        .transact(move |tx| {
+            let mut planned = BTreeMap::new();
+            for (operation, scenarios) in scripts {
+                let made_after = tx.attempts(operation, order.as_str())?;
+                planned.insert(operation, PlannedScript { made_after, scenarios });
+            }
+            tx.set_plan(&order, planned)
+        })
+        .await
+}
+
+/// Operation → scenarios, one for each attempt from now on. An empty object removes the plan.
 #[derive(Debug, ToSchema)]
 #[schema(
     value_type = std::collections::BTreeMap<String, Vec<String>>,
     example = json!({"payment.capture": ["timeout_after_commit", "success"]})
 )]
-pub struct PlanRequest(Vec<Script>);
+pub struct PlanRequest(Vec<ScriptRequest>);
 
-/// The scenarios of one operation as they were written, and where.
+/// The scenarios of one operation as the body has them, with their places.
 #[derive(Debug)]
-struct Script {
+struct ScriptRequest {
     pointer: String,
     operation: String,
-    scenarios: Vec<Step>,
+    scenarios: Vec<StepRequest>,
 }
 
 #[derive(Debug)]
-struct Step {
+struct StepRequest {
     pointer: String,
     name: String,
 }
 
-impl FromJson for Step {
+impl FromJson for StepRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
         Some(Self { name: node.string(faults)?, pointer: node.pointer().to_owned() })
     }
@@ -52,10 +108,10 @@ impl FromJson for PlanRequest {
         let mut scripts = Vec::new();
         for name in object.names() {
             let script = object.required_with(name, faults, |node, faults| {
-                Some(Script {
+                Some(ScriptRequest {
                     pointer: node.pointer().to_owned(),
                     operation: name.to_owned(),
-                    scenarios: node.list(1..=LONGEST_SCRIPT, faults)?,
+                    scenarios: node.list(1..=MAX_SCRIPT_LENGTH, faults)?,
                 })
             });
             scripts.push(script);
@@ -65,14 +121,16 @@ impl FromJson for PlanRequest {
 }
 
 impl PlanRequest {
+    /// Returns the scenarios by operation.
+    ///
     /// # Errors
-    /// 422 with every operation and scenario that isn't known, and the valid ones.
-    pub fn scripts(self, catalogue: &Catalogue) -> Result<BTreeMap<Operation, Vec<Scenario>>, Problem> {
+    /// 422 with every unknown operation and scenario, and the valid ones.
+    fn scripts(self, catalogue: &Catalogue) -> Result<Scripts, Problem> {
         let (mut scripts, mut faults) = (BTreeMap::new(), Vec::new());
         for script in self.0 {
             let Some(operation) = catalogue.operation(&script.operation) else {
                 let valid: Vec<_> = catalogue.operations().map(|entry| entry.operation.name()).collect();
-                let message = format!("is not an operation; there are {}", valid.join(", "));
+                let message = format!("is not an operation; the operations are {}", valid.join(", "));
                 faults.push(Fault { pointer: script.pointer, message });
                 continue;
             };
@@ -103,14 +161,14 @@ pub struct PlanResponse {
 }
 
 impl PlanResponse {
-    pub fn new(order: &OrderId, scripts: &BTreeMap<Operation, Vec<Scenario>>) -> Self {
+    pub fn new(order: &OrderId, scripts: &Scripts) -> Self {
         let names = |scenarios: &Vec<Scenario>| scenarios.iter().map(|scenario| scenario.name).collect();
         let plan = scripts.iter().map(|(operation, scenarios)| (operation.name(), names(scenarios)));
         Self { success: true, order_id: order.to_string(), plan: plan.collect() }
     }
 }
 
-/// What each operation can be made to meet, whatever the profile in force draws.
+/// The scenarios that a caller can choose for each operation. They do not depend on the active profile.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct ScenariosResponse {
     #[schema(example = true)]
@@ -123,7 +181,7 @@ pub struct ScenariosResponse {
 pub struct ScenarioView {
     #[schema(example = "timeout_after_commit")]
     name: &'static str,
-    /// What happens to the ledger: `apply` or `skip`.
+    /// `apply` if the effect reaches the ledger, `skip` if not.
     #[schema(example = "apply")]
     effect: &'static str,
 }

@@ -1,16 +1,16 @@
-//! The rules: what may never be found in a ledger. Each says in words what it found.
+//! The rules of the ledger. Each returns a text about the violation it finds.
 
-use super::facts::Facts;
+use super::facts::OrderFacts;
 use crate::shared::{
     ledger::{Posting, Totals},
     orders::Outcome,
 };
 
-/// A rule's name, and what it finds wrong.
-pub type Rule = (&'static str, fn(&Facts) -> Option<String>);
+/// The name of a rule, and the check that returns a violation.
+pub type Rule = (&'static str, fn(&OrderFacts) -> Option<String>);
 
-/// The rules that every order has to keep. The first four bind an order that shipped, the next four one
-/// that is paid with nothing to ship, the next four one that didn't ship, the last two any.
+/// The rules of an order. The first four apply to an order that shipped, the next four to one that is paid with
+/// nothing to ship, the next four to one that did not ship, and the last two to all.
 pub const RULES: [Rule; 14] = [
     ("shipped_is_paid_once_in_full", shipped_is_paid_once_in_full),
     ("shipped_leaves_no_hold", shipped_leaves_no_hold),
@@ -28,20 +28,20 @@ pub const RULES: [Rule; 14] = [
     ("no_effect_after_a_tombstone", no_effect_after_a_tombstone),
 ];
 
-/// The rule that the whole ledger has to keep.
+/// The rule of the whole ledger.
 pub const TOTALS: &str = "totals_equal_the_sum_of_entries";
-/// The rule that holds once everything is over.
-pub const OUTCOME_IS_TOLD: &str = "outcome_is_told";
+/// The rule of a final verdict.
+pub const OUTCOME_IS_RECORDED: &str = "outcome_is_told";
 
-fn ended(facts: &Facts, outcome: Outcome) -> bool {
-    facts.told.is_some_and(|told| told.outcome == outcome)
+fn has_outcome(facts: &OrderFacts, outcome: Outcome) -> bool {
+    facts.outcome.is_some_and(|recorded| recorded.outcome == outcome)
 }
 
-fn shipped_is_paid_once_in_full(facts: &Facts) -> Option<String> {
-    ended(facts, Outcome::Shipped).then(|| captured_once_in_full(facts)).flatten()
+fn shipped_is_paid_once_in_full(facts: &OrderFacts) -> Option<String> {
+    has_outcome(facts, Outcome::Shipped).then(|| captured_once_in_full(facts)).flatten()
 }
 
-fn captured_once_in_full(facts: &Facts) -> Option<String> {
+fn captured_once_in_full(facts: &OrderFacts) -> Option<String> {
     let payments = facts.payments();
     let paid: Vec<_> = payments.iter().filter(|(_, sums)| sums.net() != 0).collect();
     match paid.as_slice() {
@@ -49,105 +49,117 @@ fn captured_once_in_full(facts: &Facts) -> Option<String> {
         [(id, sums)] => Some(format!("{id} is captured with {} of {}", sums.net(), sums.authorized)),
         [] => Some("nothing is captured".to_owned()),
         many => {
-            Some(format!("{} payments are captured: {}", many.len(), list(many.iter().map(|(id, _)| id))))
+            Some(format!("{} payments are captured: {}", many.len(), join_ids(many.iter().map(|(id, _)| id))))
         }
     }
 }
 
-fn shipped_leaves_no_hold(facts: &Facts) -> Option<String> {
-    ended(facts, Outcome::Shipped).then(|| held(facts)).flatten()
+fn shipped_leaves_no_hold(facts: &OrderFacts) -> Option<String> {
+    has_outcome(facts, Outcome::Shipped).then(|| expect_no_hold(facts)).flatten()
 }
 
-fn shipped_has_one_reservation(facts: &Facts) -> Option<String> {
-    ended(facts, Outcome::Shipped).then(|| one("reservation", &facts.live_reservations())).flatten()
+fn shipped_has_one_reservation(facts: &OrderFacts) -> Option<String> {
+    has_outcome(facts, Outcome::Shipped)
+        .then(|| expect_one("reservation", &facts.live_reservations()))
+        .flatten()
 }
 
-fn shipped_has_one_label(facts: &Facts) -> Option<String> {
-    ended(facts, Outcome::Shipped).then(|| one("label", &facts.live_labels())).flatten()
+fn shipped_has_one_label(facts: &OrderFacts) -> Option<String> {
+    has_outcome(facts, Outcome::Shipped).then(|| expect_one("label", &facts.live_labels())).flatten()
 }
 
-fn paid_is_captured_once_in_full(facts: &Facts) -> Option<String> {
-    ended(facts, Outcome::Paid).then(|| captured_once_in_full(facts)).flatten()
+fn paid_is_captured_once_in_full(facts: &OrderFacts) -> Option<String> {
+    has_outcome(facts, Outcome::Paid).then(|| captured_once_in_full(facts)).flatten()
 }
 
-fn paid_leaves_no_hold(facts: &Facts) -> Option<String> {
-    ended(facts, Outcome::Paid).then(|| held(facts)).flatten()
+fn paid_leaves_no_hold(facts: &OrderFacts) -> Option<String> {
+    has_outcome(facts, Outcome::Paid).then(|| expect_no_hold(facts)).flatten()
 }
 
-fn paid_leaves_no_reservation(facts: &Facts) -> Option<String> {
-    ended(facts, Outcome::Paid).then(|| none("reserved", &facts.live_reservations())).flatten()
+fn paid_leaves_no_reservation(facts: &OrderFacts) -> Option<String> {
+    has_outcome(facts, Outcome::Paid).then(|| expect_none("reserved", &facts.live_reservations())).flatten()
 }
 
-fn paid_leaves_no_label(facts: &Facts) -> Option<String> {
-    ended(facts, Outcome::Paid).then(|| none("open", &facts.live_labels())).flatten()
+fn paid_leaves_no_label(facts: &OrderFacts) -> Option<String> {
+    has_outcome(facts, Outcome::Paid).then(|| expect_none("open", &facts.live_labels())).flatten()
 }
 
-fn not_shipped_leaves_no_money_captured(facts: &Facts) -> Option<String> {
-    if !ended(facts, Outcome::NotShipped) {
+fn not_shipped_leaves_no_money_captured(facts: &OrderFacts) -> Option<String> {
+    if !has_outcome(facts, Outcome::NotShipped) {
         return None;
     }
     let payments = facts.payments();
-    let kept = payments.iter().filter(|(_, sums)| sums.net() != 0);
-    found(kept.map(|(id, sums)| format!("{id} keeps {}", sums.net())))
+    let captured = payments.iter().filter(|(_, sums)| sums.net() != 0);
+    joined(captured.map(|(id, sums)| format!("{id} keeps {}", sums.net())))
 }
 
-fn not_shipped_leaves_no_hold(facts: &Facts) -> Option<String> {
-    ended(facts, Outcome::NotShipped).then(|| held(facts)).flatten()
+fn not_shipped_leaves_no_hold(facts: &OrderFacts) -> Option<String> {
+    has_outcome(facts, Outcome::NotShipped).then(|| expect_no_hold(facts)).flatten()
 }
 
-fn not_shipped_leaves_no_reservation(facts: &Facts) -> Option<String> {
-    ended(facts, Outcome::NotShipped).then(|| none("reserved", &facts.live_reservations())).flatten()
+fn not_shipped_leaves_no_reservation(facts: &OrderFacts) -> Option<String> {
+    has_outcome(facts, Outcome::NotShipped)
+        .then(|| expect_none("reserved", &facts.live_reservations()))
+        .flatten()
 }
 
-fn not_shipped_leaves_no_label(facts: &Facts) -> Option<String> {
-    ended(facts, Outcome::NotShipped).then(|| none("open", &facts.live_labels())).flatten()
+fn not_shipped_leaves_no_label(facts: &OrderFacts) -> Option<String> {
+    has_outcome(facts, Outcome::NotShipped).then(|| expect_none("open", &facts.live_labels())).flatten()
 }
 
-fn refunds_stay_within_captures(facts: &Facts) -> Option<String> {
+fn refunds_stay_within_captures(facts: &OrderFacts) -> Option<String> {
     let payments = facts.payments();
     let beyond = payments.iter().filter(|(_, sums)| sums.refunded > sums.captured);
-    found(beyond.map(|(id, sums)| format!("{id} gave back {} of {}", sums.refunded, sums.captured)))
+    joined(
+        beyond.map(|(id, sums)| {
+            format!("{id} has refunds of {} and captures of {}", sums.refunded, sums.captured)
+        }),
+    )
 }
 
-fn no_effect_after_a_tombstone(facts: &Facts) -> Option<String> {
-    found(facts.entries.iter().filter_map(|entry| {
+fn no_effect_after_a_tombstone(facts: &OrderFacts) -> Option<String> {
+    joined(facts.entries.iter().filter_map(|entry| {
         let key = entry.entry.key.as_ref()?;
-        let late = facts.tombstones.get(key).is_some_and(|buried_by| entry.sequence > *buried_by);
+        let late = facts.tombstones.get(key).is_some_and(|tombstone| entry.sequence > *tombstone);
         (late && entry.entry.posting != Posting::Tombstoned).then(|| {
-            format!("entry {} is {} under the buried key {key}", entry.sequence, entry.entry.posting.name())
+            format!(
+                "entry {} is {} under key {key}, which has a tombstone",
+                entry.sequence,
+                entry.entry.posting.name()
+            )
         })
     }))
 }
 
-/// What the totals that are kept along the way differ in from those of the entries.
-pub fn totals_differ(kept: &Totals, of_entries: &Totals) -> Option<String> {
-    (kept != of_entries).then(|| format!("kept {kept:?}, but the entries come to {of_entries:?}"))
+/// Compares the stored totals with the sum of the entries.
+pub fn totals_differ(stored: &Totals, sum: &Totals) -> Option<String> {
+    (stored != sum).then(|| format!("the stored totals are {stored:?}, but the entries sum to {sum:?}"))
 }
 
-fn held(facts: &Facts) -> Option<String> {
+fn expect_no_hold(facts: &OrderFacts) -> Option<String> {
     let payments = facts.payments();
     let held = payments.iter().map(|(id, sums)| (id, sums.held(facts.now))).filter(|(_, held)| *held != 0);
-    found(held.map(|(id, held)| format!("{id} holds {held}")))
+    joined(held.map(|(id, held)| format!("{id} holds {held}")))
 }
 
-fn one(what: &str, live: &[&str]) -> Option<String> {
+fn expect_one(kind: &str, live: &[&str]) -> Option<String> {
     match live {
         [_] => None,
-        [] => Some(format!("there is no live {what}")),
-        many => Some(format!("there are {} live {what}s: {}", many.len(), list(many))),
+        [] => Some(format!("there is no live {kind}")),
+        many => Some(format!("there are {} live {kind}s: {}", many.len(), join_ids(many))),
     }
 }
 
-fn none(how: &str, live: &[&str]) -> Option<String> {
-    (!live.is_empty()).then(|| format!("still {how}: {}", list(live)))
+fn expect_none(state: &str, live: &[&str]) -> Option<String> {
+    (!live.is_empty()).then(|| format!("still {state}: {}", join_ids(live)))
 }
 
-fn found(faults: impl Iterator<Item = String>) -> Option<String> {
-    let faults: Vec<_> = faults.collect();
-    (!faults.is_empty()).then(|| faults.join("; "))
+fn joined(violations: impl Iterator<Item = String>) -> Option<String> {
+    let violations: Vec<_> = violations.collect();
+    (!violations.is_empty()).then(|| violations.join("; "))
 }
 
-fn list<'a>(ids: impl IntoIterator<Item = &'a &'a str>) -> String {
+fn join_ids<'a>(ids: impl IntoIterator<Item = &'a &'a str>) -> String {
     ids.into_iter().copied().collect::<Vec<_>>().join(", ")
 }
 
@@ -177,7 +189,7 @@ mod tests {
 
     const RESERVED: Posting = Posting::Reserved { until: LATER };
 
-    fn facts(outcome: Option<Outcome>, entries: &[(&str, Posting)]) -> Facts {
+    fn facts(outcome: Option<Outcome>, entries: &[(&str, Posting)]) -> OrderFacts {
         let entries = entries.iter().zip(1..).map(|((resource, posting), sequence)| Entry {
             sequence,
             entry: NewEntry {
@@ -189,24 +201,24 @@ mod tests {
                 posting: *posting,
             },
         });
-        Facts {
+        OrderFacts {
             order: "order".parse().ok(),
-            told: outcome.map(|outcome| Told { outcome, at: NOW }),
+            outcome: outcome.map(|outcome| Told { outcome, at: NOW }),
             entries: entries.collect(),
             tombstones: BTreeMap::new(),
             now: NOW,
         }
     }
 
-    fn shipped(entries: &[(&str, Posting)]) -> Facts {
+    fn shipped(entries: &[(&str, Posting)]) -> OrderFacts {
         facts(Some(Outcome::Shipped), entries)
     }
 
-    fn not_shipped(entries: &[(&str, Posting)]) -> Facts {
+    fn not_shipped(entries: &[(&str, Posting)]) -> OrderFacts {
         facts(Some(Outcome::NotShipped), entries)
     }
 
-    /// The entries of an order as it should be when it shipped.
+    /// Returns the entries of an order that shipped correctly.
     fn good() -> Vec<(&'static str, Posting)> {
         vec![
             ("auth", held(500)),
@@ -218,30 +230,30 @@ mod tests {
         ]
     }
 
-    fn broken(facts: &Facts) -> Vec<&'static str> {
+    fn broken(facts: &OrderFacts) -> Vec<&'static str> {
         RULES.iter().filter(|(_, check)| check(facts).is_some()).map(|(name, _)| *name).collect()
     }
 
-    /// A shipped order that is good but for one more entry.
+    /// Returns the rules that one more entry breaks for a shipped order.
     fn good_and(posting: (&'static str, Posting)) -> Vec<&'static str> {
         let mut entries = good();
         entries.push(posting);
         broken(&shipped(&entries))
     }
 
-    /// A shipped order that is good but for what one resource lacks.
+    /// Returns the rules that a shipped order breaks without the entries of one resource.
     fn good_without(resource: &str) -> Vec<&'static str> {
         let entries: Vec<_> = good().into_iter().filter(|(id, _)| *id != resource).collect();
         broken(&shipped(&entries))
     }
 
     #[test]
-    fn an_order_that_shipped_as_it_should_breaks_no_rule() {
+    fn a_correctly_shipped_order_breaks_no_rule() {
         assert_eq!(broken(&shipped(&good())), [""; 0]);
     }
 
     #[test]
-    fn no_sum_goes_across_currencies() {
+    fn currencies_are_never_added_together() {
         let eur = Money { currency: Currency::Eur, ..usd(500) };
         let entries = [
             ("auth", held(500)),
@@ -368,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_expired_is_not_left_behind() {
+    fn an_expired_resource_breaks_no_rule() {
         let mut facts = not_shipped(&[("auth", held(5)), ("res", RESERVED)]);
         facts.now = LATER;
         assert_eq!(broken(&facts), [""; 0]);
@@ -377,39 +389,40 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_expected_of_an_order_whose_end_nobody_told() {
+    fn an_order_without_an_outcome_breaks_no_rule() {
         assert_eq!(broken(&facts(None, &[("auth", held(5)), ("res", RESERVED)])), [""; 0]);
     }
 
     #[test]
-    fn no_payment_gives_back_more_than_it_took() {
+    fn a_payment_refunds_no_more_than_it_captured() {
         let entries =
             [("auth", held(5)), ("auth", Posting::Captured(usd(5))), ("auth", Posting::Refunded(usd(6)))];
         assert_eq!(broken(&facts(None, &entries)), ["refunds_stay_within_captures"]);
     }
 
     #[test]
-    fn a_buried_key_has_no_effect_after_its_tombstone() {
+    fn a_key_has_no_effect_after_its_tombstone() {
         let key: Key = "key".parse().unwrap();
         let mut facts = facts(None, &[("auth", held(5)), ("auth", Posting::Tombstoned)]);
         for entry in &mut facts.entries {
             entry.entry.key = Some(key.clone());
         }
         facts.tombstones = BTreeMap::from([(key.clone(), 2)]);
-        assert_eq!(broken(&facts), [""; 0], "what happened before isn't after");
+        assert_eq!(broken(&facts), [""; 0], "an effect before the tombstone is allowed");
         facts.tombstones = BTreeMap::from([(key, 0)]);
         assert_eq!(broken(&facts), ["no_effect_after_a_tombstone"]);
     }
 
     #[test]
-    fn the_totals_that_are_kept_equal_those_of_the_entries() {
+    fn the_stored_totals_equal_the_sum_of_the_entries() {
         let until = NOW.plus(Duration::from_secs(1));
         let entries = [Posting::Held { money: usd(5), until }, RESERVED];
-        let kept = Totals::of(&entries);
-        assert_eq!(totals_differ(&kept, &Totals::of(&entries)), None);
-        assert!(totals_differ(&kept, &Totals::of(&entries[..1])).is_some());
+        let stored = Totals::of(&entries);
+        assert_eq!(totals_differ(&stored, &Totals::of(&entries)), None);
+        assert!(totals_differ(&stored, &Totals::of(&entries[..1])).is_some());
         assert!(
-            totals_differ(&kept, &Totals::of(&[Posting::Held { money: usd(6), until }, RESERVED])).is_some()
+            totals_differ(&stored, &Totals::of(&[Posting::Held { money: usd(6), until }, RESERVED]))
+                .is_some()
         );
     }
 }

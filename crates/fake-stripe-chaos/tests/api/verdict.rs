@@ -1,4 +1,4 @@
-//! Ledger, outcome, verdict, journal.
+//! The ledger, the outcomes, the verdict and the journal.
 
 use std::time::Duration;
 
@@ -9,9 +9,9 @@ use fake_stripe_chaos::shared::{
 };
 use serde_json::{Value, json};
 
-use crate::help::{Provider, START};
+use crate::support::{Provider, START};
 
-/// An order as a good saga leaves it.
+/// Leaves an order as a correct saga does.
 async fn ship(provider: &Provider, order: &str) {
     provider.captured(order).await;
     provider.reserve().order(order).await.expect(201);
@@ -20,7 +20,7 @@ async fn ship(provider: &Provider, order: &str) {
 }
 
 #[tokio::test]
-async fn the_ledger_adds_everything_up_by_currency_and_state() {
+async fn the_ledger_sums_all_entries_by_currency_and_state() {
     let provider = Provider::new();
     ship(&provider, "order-1").await;
     let auth_id = provider.captured("order-2").await;
@@ -33,7 +33,7 @@ async fn the_ledger_adds_everything_up_by_currency_and_state() {
     provider.post("/payment/authorize", &euros).await.expect(201);
     let label = provider.label().await.expect(201).text("labelId");
     provider.post("/shipping/cancel", &json!({ "labelId": label })).await.expect(200);
-    provider.tell("order-1", "shipped").await.expect(200);
+    provider.record_outcome("order-1", "shipped").await.expect(200);
     assert_eq!(
         provider.get("/ledger").await.expect(200).json(),
         json!({
@@ -50,7 +50,7 @@ async fn the_ledger_adds_everything_up_by_currency_and_state() {
 }
 
 #[tokio::test]
-async fn the_history_of_an_order_is_all_that_it_caused_in_time_order() {
+async fn the_history_of_an_order_has_every_effect_in_order() {
     let provider = Provider::new();
     let auth_id = provider.authorize().order("order-1").key("a").await.expect(201).text("authId");
     provider.authorized("order-2").await;
@@ -78,11 +78,11 @@ async fn the_history_of_an_order_is_all_that_it_caused_in_time_order() {
 }
 
 #[tokio::test]
-async fn a_charge_that_stays_is_paid_and_may_ship_or_be_given_back_later() {
+async fn a_charge_is_paid_and_may_ship_or_be_refunded_later() {
     let provider = Provider::new();
     let charge = json!({"amount": 5998, "currency": "usd", "source": "tok_visa"});
     let charged = provider.post("/payment/charge", &charge).order("order-1").await.expect(200);
-    assert_eq!(provider.tell("order-1", "paid").await.expect(200).json()["outcome"], "paid");
+    assert_eq!(provider.record_outcome("order-1", "paid").await.expect(200).json()["outcome"], "paid");
     let verdict = provider.get("/verdict?final=true").await.expect(200).json();
     let expected = json!({
         "success": true, "orders": 1, "shipped": 0, "paid": 1, "notShipped": 0, "open": 0, "contradictions": [],
@@ -90,37 +90,37 @@ async fn a_charge_that_stays_is_paid_and_may_ship_or_be_given_back_later() {
     assert_eq!(verdict, expected);
 
     provider.refund(&charged.text("authId")).order("order-1").await.expect(200);
-    let broken = provider.broken().await;
+    let broken = provider.broken_rules().await;
     assert_eq!(broken, [(Some("order-1".to_owned()), "paid_is_captured_once_in_full".to_owned())]);
-    provider.tell("order-1", "not_shipped").await.expect(200);
-    assert_eq!(provider.broken().await, []);
+    provider.record_outcome("order-1", "not_shipped").await.expect(200);
+    assert_eq!(provider.broken_rules().await, []);
 }
 
 #[tokio::test]
-async fn an_outcome_is_told_once_and_a_shipped_order_stays_shipped() {
+async fn an_outcome_is_recorded_once_and_a_shipped_order_stays_shipped() {
     let provider = Provider::new();
-    let told = provider.tell("order-1", "not_shipped").await.expect(200).json();
+    let recorded = provider.record_outcome("order-1", "not_shipped").await.expect(200).json();
     assert_eq!(
-        told,
+        recorded,
         json!({
             "success": true, "orderId": "order-1", "outcome": "not_shipped",
             "toldAt": "2025-11-24T16:00:00.000Z",
         })
     );
     provider.clock.advance(Duration::from_secs(1));
-    assert_eq!(provider.tell("order-1", "not_shipped").await.expect(200).json(), told);
-    provider.tell("order-1", "shipped").await.expect(200);
-    provider.tell("order-1", "not_shipped").await.problem(409, "order_already_shipped");
-    provider.tell("order-1", "lost").await.problem(422, "validation_failed");
-    provider.tell("two%20words", "shipped").await.problem(400, "invalid_path");
+    assert_eq!(provider.record_outcome("order-1", "not_shipped").await.expect(200).json(), recorded);
+    provider.record_outcome("order-1", "shipped").await.expect(200);
+    provider.record_outcome("order-1", "not_shipped").await.problem(409, "order_already_shipped");
+    provider.record_outcome("order-1", "lost").await.problem(422, "validation_failed");
+    provider.record_outcome("two%20words", "shipped").await.problem(400, "invalid_path");
 }
 
 #[tokio::test]
-async fn the_verdict_counts_orders_by_their_end() {
+async fn the_verdict_counts_orders_by_outcome() {
     let provider = Provider::new();
     ship(&provider, "order-1").await;
-    provider.tell("order-1", "shipped").await.expect(200);
-    provider.tell("order-2", "not_shipped").await.expect(200);
+    provider.record_outcome("order-1", "shipped").await.expect(200);
+    provider.record_outcome("order-2", "not_shipped").await.expect(200);
     provider.authorize().order("order-3").scenario("insufficient_funds").await.expect(402);
     let verdict = provider.get("/verdict").await.expect(200).json();
     assert_eq!(
@@ -130,39 +130,39 @@ async fn the_verdict_counts_orders_by_their_end() {
     let verdict = provider.get("/verdict?final=true").await.expect(200).json();
     assert_eq!(
         verdict["contradictions"],
-        json!([{"orderId": "order-3", "rule": "outcome_is_told", "detail": "nobody told how the order ended"}])
+        json!([{"orderId": "order-3", "rule": "outcome_is_told", "detail": "no outcome is recorded for the order"}])
     );
     let one = provider.get("/verdict?orderId=order-1&final=true").await.expect(200).json();
     assert_eq!((&one["orders"], &one["contradictions"]), (&json!(1), &json!([])));
     provider.get("/verdict?orderId=never-seen").await.problem(404, "order_not_found");
-    provider.tell("only-told", "not_shipped").await.expect(200);
-    let told = provider.get("/verdict?orderId=only-told").await.expect(200).json();
-    assert_eq!((&told["notShipped"], &told["contradictions"]), (&json!(1), &json!([])));
+    provider.record_outcome("only-outcome", "not_shipped").await.expect(200);
+    let verdict = provider.get("/verdict?orderId=only-outcome").await.expect(200).json();
+    assert_eq!((&verdict["notShipped"], &verdict["contradictions"]), (&json!(1), &json!([])));
     provider.get("/verdict?final=maybe").await.problem(400, "invalid_query");
     provider.get("/verdict?orderId=").await.problem(400, "invalid_query");
 }
 
 #[tokio::test]
-async fn a_naive_saga_is_found_out() {
+async fn the_verdict_detects_a_naive_saga() {
     let provider = Provider::new();
     // Without an idempotency key, a lost answer is a second payment.
     ship(&provider, "twice").await;
     provider.captured("twice").await;
-    provider.tell("twice", "shipped").await.expect(200);
-    // A timeout that is taken for a failure strands what was done.
-    provider.authorize().order("stranded").scenario("timeout_after_commit").await.expect(504);
-    provider.tell("stranded", "not_shipped").await.expect(200);
+    provider.record_outcome("twice", "shipped").await.expect(200);
+    // A saga that takes a timeout for a failure leaves the effect behind.
+    provider.authorize().order("timed-out").scenario("timeout_after_commit").await.expect(504);
+    provider.record_outcome("timed-out", "not_shipped").await.expect(200);
     // A shipment without its payment.
     provider.reserve().order("unpaid").await.expect(201);
     provider.label().order("unpaid").await.expect(201);
-    provider.tell("unpaid", "shipped").await.expect(200);
-    // A compensation that stops half way.
+    provider.record_outcome("unpaid", "shipped").await.expect(200);
+    // A compensation that stops halfway.
     provider.captured("half").await;
     provider.reserve().order("half").await.expect(201);
     provider.label().order("half").await.expect(201);
-    provider.tell("half", "not_shipped").await.expect(200);
+    provider.record_outcome("half", "not_shipped").await.expect(200);
     let found: Vec<_> =
-        provider.broken().await.into_iter().map(|(order, rule)| (order.unwrap(), rule)).collect();
+        provider.broken_rules().await.into_iter().map(|(order, rule)| (order.unwrap(), rule)).collect();
     let found: Vec<_> = found.iter().map(|(order, rule)| (order.as_str(), rule.as_str())).collect();
     assert_eq!(
         found,
@@ -170,19 +170,19 @@ async fn a_naive_saga_is_found_out() {
             ("half", "not_shipped_leaves_no_money_captured"),
             ("half", "not_shipped_leaves_no_reservation"),
             ("half", "not_shipped_leaves_no_label"),
-            ("stranded", "not_shipped_leaves_no_hold"),
+            ("timed-out", "not_shipped_leaves_no_hold"),
             ("twice", "shipped_is_paid_once_in_full"),
             ("unpaid", "shipped_is_paid_once_in_full"),
         ]
     );
 }
 
-/// What no operation does, written past the domain.
+/// No operation writes this entry, so the test writes it to the store.
 #[tokio::test]
-async fn an_effect_that_no_domain_allows_is_found_in_the_store_itself() {
+async fn the_verdict_detects_an_effect_that_no_domain_allows() {
     let provider = Provider::new();
     let auth_id = provider.captured("order-1").await;
-    provider.post("/payment/release", &json!({"key": "buried"})).order("order-1").await.expect(200);
+    provider.post("/payment/release", &json!({"key": "tombstoned"})).order("order-1").await.expect(200);
     let refund = {
         let ledger = provider.get("/ledger/orders/order-1").await.expect(200).json();
         assert_eq!(ledger["entries"][2]["effect"], "tombstoned");
@@ -190,7 +190,7 @@ async fn an_effect_that_no_domain_allows_is_found_in_the_store_itself() {
             at: START,
             operation: Some(Operation::new("payment.refund")),
             order: "order-1".parse().ok(),
-            key: "buried".parse().ok(),
+            key: "tombstoned".parse().ok(),
             resource: Some(auth_id),
             posting: Posting::Refunded(Money { amount: Amount::new(6000), currency: Currency::Usd }),
         }
@@ -198,7 +198,7 @@ async fn an_effect_that_no_domain_allows_is_found_in_the_store_itself() {
     provider.store.transact(move |tx| tx.append(refund)).await.unwrap();
     let order = Some("order-1".to_owned());
     assert_eq!(
-        provider.broken().await,
+        provider.broken_rules().await,
         [
             (order.clone(), "refunds_stay_within_captures".to_owned()),
             (order, "no_effect_after_a_tombstone".to_owned()),
@@ -207,7 +207,7 @@ async fn an_effect_that_no_domain_allows_is_found_in_the_store_itself() {
 }
 
 #[tokio::test]
-async fn an_effect_is_judged_with_the_order_of_its_body_whatever_the_header_says() {
+async fn an_effect_belongs_to_the_order_of_its_body_despite_the_header() {
     let provider = Provider::new();
     let body = json!({"amount": 1, "currency": "usd", "orderId": "in-body"});
     provider.post("/payment/authorize", &body).order("in-header").await.expect(201);
@@ -217,67 +217,70 @@ async fn an_effect_is_judged_with_the_order_of_its_body_whatever_the_header_says
 }
 
 #[tokio::test]
-async fn what_belongs_to_no_order_is_judged_too() {
+async fn entries_without_an_order_are_judged() {
     let provider = Provider::new();
-    provider.post("/payment/release", &json!({"key": "buried"})).await.expect(200);
+    provider.post("/payment/release", &json!({"key": "tombstoned"})).await.expect(200);
     let late = NewEntry {
         at: START,
         operation: None,
         order: None,
-        key: "buried".parse().ok(),
+        key: "tombstoned".parse().ok(),
         resource: Some("lbl".to_owned()),
         posting: Posting::Labelled,
     };
     provider.store.transact(move |tx| tx.append(late)).await.unwrap();
-    assert_eq!(provider.broken().await, [(None, "no_effect_after_a_tombstone".to_owned())]);
+    assert_eq!(provider.broken_rules().await, [(None, "no_effect_after_a_tombstone".to_owned())]);
     assert_eq!(provider.get("/verdict").await.json()["orders"], 0);
 }
 
-/// What the clock ended is over for totals, verdict and views alike.
+/// Expiry counts in the totals, the verdict and the views.
 #[tokio::test]
-async fn totals_verdict_and_views_agree_on_what_has_expired() {
+async fn totals_verdict_and_views_agree_on_expiry() {
     let provider = Provider::new();
     let auth_id = provider.authorized("lost").await;
     let lost = provider.reserve().order("lost").await.expect(201).text("reservationId");
     provider.captured("shipped").await;
     let used = provider.reserve().order("shipped").await.expect(201).text("reservationId");
     provider.label().order("shipped").await.expect(201);
-    provider.tell("shipped", "shipped").await.expect(200);
-    provider.tell("lost", "not_shipped").await.expect(200);
-    let seen = async || {
+    provider.record_outcome("shipped", "shipped").await.expect(200);
+    provider.record_outcome("lost", "not_shipped").await.expect(200);
+    let snapshot = async || {
         let ledger = provider.get("/ledger").await.expect(200).json();
         let (money, stock) = (&ledger["totals"]["usd"], &ledger["reservations"]);
-        let of = |name: &str| [&money[name], &stock[name]].map(Value::as_i64);
-        let totals = json!([money["held"], of("expired"), stock["reserved"], stock["fulfilled"]]);
+        let both = |name: &str| [&money[name], &stock[name]].map(Value::as_i64);
+        let totals = json!([money["held"], both("expired"), stock["reserved"], stock["fulfilled"]]);
         let status = async |path: String| provider.get(&path).await.expect(200).text("status");
         let views = [
             status(format!("/payment/{auth_id}")).await,
             status(format!("/inventory/{lost}")).await,
             status(format!("/inventory/{used}")).await,
         ];
-        (totals, views.join(" "), provider.broken().await.len())
+        (totals, views.join(" "), provider.broken_rules().await.len())
     };
-    assert_eq!(seen().await, (json!([5998, [0, 0], 1, 1]), "authorized reserved fulfilled".to_owned(), 2));
+    assert_eq!(
+        snapshot().await,
+        (json!([5998, [0, 0], 1, 1]), "authorized reserved fulfilled".to_owned(), 2)
+    );
     provider.clock.advance(Duration::from_mins(30));
-    assert_eq!(seen().await, (json!([5998, [0, 1], 0, 1]), "authorized expired fulfilled".to_owned(), 1));
+    assert_eq!(snapshot().await, (json!([5998, [0, 1], 0, 1]), "authorized expired fulfilled".to_owned(), 1));
     provider.clock.advance(Duration::from_hours(7 * 24));
-    assert_eq!(seen().await, (json!([0, [5998, 1], 0, 1]), "expired expired fulfilled".to_owned(), 0));
+    assert_eq!(snapshot().await, (json!([0, [5998, 1], 0, 1]), "expired expired fulfilled".to_owned(), 0));
     provider.capture(&auth_id).await.problem(409, "payment_expired");
-    assert_eq!(seen().await.2, 0);
+    assert_eq!(snapshot().await.2, 0);
 }
 
 #[tokio::test]
-async fn a_hold_that_expired_is_no_contradiction() {
+async fn an_expired_authorization_is_no_contradiction() {
     let provider = Provider::new();
     provider.authorized("order-1").await;
-    provider.tell("order-1", "not_shipped").await.expect(200);
-    assert_eq!(provider.broken().await.len(), 1);
+    provider.record_outcome("order-1", "not_shipped").await.expect(200);
+    assert_eq!(provider.broken_rules().await.len(), 1);
     provider.clock.advance(Duration::from_hours(7 * 24));
-    assert_eq!(provider.broken().await, []);
+    assert_eq!(provider.broken_rules().await, []);
 }
 
 #[tokio::test]
-async fn the_journal_tells_the_newest_first_what_was_decided_and_answered() {
+async fn the_journal_lists_decisions_and_answers_newest_first() {
     let provider = Provider::new();
     provider.authorize().order("order-1").key("k").header("x-correlation-id", "corr-1").await.expect(201);
     provider.authorize().order("order-1").key("k").await.expect(201);
@@ -300,7 +303,7 @@ async fn the_journal_tells_the_newest_first_what_was_decided_and_answered() {
 }
 
 #[tokio::test]
-async fn the_journal_is_narrowed_by_operation_order_scenario_and_number() {
+async fn the_journal_is_filtered_by_operation_order_scenario_and_limit() {
     let provider = Provider::new();
     for order in ["order-1", "order-2"] {
         provider.authorize().order(order).scenario("timeout_after_commit").await.expect(504);
@@ -317,19 +320,19 @@ async fn the_journal_is_narrowed_by_operation_order_scenario_and_number() {
 }
 
 #[tokio::test]
-async fn the_journal_can_be_forgotten_and_the_ledger_not() {
+async fn the_journal_can_be_cleared_and_the_ledger_stays() {
     let provider = Provider::new();
     provider.authorized("order-1").await;
-    let forgotten = provider.ask(axum::http::Method::DELETE, "/journal").await.expect(200).json();
-    assert_eq!(forgotten, json!({"success": true, "forgotten": 1}));
+    let cleared = provider.ask(axum::http::Method::DELETE, "/journal").await.expect(200).json();
+    assert_eq!(cleared, json!({"success": true, "forgotten": 1}));
     assert_eq!(provider.journal("").await.len(), 0);
     assert_eq!(provider.effects("order-1").await, ["held"]);
 }
 
 #[tokio::test]
-async fn a_question_that_is_misspelt_is_refused() {
+async fn a_misspelled_query_is_refused() {
     let provider = Provider::new();
-    for question in [
+    for query in [
         "/verdict?finale=true",
         "/verdict?orderID=o",
         "/verdict?final=yes",
@@ -338,7 +341,7 @@ async fn a_question_that_is_misspelt_is_refused() {
         "/journal?order=o",
         "/payment/stats/recent?limits=3",
     ] {
-        provider.get(question).await.problem(400, "invalid_query");
+        provider.get(query).await.problem(400, "invalid_query");
     }
     provider.put("/chaos/profile?tll=1s", &json!({"name": "outage"})).await.problem(400, "invalid_query");
     assert_eq!(provider.get("/chaos/profile").await.expect(200).text("name"), "off");
@@ -346,5 +349,9 @@ async fn a_question_that_is_misspelt_is_refused() {
     assert_eq!(provider.get(good).await.expect(200).json()["entries"], json!([]));
     provider.get("/verdict?orderId=nobody").await.problem(404, "order_not_found");
     provider.get("/ledger/orders/nobody").await.problem(404, "order_not_found");
-    assert_eq!(provider.get("/verdict?final=true").await.expect(200).json()["orders"], 0, "nothing was made");
+    assert_eq!(
+        provider.get("/verdict?final=true").await.expect(200).json()["orders"],
+        0,
+        "no order was created"
+    );
 }

@@ -1,4 +1,4 @@
-//! What the ledger knows of one order, and what that comes to.
+//! The facts of one order in the ledger, and their sums.
 
 use std::collections::BTreeMap;
 
@@ -10,36 +10,37 @@ use crate::shared::{
     orders::Told,
 };
 
-/// All there is about one order, or about everything that belongs to none.
+/// Everything about one order, or about the entries that belong to none.
 #[derive(Debug, Clone)]
-pub struct Facts {
+pub struct OrderFacts {
     pub order: Option<OrderId>,
-    pub told: Option<Told>,
-    /// In time order.
+    pub outcome: Option<Told>,
+    /// In their order of time.
     pub entries: Vec<Entry>,
-    /// Which of the entries' keys are buried, and by which entry.
+    /// The keys of the entries that have a tombstone, with the number of its entry.
     pub tombstones: BTreeMap<Key, u64>,
     pub now: Timestamp,
 }
 
-/// What the entries of one payment come to, in minor units.
+/// The sums of the entries of one payment, in minor units.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct PaymentSums {
     pub authorized: i128,
     pub captured: i128,
     pub refunded: i128,
     pub released: i128,
-    /// When the last hold ends by itself.
+    /// When the last authorization expires.
     pub until: Option<Timestamp>,
 }
 
 impl PaymentSums {
+    /// Returns the captured amount without the refunds.
     #[must_use]
     pub const fn net(&self) -> i128 {
         self.captured - self.refunded
     }
 
-    /// What is held at a time.
+    /// Returns the authorized amount that is open at a time.
     #[must_use]
     pub fn held(&self, now: Timestamp) -> i128 {
         let expired = self.until.is_some_and(|until| now >= until);
@@ -47,35 +48,35 @@ impl PaymentSums {
     }
 }
 
-/// What the entries of one reservation or label come to.
+/// The state of one reservation or label after its entries.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Standing {
-    made: bool,
+struct ResourceState {
+    exists: bool,
     ended: bool,
     used: bool,
     until: Option<Timestamp>,
 }
 
-impl Standing {
+impl ResourceState {
     fn is_live(self, now: Timestamp) -> bool {
         let expired = self.until.is_some_and(|until| now >= until);
-        self.made && !self.ended && (self.used || !expired)
+        self.exists && !self.ended && (self.used || !expired)
     }
 }
 
-impl Facts {
-    fn of_resources(&self) -> impl Iterator<Item = (&str, Posting)> {
+impl OrderFacts {
+    fn resource_postings(&self) -> impl Iterator<Item = (&str, Posting)> {
         self.entries
             .iter()
             .filter_map(|entry| entry.entry.resource.as_deref().map(|id| (id, entry.entry.posting)))
     }
 
-    /// Returns the sums of each payment, by its id. Where a payment has entries in several currencies, which
-    /// may never be, it has sums in each: nothing is added up across currencies.
+    /// Returns the sums of each payment by its id. A payment with entries in several currencies has sums in
+    /// each of them, so that nothing is added across currencies. No correct ledger has such a payment.
     #[must_use]
     pub fn payments(&self) -> Vec<(&str, PaymentSums)> {
         let mut payments: BTreeMap<(&str, Currency), PaymentSums> = BTreeMap::new();
-        for (id, posting) in self.of_resources() {
+        for (id, posting) in self.resource_postings() {
             let Some(Money { amount, currency }) = posting.money() else { continue };
             let sums = payments.entry((id, currency)).or_default();
             let units = i128::from(amount.minor_units());
@@ -93,32 +94,32 @@ impl Facts {
         payments.into_iter().map(|((id, _), sums)| (id, sums)).collect()
     }
 
-    /// The ids of the reservations that stand: neither returned nor expired, or used.
+    /// Returns the ids of the reservations that are used, or neither returned nor expired.
     #[must_use]
     pub fn live_reservations(&self) -> Vec<&str> {
-        self.standing(|standing, posting| match posting {
-            Posting::Reserved { until } => (standing.made, standing.until) = (true, Some(until)),
-            Posting::Returned => standing.ended = true,
-            Posting::Fulfilled => standing.used = true,
+        self.live_ids(|state, posting| match posting {
+            Posting::Reserved { until } => (state.exists, state.until) = (true, Some(until)),
+            Posting::Returned => state.ended = true,
+            Posting::Fulfilled => state.used = true,
             _ => {}
         })
     }
 
-    /// The ids of the labels that stand.
+    /// Returns the ids of the labels that are not cancelled.
     #[must_use]
     pub fn live_labels(&self) -> Vec<&str> {
-        self.standing(|standing, posting| match posting {
-            Posting::Labelled => standing.made = true,
-            Posting::LabelCancelled => standing.ended = true,
+        self.live_ids(|state, posting| match posting {
+            Posting::Labelled => state.exists = true,
+            Posting::LabelCancelled => state.ended = true,
             _ => {}
         })
     }
 
-    fn standing(&self, apply: impl Fn(&mut Standing, Posting)) -> Vec<&str> {
-        let mut all: BTreeMap<&str, Standing> = BTreeMap::new();
-        for (id, posting) in self.of_resources() {
+    fn live_ids(&self, apply: impl Fn(&mut ResourceState, Posting)) -> Vec<&str> {
+        let mut all: BTreeMap<&str, ResourceState> = BTreeMap::new();
+        for (id, posting) in self.resource_postings() {
             apply(all.entry(id).or_default(), posting);
         }
-        all.into_iter().filter(|(_, standing)| standing.is_live(self.now)).map(|(id, _)| id).collect()
+        all.into_iter().filter(|(_, state)| state.is_live(self.now)).map(|(id, _)| id).collect()
     }
 }

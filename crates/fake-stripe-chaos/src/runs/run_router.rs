@@ -1,5 +1,5 @@
-//! Chooses the run that a request is for: by the header `X-Chaos-Run`, or by a path that begins with
-//! `/runs/{name}/`, for callers that can't set headers.
+//! Routes each request to its run: by the header `X-Chaos-Run`, or, for callers that cannot set headers, by a
+//! path that begins with `/runs/{name}/`.
 
 use std::sync::Arc;
 
@@ -12,41 +12,40 @@ use axum::{
 use service_kit::{openapi::UI_PATH, problem::Problem};
 use tower::ServiceExt;
 
-use crate::{
-    runs::application::{Access, Registry},
-    shared::{
-        presentation::{break_on_the_wire, connection_of, header, problems},
-        run::RunName,
-    },
+use super::registry::{Access, Registry};
+use crate::shared::{
+    presentation::{break_on_the_wire, connection_of, header, problems},
+    run::RunName,
 };
 
 const HEADER: &str = "x-chaos-run";
 const PREFIX: &str = "/runs/";
 
-struct Choosing {
+struct RunRouter {
     default_run: Router,
     registry: Arc<Registry<Router>>,
-    refusing: Router,
+    /// Answers requests that reach no run.
+    problems: Router,
 }
 
-/// A router that hands each request to its run's own. `dress` gives the answers to requests that no run
-/// gets what every answer has.
-pub fn choosing(
+/// Returns a router that passes each request to the router of its run. `add_layers` adds the layers of a service
+/// to the router for requests that reach no run.
+pub fn run_router(
     default_run: Router,
     registry: Arc<Registry<Router>>,
-    dress: impl FnOnce(Router) -> Router,
+    add_layers: impl FnOnce(Router) -> Router,
 ) -> Router {
-    let refusing = dress(Router::new().fallback(refuse));
-    Router::new().fallback(choose).with_state(Arc::new(Choosing { default_run, registry, refusing }))
+    let problems = add_layers(Router::new().fallback(problem_response));
+    Router::new().fallback(route).with_state(Arc::new(RunRouter { default_run, registry, problems }))
 }
 
-async fn choose(State(choosing): State<Arc<Choosing>>, mut request: Request) -> Response {
+async fn route(State(run_router): State<Arc<RunRouter>>, mut request: Request) -> Response {
     let connection = connection_of(&request);
-    let router = match choosing.router(&mut request).await {
+    let router = match run_router.resolve(&mut request).await {
         Ok(router) => router,
         Err(problem) => {
             request.extensions_mut().insert(problem);
-            choosing.refusing.clone()
+            run_router.problems.clone()
         }
     };
     match router.oneshot(request).await {
@@ -55,24 +54,22 @@ async fn choose(State(choosing): State<Arc<Choosing>>, mut request: Request) -> 
     }
 }
 
-async fn refuse(Extension(problem): Extension<Problem>) -> Problem {
+async fn problem_response(Extension(problem): Extension<Problem>) -> Problem {
     problem
 }
 
-impl Choosing {
-    /// The router of the request's run; what named the run is taken out of the path.
-    async fn router(&self, request: &mut Request) -> Result<Router, Problem> {
+impl RunRouter {
+    /// Returns the router of the request's run, and removes the run from the path.
+    async fn resolve(&self, request: &mut Request) -> Result<Router, Problem> {
         let path = request.uri().path();
-        // A browser asks whether it may ask; that makes no run.
+        // A preflight request of a browser must not create a run.
         if request.method() == Method::OPTIONS {
             return Ok(self.default_run.clone());
         }
-        if path == PREFIX.trim_end_matches('/') || manages(path) {
+        if path == PREFIX.trim_end_matches('/') || is_run_management(path) {
             return Ok(self.default_run.clone());
         }
-        let by_header = by_header(request)?;
-        let by_path = by_path(request)?;
-        let name = match (by_header, by_path) {
+        let name = match (run_from_header(request)?, run_from_path(request)?) {
             (Some(header), Some((path, _))) if header != path => {
                 return Err(problems::invalid_header(HEADER, "names another run than the path"));
             }
@@ -90,22 +87,22 @@ impl Choosing {
     }
 }
 
-/// A method that HTTP doesn't know opens nothing.
+/// Returns the access of a method. An unknown method opens nothing.
 fn access(method: &Method) -> Access {
     if [Method::POST, Method::PUT, Method::PATCH].contains(method) { Access::Write } else { Access::Read }
 }
 
-/// Whether a path is that of a run itself, and not of something in it.
-fn manages(path: &str) -> bool {
+/// Returns true for the path of a run itself, not of an endpoint in it.
+fn is_run_management(path: &str) -> bool {
     path.strip_prefix(PREFIX).is_some_and(|name| !name.contains('/'))
 }
 
-fn by_header(request: &Request) -> Result<Option<RunName>, Problem> {
+fn run_from_header(request: &Request) -> Result<Option<RunName>, Problem> {
     header(request.headers(), HEADER)
 }
 
-/// The run, and what of the address comes after it.
-fn by_path(request: &Request) -> Result<Option<(RunName, Uri)>, Problem> {
+/// Returns the run in the path, and the rest of the address after it.
+fn run_from_path(request: &Request) -> Result<Option<(RunName, Uri)>, Problem> {
     let all = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
     let Some((name, _)) = all.strip_prefix(PREFIX).and_then(|rest| rest.split_once('/')) else {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! A provider for one test, and a short way to ask it.
+//! A provider for one test, and short ways to send requests to it.
 
 use std::{
     collections::HashMap,
@@ -38,7 +38,7 @@ use tower::ServiceExt;
 pub const START: Timestamp = Timestamp::from_millis(1_764_000_000_000);
 pub const SEED: u64 = 42;
 
-/// One provider with a clock of its own. Nothing fails and nothing takes time, unless a test says so.
+/// A provider with its own clock. Without variables of the test, nothing fails and nothing takes time.
 #[derive(Clone)]
 pub struct Provider {
     pub router: Router,
@@ -46,7 +46,7 @@ pub struct Provider {
     pub clock: Arc<ManualClock>,
     pub store: Arc<dyn Store>,
     stores: Arc<dyn Stores>,
-    /// Where its ledger is, if it is in a file; gone with the last of its clones.
+    /// The folder of a ledger file. It is deleted with the last clone.
     folder: Option<Arc<TempDir>>,
     config: Config,
 }
@@ -56,25 +56,25 @@ impl Provider {
         Self::with(&[])
     }
 
-    /// With variables that differ from the defaults of tests. The ledger is in memory, or, where the
-    /// environment of the tests has `TEST_LEDGER=sqlite`, in a file.
+    /// Starts with variables that differ from the defaults of tests. The ledger is in memory, or in a file if the
+    /// tests run with `TEST_LEDGER=sqlite`.
     pub fn with(variables: &[(&str, &str)]) -> Self {
         if std::env::var("TEST_LEDGER").is_ok_and(|kind| kind == "sqlite") {
-            return Self::in_a_file(variables);
+            return Self::with_file_ledger(variables);
         }
         let config = config(variables);
-        Self::over(Arc::new(MemoryStores::within(config.limits)), None, config)
+        Self::over_stores(Arc::new(MemoryStores::within(config.limits)), None, config)
     }
 
-    /// With its ledger in a file.
-    pub fn in_a_file(variables: &[(&str, &str)]) -> Self {
+    /// Starts with the ledger in a file.
+    pub fn with_file_ledger(variables: &[(&str, &str)]) -> Self {
         let (config, folder) = (config(variables), Arc::new(TempDir::new().unwrap()));
         let ledger = folder.path().join("ledger.db");
         let stores = SqliteStores::open_within(&ledger, Arc::new(app::catalogue()), config.limits).unwrap();
-        Self::over(Arc::new(stores), Some(folder), config)
+        Self::over_stores(Arc::new(stores), Some(folder), config)
     }
 
-    /// The same provider over the same file, which is read anew. Its clock goes on by itself.
+    /// Starts again from a copy of the ledger file, with a separate clock.
     pub fn reopened(&self) -> Self {
         let folder = self.folder.clone().unwrap();
         let copy = folder.path().join("reopened.db");
@@ -86,17 +86,17 @@ impl Provider {
         Self::started(Arc::new(stores), Some(folder), clock, self.config.clone())
     }
 
-    /// The same provider, begun again over the same stores as others made them.
-    pub fn over_others(&self, wrap: impl FnOnce(Arc<dyn Stores>) -> Arc<dyn Stores>) -> Self {
+    /// Starts again over the same stores, which `wrap` decorates.
+    pub fn with_wrapped_stores(&self, wrap: impl FnOnce(Arc<dyn Stores>) -> Arc<dyn Stores>) -> Self {
         let clock = Arc::new(ManualClock::at(self.clock.now()));
         Self::started(wrap(self.stores.clone()), self.folder.clone(), clock, self.config.clone())
     }
 
-    fn over(stores: Arc<dyn Stores>, folder: Option<Arc<TempDir>>, config: Config) -> Self {
+    fn over_stores(stores: Arc<dyn Stores>, folder: Option<Arc<TempDir>>, config: Config) -> Self {
         Self::started(stores, folder, Arc::new(ManualClock::at(START)), config)
     }
 
-    /// The same provider as after a restart, over the same store; its clock goes on by itself.
+    /// Starts again over the same stores, as after a restart, with a separate clock.
     pub fn restarted(&self) -> Self {
         let clock = Arc::new(ManualClock::at(self.clock.now()));
         Self::started(self.stores.clone(), self.folder.clone(), clock, self.config.clone())
@@ -121,8 +121,8 @@ impl Provider {
         Self { router, openapi, clock, store, stores, folder, config }
     }
 
-    pub fn ask(&self, method: Method, path: &str) -> Ask {
-        Ask {
+    pub fn ask(&self, method: Method, path: &str) -> TestRequest {
+        TestRequest {
             router: self.router.clone(),
             openapi: self.openapi.clone(),
             method,
@@ -132,60 +132,61 @@ impl Provider {
         }
     }
 
-    pub fn get(&self, path: &str) -> Ask {
+    pub fn get(&self, path: &str) -> TestRequest {
         self.ask(Method::GET, path)
     }
 
-    pub fn post(&self, path: &str, body: &Value) -> Ask {
+    pub fn post(&self, path: &str, body: &Value) -> TestRequest {
         self.ask(Method::POST, path).body(&body.to_string())
     }
 
-    pub fn put(&self, path: &str, body: &Value) -> Ask {
+    pub fn put(&self, path: &str, body: &Value) -> TestRequest {
         self.ask(Method::PUT, path).body(&body.to_string())
     }
 
-    pub fn authorize(&self) -> Ask {
+    pub fn authorize(&self) -> TestRequest {
         self.post("/payment/authorize", &json!({"amount": 5998, "currency": "usd"}))
     }
 
-    pub fn reserve(&self) -> Ask {
+    pub fn reserve(&self) -> TestRequest {
         self.post("/inventory/reserve", &json!({"items": [{"sku": "SKU-1", "quantity": 2}]}))
     }
 
-    pub fn label(&self) -> Ask {
+    pub fn label(&self) -> TestRequest {
         self.post("/shipping/create-label", &json!({ "shippingAddress": address() }))
     }
 
-    pub fn notify(&self) -> Ask {
+    pub fn notify(&self) -> TestRequest {
         let body =
             json!({"type": "email", "recipient": "jo@example.com", "subject": "Hi", "message": "Words"});
         self.post("/notification/send", &body)
     }
 
-    pub fn capture(&self, auth_id: &str) -> Ask {
+    pub fn capture(&self, auth_id: &str) -> TestRequest {
         self.post("/payment/capture", &json!({ "authId": auth_id }))
     }
 
-    pub fn release(&self, auth_id: &str) -> Ask {
+    pub fn release(&self, auth_id: &str) -> TestRequest {
         self.post("/payment/release", &json!({ "authId": auth_id }))
     }
 
-    pub fn refund(&self, auth_id: &str) -> Ask {
+    pub fn refund(&self, auth_id: &str) -> TestRequest {
         self.post("/payment/refund", &json!({ "authId": auth_id }))
     }
 
-    /// An authorization's id.
+    /// Authorizes and returns the id.
     pub async fn authorized(&self, order: &str) -> String {
         self.authorize().order(order).await.expect(201).text("authId")
     }
 
+    /// Authorizes, captures, and returns the id.
     pub async fn captured(&self, order: &str) -> String {
         let auth_id = self.authorized(order).await;
         self.capture(&auth_id).await.expect(200);
         auth_id
     }
 
-    /// The effects of an order in the ledger, by name.
+    /// Returns the names of the effects of an order.
     pub async fn effects(&self, order: &str) -> Vec<String> {
         let history = self.get(&format!("/ledger/orders/{order}")).await;
         if history.status == 404 {
@@ -196,23 +197,27 @@ impl Provider {
         entries.iter().map(|entry| entry["effect"].as_str().unwrap().to_owned()).collect()
     }
 
-    pub async fn tell(&self, order: &str, outcome: &str) -> Answer {
+    /// Records the outcome of an order.
+    pub async fn record_outcome(&self, order: &str, outcome: &str) -> Answer {
         self.put(&format!("/ledger/orders/{order}/outcome"), &json!({ "outcome": outcome })).await
     }
 
-    /// The rules that are broken, with the orders that break them.
-    pub async fn broken(&self) -> Vec<(Option<String>, String)> {
+    /// Returns the broken rules with their orders.
+    pub async fn broken_rules(&self) -> Vec<(Option<String>, String)> {
         let verdict = self.get("/verdict").await.expect(200).json();
         let contradictions = verdict["contradictions"].as_array().unwrap();
         contradictions
             .iter()
-            .map(|found| {
-                (found["orderId"].as_str().map(str::to_owned), found["rule"].as_str().unwrap().to_owned())
+            .map(|contradiction| {
+                (
+                    contradiction["orderId"].as_str().map(str::to_owned),
+                    contradiction["rule"].as_str().unwrap().to_owned(),
+                )
             })
             .collect()
     }
 
-    /// A metric's value, as `/metrics` has it; its name with its labels.
+    /// Returns the value of a metric in `/metrics`. The name includes the labels.
     pub async fn metric(&self, name: &str) -> u64 {
         let metrics = self.get("/metrics").await.expect(200).body;
         let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -225,7 +230,7 @@ impl Provider {
     }
 }
 
-/// The defaults of tests, but for these variables.
+/// Returns the configuration of tests with these variables.
 fn config(variables: &[(&str, &str)]) -> Config {
     let mut environment = HashMap::from([
         ("CHAOS_PROFILE", "off"),
@@ -237,31 +242,31 @@ fn config(variables: &[(&str, &str)]) -> Config {
     Config::from_lookup(&|name| environment.get(name).map(|value| (*value).to_owned())).unwrap()
 }
 
-/// A provider behind a real socket, until it is dropped.
-pub struct Served {
+/// A provider behind a real socket. Dropping it stops the server.
+pub struct RunningServer {
     pub address: SocketAddr,
     server: JoinHandle<std::io::Result<()>>,
 }
 
-impl Drop for Served {
+impl Drop for RunningServer {
     fn drop(&mut self) {
         self.server.abort();
     }
 }
 
 impl Provider {
-    pub async fn serve(&self) -> Served {
+    pub async fn serve(&self) -> RunningServer {
         let listener = serve::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = listener.local_addr().unwrap();
         let never = std::future::pending();
         let server = tokio::spawn(serve::run(listener, self.router.clone(), never, Duration::ZERO));
-        Served { address, server }
+        RunningServer { address, server }
     }
 }
 
-impl Served {
-    /// Sends a request over a connection of its own and reads the answer's status, head and body. A
-    /// connection that ends without an answer has status 0.
+impl RunningServer {
+    /// Sends a request over a new connection and returns the status, the head and the body of the answer. The
+    /// status is 0 if the connection ends without an answer.
     pub async fn post(&self, path: &str, headers: &[(&str, &str)], body: &Value) -> (u16, String, String) {
         let body = body.to_string();
         let headers: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
@@ -286,16 +291,16 @@ pub fn address() -> Value {
     json!({"street": "1 Secret Lane", "city": "Springfield", "state": "IL", "zip": "62701", "country": "US"})
 }
 
-/// Waits for it, from inside a runtime or outside.
+/// Opens the default run. It blocks, and works inside and outside a runtime.
 fn default_run(stores: &dyn Stores) -> Arc<dyn Store> {
     let wait =
         || Builder::new_current_thread().enable_time().build().unwrap().block_on(stores.open("default"));
     std::thread::scope(|scope| scope.spawn(wait).join()).unwrap().unwrap()
 }
 
-/// A request that isn't sent yet; awaiting it sends it.
+/// A prepared request. Awaiting it sends it.
 #[derive(Clone)]
-pub struct Ask {
+pub struct TestRequest {
     router: Router,
     openapi: Arc<utoipa::openapi::OpenApi>,
     method: Method,
@@ -304,15 +309,9 @@ pub struct Ask {
     body: Option<String>,
 }
 
-impl Ask {
+impl TestRequest {
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
         self.headers.insert(name, value.parse().unwrap());
-        self
-    }
-
-    /// The same header once more.
-    pub fn also(mut self, name: &'static str, value: &str) -> Self {
-        self.headers.append(name, value.parse().unwrap());
         self
     }
 
@@ -328,7 +327,7 @@ impl Ask {
         self.header("x-chaos-scenario", scenario)
     }
 
-    /// One more header, beside those of the same name.
+    /// Adds a header, also a second one with the same name.
     pub fn and_header(mut self, name: &'static str, value: &str) -> Self {
         self.headers.append(name, value.parse().unwrap());
         self
@@ -342,10 +341,10 @@ impl Ask {
 
     async fn send(self) -> Answer {
         let Self { router, openapi, method, path, headers, body } = self;
-        // Which run it is for is no matter of the operation, and can fail by itself.
+        // The run is not documented with each operation, and its errors are separate.
         let is_of_a_run = headers.contains_key("x-chaos-run");
         let documented = statuses(&openapi, &method, &path).filter(|_| !is_of_a_run);
-        let asked = format!("{method} {path}");
+        let name = format!("{method} {path}");
         let mut request = Request::builder().method(method).uri(path);
         request.headers_mut().unwrap().extend(headers);
         let request = request.body(body.map_or_else(Body::empty, Body::from)).unwrap();
@@ -353,14 +352,14 @@ impl Ask {
         let (parts, body) = response.into_parts();
         let status = parts.status.as_u16();
         let is_known = documented.is_none_or(|documented| documented.contains(&status));
-        assert!(is_known, "{asked} is answered with {status}, which the OpenAPI document doesn't know");
-        // Where the connection was to be reset, the body fails instead.
+        assert!(is_known, "{name} answered {status}, which the OpenAPI document does not list");
+        // In-process, a connection reset shows as a failed body.
         let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
         Answer { status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
     }
 }
 
-impl IntoFuture for Ask {
+impl IntoFuture for TestRequest {
     type Output = Answer;
     type IntoFuture = Pin<Box<dyn Future<Output = Answer> + Send>>;
 
@@ -406,10 +405,10 @@ impl Answer {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// One part of the decision: `scenario`, `attempt`, `source` and so on.
-    pub fn decided(&self, part: &str) -> Option<String> {
-        let decision = self.header("x-chaos-decision")?;
-        decision
+    /// Returns one part of the decision, such as `scenario`, `attempt` or `source`.
+    pub fn decision(&self, part: &str) -> Option<String> {
+        let header = self.header("x-chaos-decision")?;
+        header
             .split(';')
             .filter_map(|part| part.split_once('='))
             .find(|(name, _)| *name == part)
@@ -421,14 +420,14 @@ impl Answer {
     }
 }
 
-/// Asks again and again until the answer is there.
-pub async fn eventually<T, F: Future<Output = Option<T>>>(what: &str, mut check: impl FnMut() -> F) -> T {
+/// Polls until `check` returns a value.
+pub async fn eventually<T, F: Future<Output = Option<T>>>(event: &str, mut check: impl FnMut() -> F) -> T {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         if let Some(value) = check().await {
             return value;
         }
-        assert!(Instant::now() < deadline, "never: {what}");
+        assert!(Instant::now() < deadline, "never happened: {event}");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
