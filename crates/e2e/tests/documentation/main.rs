@@ -287,7 +287,7 @@ async fn the_provider_serves_every_code_that_it_declares() {
 
 #[tokio::test]
 async fn the_api_serves_every_code_that_it_declares() {
-    let [port] = xtask::ports::free().unwrap();
+    let [port] = xtask::ports::free_ports().unwrap();
     let address = format!("127.0.0.1:{port}");
     // No server listens there: the catalogue doesn't wait for Temporal.
     let config = configured(&[("LISTEN_ADDR", &address), ("TEMPORAL_ADDRESS", "127.0.0.1:1")]);
@@ -298,7 +298,7 @@ async fn the_api_serves_every_code_that_it_declares() {
 
 #[tokio::test]
 async fn founder_serves_every_code_that_it_declares() {
-    let [port] = xtask::ports::free().unwrap();
+    let [port] = xtask::ports::free_ports().unwrap();
     let address = format!("127.0.0.1:{port}");
     let config = configured(&[("LISTEN_ADDR", &address), ("FOUNDER_OFFLINE", "true")]);
     let serving = tokio::spawn(founder::run(config));

@@ -21,20 +21,20 @@ use xtask::{
 };
 
 /// A provider without chaos of its own, and a shop that uses it.
-struct Bench {
+struct TestBench {
     stack: Stack,
     shop: Shop,
     _folder: TempDir,
 }
 
-impl Bench {
+impl TestBench {
     async fn start(mistake: Mistake) -> Self {
         Self::start_with(mistake, "off").await
     }
 
     async fn start_with(mistake: Mistake, profile: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let nowhere = Temporal::At("127.0.0.1:1".to_owned());
+        let nowhere = Temporal::External("127.0.0.1:1".to_owned());
         let mut options = Options::new(folder.path().to_owned(), Ports::free().unwrap(), nowhere);
         options.services = vec![&PROVIDER];
         options.chaos = profile.to_owned();
@@ -110,8 +110,8 @@ fn meanings(report: &Value) -> BTreeSet<&str> {
 }
 
 #[tokio::test]
-async fn the_naive_saga_charges_twice_and_strands_a_hold() {
-    let bench = Bench::start(Mistake::AllOfThem).await;
+async fn the_naive_saga_charges_twice_and_strands_an_authorization() {
+    let bench = TestBench::start(Mistake::AllOfThem).await;
     let report = bench.explore(1, &[]).await;
     assert_eq!(report["happy"]["operations"].as_object().unwrap().len(), 5, "{report:#}");
 
@@ -146,7 +146,7 @@ async fn the_naive_saga_charges_twice_and_strands_a_hold() {
 
 #[tokio::test]
 async fn a_saga_with_keys_and_undos_by_key_leaves_nothing_to_find_even_in_pairs() {
-    let bench = Bench::start(Mistake::None).await;
+    let bench = TestBench::start(Mistake::None).await;
     let few = ["--pairs", "--scenario", "timeout,timeout_after_commit,internal_error,out_of_stock"];
     let report = bench.explore(0, &few).await;
     assert_eq!(findings(&report), &Vec::<Value>::new());
@@ -159,8 +159,8 @@ async fn a_saga_with_keys_and_undos_by_key_leaves_nothing_to_find_even_in_pairs(
 }
 
 #[tokio::test]
-async fn an_undo_that_is_given_up_is_found_though_no_happy_order_needs_it() {
-    let bench = Bench::start(Mistake::UndoTriedOnce).await;
+async fn an_abandoned_undo_is_found_though_no_happy_order_needs_it() {
+    let bench = TestBench::start(Mistake::UndoTriedOnce).await;
     let report = bench.explore(1, &["--scenario", "timeout,out_of_stock,address_error"]).await;
     let found: Vec<_> = findings(&report).iter().map(|finding| &finding["schedule"]).collect();
     assert!(found.iter().any(|schedule| schedule.get("payment.refund").is_some()), "{found:#?}");
@@ -170,7 +170,7 @@ async fn an_undo_that_is_given_up_is_found_though_no_happy_order_needs_it() {
 
 #[tokio::test]
 async fn two_faults_that_only_hurt_together_are_found_in_pairs_and_shrunk_to_the_two() {
-    let bench = Bench::start(Mistake::NewKeyAfterTwoFailures).await;
+    let bench = TestBench::start(Mistake::NewKeyAfterTwoFailures).await;
     let few = ["--operation", "payment.capture", "--scenario", "internal_error,timeout_after_commit"];
     let single = bench.explore(0, &[&few[..], &["--lasting", "1"]].concat()).await;
     assert_eq!(findings(&single), &Vec::<Value>::new());
@@ -189,7 +189,7 @@ async fn two_faults_that_only_hurt_together_are_found_in_pairs_and_shrunk_to_the
 
 #[tokio::test]
 async fn an_order_that_never_ends_is_a_finding() {
-    let bench = Bench::start(Mistake::ForgetsFailedOrders).await;
+    let bench = TestBench::start(Mistake::ForgetsFailedOrders).await;
     let status = format!("{}/orders/{{orderId}}", bench.shop.url);
     let few = ["--status", &status, "--patience", "2s", "--scenario", "out_of_stock,internal_error"];
     let report = bench.explore(1, &few).await;
@@ -200,7 +200,7 @@ async fn an_order_that_never_ends_is_a_finding() {
 }
 
 /// Explores until the first finding, and then ends the process by a signal.
-async fn cut_short(bench: &Bench, signal: &str, extra: &[&str]) -> Output {
+async fn cut_short(bench: &TestBench, signal: &str, extra: &[&str]) -> Output {
     let mut command = bench.command(&[&["--jobs", "1"], extra].concat());
     let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let mut said = BufReader::new(process.stderr.take().unwrap()).lines();
@@ -217,8 +217,8 @@ async fn cut_short(bench: &Bench, signal: &str, extra: &[&str]) -> Output {
 }
 
 #[tokio::test]
-async fn what_was_found_until_somebody_has_seen_enough_is_told() {
-    let bench = Bench::start(Mistake::AllOfThem).await;
+async fn an_interrupted_exploration_reports_its_findings() {
+    let bench = TestBench::start(Mistake::AllOfThem).await;
     let output = cut_short(&bench, "-INT", &["--json"]).await;
     assert_eq!(output.status.code(), Some(130));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -235,8 +235,8 @@ async fn what_was_found_until_somebody_has_seen_enough_is_told() {
 }
 
 #[tokio::test]
-async fn a_provider_that_fails_by_itself_does_not_disturb() {
-    let bench = Bench::start_with(Mistake::AllOfThem, "seed").await;
+async fn a_provider_with_its_own_faults_changes_no_finding() {
+    let bench = TestBench::start_with(Mistake::AllOfThem, "seed").await;
     let few = ["--operation", "payment.capture", "--scenario", "timeout_after_commit"];
     let report = bench.explore(1, &few).await;
     let [found] = &findings(&report)[..] else { panic!("{report:#}") };
@@ -247,8 +247,8 @@ async fn a_provider_that_fails_by_itself_does_not_disturb() {
 }
 
 #[tokio::test]
-async fn a_system_that_sends_no_order_id_is_told_so() {
-    let bench = Bench::start(Mistake::NoOrderId).await;
+async fn a_system_without_order_ids_gets_an_explanation() {
+    let bench = TestBench::start(Mistake::NoOrderId).await;
     let said = bench.refusal(&[]).await;
     assert!(
         said.contains("without any order's id (payment.authorize)") && said.contains("X-Order-Id"),
@@ -258,8 +258,8 @@ async fn a_system_that_sends_no_order_id_is_told_so() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_explored_is_told_with_the_reason() {
-    let bench = Bench::start(Mistake::None).await;
+async fn a_system_that_cannot_be_explored_gets_a_reason() {
+    let bench = TestBench::start(Mistake::None).await;
     let said = bench.refusal(&["--shipped", "sent", "--not-shipped", "shipped"]).await;
     assert!(said.contains("doesn't ship, though nothing fails: the system says shipped"), "{said}");
     let said = bench.refusal(&["--scenario", "nonsense"]).await;
@@ -273,7 +273,7 @@ async fn what_cannot_be_explored_is_told_with_the_reason() {
 
 #[tokio::test]
 async fn the_report_for_people_has_each_finding_in_words_and_a_table() {
-    let bench = Bench::start(Mistake::AllOfThem).await;
+    let bench = TestBench::start(Mistake::AllOfThem).await;
     let output = bench.run(&["--operation", "payment.capture", "--scenario", "timeout_after_commit"]).await;
     let text = String::from_utf8(output.stdout).unwrap();
     for part in [
@@ -294,7 +294,7 @@ async fn the_report_for_people_has_each_finding_in_words_and_a_table() {
 
 #[tokio::test]
 async fn a_decision_of_the_running_provider_is_replayed_from_its_header() {
-    let bench = Bench::start_with(Mistake::None, "seed").await;
+    let bench = TestBench::start_with(Mistake::None, "seed").await;
     let url = format!("{}/payment/authorize", bench.stack.url(&PROVIDER));
     let body = json!({"amount": 1, "currency": "usd", "orderId": "any"}).to_string();
     let answer =

@@ -24,13 +24,13 @@ use xtask::{
         API, FOUNDER, Options, PROVIDER, Ports, Service, State, TEMPORAL as TEMPORAL_SERVER, Temporal,
     },
     stack::Stack,
-    temporal_cli::{Surroundings, TemporalCli},
+    temporal_cli::{SearchPaths, TemporalCli},
     test::TEMPORAL_ADDRESS,
 };
 
 /// Longer than anything here takes, on a machine that does other things too.
-pub const PATIENCE: Duration = Duration::from_mins(1);
-const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+pub const TIMEOUT: Duration = Duration::from_mins(1);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 struct SharedTemporal {
     address: String,
@@ -45,7 +45,7 @@ async fn temporal() -> &'static SharedTemporal {
     TEMPORAL
         .get_or_init(|| async {
             let tools = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/tools"));
-            let cli = Surroundings::from_env(tools)
+            let cli = SearchPaths::from_env(tools)
                 .find()
                 .await
                 .expect("a Temporal CLI: `cargo xtask test` finds one");
@@ -76,10 +76,10 @@ pub async fn dev_server(settings: &[&str]) -> (Child, String) {
     }
     let server = command.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap();
     let address = ports.address(&TEMPORAL_SERVER);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while tokio::net::TcpStream::connect(&address).await.is_err() {
         assert!(Instant::now() < deadline, "the dev server never listened");
-        tokio::time::sleep(BETWEEN_LOOKS).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
     (server, address)
 }
@@ -96,57 +96,61 @@ async fn client_of(address: &str) -> Client {
 }
 
 /// One test's stack and its way to speak to it.
-pub struct World {
+pub struct TestStack {
     pub stack: Stack,
     name: &'static str,
     http: reqwest::Client,
     _folder: Option<TempDir>,
 }
 
-impl World {
+impl TestStack {
     /// Everything, without chaos; waits as short as they can be.
     pub async fn start(name: &'static str) -> Self {
         Self::start_with(name, |_| ()).await
     }
 
     pub async fn start_with(name: &'static str, change: impl FnOnce(&mut Options)) -> Self {
-        let shared = Temporal::At(temporal().await.address.clone());
-        Self::start_on(shared, name, change).await
+        let shared = Temporal::External(temporal().await.address.clone());
+        Self::start_on_server(shared, name, change).await
     }
 
     /// With a Temporal server of the test's own, for what it does to it.
-    pub async fn start_alone(name: &'static str, change: impl FnOnce(&mut Options)) -> Self {
+    pub async fn start_with_own_server(name: &'static str, change: impl FnOnce(&mut Options)) -> Self {
         let own = Temporal::DevServer(temporal().await.cli.clone());
-        Self::start_on(own, name, change).await
+        Self::start_on_server(own, name, change).await
     }
 
-    pub async fn start_on(server: Temporal, name: &'static str, change: impl FnOnce(&mut Options)) -> Self {
+    pub async fn start_on_server(
+        server: Temporal,
+        name: &'static str,
+        change: impl FnOnce(&mut Options),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let world = Self::start_in(folder.path(), server, name, change).await;
-        Self { _folder: Some(folder), ..world }
+        let test = Self::start_stack_in(folder.path(), server, name, change).await;
+        Self { _folder: Some(folder), ..test }
     }
 
     /// With a Temporal server of the test's own, in a folder that outlives it; empty, or as the last one there
     /// left it.
-    pub async fn start_kept(folder: &Path, state: State, name: &'static str) -> Self {
-        Self::start_kept_with(folder, state, name, |_| ()).await
+    pub async fn start_in_folder(folder: &Path, state: State, name: &'static str) -> Self {
+        Self::start_in_folder_with(folder, state, name, |_| ()).await
     }
 
-    pub async fn start_kept_with(
+    pub async fn start_in_folder_with(
         folder: &Path,
         state: State,
         name: &'static str,
         change: impl FnOnce(&mut Options),
     ) -> Self {
         let own = Temporal::DevServer(temporal().await.cli.clone());
-        Self::start_in(folder, own, name, |options| {
+        Self::start_stack_in(folder, own, name, |options| {
             options.state = state;
             change(options);
         })
         .await
     }
 
-    async fn start_in(
+    async fn start_stack_in(
         folder: &Path,
         server: Temporal,
         name: &'static str,
@@ -170,14 +174,14 @@ impl World {
     }
 
     /// The id of one of the test's orders; no other test has it.
-    pub fn id(&self, order: &str) -> String {
+    pub fn order_id(&self, order: &str) -> String {
         format!("{}-{order}", self.name)
     }
 
     /// Two books for 59.98.
     pub fn order(&self, order: &str) -> Value {
         json!({
-            "orderId": self.id(order),
+            "orderId": self.order_id(order),
             "customerId": format!("customer-of-{}", self.name),
             "customerEmail": "ada.lovelace@example.com",
             "items": [{"sku": "book", "quantity": 2, "price": 29.99}],
@@ -212,8 +216,8 @@ impl World {
     }
 
     /// Places an order as a careful customer does: again, where that can help. The order's id makes it one.
-    pub async fn place_with_patience(&self, order: &Value) {
-        let deadline = Instant::now() + PATIENCE;
+    pub async fn place_with_retry(&self, order: &Value) {
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             let (status, body) = self.call(&API, Method::POST, "/api/v1/order", Some(order)).await;
             match body["error"].as_str() {
@@ -229,11 +233,11 @@ impl World {
     }
 
     fn path(&self, order: &str, rest: &str) -> String {
-        format!("/api/v1/order/order-fulfillment-{}/{rest}", self.id(order))
+        format!("/api/v1/order/order-fulfillment-{}/{rest}", self.order_id(order))
     }
 
     /// Tells an order something, with a body or without.
-    pub async fn tell(&self, order: &str, what: &str, body: Option<&Value>) -> (u16, Value) {
+    pub async fn signal_by_api(&self, order: &str, what: &str, body: Option<&Value>) -> (u16, Value) {
         self.call(&API, Method::POST, &self.path(order, what), body).await
     }
 
@@ -244,40 +248,40 @@ impl World {
     }
 
     /// The final state.
-    pub async fn end(&self, order: &str) -> Value {
-        let path = self.path(order, &format!("result?timeout={}", PATIENCE.as_secs()));
+    pub async fn wait_for_end(&self, order: &str) -> Value {
+        let path = self.path(order, &format!("result?timeout={}", TIMEOUT.as_secs()));
         let (status, body) = self.call(&API, Method::GET, &path, None).await;
         assert_eq!(status, 200, "{body}");
         body
     }
 
     /// Waits until the order's state is as wanted.
-    pub async fn until(&self, order: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + PATIENCE;
+    pub async fn wait_for_state(&self, order: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             let state = self.status(order).await;
             if wanted(&state) {
                 return state;
             }
             assert!(Instant::now() < deadline, "{order} never was {what}: {state}");
-            tokio::time::sleep(BETWEEN_LOOKS).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    pub async fn until_step(&self, order: &str, step: &str) -> Value {
-        self.until(order, step, |state| state["currentStep"] == step).await
+    pub async fn wait_for_step(&self, order: &str, step: &str) -> Value {
+        self.wait_for_state(order, step, |state| state["currentStep"] == step).await
     }
 
     /// Decides how the provider treats an order's calls.
     pub async fn plan(&self, order: &str, plan: &Value) {
-        let path = format!("/chaos/plans/{}", self.id(order));
+        let path = format!("/chaos/plans/{}", self.order_id(order));
         let (status, body) = self.call(&PROVIDER, Method::PUT, &path, Some(plan)).await;
         assert!((200..300).contains(&status), "{body}");
     }
 
     /// All that the provider remembers of an order.
     pub async fn ledger(&self, order: &str) -> Value {
-        let path = format!("/ledger/orders/{}", self.id(order));
+        let path = format!("/ledger/orders/{}", self.order_id(order));
         let (status, body) = self.call(&PROVIDER, Method::GET, &path, None).await;
         assert_eq!(status, 200, "{body}");
         body
@@ -285,30 +289,30 @@ impl World {
 
     /// The provider's calls of one operation for an order, the newest first.
     pub async fn journal(&self, order: &str, operation: &str) -> Vec<Value> {
-        let path = format!("/journal?orderId={}&operation={operation}&limit=100", self.id(order));
+        let path = format!("/journal?orderId={}&operation={operation}&limit=100", self.order_id(order));
         let (status, body) = self.call(&PROVIDER, Method::GET, &path, None).await;
         assert_eq!(status, 200, "{body}");
         body["entries"].as_array().unwrap_or_else(|| panic!("{body}")).clone()
     }
 
     /// Tells the provider what became of the order.
-    pub async fn tell_outcome(&self, order: &str, end: &Value) {
+    pub async fn record_outcome(&self, order: &str, end: &Value) {
         let outcome = match end["status"].as_str() {
             Some("shipped") => "shipped",
             // Of a payment, which ships nothing.
             Some("succeeded") => "paid",
             _ => "not_shipped",
         };
-        let path = format!("/ledger/orders/{}/outcome", self.id(order));
+        let path = format!("/ledger/orders/{}/outcome", self.order_id(order));
         let (status, body) =
             self.call(&PROVIDER, Method::PUT, &path, Some(&json!({"outcome": outcome}))).await;
         assert!((200..300).contains(&status), "{body}");
     }
 
     /// Tells the provider what became of the order, and requires that its ledger agrees.
-    pub async fn must_agree(&self, order: &str, end: &Value) {
-        self.tell_outcome(order, end).await;
-        let path = format!("/verdict?final=true&orderId={}", self.id(order));
+    pub async fn assert_verdict(&self, order: &str, end: &Value) {
+        self.record_outcome(order, end).await;
+        let path = format!("/verdict?final=true&orderId={}", self.order_id(order));
         let (_, verdict) = self.call(&PROVIDER, Method::GET, &path, None).await;
         assert_eq!(verdict["contradictions"], json!([]), "{verdict}\n{}", self.ledger(order).await);
         assert_eq!(verdict["orders"], 1, "{verdict}");
@@ -317,8 +321,8 @@ impl World {
     /// Places an order and follows it to its end, where ledger and order must agree.
     pub async fn run(&self, order: &str) -> Value {
         self.place(&self.order(order)).await;
-        let end = self.end(order).await;
-        self.must_agree(order, &end).await;
+        let end = self.wait_for_end(order).await;
+        self.assert_verdict(order, &end).await;
         end
     }
 
@@ -337,7 +341,7 @@ impl World {
 
     /// Sends a signal as the Temporal CLI does, with the payload as it is or with none.
     pub async fn signal(&self, order: &str, name: &str, payload: Option<&str>) {
-        let id = format!("order-fulfillment-{}", self.id(order));
+        let id = format!("order-fulfillment-{}", self.order_id(order));
         let mut arguments = vec!["workflow", "signal", "-w", &id, "--name", name];
         if let Some(payload) = payload {
             arguments.extend(["--input", payload]);
@@ -346,24 +350,24 @@ impl World {
     }
 
     /// Waits until something about the provider is as wanted.
-    pub async fn eventually<F: Future<Output = bool>>(&self, what: &str, wanted: impl Fn() -> F) {
-        let deadline = Instant::now() + PATIENCE;
+    pub async fn wait_until<F: Future<Output = bool>>(&self, what: &str, wanted: impl Fn() -> F) {
+        let deadline = Instant::now() + TIMEOUT;
         while !wanted().await {
             assert!(Instant::now() < deadline, "never saw {what}");
-            tokio::time::sleep(BETWEEN_LOOKS).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
     /// What the provider's ledger says happened to an order, in time order.
     pub async fn effects(&self, order: &str) -> Vec<String> {
-        let path = format!("/ledger/orders/{}", self.id(order));
+        let path = format!("/ledger/orders/{}", self.order_id(order));
         let (_, body) = self.call(&PROVIDER, Method::GET, &path, None).await;
         let entries = body["entries"].as_array().cloned().unwrap_or_default();
         entries.iter().map(|entry| entry["effect"].as_str().unwrap().to_owned()).collect()
     }
 
     /// A forward call that comes late, with the key that an order's step had.
-    pub async fn late(&self, operation: &str, key: &str, order_id: &str) -> (u16, String) {
+    pub async fn late_call(&self, operation: &str, key: &str, order_id: &str) -> (u16, String) {
         let (path, body) = match operation {
             "payment.authorize" => ("/payment/authorize", json!({"amount": 5998, "currency": "usd"})),
             "payment.capture" => ("/payment/capture", json!({"authId": "auth_of_nobody"})),
@@ -390,7 +394,7 @@ impl World {
 
     /// The activity that an order waits for: its attempt, and the progress that it told last.
     pub async fn heartbeat(&self, order: &str) -> Option<(i32, u8)> {
-        let id = format!("order-fulfillment-{}", self.id(order));
+        let id = format!("order-fulfillment-{}", self.order_id(order));
         let handle = client().await.get_workflow_handle::<UntypedWorkflow>(id);
         let described = handle.describe(WorkflowDescribeOptions::default()).await.unwrap();
         let activity = described.raw().pending_activities.first()?;
@@ -399,7 +403,7 @@ impl World {
     }
 
     pub fn log(&self, service: &Service) -> String {
-        std::fs::read_to_string(self.stack.log(service)).unwrap()
+        std::fs::read_to_string(self.stack.log_path(service)).unwrap()
     }
 
     pub async fn metrics(&self, service: &Service) -> String {

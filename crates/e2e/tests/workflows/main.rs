@@ -2,9 +2,8 @@
 //! seen from outside.
 
 mod again;
-mod flow;
 mod histories;
-mod lossy;
+mod lossy_proxy;
 mod orders;
 mod outside;
 mod payments;
@@ -12,3 +11,4 @@ mod payments;
 #[allow(dead_code, reason = "what only orders need")]
 mod support;
 mod user_contexts;
+mod workflow_client;

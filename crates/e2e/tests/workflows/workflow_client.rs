@@ -6,40 +6,40 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use xtask::services::API;
 
-use crate::support::{PATIENCE, World};
+use crate::support::{TIMEOUT, TestStack};
 
-/// One workflow of a test's world.
-pub struct Flow<'a> {
-    world: &'a World,
+/// One workflow of a test's test.
+pub struct WorkflowClient<'a> {
+    test: &'a TestStack,
     pub id: String,
 }
 
 /// The body of a payment for one of the test's orders: 59.98 usd.
-pub fn payment(world: &World, order: &str) -> Value {
-    json!({"orderId": world.id(order), "amount": 5998, "currency": "usd", "source": "tok_visa"})
+pub fn payment(test: &TestStack, order: &str) -> Value {
+    json!({"orderId": test.order_id(order), "amount": 5998, "currency": "usd", "source": "tok_visa"})
 }
 
 /// Starts one payment for one of the test's orders.
-pub async fn pay<'a>(world: &'a World, order: &str) -> Flow<'a> {
-    let (status, body) = start(world, "payment", &payment(world, order)).await;
+pub async fn pay<'a>(test: &'a TestStack, order: &str) -> WorkflowClient<'a> {
+    let (status, body) = start(test, "payment", &payment(test, order)).await;
     assert_eq!(status, 202, "{body}");
-    Flow::of(world, &body)
+    WorkflowClient::of(test, &body)
 }
 
 /// Asks for a workflow of a kind.
-pub async fn start(world: &World, kind: &str, body: &Value) -> (u16, Value) {
-    world.call(&API, Method::POST, &format!("/api/v1/workflows/{kind}"), Some(body)).await
+pub async fn start(test: &TestStack, kind: &str, body: &Value) -> (u16, Value) {
+    test.call(&API, Method::POST, &format!("/api/v1/workflows/{kind}"), Some(body)).await
 }
 
-impl<'a> Flow<'a> {
+impl<'a> WorkflowClient<'a> {
     /// The workflow that was started.
-    pub fn of(world: &'a World, started: &Value) -> Self {
+    pub fn of(test: &'a TestStack, started: &Value) -> Self {
         let id = started["workflowId"].as_str().unwrap_or_else(|| panic!("{started}")).to_owned();
-        Self { world, id }
+        Self { test, id }
     }
 
     pub async fn get(&self, rest: &str) -> (u16, Value) {
-        self.world.call(&API, Method::GET, &format!("/api/v1/workflows/{}/{rest}", self.id), None).await
+        self.test.call(&API, Method::GET, &format!("/api/v1/workflows/{}/{rest}", self.id), None).await
     }
 
     pub async fn state(&self) -> Value {
@@ -49,15 +49,15 @@ impl<'a> Flow<'a> {
     }
 
     /// The final state.
-    pub async fn end(&self) -> Value {
-        let (status, body) = self.get(&format!("result?timeout={}&wait=close", PATIENCE.as_secs())).await;
+    pub async fn wait_for_end(&self) -> Value {
+        let (status, body) = self.get(&format!("result?timeout={}&wait=close", TIMEOUT.as_secs())).await;
         assert_eq!(status, 200, "{body}");
         body
     }
 
     /// Waits until the workflow's state is as wanted.
-    pub async fn until(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + PATIENCE;
+    pub async fn wait_for_state(&self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             let state = self.state().await;
             if wanted(&state) {
@@ -68,14 +68,14 @@ impl<'a> Flow<'a> {
         }
     }
 
-    pub async fn until_status(&self, status: &str) -> Value {
-        self.until(status, |state| state["status"] == status).await
+    pub async fn wait_for_status(&self, status: &str) -> Value {
+        self.wait_for_state(status, |state| state["status"] == status).await
     }
 
     /// Cancels it by the API; gives the status and the error's code.
     pub async fn cancel(&self) -> (u16, String) {
         let path = format!("/api/v1/workflows/{}/cancel", self.id);
-        let (status, body) = self.world.call(&API, Method::POST, &path, None).await;
+        let (status, body) = self.test.call(&API, Method::POST, &path, None).await;
         (status, body["error"].as_str().unwrap_or_default().to_owned())
     }
 
@@ -85,7 +85,7 @@ impl<'a> Flow<'a> {
         if let Some(payload) = payload {
             arguments.extend(["--input", payload]);
         }
-        self.world.temporal(&arguments).await;
+        self.test.temporal(&arguments).await;
     }
 
     /// The activities that its history scheduled, in their order.
@@ -99,7 +99,7 @@ impl<'a> Flow<'a> {
 }
 
 /// Requires that a payment stays, charged once and in full, and that the provider's ledger agrees.
-pub async fn must_stay(world: &World, order: &str) {
-    assert_eq!(world.effects(order).await, ["held", "captured"], "{}", world.ledger(order).await);
-    world.must_agree(order, &json!({"status": "succeeded"})).await;
+pub async fn assert_settled(test: &TestStack, order: &str) {
+    assert_eq!(test.effects(order).await, ["held", "captured"], "{}", test.ledger(order).await);
+    test.assert_verdict(order, &json!({"status": "succeeded"})).await;
 }
