@@ -19,11 +19,11 @@ use crate::{
 };
 
 /// No wait between two tries is longer than this where no [`Deadline`] says how long is too long.
-const LONGEST_WAIT: Duration = Duration::from_secs(10);
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(10);
 
 /// Shorter than [`HEADER_TIMEOUT`](crate::config::HEADER_TIMEOUT), so that no call goes out by a connection
 /// that the other service closes at that moment.
-const IDLE: Duration = Duration::from_secs(15);
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A client for our own services, with a time limit for the whole call. No proxy is between them.
 ///
@@ -50,18 +50,18 @@ fn builder(timeout: Duration) -> ClientBuilder {
         .user_agent(concat!("order-fulfilment/", env!("CARGO_PKG_VERSION")))
         // An address can hold a key, which is nothing for whoever a redirect leads to.
         .referer(false)
-        .pool_idle_timeout(IDLE)
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
 }
 
-/// Reads a body of at most `largest` bytes; `None` where it has more. The rest stays unread, and the
+/// Reads a body of at most `max_bytes` bytes; `None` where it has more. The rest stays unread, and the
 /// connection is closed.
 ///
 /// # Errors
 /// When the body breaks off.
-pub async fn bounded(mut response: Response, largest: usize) -> reqwest::Result<Option<Vec<u8>>> {
+pub async fn bounded(mut response: Response, max_bytes: usize) -> reqwest::Result<Option<Vec<u8>>> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > largest {
+        if body.len() + chunk.len() > max_bytes {
             return Ok(None);
         }
         body.extend_from_slice(&chunk);
@@ -72,26 +72,26 @@ pub async fn bounded(mut response: Response, largest: usize) -> reqwest::Result<
 /// How often a call is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tries {
-    most: u32,
-    wait: Duration,
+    max_attempts: u32,
+    initial_delay: Duration,
 }
 
 impl Tries {
     /// One try, for a caller that retries by its own means.
-    pub const ONCE: Self = Self { most: 1, wait: Duration::ZERO };
+    pub const ONCE: Self = Self { max_attempts: 1, initial_delay: Duration::ZERO };
 
     /// At most `most` tries (none counts as one). The wait before the second one is from `wait` to twice
     /// that, drawn, and doubles with each further one.
     #[must_use]
-    pub const fn new(most: u32, wait: Duration) -> Self {
-        Self { most, wait }
+    pub const fn new(max_attempts: u32, initial_delay: Duration) -> Self {
+        Self { max_attempts, initial_delay }
     }
 
     fn backoff(self) -> ExponentialBuilder {
         ExponentialBuilder::new()
-            .with_min_delay(self.wait)
-            .with_max_delay(LONGEST_WAIT)
-            .with_max_times(usize::try_from(self.most.saturating_sub(1)).unwrap_or(usize::MAX))
+            .with_min_delay(self.initial_delay)
+            .with_max_delay(MAX_RETRY_DELAY)
+            .with_max_times(usize::try_from(self.max_attempts.saturating_sub(1)).unwrap_or(usize::MAX))
     }
 }
 
@@ -190,16 +190,16 @@ pub struct Caller {
     timeout: Duration,
     tries: Tries,
     /// Bytes.
-    largest: usize,
+    max_bytes: usize,
 }
 
 impl Caller {
-    /// `timeout` is that of one try, `largest` the most bytes a body may have.
+    /// `timeout` is that of one try, `max_bytes` the most bytes a body may have.
     ///
     /// # Errors
     /// When the TLS library has no usable root certificates.
-    pub fn new(timeout: Duration, tries: Tries, largest: usize) -> reqwest::Result<Self> {
-        Ok(Self { internet: build_for_internet(timeout)?, local: build(timeout)?, timeout, tries, largest })
+    pub fn new(timeout: Duration, tries: Tries, max_bytes: usize) -> reqwest::Result<Self> {
+        Ok(Self { internet: build_for_internet(timeout)?, local: build(timeout)?, timeout, tries, max_bytes })
     }
 
     fn client(&self, url: &str) -> &Client {
@@ -216,42 +216,42 @@ impl Caller {
         let attempt = || {
             let attempts = &attempts;
             async move {
-                let limit = self.time_left()?;
+                let limit = self.attempt_timeout()?;
                 let attempt = attempts.fetch_add(1, Ordering::Relaxed) + 1;
-                self.once(url, query, limit, attempt).await
+                self.attempt(url, query, limit, attempt).await
             }
         };
         let result = attempt
             .retry(self.tries.backoff())
             .sleep(tokio::time::sleep)
-            .when(|failed: &Failed| failed.failure.is_transient())
+            .when(|failed: &FailedAttempt| failed.failure.is_transient())
             .adjust(|failed, wait| {
                 // Not before we would by ourselves, and not before we were told to.
-                let wait = jittered(wait?).min(LONGEST_WAIT).max(failed.retry_after.unwrap_or_default());
-                let longest = Deadline::current().map_or(LONGEST_WAIT, Deadline::left);
+                let wait = jittered(wait?).min(MAX_RETRY_DELAY).max(failed.retry_after.unwrap_or_default());
+                let longest = Deadline::current().map_or(MAX_RETRY_DELAY, Deadline::left);
                 (wait <= longest).then_some(wait)
             })
             .await;
         let attempts = attempts.load(Ordering::Relaxed);
         match result {
             Ok(body) => Ok(Answer { body, attempts }),
-            Err(Failed { failure, retry_after }) => Err(CallError { failure, retry_after, attempts }),
+            Err(FailedAttempt { failure, retry_after }) => Err(CallError { failure, retry_after, attempts }),
         }
     }
 
     /// How long a try may take now.
-    fn time_left(&self) -> Result<Duration, Failed> {
+    fn attempt_timeout(&self) -> Result<Duration, FailedAttempt> {
         let left = Deadline::current().map_or(self.timeout, |deadline| self.timeout.min(deadline.left()));
         if left.is_zero() { Err(Failure::Timeout.into()) } else { Ok(left) }
     }
 
-    async fn once(
+    async fn attempt(
         &self,
         url: &str,
         query: &[(&str, &str)],
         limit: Duration,
         attempt: u32,
-    ) -> Result<Vec<u8>, Failed> {
+    ) -> Result<Vec<u8>, FailedAttempt> {
         let started = Instant::now();
         let mut request = self.client(url).get(url).query(query).timeout(limit);
         if let Some(id) = CorrelationId::current() {
@@ -259,7 +259,7 @@ impl Caller {
         }
         let result = match request.send().await {
             Ok(response) => self.read(response).await,
-            Err(error) => Err(Failed::from(error)),
+            Err(error) => Err(FailedAttempt::from(error)),
         };
         let millis = started.elapsed().as_secs_f64() * 1000.0;
         match &result {
@@ -269,15 +269,15 @@ impl Caller {
         result
     }
 
-    async fn read(&self, response: Response) -> Result<Vec<u8>, Failed> {
+    async fn read(&self, response: Response) -> Result<Vec<u8>, FailedAttempt> {
         let status = response.status();
         if !status.is_success() {
-            return Err(Failed {
+            return Err(FailedAttempt {
                 failure: Failure::Status(status.as_u16()),
                 retry_after: retry_after(status, response.headers()),
             });
         }
-        bounded(response, self.largest).await?.ok_or_else(|| Failure::TooLarge(self.largest).into())
+        bounded(response, self.max_bytes).await?.ok_or_else(|| Failure::TooLarge(self.max_bytes).into())
     }
 }
 
@@ -290,23 +290,23 @@ fn is_local(url: &str) -> bool {
 }
 
 /// One try that failed.
-struct Failed {
+struct FailedAttempt {
     failure: Failure,
     retry_after: Option<Duration>,
 }
 
-impl From<Failure> for Failed {
+impl From<Failure> for FailedAttempt {
     fn from(failure: Failure) -> Self {
         Self { failure, retry_after: None }
     }
 }
 
-impl From<reqwest::Error> for Failed {
+impl From<reqwest::Error> for FailedAttempt {
     fn from(error: reqwest::Error) -> Self {
         if error.is_timeout() {
             return Failure::Timeout.into();
         }
-        let cause = telemetry::chain(&error.without_url());
+        let cause = telemetry::error_chain(&error.without_url());
         tracing::debug!(cause, "unreachable");
         Failure::Unreachable.into()
     }
@@ -331,8 +331,8 @@ mod tests {
 
     use super::*;
 
-    fn waits(most: u32) -> Vec<Duration> {
-        Tries::new(most, Duration::from_millis(100)).backoff().build().map(jittered).collect()
+    fn retry_delays(max_attempts: u32) -> Vec<Duration> {
+        Tries::new(max_attempts, Duration::from_millis(100)).backoff().build().map(jittered).collect()
     }
 
     #[test]
@@ -347,7 +347,7 @@ mod tests {
 
     #[test]
     fn a_wait_is_drawn_between_its_bounds_which_double() {
-        let drawn: Vec<_> = (0..100).map(|_| waits(3)).collect();
+        let drawn: Vec<_> = (0..100).map(|_| retry_delays(3)).collect();
         for (nth, least) in [(0, 100), (1, 200)].map(|(nth, millis)| (nth, Duration::from_millis(millis))) {
             assert!(drawn.iter().all(|waits| waits[nth] >= least && waits[nth] <= least * 2), "{drawn:?}");
             assert!(drawn.iter().any(|waits| waits[nth] != drawn[0][nth]), "always {:?}", drawn[0][nth]);
@@ -356,27 +356,27 @@ mod tests {
 
     #[test]
     fn there_is_one_wait_less_than_tries() {
-        assert_eq!([0, 1, 2, 5].map(|most| waits(most).len()), [0, 0, 1, 4]);
+        assert_eq!([0, 1, 2, 5].map(|max_attempts| retry_delays(max_attempts).len()), [0, 0, 1, 4]);
         assert_eq!(Tries::ONCE.backoff().build().count(), 0);
     }
 
-    fn told(status: StatusCode, text: &str) -> Option<Duration> {
+    fn parse_retry_after(status: StatusCode, text: &str) -> Option<Duration> {
         let value = HeaderValue::from_str(text).unwrap();
         retry_after(status, &HeaderMap::from_iter([(RETRY_AFTER, value)]))
     }
 
     #[test]
     fn retry_after_is_seconds_or_a_date_and_nothing_else() {
-        let busy = StatusCode::TOO_MANY_REQUESTS;
-        assert_eq!(told(busy, "7"), Some(Duration::from_secs(7)));
+        let too_many = StatusCode::TOO_MANY_REQUESTS;
+        assert_eq!(parse_retry_after(too_many, "7"), Some(Duration::from_secs(7)));
         let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(100));
-        let wait = told(busy, &date).unwrap();
+        let wait = parse_retry_after(too_many, &date).unwrap();
         assert!((Duration::from_secs(90)..=Duration::from_secs(100)).contains(&wait), "{wait:?}");
-        assert_eq!(told(busy, "Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
-        assert_eq!(told(busy, &"9".repeat(30)), Some(Duration::from_secs(u64::MAX)));
+        assert_eq!(parse_retry_after(too_many, "Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
+        assert_eq!(parse_retry_after(too_many, &"9".repeat(30)), Some(Duration::from_secs(u64::MAX)));
         for nothing in ["", "+7", "-7", "7.5", "soon"] {
-            assert_eq!(told(busy, nothing), None, "{nothing:?}");
+            assert_eq!(parse_retry_after(too_many, nothing), None, "{nothing:?}");
         }
-        assert_eq!(told(StatusCode::NOT_FOUND, "7"), None, "asking again won't find it");
+        assert_eq!(parse_retry_after(StatusCode::NOT_FOUND, "7"), None, "asking again won't find it");
     }
 }

@@ -115,7 +115,8 @@ impl Common {
             "pretty" => Ok(LogFormat::Pretty),
             _ => Err("must be `json` or `pretty`"),
         });
-        let log_filter = reader.read(&RUST_LOG, |text| telemetry::filter(text).map(|_| text.to_owned()));
+        let log_filter =
+            reader.read(&RUST_LOG, |text| telemetry::parse_filter(text).map(|_| text.to_owned()));
         let shutdown_grace = reader.read(&SHUTDOWN_GRACE, duration);
         let request_timeout = reader.read(request_timeout, positive_duration);
         let body_limit = reader.read(&BODY_LIMIT, count);
@@ -178,7 +179,7 @@ impl<'a> Reader<'a> {
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
         if let Some(text) = given.or(variable.default) {
-            self.parsed(variable, text, parse)
+            self.parse_value(variable, text, parse)
         } else {
             self.faults.push(format!("{} is required: {}", variable.name, variable.meaning));
             None
@@ -197,9 +198,9 @@ impl<'a> Reader<'a> {
         let Some(aliased) = self.given(alias) else {
             return self.given_or_default(variable, given.as_deref(), parse);
         };
-        let value = self.parsed(alias, &aliased, &parse);
+        let value = self.parse_value(alias, &aliased, &parse);
         let Some(given) = given else { return value };
-        let (own, value) = (self.parsed(variable, &given, &parse)?, value?);
+        let (own, value) = (self.parse_value(variable, &given, &parse)?, value?);
         if own != value {
             return self.contradiction((alias, &aliased), (variable, &given));
         }
@@ -245,12 +246,12 @@ impl<'a> Reader<'a> {
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<Option<T>> {
         match self.text(variable) {
-            Some(text) => self.parsed(variable, &text, parse).map(Some),
+            Some(text) => self.parse_value(variable, &text, parse).map(Some),
             None => Some(None),
         }
     }
 
-    fn parsed<T, E: fmt::Display>(
+    fn parse_value<T, E: fmt::Display>(
         &mut self,
         variable: &Variable,
         text: &str,

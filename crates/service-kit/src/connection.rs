@@ -33,9 +33,9 @@ impl Connection {
 }
 
 /// A listener whose connections can be reset.
-pub(crate) struct Resettable(pub TcpListener);
+pub(crate) struct ResettableListener(pub TcpListener);
 
-impl Listener for Resettable {
+impl Listener for ResettableListener {
     type Io = ResettableStream;
     type Addr = SocketAddr;
 
@@ -71,7 +71,7 @@ impl ResettableStream {
         Ok(())
     }
 
-    fn writing<T>(
+    fn write_unless_reset<T>(
         &mut self,
         context: &mut Context<'_>,
         write: impl FnOnce(Pin<&mut TcpStream>, &mut Context<'_>) -> Poll<io::Result<T>>,
@@ -99,7 +99,7 @@ impl AsyncWrite for ResettableStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.writing(context, |stream, context| stream.poll_write(context, bytes))
+        self.write_unless_reset(context, |stream, context| stream.poll_write(context, bytes))
     }
 
     fn poll_write_vectored(
@@ -107,7 +107,7 @@ impl AsyncWrite for ResettableStream {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.writing(context, |stream, context| stream.poll_write_vectored(context, slices))
+        self.write_unless_reset(context, |stream, context| stream.poll_write_vectored(context, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -115,10 +115,10 @@ impl AsyncWrite for ResettableStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.writing(context, AsyncWrite::poll_flush)
+        self.write_unless_reset(context, AsyncWrite::poll_flush)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.writing(context, AsyncWrite::poll_shutdown)
+        self.write_unless_reset(context, AsyncWrite::poll_shutdown)
     }
 }

@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, Method};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer, ExposeHeaders};
 
 /// For so long a browser need not ask again.
-const PREFLIGHT_LASTS: std::time::Duration = std::time::Duration::from_mins(10);
+const PREFLIGHT_MAX_AGE: std::time::Duration = std::time::Duration::from_mins(10);
 const METHODS: [Method; 6] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
 const ANY_PORT: &str = ":*";
@@ -41,9 +41,9 @@ impl Origin {
 
 /// Why a text is no list of origins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotOrigins(String);
+pub struct InvalidOrigins(String);
 
-impl fmt::Display for NotOrigins {
+impl fmt::Display for InvalidOrigins {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -54,9 +54,9 @@ impl fmt::Display for NotOrigins {
 }
 
 impl FromStr for Origin {
-    type Err = NotOrigins;
+    type Err = InvalidOrigins;
 
-    fn from_str(text: &str) -> Result<Self, NotOrigins> {
+    fn from_str(text: &str) -> Result<Self, InvalidOrigins> {
         let (written, any_port) = match text.strip_suffix(ANY_PORT) {
             Some(written) => (written, true),
             None => (text, false),
@@ -72,15 +72,15 @@ impl FromStr for Origin {
             {
                 Ok(Self { text: origin, any_port })
             }
-            _ => Err(NotOrigins(text.to_owned())),
+            _ => Err(InvalidOrigins(text.to_owned())),
         }
     }
 }
 
 impl FromStr for CorsOrigins {
-    type Err = NotOrigins;
+    type Err = InvalidOrigins;
 
-    fn from_str(text: &str) -> Result<Self, NotOrigins> {
+    fn from_str(text: &str) -> Result<Self, InvalidOrigins> {
         match text {
             "off" => Ok(Self::Off),
             "*" => Ok(Self::Any),
@@ -112,7 +112,7 @@ impl CorsOrigins {
             .allow_headers(AllowHeaders::mirror_request())
             // Correlation id, replayed answers, waits, links: a client may read all of them.
             .expose_headers(ExposeHeaders::any())
-            .max_age(PREFLIGHT_LASTS);
+            .max_age(PREFLIGHT_MAX_AGE);
         Some(layer)
     }
 }

@@ -36,7 +36,7 @@ impl Dependency {
         Self { name, check: Arc::new(move || check().boxed()) }
     }
 
-    async fn state(&self) -> Result<(), String> {
+    async fn check(&self) -> Result<(), String> {
         tokio::time::timeout(CHECK_TIMEOUT, (self.check)())
             .await
             .unwrap_or_else(|_| Err(format!("no answer within {} s", CHECK_TIMEOUT.as_secs())))
@@ -78,16 +78,16 @@ pub(crate) struct Ready {
 
 /// # Errors
 /// 503 naming each dependency that fails.
-pub(crate) async fn ready(dependencies: &[Dependency]) -> Result<Ready, Problem> {
-    let states = futures::future::join_all(dependencies.iter().map(Dependency::state)).await;
+pub(crate) async fn check_readiness(dependencies: &[Dependency]) -> Result<Ready, Problem> {
+    let states = futures::future::join_all(dependencies.iter().map(Dependency::check)).await;
     let mut checks = Map::new();
     let mut failing = Vec::new();
     for (dependency, state) in dependencies.iter().zip(states) {
         let text = match state {
             Ok(()) => "ok".to_owned(),
-            Err(why) => {
-                failing.push(format!("{}: {why}", dependency.name));
-                why
+            Err(reason) => {
+                failing.push(format!("{}: {reason}", dependency.name));
+                reason
             }
         };
         checks.insert(dependency.name.to_owned(), Value::String(text));

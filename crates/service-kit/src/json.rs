@@ -33,7 +33,7 @@ const MAX_DEPTH: usize = 64;
 /// More unknown members of one object are counted, not listed: a body must not cause a far longer answer.
 const MAX_UNKNOWN: usize = 20;
 /// Comparing takes time by the length of a name, and no name that we know is as long.
-const LONGEST_MISSPELT: usize = 64;
+const MAX_MISSPELT_LENGTH: usize = 64;
 
 /// A type that reads itself from JSON. `None` means that at least one fault was noted.
 pub trait FromJson: Sized {
@@ -56,7 +56,7 @@ impl Faults {
     }
 
     /// The value, if it is there and nothing was wrong.
-    fn or<T>(self, value: Option<T>) -> Result<T, Problem> {
+    fn into_result<T>(self, value: Option<T>) -> Result<T, Problem> {
         match value {
             Some(value) if self.0.is_empty() => Ok(value),
             _ => Err(Problem::invalid(self.0)),
@@ -137,9 +137,9 @@ impl<'a> Node<'a> {
         self.expect(Kind::Object, faults)?;
         match serde_json::from_str::<Members<'a>>(self.raw.get()) {
             Ok(members) => Some(Object { members: members.0, pointer: self.pointer.clone(), known: None }),
-            Err(error) if error.is_data() => self.fault(faults, reason(&error)),
+            Err(error) if error.is_data() => self.fault(faults, error_message(&error)),
             Err(error) => {
-                self.fault(faults, format!("has a member whose name is no text: {}", reason(&error)))
+                self.fault(faults, format!("has a member whose name is no text: {}", error_message(&error)))
             }
         }
     }
@@ -154,7 +154,7 @@ impl<'a> Node<'a> {
                     .map(|(index, raw)| Node { raw, pointer: format!("{}/{index}", self.pointer) })
                     .collect(),
             ),
-            Err(error) => self.fault(faults, reason(&error)),
+            Err(error) => self.fault(faults, error_message(&error)),
         }
     }
 
@@ -175,7 +175,7 @@ impl<'a> Node<'a> {
         self.expect(Kind::String, faults)?;
         match serde_json::from_str::<String>(self.raw.get()) {
             Ok(text) => Some(text),
-            Err(error) => self.fault(faults, format!("is not a string: {}", reason(&error))),
+            Err(error) => self.fault(faults, format!("is not a string: {}", error_message(&error))),
         }
     }
 
@@ -231,7 +231,7 @@ impl<'a> Object<'a> {
     fn refuse_unknown(&self, known: &[&str], faults: &mut Faults) {
         let unknown: Vec<_> = self.names().filter(|name| !known.contains(name)).collect();
         for name in unknown.iter().take(MAX_UNKNOWN) {
-            faults.add(self.pointer_to(name), format!("is not a member here; {}", advice(name, known)));
+            faults.add(self.pointer_to(name), format!("is not a member here; {}", suggestion(name, known)));
         }
         if let Some(more @ 1..) = unknown.len().checked_sub(MAX_UNKNOWN) {
             faults.add(&self.pointer, format!("has {more} more members that are not known here"));
@@ -309,25 +309,25 @@ impl<'a> Object<'a> {
 }
 
 /// Says what a caller probably meant by a member's name, else which names there are.
-fn advice(name: &str, known: &[&str]) -> String {
-    match likest(name, known) {
-        Some(likest) => format!("did you mean `{likest}`?"),
+fn suggestion(name: &str, known: &[&str]) -> String {
+    match closest_name(name, known) {
+        Some(closest) => format!("did you mean `{closest}`?"),
         None if known.is_empty() => "there are none".to_owned(),
         None => format!("there are {}", known.join(", ")),
     }
 }
 
 /// Returns the known name that a misspelt one was probably meant to be. Case and word separators don't count.
-fn likest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
-    if name.len() > LONGEST_MISSPELT {
+fn closest_name<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
+    if name.len() > MAX_MISSPELT_LENGTH {
         return None;
     }
     let folded = |name: &str| name.replace(['_', '-', ' '], "").to_lowercase();
     let name = folded(name);
     let distance = |known: &str| strsim::damerau_levenshtein(&name, &folded(known));
     let candidates = known.iter().map(|known| (distance(known), *known));
-    let (distance, likest) = candidates.min_by_key(|(distance, _)| *distance)?;
-    (distance * 3 <= likest.len().max(name.len())).then_some(likest)
+    let (distance, closest) = candidates.min_by_key(|(distance, _)| *distance)?;
+    (distance * 3 <= closest.len().max(name.len())).then_some(closest)
 }
 
 /// Object members sorted by name; a name given twice is refused, since readers disagree on which one counts.
@@ -366,7 +366,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
 }
 
 /// `serde_json`'s message without the position inside a fragment, which would mislead.
-fn reason(error: &serde_json::Error) -> String {
+fn error_message(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line ").next().unwrap_or_default().to_owned()
 }
@@ -406,11 +406,11 @@ pub fn read_with<T>(
     read: impl FnOnce(&Node<'_>, &mut Faults) -> Option<T>,
 ) -> Result<T, Problem> {
     let mut faults = Faults::default();
-    let value = read(&root(document(body)?), &mut faults);
-    faults.or(value)
+    let value = read(&root_node(parse_document(body)?), &mut faults);
+    faults.into_result(value)
 }
 
-fn root(raw: &RawValue) -> Node<'_> {
+fn root_node(raw: &RawValue) -> Node<'_> {
     Node { raw, pointer: String::new() }
 }
 
@@ -422,8 +422,8 @@ fn root(raw: &RawValue) -> Node<'_> {
 /// 400 where it isn't JSON, 422 where readers disagree on what it says: a member given twice, say.
 pub fn canonical(body: &[u8]) -> Result<String, Problem> {
     let (mut out, mut faults) = (String::new(), Faults::default());
-    let value = write_canonical(&root(document(body)?), &mut out, &mut faults);
-    faults.or(value.map(|()| out))
+    let value = write_canonical(&root_node(parse_document(body)?), &mut out, &mut faults);
+    faults.into_result(value.map(|()| out))
 }
 
 fn write_canonical(node: &Node<'_>, out: &mut String, faults: &mut Faults) -> Option<()> {
@@ -486,17 +486,17 @@ fn write_text(text: &str, out: &mut String) {
     out.push('"');
 }
 
-fn document(body: &[u8]) -> Result<&RawValue, Problem> {
+fn parse_document(body: &[u8]) -> Result<&RawValue, Problem> {
     if depth(body) > MAX_DEPTH {
         return Err(Problem::new(
             HttpCode::MalformedJson,
             format!("the body nests deeper than {MAX_DEPTH} levels"),
         ));
     }
-    serde_json::from_slice(body).map_err(|error| malformed(&error))
+    serde_json::from_slice(body).map_err(|error| malformed_json(&error))
 }
 
-fn malformed(error: &serde_json::Error) -> Problem {
+fn malformed_json(error: &serde_json::Error) -> Problem {
     Problem::new(HttpCode::MalformedJson, format!("the body is not JSON: {error}"))
 }
 
@@ -534,14 +534,14 @@ impl<T: FromJson, S: Send + Sync> FromRequest<S> for ValidJson<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         require_json(&request)?;
         let body = body(request, state).await?;
-        let node = root(document(&body)?);
+        let node = root_node(parse_document(&body)?);
         let (mut canonical, mut faults, mut others) = (String::new(), Faults::default(), Faults::default());
         let value = T::from_json(&node, &mut faults);
         write_canonical(&node, &mut canonical, &mut others);
         // What is wrong with a member that somebody reads was found twice.
         others.0.retain(|other| !faults.0.contains(other));
         faults.0.extend(others.0);
-        faults.or(value.map(|value| Self { value, canonical }))
+        faults.into_result(value.map(|value| Self { value, canonical }))
     }
 }
 
@@ -590,7 +590,7 @@ pub async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, 
         if has_cause::<TimeoutError>(&rejection) {
             return Problem::new(HttpCode::RequestBodyTimeout, "no part of the body came for too long");
         }
-        Problem::from_foreign(rejection.status(), &telemetry::chain(&rejection))
+        Problem::from_library_response(rejection.status(), &telemetry::error_chain(&rejection))
     })
 }
 
@@ -673,9 +673,9 @@ mod tests {
             ("x", None),
             ("", None),
         ] {
-            assert_eq!(likest(name, &known), meant, "{name}");
+            assert_eq!(closest_name(name, &known), meant, "{name}");
         }
-        assert_eq!(likest(&"x".repeat(LONGEST_MISSPELT + 1), &known), None);
+        assert_eq!(closest_name(&"x".repeat(MAX_MISSPELT_LENGTH + 1), &known), None);
     }
 
     #[test]

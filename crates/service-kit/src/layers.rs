@@ -36,11 +36,11 @@ use crate::{
 };
 
 /// Smaller answers hardly shrink.
-const COMPRESSED_FROM: u16 = 1025;
+const MIN_COMPRESSED_BYTES: u16 = 1025;
 /// The route in logs and metrics of a path that there isn't.
 const UNMATCHED: &str = "unmatched";
 /// How the layer of the time limit answers.
-const TIMED_OUT: StatusCode = StatusCode::GATEWAY_TIMEOUT;
+const TIMEOUT_STATUS: StatusCode = StatusCode::GATEWAY_TIMEOUT;
 
 /// Puts around a router what is around every service's. A request passes from the top to the bottom, its
 /// answer from the bottom to the top.
@@ -53,19 +53,19 @@ pub fn around(router: Router, common: &Common, metrics: Metrics) -> Router {
             TraceLayer::new_for_http()
                 .make_span_with(span)
                 .on_request(())
-                .on_response(answered)
+                .on_response(log_response)
                 .on_body_chunk(())
                 .on_eos(())
                 .on_failure(()),
         )
-        .layer(OnEarlyDropLayer::builder().on_future_drop(dropped))
-        .layer(middleware::from_fn_with_state(metrics, measured))
+        .layer(OnEarlyDropLayer::builder().on_future_drop(log_early_drop))
+        .layer(middleware::from_fn_with_state(metrics, measure))
         .option_layer(common.cors_origins.layer())
         .layer(CompressionLayer::new().compress_when(
-            SizeAbove::new(COMPRESSED_FROM).and(NotForContentType::SSE).and(NotForContentType::IMAGES),
+            SizeAbove::new(MIN_COMPRESSED_BYTES).and(NotForContentType::SSE).and(NotForContentType::IMAGES),
         ))
-        .layer(middleware::from_fn(documented))
-        .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn(add_correlation_and_problem))
+        .layer(CatchPanicLayer::custom(into_internal_problem))
         // What comes over the wire is bounded, and so is what a handler reads, which may be far more.
         .layer(RequestBodyLimitLayer::new(common.body_limit))
         .layer(RequestBodyTimeoutLayer::new(common.body_timeout))
@@ -75,17 +75,17 @@ pub fn around(router: Router, common: &Common, metrics: Metrics) -> Router {
 }
 
 /// Bounds the time of the requests to routes.
-pub(crate) fn timed(routes: OpenApiRouter, limit: Duration) -> OpenApiRouter {
+pub(crate) fn limit_time(routes: OpenApiRouter, limit: Duration) -> OpenApiRouter {
     routes.layer(
         ServiceBuilder::new()
-            .map_response(move |response| timed_out(response, limit))
-            .layer(TimeoutLayer::with_status_code(TIMED_OUT, limit)),
+            .map_response(move |response| into_timeout_problem(response, limit))
+            .layer(TimeoutLayer::with_status_code(TIMEOUT_STATUS, limit)),
     )
 }
 
 /// Gives the answer of the time limit, which alone has this status and no problem, its code and its reason.
-fn timed_out(response: Response, limit: Duration) -> Response {
-    if response.status() != TIMED_OUT || response.extensions().get::<Problem>().is_some() {
+fn into_timeout_problem(response: Response, limit: Duration) -> Response {
+    if response.status() != TIMEOUT_STATUS || response.extensions().get::<Problem>().is_some() {
         return response;
     }
     let detail = format!("no answer within {} s", limit.as_secs_f64());
@@ -115,8 +115,8 @@ fn span<B>(request: &http::Request<B>) -> Span {
     )
 }
 
-fn answered<B>(response: &http::Response<B>, took: Duration, _: &Span) {
-    let (status, millis) = (response.status().as_u16(), took.as_secs_f64() * 1000.0);
+fn log_response<B>(response: &http::Response<B>, elapsed: Duration, _: &Span) {
+    let (status, millis) = (response.status().as_u16(), elapsed.as_secs_f64() * 1000.0);
     let route = route(response.extensions());
     if route.starts_with("/health") || route == "/metrics" {
         tracing::debug!(status, millis, "answered");
@@ -126,7 +126,7 @@ fn answered<B>(response: &http::Response<B>, took: Duration, _: &Span) {
 }
 
 /// Logs a request that ends before its answer: its caller has gone, or the service stops.
-fn dropped<B>(_: &http::Request<B>) -> impl FnOnce() + Send + use<B> {
+fn log_early_drop<B>(_: &http::Request<B>) -> impl FnOnce() + Send + use<B> {
     let (span, started) = (Span::current(), Instant::now());
     move || {
         let millis = started.elapsed().as_secs_f64() * 1000.0;
@@ -135,7 +135,7 @@ fn dropped<B>(_: &http::Request<B>) -> impl FnOnce() + Send + use<B> {
 }
 
 /// Counts and times a request, and keeps its route with the answer, for the log line.
-async fn measured(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
+async fn measure(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
     let (started, method) = (Instant::now(), request.method().clone());
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let mut response = next.run(request).await;
@@ -148,14 +148,14 @@ async fn measured(State(metrics): State<Metrics>, request: Request, next: Next) 
 }
 
 /// Makes the correlation id the current one, and every error a problem document.
-async fn documented(request: Request, next: Next) -> Response {
+async fn add_correlation_and_problem(request: Request, next: Next) -> Response {
     let correlation = CorrelationId::of(request.headers()).unwrap_or_else(CorrelationId::generate);
     let uri = request.uri().clone();
     let response = correlation.clone().scope(next.run(request)).await;
-    problem::document(response, uri.path(), &correlation).await
+    problem::to_problem_document(response, uri.path(), &correlation).await
 }
 
 /// The hook of the logs has told what panicked.
-fn panicked(_: Box<dyn Any + Send>) -> Response {
+fn into_internal_problem(_: Box<dyn Any + Send>) -> Response {
     Problem::new(HttpCode::Internal, "The service failed.").into_response()
 }

@@ -58,13 +58,13 @@ impl Metrics {
         &self.registry
     }
 
-    pub(crate) fn observe(&self, method: &Method, route: &str, status: StatusCode, took: Duration) {
-        let method = known(method);
+    pub(crate) fn observe(&self, method: &Method, route: &str, status: StatusCode, elapsed: Duration) {
+        let method = known_method(method);
         self.requests.with_label_values(&[method, route, status.as_str()]).inc();
-        self.seconds.with_label_values(&[method, route]).observe(took.as_secs_f64());
+        self.seconds.with_label_values(&[method, route]).observe(elapsed.as_secs_f64());
     }
 
-    pub(crate) async fn text(&self) -> Result<String, prometheus::Error> {
+    pub(crate) async fn render(&self) -> Result<String, prometheus::Error> {
         let mut text = TextEncoder::new().encode_to_string(&self.registry.gather())?;
         if let Some(appendix) = &self.appendix {
             text.push_str(&appendix().await);
@@ -74,7 +74,7 @@ impl Metrics {
 }
 
 /// Callers can invent methods, and a label is kept for ever.
-fn known(method: &Method) -> &str {
+fn known_method(method: &Method) -> &str {
     let known = [
         Method::GET,
         Method::HEAD,
@@ -90,32 +90,32 @@ fn known(method: &Method) -> &str {
 /// A label value that stands for all further ones.
 const OTHER: &str = "other";
 /// No code or name of ours is as long.
-const LONGEST_LABEL: usize = 64;
+const MAX_LABEL_LENGTH: usize = 64;
 
 /// Bounds how many values a label has whose text comes from another process: each one is a series that is
 /// kept for ever. The first so many are themselves, all others are `other`.
 #[derive(Debug, Clone)]
 pub struct FewLabels {
-    most: usize,
+    max_labels: usize,
     known: Arc<RwLock<HashSet<String>>>,
 }
 
 impl FewLabels {
     #[must_use]
-    pub fn new(most: usize) -> Self {
-        Self::with_known(most, [])
+    pub fn new(max_labels: usize) -> Self {
+        Self::with_known(max_labels, [])
     }
 
     /// Keeps a place for labels that must never become `other`.
     #[must_use]
-    pub fn with_known<const N: usize>(most: usize, known: [&str; N]) -> Self {
-        Self { most, known: Arc::new(RwLock::new(known.map(str::to_owned).into())) }
+    pub fn with_known<const N: usize>(max_labels: usize, known: [&str; N]) -> Self {
+        Self { max_labels, known: Arc::new(RwLock::new(known.map(str::to_owned).into())) }
     }
 
     /// Returns the text, or `other` where it is long or there are enough already.
     #[must_use]
     pub fn label<'t>(&self, text: &'t str) -> &'t str {
-        if text.len() > LONGEST_LABEL {
+        if text.len() > MAX_LABEL_LENGTH {
             return OTHER;
         }
         if self.known.read().unwrap_or_else(PoisonError::into_inner).contains(text) {
@@ -125,7 +125,7 @@ impl FewLabels {
         if known.contains(text) {
             return text;
         }
-        if known.len() >= self.most {
+        if known.len() >= self.max_labels {
             return OTHER;
         }
         known.insert(text.to_owned());

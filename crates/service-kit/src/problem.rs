@@ -117,10 +117,10 @@ pub struct Fault {
 /// An error on its way to the caller. The outer layer of the service adds what only the request
 /// knows (`instance`, `correlationId`) when it writes the body.
 #[derive(Debug, Clone)]
-pub struct Problem(Box<Parts>);
+pub struct Problem(Box<ProblemParts>);
 
 #[derive(Debug, Clone)]
-struct Parts {
+struct ProblemParts {
     info: CodeInfo,
     detail: String,
     faults: Vec<Fault>,
@@ -131,7 +131,7 @@ struct Parts {
 impl Problem {
     #[must_use]
     pub fn new(code: impl ErrorCode, detail: impl Into<String>) -> Self {
-        Self(Box::new(Parts {
+        Self(Box::new(ProblemParts {
             info: code.info(),
             detail: detail.into(),
             faults: Vec::new(),
@@ -156,7 +156,7 @@ impl Problem {
     /// A failure that the caller can do nothing about. The cause is logged here, once, and not told.
     #[must_use]
     pub fn internal(cause: &(dyn std::error::Error + 'static)) -> Self {
-        tracing::error!(error = telemetry::chain(cause), "internal error");
+        tracing::error!(error = telemetry::error_chain(cause), "internal error");
         Self::new(HttpCode::Internal, "The service failed; its log has the cause under this correlation id.")
     }
 
@@ -196,7 +196,7 @@ impl Problem {
     }
 
     /// A problem for an error response that came from a library and has no problem of its own.
-    pub(crate) fn from_foreign(status: StatusCode, text: &str) -> Self {
+    pub(crate) fn from_library_response(status: StatusCode, text: &str) -> Self {
         let code = HttpCode::for_status(status);
         let detail =
             if status.is_client_error() && !text.trim().is_empty() { text.trim() } else { code.info().title };
@@ -209,7 +209,7 @@ impl Problem {
     #[must_use]
     pub fn body(self, instance: &str, correlation_id: &str) -> ProblemBody {
         let status = self.status();
-        let Parts { info, detail, faults, extensions, .. } = *self.0;
+        let ProblemParts { info, detail, faults, extensions, .. } = *self.0;
         ProblemBody {
             r#type: format!("{CATALOGUE_PATH}#{}", info.code),
             title: info.title.to_owned(),
@@ -226,7 +226,7 @@ impl Problem {
         }
     }
 
-    pub(crate) fn render(self, instance: &str, correlation: &CorrelationId) -> Response {
+    pub(crate) fn into_problem_response(self, instance: &str, correlation: &CorrelationId) -> Response {
         let (status, retry_after) = (self.status(), self.0.retry_after);
         let body = self.body(instance, correlation.as_str());
         let mut response =
@@ -250,13 +250,16 @@ impl IntoResponse for Problem {
 }
 
 /// Turns any error response into a problem document; leaves every other response alone.
-pub(crate) async fn document(
+pub(crate) async fn to_problem_document(
     mut response: Response,
     instance: &str,
     correlation: &CorrelationId,
 ) -> Response {
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        return carry_over(problem.render(instance, correlation), response.into_parts().0);
+        return keep_headers_and_extensions(
+            problem.into_problem_response(instance, correlation),
+            response.into_parts().0,
+        );
     }
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
@@ -273,14 +276,14 @@ pub(crate) async fn document(
             )
         } else {
             let text = axum::body::to_bytes(body, 4096).await.unwrap_or_default();
-            Problem::from_foreign(status, &String::from_utf8_lossy(&text))
+            Problem::from_library_response(status, &String::from_utf8_lossy(&text))
         };
-    carry_over(problem.render(instance, correlation), parts)
+    keep_headers_and_extensions(problem.into_problem_response(instance, correlation), parts)
 }
 
 /// Keeps what a handler or axum said in headers (`Allow`, chaos decisions), but for the old body's, and in
 /// extensions.
-fn carry_over(mut response: Response, old: response::Parts) -> Response {
+fn keep_headers_and_extensions(mut response: Response, old: response::Parts) -> Response {
     *response.extensions_mut() = old.extensions;
     let headers = response.headers_mut();
     let mut last = None;

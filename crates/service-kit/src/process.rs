@@ -57,7 +57,7 @@ where
             return ExitCode::SUCCESS;
         }
         Some("--help" | "-h") => {
-            print!("{}", help(name, &C::variables()));
+            print!("{}", usage(name, &C::variables()));
             return ExitCode::SUCCESS;
         }
         Some(other) => {
@@ -76,7 +76,7 @@ where
                     ExitCode::SUCCESS
                 }
                 Err(error) => {
-                    let error = telemetry::chain(&*error);
+                    let error = telemetry::error_chain(&*error);
                     tracing::error!(error, "cannot run");
                     eprintln!("{name}: {error}");
                     ExitCode::FAILURE
@@ -90,10 +90,10 @@ where
 pub fn check_health<C: Configuration>(name: &str, question: Question) -> ExitCode {
     configured(name, |config: C| {
         tool(name, async {
-            match healthcheck::ask(config.listens_on(), question).await {
+            match healthcheck::query_health(config.listens_on(), question).await {
                 Ok(()) => ExitCode::SUCCESS,
-                Err(why) => {
-                    eprintln!("{name}: {why}");
+                Err(reason) => {
+                    eprintln!("{name}: {reason}");
                     ExitCode::FAILURE
                 }
             }
@@ -104,19 +104,20 @@ pub fn check_health<C: Configuration>(name: &str, question: Question) -> ExitCod
 /// Reads `.env` and the environment, and does something with what they say.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub fn configured<C: Configuration>(name: &str, act: impl FnOnce(C) -> ExitCode) -> ExitCode {
-    let config = read_file(Path::new(ENV_FILE)).and_then(|()| read::<C>(|variable| std::env::var(variable)));
+    let config =
+        load_env_file(Path::new(ENV_FILE)).and_then(|()| read::<C>(|variable| std::env::var(variable)));
     match config {
         Ok(config) => act(config),
-        Err(faults) => {
-            eprintln!("{name}: {faults}");
+        Err(errors) => {
+            eprintln!("{name}: {errors}");
             ExitCode::from(MISCONFIGURED)
         }
     }
 }
 
 /// Adds a file's variables to the environment, what is already there before them. Most have no such file.
-fn read_file(path: &Path) -> Result<(), ConfigFaults> {
-    let why = match dotenvy::from_path(path) {
+fn load_env_file(path: &Path) -> Result<(), ConfigFaults> {
+    let reason = match dotenvy::from_path(path) {
         Ok(()) => return Ok(()),
         Err(dotenvy::Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         // What stands behind the name may be a secret.
@@ -126,20 +127,20 @@ fn read_file(path: &Path) -> Result<(), ConfigFaults> {
         },
         Err(error) => error.to_string(),
     };
-    Err(ConfigFaults(vec![format!("{}: {why}", path.display())]))
+    Err(ConfigFaults(vec![format!("{}: {reason}", path.display())]))
 }
 
 fn read<C: Configuration>(lookup: impl Fn(&str) -> Result<String, VarError>) -> Result<C, ConfigFaults> {
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     for Variable { name, .. } in C::variables() {
         if let Err(VarError::NotUnicode(_)) = lookup(name) {
-            faults.push(format!("{name}: must be UTF-8"));
+            errors.push(format!("{name}: must be UTF-8"));
         }
     }
     match C::from_lookup(&|variable| lookup(variable).ok()) {
-        Ok(config) if faults.is_empty() => Ok(config),
-        Ok(_) => Err(ConfigFaults(faults)),
-        Err(ConfigFaults(more)) => Err(ConfigFaults([faults, more].concat())),
+        Ok(config) if errors.is_empty() => Ok(config),
+        Ok(_) => Err(ConfigFaults(errors)),
+        Err(ConfigFaults(more)) => Err(ConfigFaults([errors, more].concat())),
     }
 }
 
@@ -154,7 +155,7 @@ pub fn tool(name: &str, run: impl Future<Output = ExitCode>) -> ExitCode {
     }
 }
 
-fn help(name: &str, variables: &[Variable]) -> String {
+fn usage(name: &str, variables: &[Variable]) -> String {
     let variables = variables_help(variables);
     format!(
         "{name} takes no arguments but `healthcheck` (is it ready?) and `healthcheck --live` (does it answer?); \
@@ -204,22 +205,22 @@ mod tests {
         }
     }
 
-    fn faults_of_file(text: &str) -> Result<(), String> {
+    fn errors_of_file(text: &str) -> Result<(), String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(ENV_FILE);
         fs::write(&path, text).unwrap();
-        let shown = |ConfigFaults(faults)| faults.concat().replace(&path.display().to_string(), ENV_FILE);
-        read_file(&path).map_err(shown)
+        let shown = |ConfigFaults(errors)| errors.concat().replace(&path.display().to_string(), ENV_FILE);
+        load_env_file(&path).map_err(shown)
     }
 
     #[test]
     fn a_file_of_variables_may_be_missing_but_not_be_malformed() {
-        assert_eq!(read_file(Path::new("/no/such/folder/.env")), Ok(()));
-        assert_eq!(faults_of_file("# nothing\n"), Ok(()));
-        assert_eq!(faults_of_file("no variable\n"), Err(".env: a line without `=`".to_owned()));
-        let secret = faults_of_file("A_KEY='sk_live_1\n").unwrap_err();
+        assert_eq!(load_env_file(Path::new("/no/such/folder/.env")), Ok(()));
+        assert_eq!(errors_of_file("# nothing\n"), Ok(()));
+        assert_eq!(errors_of_file("no variable\n"), Err(".env: a line without `=`".to_owned()));
+        let secret = errors_of_file("A_KEY='sk_live_1\n").unwrap_err();
         assert_eq!(secret, ".env: the value of A_KEY isn't one", "never shows the value");
-        assert!(read_file(Path::new("/")).is_err());
+        assert!(load_env_file(Path::new("/")).is_err());
     }
 
     #[test]
@@ -229,9 +230,9 @@ mod tests {
             "BODY_LIMIT" => Ok("much".to_owned()),
             _ => Err(VarError::NotPresent),
         };
-        let Err(ConfigFaults(faults)) = read::<Settings>(lookup) else { panic!("read") };
-        assert_eq!(faults.len(), 2, "{faults:?}");
-        assert_eq!(faults[0], "LOG_FORMAT: must be UTF-8");
+        let Err(ConfigFaults(errors)) = read::<Settings>(lookup) else { panic!("read") };
+        assert_eq!(errors.len(), 2, "{errors:?}");
+        assert_eq!(errors[0], "LOG_FORMAT: must be UTF-8");
         assert!(read::<Settings>(|_| Err(VarError::NotPresent)).is_ok());
     }
 }

@@ -24,7 +24,7 @@ use tower::ServiceExt as _;
 
 use crate::{
     config::Common,
-    connection::{Connection, Resettable, ResettableStream},
+    connection::{Connection, ResettableListener, ResettableStream},
     stopping::Stopping,
 };
 
@@ -75,7 +75,7 @@ pub async fn run(
 ) -> io::Result<()> {
     let limits = limits.into();
     let (stopping, connections) = (CancellationToken::new(), GracefulShutdown::new());
-    let serving = serve(Resettable(listener), app, limits, &stopping, &connections);
+    let serving = accept_connections(ResettableListener(listener), app, limits, &stopping, &connections);
     tokio::select! {
         () = stop => {}
         never = serving => match never {},
@@ -89,54 +89,54 @@ pub async fn run(
 }
 
 /// Takes connections for ever, each one when there is room for it.
-async fn serve(
-    mut listener: Resettable,
+async fn accept_connections(
+    mut listener: ResettableListener,
     app: Router,
     limits: Limits,
     stopping: &CancellationToken,
     connections: &GracefulShutdown,
 ) -> Infallible {
-    let room = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
+    let permits = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
     loop {
-        let place = place(&room).await;
+        let permit = connection_permit(&permits).await;
         let (stream, _) = listener.accept().await;
-        let caller = Caller {
+        let service = ConnectionService {
             app: app.clone(),
             connection: stream.connection(),
             stopping: Stopping::from(stopping.clone()),
         };
         let io: TokioIo<ResettableStream> = TokioIo::new(stream);
-        let served = http.serve_connection(io, service_fn(move |request| caller.clone().answer(request)));
+        let served = http.serve_connection(io, service_fn(move |request| service.clone().answer(request)));
         let served = connections.watch(served);
         tokio::spawn(async move {
             if let Err(error) = served.await {
                 tracing::debug!(%error, "a connection failed");
             }
-            drop(place);
+            drop(permit);
         });
     }
 }
 
 /// Waits for room for one more connection.
-async fn place(room: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
-    if room.available_permits() == 0 {
+async fn connection_permit(permits: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    if permits.available_permits() == 0 {
         tracing::warn!("as many connections as MAX_CONNECTIONS allows; more have to wait");
     }
     // Nobody closes the semaphore, so it never fails.
-    Arc::clone(room).acquire_owned().await.ok()
+    Arc::clone(permits).acquire_owned().await.ok()
 }
 
 /// The other end of one connection.
 #[derive(Clone)]
-struct Caller {
+struct ConnectionService {
     app: Router,
     connection: Connection,
     stopping: Stopping,
 }
 
-impl Caller {
+impl ConnectionService {
     async fn answer(self, request: Request<Incoming>) -> Result<Response, Infallible> {
         let Self { app, connection, stopping } = self;
         let mut request = request.map(Body::new);

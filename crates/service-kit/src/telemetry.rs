@@ -9,7 +9,7 @@ use crate::config::{Common, LogFormat};
 /// Starts the logs. A second call in one process changes nothing.
 pub fn init(common: &Common) {
     // It was read when it was configured.
-    let Ok(filter) = filter(&common.log_filter) else { return };
+    let Ok(filter) = parse_filter(&common.log_filter) else { return };
     let builder = tracing_subscriber::fmt().with_env_filter(filter);
     let started = match common.log_format {
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
@@ -27,12 +27,12 @@ pub fn init(common: &Common) {
 ///
 /// # Errors
 /// When the text is none of the filters that tracing-subscriber knows.
-pub(crate) fn filter(text: &str) -> Result<EnvFilter, ParseError> {
+pub(crate) fn parse_filter(text: &str) -> Result<EnvFilter, ParseError> {
     EnvFilter::try_new(text)
 }
 
 /// An error with all that led to it, for the one place that logs it.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn error_chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
