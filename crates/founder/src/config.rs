@@ -11,7 +11,7 @@ use user_context::Tries;
 use crate::strategies::Strategy;
 
 const LISTEN_ADDR: Variable =
-    Variable { name: "LISTEN_ADDR", default: Some("127.0.0.1:3000"), meaning: "Where founder listens." };
+    Variable { name: "LISTEN_ADDR", default: Some("127.0.0.1:3000"), meaning: "The address that founder listens on." };
 const AGGREGATION_STRATEGY: Variable = Variable {
     name: "AGGREGATION_STRATEGY",
     default: Some(Strategy::AllSettled.name()),
@@ -21,17 +21,17 @@ const AGGREGATION_STRATEGY: Variable = Variable {
 const USER_CONTEXT_DEADLINE: Variable = Variable {
     name: "USER_CONTEXT_DEADLINE",
     default: Some("8s"),
-    meaning: "After this long a user context is answered with what is there.",
+    meaning: "The time limit of a user context. After it the answer has only the parts that arrived.",
 };
 const SOURCE_TRIES: Variable = Variable {
     name: "SOURCE_TRIES",
     default: Some("3"),
-    meaning: "How often founder asks a source at most, the first time included.",
+    meaning: "The maximum number of attempts to call a source.",
 };
 const SOURCE_RETRY_WAIT: Variable = Variable {
     name: "SOURCE_RETRY_WAIT",
     default: Some("1s"),
-    meaning: "The wait before a source is asked again, up to twice as long by jitter; doubles each time.",
+    meaning: "The delay before the second attempt to call a source. It doubles with each attempt, and jitter adds up to the same again.",
 };
 
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-//! The connection that a request came by, for a handler that has to cut it off.
+//! The connection of a request, for handlers that have to reset it.
 
 use std::{
     io,
@@ -17,12 +17,12 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// A connection to a caller; a request has it as `ConnectInfo<Connection>`.
+/// The connection to a caller. A handler receives it as `ConnectInfo<Connection>`.
 #[derive(Debug, Clone, Default)]
 pub struct Connection(Arc<AtomicBool>);
 
 impl Connection {
-    /// From now on nothing is written any more, and the caller sees the connection reset.
+    /// Resets the connection: the caller receives no further byte, and sees the reset.
     pub fn reset(&self) {
         self.0.store(true, Ordering::Release);
     }
@@ -41,7 +41,7 @@ impl Listener for ResettableListener {
 
     async fn accept(&mut self) -> (ResettableStream, SocketAddr) {
         let (stream, address) = Listener::accept(&mut self.0).await;
-        // Without it small answers wait for the peer's delayed acknowledgement.
+        // Otherwise small answers wait for the peer's delayed acknowledgement.
         let _ = stream.set_nodelay(true);
         (ResettableStream { stream, connection: Connection::default() }, address)
     }
@@ -51,7 +51,7 @@ impl Listener for ResettableListener {
     }
 }
 
-/// A TCP stream that ends in a reset once its connection is told so.
+/// A TCP stream that its [`Connection`] can reset.
 pub(crate) struct ResettableStream {
     stream: TcpStream,
     connection: Connection,
@@ -62,7 +62,7 @@ impl ResettableStream {
         self.connection.clone()
     }
 
-    /// A socket that doesn't linger is closed by a reset (RST) instead of an orderly end (FIN).
+    /// Fails once the connection is reset. A socket without linger closes with a reset (RST) instead of a FIN.
     fn fail_if_reset(&self) -> io::Result<()> {
         if self.connection.is_reset() {
             self.stream.set_zero_linger()?;

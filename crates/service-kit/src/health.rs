@@ -1,4 +1,4 @@
-//! Liveness and readiness, and what a service depends on.
+//! Liveness, readiness, and the dependencies of a service.
 
 use std::{
     sync::Arc,
@@ -28,7 +28,7 @@ pub struct Dependency {
 }
 
 impl Dependency {
-    /// The check says why the dependency isn't usable.
+    /// Adds a dependency. Its check returns the reason when the dependency isn't usable.
     pub fn new<F>(name: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<(), String>> + Send + 'static,
@@ -76,8 +76,10 @@ pub(crate) struct Ready {
     checks: Map<String, Value>,
 }
 
+/// Checks all dependencies at the same time.
+///
 /// # Errors
-/// 503 naming each dependency that fails.
+/// Returns 503 with the name of each dependency that fails.
 pub(crate) async fn check_readiness(dependencies: &[Dependency]) -> Result<Ready, Problem> {
     let states = futures::future::join_all(dependencies.iter().map(Dependency::check)).await;
     let mut checks = Map::new();

@@ -44,8 +44,7 @@ pub struct ServerSentEvent {
     data: String,
 }
 
-/// That an operation can fail with a status which doesn't follow from what it takes:
-/// `responses((status = 200, ...), Fails<404>)`.
+/// Documents a further error status of an operation: `responses((status = 200, ...), Fails<404>)`.
 pub struct Fails<const STATUS: u16>;
 
 impl<const STATUS: u16> IntoResponses for Fails<STATUS> {
@@ -54,7 +53,7 @@ impl<const STATUS: u16> IntoResponses for Fails<STATUS> {
     }
 }
 
-/// The problem document that any error is.
+/// Returns the documentation of an error response.
 fn failure(status: u16) -> openapi::Response {
     let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
     let schema = RefOr::Ref(Ref::from_schema_name(ProblemBody::name()));
@@ -64,8 +63,8 @@ fn failure(status: u16) -> openapi::Response {
         .build()
 }
 
-/// Adds what is the same for every service: the problem schema, and to each operation the failures that
-/// follow from what it takes. A parameter may not fit, nor may a body, and any service can fail.
+/// Adds the parts that all services share: the problem schema, and the failures of each operation. Every operation
+/// can fail with 500. Parameters and bodies can be invalid.
 pub(crate) fn add_common_failures(mut api: openapi::OpenApi) -> openapi::OpenApi {
     api.merge(Common::openapi());
     for operation in api.paths.paths.values_mut().flat_map(operations) {
@@ -83,8 +82,8 @@ pub(crate) fn add_common_failures(mut api: openapi::OpenApi) -> openapi::OpenApi
     api
 }
 
-/// Says that the bodies of requests have no members but those that are known. What is part of a response,
-/// too, stays open: a client must bear a member that a later version adds.
+/// Forbids unknown members in the bodies of requests. Schemas that responses use too stay open, since a later
+/// version may add members to them.
 fn close_request_bodies(api: &mut openapi::OpenApi) {
     let Some(mut components) = api.components.take() else { return };
     let (mut in_requests, mut in_responses) = (BTreeSet::new(), BTreeSet::new());
@@ -123,7 +122,7 @@ fn inline_mut<T>(part: &mut RefOr<T>) -> Option<&mut T> {
     }
 }
 
-/// Refuses further members in every object that is written out in this schema and names its members.
+/// Forbids further members in every inline object of this schema that lists its members.
 fn forbid_other_members(schema: &mut RefOr<Schema>) {
     match schema {
         RefOr::T(Schema::Object(object)) => {
@@ -142,12 +141,12 @@ fn forbid_other_members(schema: &mut RefOr<Schema>) {
         }
         RefOr::T(Schema::OneOf(one)) => one.items.iter_mut().for_each(forbid_other_members),
         RefOr::T(Schema::AnyOf(any)) => any.items.iter_mut().for_each(forbid_other_members),
-        // A part of a whole doesn't know the members of the other parts.
+        // One part of an `allOf` doesn't list the members of the other parts.
         RefOr::T(_) | RefOr::Ref(_) => {}
     }
 }
 
-/// Adds the names of the schemas that this one refers to, and so on.
+/// Adds the names of all schemas that this one refers to, directly or indirectly.
 fn add_schema_names(
     schema: &RefOr<Schema>,
     all: &BTreeMap<String, RefOr<Schema>>,
@@ -180,7 +179,7 @@ fn add_schema_names(
     }
 }
 
-/// Adds that the operations of a document fail when their time is up.
+/// Adds the failure of the request timeout to every operation of a document.
 pub(crate) fn add_timeout_failure(api: &mut openapi::OpenApi) {
     for operation in api.paths.paths.values_mut().flat_map(operations) {
         add_failures(operation, &[503]);
@@ -200,8 +199,8 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
         .filter_map(Option::as_mut)
 }
 
-/// The statuses that a document knows for a request; none where it knows no such operation. Tests hold what
-/// is answered to it.
+/// Returns the statuses that a document lists for a request, or none for an unknown operation. Tests compare real
+/// answers with them.
 #[must_use]
 pub fn statuses(api: &openapi::OpenApi, method: &Method, path: &str) -> Option<BTreeSet<u16>> {
     let path = path.split('?').next().unwrap_or_default();
@@ -210,7 +209,7 @@ pub fn statuses(api: &openapi::OpenApi, method: &Method, path: &str) -> Option<B
         template.clone().count() == path.clone().count()
             && template.zip(path).all(|(known, asked)| known == asked || known.starts_with('{'))
     };
-    // Of two that fit, the one with fewer parameters is the one that is routed to.
+    // Of two matching templates, the router uses the one with fewer parameters.
     let items = api.paths.paths.iter().filter(|(template, _)| same(template));
     let (_, item) = items.min_by_key(|(template, _)| template.matches('{').count())?;
     let operation = match *method {
@@ -224,7 +223,7 @@ pub fn statuses(api: &openapi::OpenApi, method: &Method, path: &str) -> Option<B
     Some(operation.responses.responses.keys().filter_map(|status| status.parse().ok()).collect())
 }
 
-/// The pages under `/api/docs`.
+/// Returns the routes under `/api/docs`.
 pub(crate) fn docs_routes(api: openapi::OpenApi, service: &str, codes: &[CodeInfo]) -> Router {
     let catalogue = Html(catalogue_page(service, codes));
     Router::from(SwaggerUi::new(UI_PATH).url(DOCUMENT_PATH, api))
@@ -232,7 +231,7 @@ pub(crate) fn docs_routes(api: openapi::OpenApi, service: &str, codes: &[CodeInf
         .route(CATALOGUE_PATH, get(move || std::future::ready(catalogue.clone())))
 }
 
-/// The codes, each once: two contexts may mean the same by one.
+/// Returns each code once, since two contexts may declare the same code.
 fn unique_codes(codes: &[CodeInfo]) -> impl Iterator<Item = &CodeInfo> {
     let is_first = |(index, info): &(usize, &CodeInfo)| {
         codes.iter().take(*index).all(|earlier| earlier.code != info.code)
@@ -240,7 +239,7 @@ fn unique_codes(codes: &[CodeInfo]) -> impl Iterator<Item = &CodeInfo> {
     codes.iter().enumerate().filter(is_first).map(|(_, info)| info)
 }
 
-/// All that a code can mean.
+/// Returns all titles of a code.
 fn joined_titles(codes: &[CodeInfo], code: &str) -> String {
     let titles: Vec<_> = codes.iter().filter(|info| info.code == code).map(|info| info.title).collect();
     titles.join("; ")
@@ -251,7 +250,7 @@ fn catalogue_page(service: &str, codes: &[CodeInfo]) -> String {
     for CodeInfo { code, status, retryable, .. } in unique_codes(codes) {
         let title = joined_titles(codes, code);
         let retry = if *retryable { "yes" } else { "no" };
-        // Writing to a string can't fail.
+        // Writing to a string never fails.
         let _ = write!(
             rows,
             "<tr id=\"{code}\"><td><code>{code}</code></td><td>{status}</td><td>{title}</td><td>{retry}</td></tr>"
@@ -272,7 +271,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_of_two_contexts_has_one_entry_with_both_meanings() {
+    fn a_code_of_two_contexts_has_one_row_with_both_titles() {
         let info = |title| CodeInfo { code: "already", status: 409, title, retryable: false };
         let page = catalogue_page("service", &[info("The one is"), info("The other is")]);
         assert_eq!(page.matches("id=\"already\"").count(), 1);

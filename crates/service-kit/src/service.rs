@@ -1,4 +1,4 @@
-//! A service's router: its routes, and around them everything that is the same for all services.
+//! Builds the router of a service: its own routes, the common routes, and the common layers.
 
 use std::{sync::Arc, time::Instant};
 
@@ -20,7 +20,7 @@ use crate::{
     problem::{CodeInfo, ErrorCode, HttpCode, Problem},
 };
 
-/// Puts a service together.
+/// Builds a service.
 pub struct Service {
     name: &'static str,
     version: &'static str,
@@ -66,7 +66,7 @@ impl Service {
         self
     }
 
-    /// Adds something the service can't do its work without.
+    /// Adds a dependency that readiness checks.
     #[must_use]
     pub fn depends_on(mut self, dependency: Dependency) -> Self {
         self.dependencies.push(dependency);
@@ -80,7 +80,7 @@ impl Service {
         self
     }
 
-    /// The router, and the OpenAPI document it serves.
+    /// Builds the router, and returns it with the OpenAPI document that it serves.
     pub fn build(self, common: &Common) -> (Router, openapi::OpenApi) {
         let (name, codes, metrics) = (self.name, self.codes.clone(), self.metrics.clone());
         let (router, api) = self.assemble_routes(common);
@@ -89,7 +89,7 @@ impl Service {
         (layers::around(router, common, metrics), api)
     }
 
-    /// The router without its documents, for one of many that are alike.
+    /// Builds the router without documentation, for one of several equal services.
     pub fn build_undocumented(self, common: &Common) -> Router {
         let metrics = self.metrics.clone();
         let (router, _) = self.assemble_routes(common);

@@ -78,7 +78,7 @@ async fn meet(source: Source, url: &str, strategy: &str) -> Vec<(Fault, Answer)>
     let founder = Founder::start(&[patience]).await;
     let mut met = Vec::new();
     for fault in faults() {
-        founder.sources.tell_each(source, fault.conducts.clone());
+        founder.sources.queue_behaviours(source, fault.conducts.clone());
         let answer = if fault.down { misled.ask(strategy).await } else { founder.ask(strategy).await };
         met.push((fault, answer));
     }
@@ -126,7 +126,7 @@ async fn a_source_that_says_when_to_come_again_is_left_alone_until_then() {
     let founder = Founder::start(&[]).await;
     founder
         .sources
-        .tell_each(Source::CatFact, [Conduct::RateLimited { retry_after: Some(1) }, Conduct::Answers]);
+        .queue_behaviours(Source::CatFact, [Conduct::RateLimited { retry_after: Some(1) }, Conduct::Answers]);
     let answer = founder.ask("promise-allsettled").await;
     let visits = founder.sources.visits(Source::CatFact);
     let [first, second] = visits.as_slice() else { panic!("{visits:?}") };
