@@ -44,7 +44,7 @@ pub fn print_line(line: &str) {
     anstream::eprintln!("{line}");
 }
 
-/// Shows how many orders of a wave have ended.
+/// Shows how many orders of a batch have ended.
 #[derive(Debug)]
 pub struct Bar(ProgressBar);
 

@@ -1,5 +1,5 @@
-//! What every service of the suite needs and that holds no business word: configuration, logs,
-//! correlation ids, problem documents, JSON that reports every fault, health, metrics, serving.
+//! The parts that all services of the suite share: configuration, logs, correlation ids, problem documents,
+//! JSON with validation errors, health, metrics and serving. Nothing here knows an order or a payment.
 
 pub mod client;
 pub mod config;
