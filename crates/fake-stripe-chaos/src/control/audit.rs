@@ -56,8 +56,8 @@ pub struct AuditView {
     /// The probability that fair draws deviate as much as these, or more.
     #[schema(example = 0.43)]
     p_value: f64,
-    /// `fits`; `deviates` if the p-value is below 0.001, or if a scenario without a weight was drawn;
-    /// `too_few_draws` if a scenario is expected less than five times.
+    /// `fits`, `deviates` or `too_few_draws`. It deviates if the p-value is below 0.001, or if a scenario
+    /// without a weight was drawn. There are too few draws if a scenario is expected less than five times.
     #[schema(example = "fits")]
     verdict: &'static str,
 }

@@ -117,7 +117,7 @@ async fn the_same_order_draws_the_same_scenarios_at_any_provider_with_the_same_s
 async fn a_decision_names_every_input_of_its_draw() {
     let provider = Provider::with(&[SEED_PROFILE]);
     let answer = provider.reserve().order("a/b c%".replace(' ', "_").as_str()).await;
-    let part = |name| answer.decided(name).unwrap();
+    let part = |name| answer.decision(name).unwrap();
     assert_eq!(
         [part("seed"), part("run"), part("op"), part("key"), part("attempt"), part("source")],
         ["42", "default", "inventory.reserve", "a%2Fb_c%25", "1", "draw"]
