@@ -430,6 +430,12 @@ pub const LICENCES: &[Licence] = &[
     },
     Licence {
         krate: "temporal-api",
+        place: "idempotency.rs",
+        what: "blake3",
+        why: "the fingerprint of a request, and the digest of its key",
+    },
+    Licence {
+        krate: "temporal-api",
         place: "order/events.rs",
         what: "tokio::time::sleep",
         why: "between two looks at an order",
