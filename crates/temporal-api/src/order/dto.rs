@@ -87,6 +87,7 @@ pub struct AddressBody {
 /// An order that was accepted.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the name that callers read")]
 pub struct Placed {
     /// That the order was taken; its result says whether it ships.
     success: bool,

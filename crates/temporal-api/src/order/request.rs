@@ -105,13 +105,11 @@ fn items(node: &Node<'_>, currency: Option<Currency>, faults: &mut Faults) -> Op
 
 /// Reads an amount of a currency; without one it only looks whether it is a number.
 fn amount(node: &Node<'_>, currency: Option<Currency>, faults: &mut Faults) -> Option<u64> {
-    match currency {
-        Some(currency) => currency.amount(node, faults),
-        None => {
-            node.decimal(faults)?;
-            None
-        }
+    if let Some(currency) = currency {
+        return currency.amount(node, faults);
     }
+    node.decimal(faults)?;
+    None
 }
 
 /// An order that may be started. As it is written, so it is recognized: a member that is new must be left out
