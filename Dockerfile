@@ -20,6 +20,8 @@ RUN --mount=type=cache,id=order-fulfilment-registry,target=/usr/local/cargo/regi
           target/release/temporal-worker target/release/temporal-api /out/
 
 # What all four have in common. The authorities' certificates are for upstreams and Temporal Cloud over TLS.
+# Each image's health check asks whether the process answers, and not whether it is ready: an orchestrator may restart
+# what is unhealthy, and a restart doesn't bring a dependency back. The compose files ask for readiness instead.
 FROM debian:bookworm-slim AS service
 ARG VERSION=dev REVISION=unknown
 LABEL org.opencontainers.image.version="$VERSION" \
@@ -38,7 +40,7 @@ EXPOSE 3001
 # A named volume takes over the owner of the folder that it covers.
 COPY --from=build --chown=10001:10001 /out/data /data
 COPY --from=build /out/fake-stripe-chaos /usr/local/bin/
-HEALTHCHECK --interval=3s --timeout=5s --start-period=30s --retries=3 CMD ["fake-stripe-chaos", "healthcheck"]
+HEALTHCHECK --interval=3s --timeout=5s --start-period=30s --retries=3 CMD ["fake-stripe-chaos", "healthcheck", "--live"]
 ENTRYPOINT ["fake-stripe-chaos"]
 
 FROM service AS temporal-worker
@@ -47,7 +49,7 @@ LABEL org.opencontainers.image.title="temporal-worker" \
 ENV METRICS_ADDR=0.0.0.0:9464
 EXPOSE 9464
 COPY --from=build /out/temporal-worker /usr/local/bin/
-HEALTHCHECK --interval=3s --timeout=5s --start-period=60s --retries=3 CMD ["temporal-worker", "healthcheck"]
+HEALTHCHECK --interval=3s --timeout=5s --start-period=60s --retries=3 CMD ["temporal-worker", "healthcheck", "--live"]
 ENTRYPOINT ["temporal-worker"]
 
 FROM service AS temporal-api
@@ -56,7 +58,7 @@ LABEL org.opencontainers.image.title="temporal-api" \
 ENV LISTEN_ADDR=0.0.0.0:3002
 EXPOSE 3002
 COPY --from=build /out/temporal-api /usr/local/bin/
-HEALTHCHECK --interval=3s --timeout=5s --start-period=60s --retries=3 CMD ["temporal-api", "healthcheck"]
+HEALTHCHECK --interval=3s --timeout=5s --start-period=60s --retries=3 CMD ["temporal-api", "healthcheck", "--live"]
 ENTRYPOINT ["temporal-api"]
 
 FROM service AS founder
@@ -65,5 +67,5 @@ LABEL org.opencontainers.image.title="founder" \
 ENV LISTEN_ADDR=0.0.0.0:3000
 EXPOSE 3000
 COPY --from=build /out/founder /usr/local/bin/
-HEALTHCHECK --interval=3s --timeout=5s --start-period=30s --retries=3 CMD ["founder", "healthcheck"]
+HEALTHCHECK --interval=3s --timeout=5s --start-period=30s --retries=3 CMD ["founder", "healthcheck", "--live"]
 ENTRYPOINT ["founder"]

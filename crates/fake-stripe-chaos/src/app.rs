@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use axum::Router;
+use futures::FutureExt;
 use service_kit::{
-    metrics::Metrics,
-    service::{Service, dressed},
+    layers,
+    metrics::{Appendix, Metrics},
+    service::Service,
 };
 use utoipa::openapi::{self, InfoBuilder, OpenApiBuilder};
 
@@ -14,7 +16,7 @@ use crate::{
     config::{Config, LedgerKind},
     runs::{self, Registry, RunsCode},
     shared::{
-        chaos::{Catalogue, KeyedChaos, Profiles, TimeoutDelay},
+        chaos::{Catalogue, KeyedChaos, Profiles, TimeoutDelay, random_seed},
         clock::{Clock, SystemClock},
         deps::Deps,
         ids::{Ids, RandomIds},
@@ -22,7 +24,7 @@ use crate::{
         run::{RunName, keep_seed, kept_seed},
         store::{MemoryStores, OpenError, SqliteStores, Store, StoreError, Stores, Transaction},
         tally::Tally,
-        telemetry::Telemetry,
+        telemetry::{Gauges, Telemetry},
     },
 };
 
@@ -58,11 +60,13 @@ impl Ports {
     /// When the store can't be opened.
     pub async fn real(config: &Config) -> Result<Self, PortsError> {
         let stores: Arc<dyn Stores> = match &config.ledger {
-            LedgerKind::Memory => Arc::new(MemoryStores::default()),
-            LedgerKind::Sqlite(file) => Arc::new(SqliteStores::open(file, Arc::new(catalogue()))?),
+            LedgerKind::Memory => Arc::new(MemoryStores::within(config.limits)),
+            LedgerKind::Sqlite(file) => {
+                Arc::new(SqliteStores::open_within(file, Arc::new(catalogue()), config.limits)?)
+            }
         };
         let store = stores.open(RunName::default_run().as_str()).await?;
-        let seed = config.seed.unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
+        let seed = config.seed.unwrap_or_else(random_seed);
         Ok(Self { clock: Arc::new(SystemClock), ids: Arc::new(RandomIds), store, stores, seed })
     }
 
@@ -86,7 +90,7 @@ impl Ports {
 /// The provider's router, and the OpenAPI document it serves.
 pub fn build(config: &Config, ports: Ports) -> (Router, openapi::OpenApi) {
     tracing::info!(seed = ports.seed, profile = %config.profile, "chaos");
-    let metrics = Metrics::new();
+    let metrics = Metrics::new().append(usage(&ports.stores));
     let worlds = Worlds {
         config: config.clone(),
         clock: ports.clock,
@@ -102,8 +106,26 @@ pub fn build(config: &Config, ports: Ports) -> (Router, openapi::OpenApi) {
     let registry = Arc::new(Registry::new(ports.stores, ports.seed, config.max_runs, Box::new(of_run)));
     let (default_run, openapi) =
         default_run.codes(RunsCode::ALL).routes(runs::module(Arc::clone(&registry))).build(&config.common);
-    let dress = |router| dressed(router, &config.common, metrics);
+    let dress = |router| layers::around(router, &config.common, metrics);
     (runs::choosing(default_run, registry, dress), openapi)
+}
+
+/// Gauges of what the runs hold, measured when they are asked for.
+fn usage(stores: &Arc<dyn Stores>) -> Appendix {
+    let (stores, gauges) = (Arc::clone(stores), Gauges::new());
+    Arc::new(move || {
+        let (stores, gauges) = (Arc::clone(&stores), gauges.clone());
+        async move {
+            match stores.usage().await {
+                Ok(usage) => gauges.text(&usage),
+                Err(error) => {
+                    tracing::error!(error = %error, "what the runs hold can't be measured");
+                    String::new()
+                }
+            }
+        }
+        .boxed()
+    })
 }
 
 /// The operations of every slice, and what goes wrong with them.

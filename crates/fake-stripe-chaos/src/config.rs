@@ -12,8 +12,8 @@ use std::{
 
 use service_kit::{
     config::{
-        BODY_LIMIT, Common, ConfigFaults, LOG_FORMAT, RUST_LOG, Reader, SHUTDOWN_GRACE, Variable, duration,
-        socket_address,
+        BODY_LIMIT, BODY_TIMEOUT, CORS_ORIGINS, Common, ConfigFaults, HEADER_TIMEOUT, LOG_FORMAT,
+        MAX_CONNECTIONS, PORT, RUST_LOG, Reader, SHUTDOWN_GRACE, Variable, duration,
     },
     problem::Problem,
     process::Configuration,
@@ -21,7 +21,10 @@ use service_kit::{
 
 use crate::{
     app,
-    shared::chaos::{Profile, ProfileName, Reading, UnknownProfile},
+    shared::{
+        chaos::{Profile, ProfileName, Reading, UnknownProfile},
+        store::Limits,
+    },
 };
 
 pub const LISTEN_ADDR: Variable =
@@ -40,6 +43,16 @@ pub const CHAOS_MAX_RUNS: Variable = Variable {
     name: "CHAOS_MAX_RUNS",
     default: Some("100"),
     meaning: "How many isolated runs there may be at once, beside the default one.",
+};
+pub const CHAOS_MAX_KEYS: Variable = Variable {
+    name: "CHAOS_MAX_KEYS",
+    default: Some("100000"),
+    meaning: "How many keys that have no order or no effect a run remembers, and how many orders may have a plan.",
+};
+pub const CHAOS_JOURNAL_BYTES: Variable = Variable {
+    name: "CHAOS_JOURNAL_BYTES",
+    default: Some("16777216"),
+    meaning: "How many bytes a run's journal takes at most; the oldest lines go first.",
 };
 pub const CHAOS_TIMEOUT_DELAY: Variable = Variable {
     name: "CHAOS_TIMEOUT_DELAY",
@@ -60,7 +73,7 @@ pub const LEDGER: Variable = Variable {
 pub const REQUEST_TIMEOUT: Variable = Variable {
     name: "REQUEST_TIMEOUT",
     default: Some("60s"),
-    meaning: "After this long without an answer a request gets 503 `request_timeout`; more than a label and a timeout's wait.",
+    meaning: "After this long without an answer a request gets 503 `request_timeout`; longer than `SHIPPING_LABEL_DURATION` and `CHAOS_TIMEOUT_DELAY` together.",
 };
 
 /// Where the ledger is kept.
@@ -95,9 +108,38 @@ pub struct Config {
     pub profile: Arc<Profile>,
     pub seed: Option<u64>,
     pub max_runs: usize,
+    /// How far each run may grow.
+    pub limits: Limits,
     pub timeout_delay: Duration,
     pub label_duration: Duration,
     pub ledger: LedgerKind,
+}
+
+impl Config {
+    /// A label that takes its time, and chaos that holds its answer back after that, must fit in a request.
+    fn checked(self) -> Result<Self, ConfigFaults> {
+        let least = self.label_duration.saturating_add(self.timeout_delay);
+        if self.common.request_timeout > least {
+            return Ok(self);
+        }
+        Err(ConfigFaults(vec![format!(
+            "{}={:?}: must be longer than {}={:?} and {}={:?} together, or no label is ever answered",
+            REQUEST_TIMEOUT.name,
+            self.common.request_timeout,
+            SHIPPING_LABEL_DURATION.name,
+            self.label_duration,
+            CHAOS_TIMEOUT_DELAY.name,
+            self.timeout_delay,
+        )]))
+    }
+}
+
+/// A number that isn't nothing.
+fn count(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if count > 0 => Ok(count),
+        _ => Err("must be a number from 1 on".to_owned()),
+    }
 }
 
 /// A profile by its name, or from a file.
@@ -137,15 +179,22 @@ impl Configuration for Config {
     fn variables() -> Vec<Variable> {
         vec![
             LISTEN_ADDR,
+            PORT,
             CHAOS_PROFILE,
             CHAOS_SEED,
             CHAOS_MAX_RUNS,
+            CHAOS_MAX_KEYS,
+            CHAOS_JOURNAL_BYTES,
             CHAOS_TIMEOUT_DELAY,
             SHIPPING_LABEL_DURATION,
             LEDGER,
             REQUEST_TIMEOUT,
             SHUTDOWN_GRACE,
             BODY_LIMIT,
+            BODY_TIMEOUT,
+            HEADER_TIMEOUT,
+            MAX_CONNECTIONS,
+            CORS_ORIGINS,
             LOG_FORMAT,
             RUST_LOG,
         ]
@@ -154,10 +203,12 @@ impl Configuration for Config {
     fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigFaults> {
         let mut reader = Reader::new(lookup);
         let common = Common::read_with_request_timeout(&mut reader, &REQUEST_TIMEOUT);
-        let listen = reader.read(&LISTEN_ADDR, socket_address);
+        let listen = reader.listen_address(&LISTEN_ADDR);
         let profile = reader.read(&CHAOS_PROFILE, profile);
         let seed = reader.read_optional(&CHAOS_SEED, str::parse);
         let max_runs = reader.read(&CHAOS_MAX_RUNS, str::parse);
+        let keys = reader.read(&CHAOS_MAX_KEYS, count);
+        let journal_bytes = reader.read(&CHAOS_JOURNAL_BYTES, count);
         let timeout_delay = reader.read(&CHAOS_TIMEOUT_DELAY, duration);
         let label_duration = reader.read(&SHIPPING_LABEL_DURATION, duration);
         let ledger = reader.read(&LEDGER, str::parse);
@@ -168,12 +219,13 @@ impl Configuration for Config {
                 profile: profile?,
                 seed: seed?,
                 max_runs: max_runs?,
+                limits: Limits { keys: keys?, journal_bytes: journal_bytes? },
                 timeout_delay: timeout_delay?,
                 label_duration: label_duration?,
                 ledger: ledger?,
             })
         };
-        reader.finish(config())
+        reader.finish(config()).and_then(Self::checked)
     }
 
     fn common(&self) -> &Common {
@@ -197,6 +249,42 @@ mod tests {
         assert_eq!(config.timeout_delay, Duration::from_secs(5));
         assert_eq!(config.label_duration, Duration::from_secs(20));
         assert!(config.common.request_timeout > config.label_duration + config.timeout_delay);
+    }
+
+    #[test]
+    fn a_request_lasts_longer_than_a_label_and_the_wait_of_a_timeout() {
+        let read = |timeout: &'static str| {
+            Config::from_lookup(&move |name| {
+                let value = match name {
+                    "REQUEST_TIMEOUT" => timeout,
+                    "SHIPPING_LABEL_DURATION" => "20s",
+                    "CHAOS_TIMEOUT_DELAY" => "5s",
+                    _ => return None,
+                };
+                Some(value.to_owned())
+            })
+        };
+        for short in ["1s", "20s", "25s"] {
+            let faults = read(short).unwrap_err().to_string();
+            for named in ["REQUEST_TIMEOUT=", "SHIPPING_LABEL_DURATION=20s", "CHAOS_TIMEOUT_DELAY=5s"] {
+                assert!(faults.contains(named), "{short}: {faults}");
+            }
+        }
+        assert!(read("25001ms").is_ok());
+    }
+
+    #[test]
+    fn a_bound_of_nothing_is_a_fault() {
+        for variable in ["CHAOS_MAX_KEYS", "CHAOS_JOURNAL_BYTES"] {
+            for bad in ["0", "-1", "many"] {
+                let faults = Config::from_lookup(&|name| (name == variable).then(|| bad.to_owned()));
+                let faults = faults.unwrap_err().to_string();
+                assert!(
+                    faults.contains(&format!("{variable}={bad}: must be a number from 1 on")),
+                    "{faults}"
+                );
+            }
+        }
     }
 
     #[test]

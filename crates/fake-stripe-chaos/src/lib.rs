@@ -3,12 +3,10 @@
 //!
 //! Each context is a slice of its own (`domain`, `application`, `infrastructure`, `presentation`), which
 //! knows [`shared`] and no other context. `truth` looks across them, through the ledger alone, and
-//! `control` tells chaos what to do. [`explore`] and [`replay`] are tools beside the service: the first is
-//! its client, by HTTP alone, the second makes draws again.
+//! `control` tells chaos what to do. [`replay`] is a tool beside the service: it makes draws again.
 
 pub mod app;
 pub mod config;
-pub mod explore;
 pub mod replay;
 pub mod shared;
 

@@ -6,9 +6,12 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use fake_stripe_chaos::{
     app::{self, Ports},
     config::Config,
-    explore, replay,
+    replay,
 };
-use service_kit::{process, process::Configuration, serve};
+use service_kit::{
+    process::{self, Configuration, Question},
+    serve,
+};
 
 /// Requests are made of many short-lived boxes, which glibc's allocator spends a third of their time on.
 #[global_allocator]
@@ -29,7 +32,11 @@ enum Command {
     Explore(Box<explore::Arguments>),
     Replay(replay::Arguments),
     /// Exits with 0 when the provider that this environment configures is ready, else with 1
-    Healthcheck,
+    Healthcheck {
+        /// Asks whether the process answers, instead of whether it is ready
+        #[arg(long)]
+        live: bool,
+    },
 }
 
 fn main() -> ExitCode {
@@ -50,7 +57,10 @@ fn main() -> ExitCode {
                 ExitCode::from(process::MISCONFIGURED)
             }
         },
-        Ok(Some(Command::Healthcheck)) => process::check_health::<Config>(app::NAME),
+        Ok(Some(Command::Healthcheck { live })) => {
+            let question = if live { Question::Live } else { Question::Ready };
+            process::check_health::<Config>(app::NAME, question)
+        }
         Err(error) => error.exit(),
     }
 }
@@ -62,7 +72,7 @@ fn serve() -> ExitCode {
         let ports = Ports::real(&config).await?.with_kept_seed(config.seed).await?;
         let (router, _) = app::build(&config, ports);
         tracing::info!(address = %listener.local_addr()?, "listening");
-        serve::run(listener, router, stop, config.common.shutdown_grace).await?;
+        serve::run(listener, router, stop, &config.common).await?;
         Ok(())
     })
 }

@@ -15,7 +15,8 @@ const LISTEN_ADDR: Variable =
 const AGGREGATION_STRATEGY: Variable = Variable {
     name: "AGGREGATION_STRATEGY",
     default: Some(Strategy::AllSettled.name()),
-    meaning: "The strategy of a request that names none: `promise-allsettled`, `async-sequential` or `rxjs`.",
+    meaning: "The strategy of a request that names none: `promise-allsettled` (or `parallel`), `async-sequential` (or \
+              `sequential`) or `rxjs` (or `stream`).",
 };
 const USER_CONTEXT_DEADLINE: Variable = Variable {
     name: "USER_CONTEXT_DEADLINE",
@@ -47,14 +48,21 @@ pub struct Config {
 
 impl Configuration for Config {
     fn variables() -> Vec<Variable> {
-        let own = [LISTEN_ADDR, AGGREGATION_STRATEGY, USER_CONTEXT_DEADLINE, SOURCE_TRIES, SOURCE_RETRY_WAIT];
+        let own = [
+            LISTEN_ADDR,
+            config::PORT,
+            AGGREGATION_STRATEGY,
+            USER_CONTEXT_DEADLINE,
+            SOURCE_TRIES,
+            SOURCE_RETRY_WAIT,
+        ];
         [&own, user_context::VARIABLES, config::COMMON].concat()
     }
 
     fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigFaults> {
         let mut reader = Reader::new(lookup);
         let common = Common::read(&mut reader);
-        let listen_addr = reader.read(&LISTEN_ADDR, config::socket_address);
+        let listen_addr = reader.listen_address(&LISTEN_ADDR);
         let strategy = reader.read(&AGGREGATION_STRATEGY, str::parse);
         let deadline = reader.read(&USER_CONTEXT_DEADLINE, positive);
         let tries = reader.read(&SOURCE_TRIES, |text| {
@@ -113,6 +121,8 @@ mod tests {
     #[test]
     fn a_strategy_has_its_other_name_in_the_environment_too() {
         assert_eq!(read("AGGREGATION_STRATEGY", "sequential").unwrap().strategy, Strategy::Sequential);
+        assert_eq!(read("AGGREGATION_STRATEGY", "Parallel").unwrap().strategy, Strategy::AllSettled);
+        assert_eq!(read("AGGREGATION_STRATEGY", "RxJS").unwrap().strategy, Strategy::Reactive);
         let faults = read("AGGREGATION_STRATEGY", "zip").unwrap_err().to_string();
         assert!(faults.contains("AGGREGATION_STRATEGY=zip: must be one of promise-allsettled"), "{faults}");
     }

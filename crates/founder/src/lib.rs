@@ -26,6 +26,7 @@ use utoipa::{OpenApi, openapi};
         description = "Where a user is, the weather there, and a cat fact: asked of three sources at once, one \
                        after another, or as a stream. What can't be had is null and told why."
     ),
+    components(schemas(presentation::PartBody)),
     tags((name = "user context", description = "Three sources, one answer."))
 )]
 struct About;
@@ -39,8 +40,8 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
     let listener = serve::bind(config.listen_addr).await?;
     let sources = Sources::start(&config.sources, config.tries).await?;
     let (app, _) = router(sources, &config);
-    tracing::info!(address = %config.listen_addr, strategy = config.strategy.name(), "listening");
-    Ok(serve::run(listener, app, stop, config.common.shutdown_grace).await?)
+    tracing::info!(address = %listener.local_addr()?, strategy = config.strategy.name(), "listening");
+    Ok(serve::run(listener, app, stop, &config.common).await?)
 }
 
 /// The one door to the service, for [`run`] and for tests. It depends on nothing: a source that is away is

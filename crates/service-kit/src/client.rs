@@ -1,14 +1,15 @@
 //! The HTTP clients: the plain one that services call one another with, and [`Caller`], the stack for
-//! sources that may be slow, busy or broken.
+//! sources on the internet that may be slow, busy or broken.
 
 use std::{
+    net::IpAddr,
     sync::atomic::{AtomicU32, Ordering},
     time::{Duration, Instant, SystemTime},
 };
 
 use backon::{ExponentialBuilder, Retryable};
 use reqwest::{
-    Client, Response, StatusCode,
+    Client, ClientBuilder, Response, StatusCode, Url,
     header::{HeaderMap, HeaderValue, RETRY_AFTER},
 };
 
@@ -20,11 +21,27 @@ use crate::{
 /// No wait between two tries is longer than this where no [`Deadline`] says how long is too long.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
 
-/// A client with a time limit for the whole call.
+/// Shorter than [`HEADER_TIMEOUT`](crate::config::HEADER_TIMEOUT), so that no call goes out by a connection
+/// that the other service closes at that moment.
+const IDLE: Duration = Duration::from_secs(15);
+
+/// A client for our own services, with a time limit for the whole call. No proxy is between them.
 ///
 /// # Errors
 /// When the TLS library has no usable root certificates.
 pub fn build(timeout: Duration) -> reqwest::Result<Client> {
+    builder(timeout).no_proxy().build()
+}
+
+/// A client for the internet: it uses the proxies that `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY` name.
+///
+/// # Errors
+/// When the TLS library has no usable root certificates.
+pub fn build_for_internet(timeout: Duration) -> reqwest::Result<Client> {
+    builder(timeout).build()
+}
+
+fn builder(timeout: Duration) -> ClientBuilder {
     // Already installed is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder()
@@ -33,8 +50,23 @@ pub fn build(timeout: Duration) -> reqwest::Result<Client> {
         .user_agent(concat!("order-fulfilment/", env!("CARGO_PKG_VERSION")))
         // An address can hold a key, which is nothing for whoever a redirect leads to.
         .referer(false)
-        .no_proxy()
-        .build()
+        .pool_idle_timeout(IDLE)
+}
+
+/// Reads a body of at most `largest` bytes; `None` where it has more. The rest stays unread, and the
+/// connection is closed.
+///
+/// # Errors
+/// When the body breaks off.
+pub async fn bounded(mut response: Response, largest: usize) -> reqwest::Result<Option<Vec<u8>>> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > largest {
+            return Ok(None);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Some(body))
 }
 
 /// How often a call is tried.
@@ -60,8 +92,13 @@ impl Tries {
             .with_min_delay(self.wait)
             .with_max_delay(LONGEST_WAIT)
             .with_max_times(usize::try_from(self.most.saturating_sub(1)).unwrap_or(usize::MAX))
-            .with_jitter()
     }
+}
+
+/// Draws a wait from this to twice this, so that those who failed together don't come back together.
+#[expect(clippy::disallowed_methods, reason = "the jitter of a retry")]
+fn jittered(wait: Duration) -> Duration {
+    rand::random_range(wait..=wait.saturating_mul(2))
 }
 
 tokio::task_local! {
@@ -147,7 +184,9 @@ pub struct Answer {
 /// honoured, and nothing goes on beyond the current [`Deadline`].
 #[derive(Debug, Clone)]
 pub struct Caller {
-    http: Client,
+    internet: Client,
+    /// For a stand-in on this machine, which no proxy can reach.
+    local: Client,
     timeout: Duration,
     tries: Tries,
     /// Bytes.
@@ -160,13 +199,18 @@ impl Caller {
     /// # Errors
     /// When the TLS library has no usable root certificates.
     pub fn new(timeout: Duration, tries: Tries, largest: usize) -> reqwest::Result<Self> {
-        Ok(Self { http: build(timeout)?, timeout, tries, largest })
+        Ok(Self { internet: build_for_internet(timeout)?, local: build(timeout)?, timeout, tries, largest })
+    }
+
+    fn client(&self, url: &str) -> &Client {
+        if is_local(url) { &self.local } else { &self.internet }
     }
 
     /// The body of a successful `GET`. The query stays out of logs and errors.
     ///
     /// # Errors
     /// The last try's failure.
+    #[expect(clippy::disallowed_methods, reason = "waits between two attempts of a call")]
     pub async fn get(&self, url: &str, query: &[(&str, &str)]) -> Result<Answer, CallError> {
         let attempts = AtomicU32::new(0);
         let attempt = || {
@@ -183,7 +227,7 @@ impl Caller {
             .when(|failed: &Failed| failed.failure.is_transient())
             .adjust(|failed, wait| {
                 // Not before we would by ourselves, and not before we were told to.
-                let wait = wait?.min(LONGEST_WAIT).max(failed.retry_after.unwrap_or_default());
+                let wait = jittered(wait?).min(LONGEST_WAIT).max(failed.retry_after.unwrap_or_default());
                 let longest = Deadline::current().map_or(LONGEST_WAIT, Deadline::left);
                 (wait <= longest).then_some(wait)
             })
@@ -209,7 +253,7 @@ impl Caller {
         attempt: u32,
     ) -> Result<Vec<u8>, Failed> {
         let started = Instant::now();
-        let mut request = self.http.get(url).query(query).timeout(limit);
+        let mut request = self.client(url).get(url).query(query).timeout(limit);
         if let Some(id) = CorrelationId::current() {
             request = request.header(correlation::HEADER, HeaderValue::from(&id));
         }
@@ -225,7 +269,7 @@ impl Caller {
         result
     }
 
-    async fn read(&self, mut response: Response) -> Result<Vec<u8>, Failed> {
+    async fn read(&self, response: Response) -> Result<Vec<u8>, Failed> {
         let status = response.status();
         if !status.is_success() {
             return Err(Failed {
@@ -233,15 +277,16 @@ impl Caller {
                 retry_after: retry_after(status, response.headers()),
             });
         }
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await? {
-            if body.len() + chunk.len() > self.largest {
-                return Err(Failure::TooLarge(self.largest).into());
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
+        bounded(response, self.largest).await?.ok_or_else(|| Failure::TooLarge(self.largest).into())
     }
+}
+
+/// Whether an address is on this machine.
+fn is_local(url: &str) -> bool {
+    let url = Url::parse(url).ok();
+    let Some(host) = url.as_ref().and_then(Url::host_str) else { return false };
+    let ip: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
+    host == "localhost" || ip.is_some_and(|ip| ip.is_loopback())
 }
 
 /// One try that failed.
@@ -287,7 +332,17 @@ mod tests {
     use super::*;
 
     fn waits(most: u32) -> Vec<Duration> {
-        Tries::new(most, Duration::from_millis(100)).backoff().build().collect()
+        Tries::new(most, Duration::from_millis(100)).backoff().build().map(jittered).collect()
+    }
+
+    #[test]
+    fn this_machine_is_local_and_nothing_else() {
+        for url in ["http://127.0.0.1:80/a", "http://127.1.2.3", "http://[::1]:80", "http://localhost/"] {
+            assert!(is_local(url), "{url}");
+        }
+        for url in ["http://10.0.0.1", "http://localhost.example.com", "https://ipapi.co", "nonsense"] {
+            assert!(!is_local(url), "{url}");
+        }
     }
 
     #[test]

@@ -11,10 +11,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use axum::{
-    extract::connect_info::Connected,
-    serve::{IncomingStream, Listener},
-};
+use axum::serve::Listener;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::{TcpListener, TcpStream},
@@ -54,12 +51,6 @@ impl Listener for Resettable {
     }
 }
 
-impl Connected<IncomingStream<'_, Resettable>> for Connection {
-    fn connect_info(incoming: IncomingStream<'_, Resettable>) -> Self {
-        incoming.io().connection.clone()
-    }
-}
-
 /// A TCP stream that ends in a reset once its connection is told so.
 pub(crate) struct ResettableStream {
     stream: TcpStream,
@@ -67,6 +58,10 @@ pub(crate) struct ResettableStream {
 }
 
 impl ResettableStream {
+    pub fn connection(&self) -> Connection {
+        self.connection.clone()
+    }
+
     /// A socket that doesn't linger is closed by a reset (RST) instead of an orderly end (FIN).
     fn fail_if_reset(&self) -> io::Result<()> {
         if self.connection.is_reset() {

@@ -4,7 +4,7 @@ use std::{convert::Infallible, fmt, sync::Arc};
 
 use axum::{
     extract::FromRequestParts,
-    http::{HeaderName, HeaderValue, request::Parts},
+    http::{HeaderMap, HeaderName, HeaderValue, Request, request::Parts},
 };
 
 /// The header that carries it, in requests and responses.
@@ -28,14 +28,19 @@ impl CorrelationId {
 
     /// A new UUID v7.
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "a new correlation id for a request without one")]
     pub fn generate() -> Self {
         Self((*uuid::Uuid::now_v7().hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer())).into())
     }
 
-    /// The caller's, where it sent a good one, else a new one.
+    /// Returns the one that the headers name. `None` where they name none, a bad one, or two that differ: to
+    /// follow the work under the wrong id would be worse than under a new one.
     #[must_use]
-    pub fn from_header(value: Option<&HeaderValue>) -> Self {
-        value.and_then(|value| value.to_str().ok()).and_then(Self::parse).unwrap_or_else(Self::generate)
+    pub fn of(headers: &HeaderMap) -> Option<Self> {
+        let mut values = headers.get_all(HEADER).iter();
+        let first = values.next()?;
+        let is_one = values.all(|other| other == first);
+        first.to_str().ok().filter(|_| is_one).and_then(Self::parse)
     }
 
     /// The one of the request or activity this code runs for.
@@ -74,6 +79,17 @@ impl From<&CorrelationId> for HeaderValue {
     }
 }
 
+/// Leaves exactly one correlation id in a request, or none.
+pub(crate) fn without_unusable<B>(mut request: Request<B>) -> Request<B> {
+    let headers = request.headers_mut();
+    if let Some(id) = CorrelationId::of(headers) {
+        headers.insert(HEADER, HeaderValue::from(&id));
+    } else {
+        headers.remove(HEADER);
+    }
+    request
+}
+
 impl<S: Sync> FromRequestParts<S> for CorrelationId {
     type Rejection = Infallible;
 
@@ -96,8 +112,19 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_header_is_replaced_by_a_new_uuid() {
-        let id = CorrelationId::from_header(Some(&HeaderValue::from_static("two words")));
+    fn a_new_one_is_a_uuid_with_its_time() {
+        let id = CorrelationId::generate();
         assert_eq!(uuid::Uuid::parse_str(id.as_str()).unwrap().get_version_num(), 7);
+    }
+
+    #[test]
+    fn a_bad_one_and_two_that_differ_are_no_correlation_id() {
+        let of = |values: &[&'static str]| {
+            let values = values.iter().map(|value| (HEADER, HeaderValue::from_static(value)));
+            CorrelationId::of(&values.collect()).map(|id| id.to_string())
+        };
+        let one = Some("order-7".to_owned());
+        assert_eq!((of(&["order-7"]), of(&["order-7", "order-7"])), (one.clone(), one));
+        assert_eq!((of(&[]), of(&["two words"]), of(&["order-7", "order-8"])), (None, None, None));
     }
 }

@@ -3,6 +3,7 @@
 
 use std::{
     borrow::Cow,
+    error::Error,
     fmt::{self, Display},
     ops::RangeInclusive,
     str::FromStr,
@@ -13,14 +14,19 @@ use axum::{
     extract::{FromRequest, Request},
     http::header::CONTENT_TYPE,
 };
+use http_body_util::LengthLimitError;
 use rust_decimal::Decimal;
 use serde::{
     Deserialize,
     de::{MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
+use tower_http::timeout::TimeoutError;
 
-use crate::problem::{Fault, HttpCode, Problem};
+use crate::{
+    problem::{Fault, HttpCode, Problem},
+    telemetry,
+};
 
 /// Deeper nesting is refused before anything recurses into it.
 const MAX_DEPTH: usize = 64;
@@ -184,15 +190,9 @@ impl<'a> Node<'a> {
     /// A number exactly as it was written: at most 28 significant digits, no rounding.
     pub fn decimal(&self, faults: &mut Faults) -> Option<Decimal> {
         self.expect(Kind::Number, faults)?;
-        let text = self.raw.get();
-        let exact = if text.contains(['e', 'E']) {
-            Decimal::from_scientific(text)
-        } else {
-            Decimal::from_str_exact(text)
-        };
-        match exact {
-            Ok(value) => Some(value),
-            Err(_) => self.fault(faults, "is a number out of range"),
+        match exact(self.raw.get()) {
+            Some(value) => Some(value),
+            None => self.fault(faults, "is a number out of range"),
         }
     }
 
@@ -414,8 +414,9 @@ fn root(raw: &RawValue) -> Node<'_> {
     Node { raw, pointer: String::new() }
 }
 
-/// The body as text that is the same for the same JSON: members sorted, no white space. Numbers keep
-/// their spelling.
+/// Writes the body as text that is the same for the same JSON: members sorted, no white space, numbers in
+/// their plain spelling (`5998` for `5998.0` and `5.998e3`). A number with too many digits to be exact keeps
+/// its own.
 ///
 /// # Errors
 /// 400 where it isn't JSON, 422 where readers disagree on what it says: a member given twice, say.
@@ -451,9 +452,28 @@ fn write_canonical(node: &Node<'_>, out: &mut String, faults: &mut Faults) -> Op
             out.push(']');
         }
         Kind::String => write_text(&node.string(faults)?, out),
-        Kind::Number | Kind::Boolean | Kind::Null => out.push_str(node.raw.get()),
+        Kind::Number => write_number(node.raw.get(), out),
+        Kind::Boolean | Kind::Null => out.push_str(node.raw.get()),
     }
     Some(())
+}
+
+fn write_number(text: &str, out: &mut String) {
+    if !text.contains(['.', 'e', 'E', '-']) {
+        out.push_str(text);
+        return;
+    }
+    match exact(text) {
+        Some(number) if number.is_zero() => out.push('0'),
+        Some(number) => out.push_str(&number.normalize().to_string()),
+        None => out.push_str(text),
+    }
+}
+
+/// Returns a number exactly as it was written; none where that takes more than 28 significant digits.
+fn exact(text: &str) -> Option<Decimal> {
+    if text.contains(['e', 'E']) { Decimal::from_scientific(text) } else { Decimal::from_str_exact(text) }
+        .ok()
 }
 
 fn write_text(text: &str, out: &mut String) {
@@ -561,11 +581,29 @@ pub fn require_json(request: &Request) -> Result<(), Problem> {
 /// The whole body.
 ///
 /// # Errors
-/// 413 where it is too large.
+/// 413 where it is too large, 408 where it comes too slowly, 400 where it isn't in the encoding that it says.
 pub async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
-    Bytes::from_request(request, state)
-        .await
-        .map_err(|rejection| Problem::from_foreign(rejection.status(), &rejection.body_text()))
+    Bytes::from_request(request, state).await.map_err(|rejection| {
+        if has_cause::<LengthLimitError>(&rejection) {
+            return Problem::new(HttpCode::PayloadTooLarge, "the body is longer than BODY_LIMIT allows");
+        }
+        if has_cause::<TimeoutError>(&rejection) {
+            return Problem::new(HttpCode::RequestBodyTimeout, "no part of the body came for too long");
+        }
+        Problem::from_foreign(rejection.status(), &telemetry::chain(&rejection))
+    })
+}
+
+/// Whether an error of this type is among the causes. Each layer around a body wraps the errors of the next.
+fn has_cause<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<E>() {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
 }
 
 #[cfg(test)]
@@ -721,9 +759,27 @@ mod tests {
     #[test]
     fn the_canonical_text_ignores_order_space_and_escapes_but_not_content() {
         let one = canonical(br#"{ "b": [1, 2.50], "a": "\u0041" }"#).unwrap();
-        assert_eq!(one, r#"{"a":"A","b":[1,2.50]}"#);
+        assert_eq!(one, r#"{"a":"A","b":[1,2.5]}"#);
         assert_eq!(one, canonical(br#"{"a":"A","b":[1,2.50]}"#).unwrap());
         assert_ne!(one, canonical(br#"{"a":"A","b":[2.50,1]}"#).unwrap());
+    }
+
+    #[test]
+    fn the_canonical_text_of_a_number_is_its_plain_spelling() {
+        for (spellings, plain) in [
+            (&["5998", "5998.0", "5.998e3", "5.998E+3", "59980e-1", "5998.000"][..], "5998"),
+            (&["59.98", "59.980", "5998e-2"], "59.98"),
+            (&["0", "-0", "0.0", "-0.0", "0e7"], "0"),
+            (&["-1", "-1.0", "-10e-1"], "-1"),
+            (&["18446744073709551615", "18446744073709551615.0"], "18446744073709551615"),
+            (&["1e400"], "1e400"),
+            (&["0.12345678901234567890123456789012345"], "0.12345678901234567890123456789012345"),
+        ] {
+            for spelling in spellings {
+                assert_eq!(canonical(spelling.as_bytes()).unwrap(), plain, "{spelling}");
+            }
+        }
+        assert_ne!(canonical(b"5998.1").unwrap(), canonical(b"5998").unwrap());
     }
 
     proptest::proptest! {

@@ -1,6 +1,10 @@
 //! Prometheus metrics: one registry a service, as a value, so that tests can run many services at once.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use axum::http::{Method, StatusCode};
 use futures::future::BoxFuture;
@@ -80,7 +84,53 @@ fn known(method: &Method) -> &str {
         Method::DELETE,
         Method::OPTIONS,
     ];
-    if known.contains(method) { method.as_str() } else { "other" }
+    if known.contains(method) { method.as_str() } else { OTHER }
+}
+
+/// A label value that stands for all further ones.
+const OTHER: &str = "other";
+/// No code or name of ours is as long.
+const LONGEST_LABEL: usize = 64;
+
+/// Bounds how many values a label has whose text comes from another process: each one is a series that is
+/// kept for ever. The first so many are themselves, all others are `other`.
+#[derive(Debug, Clone)]
+pub struct FewLabels {
+    most: usize,
+    known: Arc<RwLock<HashSet<String>>>,
+}
+
+impl FewLabels {
+    #[must_use]
+    pub fn new(most: usize) -> Self {
+        Self::with_known(most, [])
+    }
+
+    /// Keeps a place for labels that must never become `other`.
+    #[must_use]
+    pub fn with_known<const N: usize>(most: usize, known: [&str; N]) -> Self {
+        Self { most, known: Arc::new(RwLock::new(known.map(str::to_owned).into())) }
+    }
+
+    /// Returns the text, or `other` where it is long or there are enough already.
+    #[must_use]
+    pub fn label<'t>(&self, text: &'t str) -> &'t str {
+        if text.len() > LONGEST_LABEL {
+            return OTHER;
+        }
+        if self.known.read().unwrap_or_else(PoisonError::into_inner).contains(text) {
+            return text;
+        }
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.contains(text) {
+            return text;
+        }
+        if known.len() >= self.most {
+            return OTHER;
+        }
+        known.insert(text.to_owned());
+        text
+    }
 }
 
 impl Default for Metrics {
@@ -98,4 +148,16 @@ pub fn counter(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> 
     let counter = IntCounterVec::new(Opts::new(name, help), labels).expect("a valid counter");
     registry.register(Box::new(counter.clone())).expect("registered once");
     counter
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_from_elsewhere_has_few_values() {
+        let labels = FewLabels::new(2);
+        assert_eq!(["a", "b", "c", "a"].map(|text| labels.label(text)), ["a", "b", "other", "a"]);
+        assert_eq!(FewLabels::new(2).label(&"x".repeat(65)), "other");
+    }
 }

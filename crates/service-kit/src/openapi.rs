@@ -8,7 +8,7 @@ use std::{
 use axum::{
     Router,
     http::{Method, StatusCode},
-    response::Html,
+    response::{Html, Redirect},
     routing::get,
 };
 use utoipa::{
@@ -29,6 +29,20 @@ pub const DOCUMENT_PATH: &str = "/api/docs/openapi.json";
 #[derive(OpenApi)]
 #[openapi(components(schemas(ProblemBody, Fault)))]
 struct Common;
+
+/// One server-sent event, as the document describes what a stream consists of.
+#[derive(ToSchema)]
+#[schema(as = ServerSentEvent)]
+#[allow(dead_code, reason = "the schema alone is used")]
+pub struct ServerSentEvent {
+    /// The name of the event.
+    event: String,
+    /// What a client that reconnects sends as `Last-Event-ID`.
+    id: String,
+    /// A document in JSON; the operation says which.
+    #[schema(content_media_type = "application/json")]
+    data: String,
+}
 
 /// That an operation can fail with a status which doesn't follow from what it takes:
 /// `responses((status = 200, ...), Fails<404>)`.
@@ -62,7 +76,7 @@ pub(crate) fn complete(mut api: openapi::OpenApi) -> openapi::OpenApi {
             fails_with(operation, &[400]);
         }
         if takes_a_body {
-            fails_with(operation, &[413, 415, 422]);
+            fails_with(operation, &[408, 413, 415, 422]);
         }
     }
     close_bodies(&mut api);
@@ -210,6 +224,7 @@ pub fn statuses(api: &openapi::OpenApi, method: &Method, path: &str) -> Option<B
 pub(crate) fn pages(api: openapi::OpenApi, service: &str, codes: &[CodeInfo]) -> Router {
     let catalogue = Html(catalogue(service, codes));
     Router::from(SwaggerUi::new(UI_PATH).url(DOCUMENT_PATH, api))
+        .route("/", get(|| std::future::ready(Redirect::temporary(UI_PATH))))
         .route(CATALOGUE_PATH, get(move || std::future::ready(catalogue.clone())))
 }
 

@@ -6,7 +6,7 @@ use axum::{
     body::Body,
     http::{
         HeaderValue, StatusCode,
-        header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
+        header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
         response,
     },
     response::{IntoResponse, Response},
@@ -76,8 +76,10 @@ error_codes! {
         MalformedJson = "malformed_json", 400, "The body is not JSON", final;
         NotFound = "not_found", 404, "There is nothing here", final;
         MethodNotAllowed = "method_not_allowed", 405, "The path does not know this method", final;
+        RequestBodyTimeout = "request_body_timeout", 408, "The body came too slowly", retryable;
         PayloadTooLarge = "payload_too_large", 413, "The body is too large", final;
         UnsupportedMediaType = "unsupported_media_type", 415, "The body must be application/json", final;
+        UnsupportedEncoding = "unsupported_encoding", 415, "The body's encoding is not known", final;
         ValidationFailed = "validation_failed", 422, "The body does not fit", final;
         Internal = "internal", 500, "The service failed", retryable;
         NotReady = "not_ready", 503, "The service is not ready", retryable;
@@ -91,6 +93,7 @@ impl HttpCode {
         match status.as_u16() {
             404 => Self::NotFound,
             405 => Self::MethodNotAllowed,
+            408 => Self::RequestBodyTimeout,
             413 => Self::PayloadTooLarge,
             415 => Self::UnsupportedMediaType,
             422 => Self::ValidationFailed,
@@ -261,8 +264,17 @@ pub(crate) async fn document(
         return response;
     }
     let (parts, body) = response.into_parts();
-    let text = axum::body::to_bytes(body, 4096).await.unwrap_or_default();
-    let problem = Problem::from_foreign(status, &String::from_utf8_lossy(&text));
+    let problem =
+        if status == StatusCode::UNSUPPORTED_MEDIA_TYPE && parts.headers.contains_key(ACCEPT_ENCODING) {
+            // The layer that decompresses bodies says so what it can.
+            Problem::new(
+                HttpCode::UnsupportedEncoding,
+                "send the body with Content-Encoding: gzip, or without one",
+            )
+        } else {
+            let text = axum::body::to_bytes(body, 4096).await.unwrap_or_default();
+            Problem::from_foreign(status, &String::from_utf8_lossy(&text))
+        };
     carry_over(problem.render(instance, correlation), parts)
 }
 

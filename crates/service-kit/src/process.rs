@@ -2,6 +2,7 @@
 
 use std::{env::VarError, error::Error, fmt::Write as _, io, net::SocketAddr, path::Path, process::ExitCode};
 
+pub use crate::healthcheck::Question;
 use crate::{
     config::{Common, ConfigFaults, Variable},
     healthcheck, telemetry,
@@ -30,15 +31,27 @@ pub trait Configuration: Sized {
 }
 
 /// The whole of a service's `main`: reads `.env` and the environment, starts logs and runtime, runs. Told
-/// `healthcheck`, it asks the service of the same configuration whether it is ready, instead.
+/// `healthcheck`, it asks the service of the same configuration whether it is ready (`--live`: whether it answers),
+/// instead.
 pub fn main<C, F>(name: &str, version: &str, run: impl FnOnce(C) -> F) -> ExitCode
 where
     C: Configuration,
     F: Future<Output = Result<(), Box<dyn Error + Send + Sync>>>,
 {
-    match std::env::args().nth(1).as_deref() {
+    let mut arguments = std::env::args().skip(1);
+    match arguments.next().as_deref() {
         None => {}
-        Some("healthcheck") => return check_health::<C>(name),
+        Some("healthcheck") => {
+            return match Question::from_arguments(arguments) {
+                Ok(question) => check_health::<C>(name, question),
+                Err(unknown) => {
+                    eprintln!(
+                        "{name}: unknown argument {unknown}; healthcheck takes --live and nothing else"
+                    );
+                    ExitCode::from(MISCONFIGURED)
+                }
+            };
+        }
         Some("--version" | "-V") => {
             println!("{name} {version}");
             return ExitCode::SUCCESS;
@@ -73,11 +86,11 @@ where
     })
 }
 
-/// Asks the service of this configuration whether it is ready; the exit code says.
-pub fn check_health<C: Configuration>(name: &str) -> ExitCode {
+/// Asks the service of this configuration whether it is ready, or live; the exit code says.
+pub fn check_health<C: Configuration>(name: &str, question: Question) -> ExitCode {
     configured(name, |config: C| {
         tool(name, async {
-            match healthcheck::ask(config.listens_on()).await {
+            match healthcheck::ask(config.listens_on(), question).await {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(why) => {
                     eprintln!("{name}: {why}");
@@ -89,6 +102,7 @@ pub fn check_health<C: Configuration>(name: &str) -> ExitCode {
 }
 
 /// Reads `.env` and the environment, and does something with what they say.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub fn configured<C: Configuration>(name: &str, act: impl FnOnce(C) -> ExitCode) -> ExitCode {
     let config = read_file(Path::new(ENV_FILE)).and_then(|()| read::<C>(|variable| std::env::var(variable)));
     match config {
@@ -143,7 +157,8 @@ pub fn tool(name: &str, run: impl Future<Output = ExitCode>) -> ExitCode {
 fn help(name: &str, variables: &[Variable]) -> String {
     let variables = variables_help(variables);
     format!(
-        "{name} takes no arguments but `healthcheck` (is it ready?); its environment configures it:\n\n{variables}"
+        "{name} takes no arguments but `healthcheck` (is it ready?) and `healthcheck --live` (does it answer?); \
+         its environment configures it:\n\n{variables}"
     )
 }
 

@@ -1,30 +1,23 @@
 //! A service's router: its routes, and around them everything that is the same for all services.
 
-use std::{
-    panic::AssertUnwindSafe,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Instant};
 
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, MatchedPath, Request, State},
-    http::{HeaderValue, header::CONTENT_TYPE},
-    middleware::{self, Next},
+    extract::State,
+    http::header::CONTENT_TYPE,
     response::{IntoResponse, Response},
 };
-use futures::FutureExt;
-use tracing::Instrument;
 use utoipa::openapi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
     config::Common,
-    correlation::{self, CorrelationId},
     health::{self, Dependency, Health, Ready},
+    layers,
     metrics::{self, Metrics},
     openapi as docs,
-    problem::{self, CodeInfo, ErrorCode, HttpCode, Problem},
+    problem::{CodeInfo, ErrorCode, HttpCode, Problem},
 };
 
 /// Puts a service together.
@@ -93,14 +86,14 @@ impl Service {
         let (router, api) = self.assemble(common);
         let api = docs::complete(api);
         let router = router.merge(docs::pages(api.clone(), name, &codes));
-        (dressed(router, common, metrics), api)
+        (layers::around(router, common, metrics), api)
     }
 
     /// The router without its documents, for one of many that are alike.
     pub fn build_undocumented(self, common: &Common) -> Router {
         let metrics = self.metrics.clone();
         let (router, _) = self.assemble(common);
-        dressed(router, common, metrics)
+        layers::around(router, common, metrics)
     }
 
     fn assemble(self, common: &Common) -> (Router, openapi::OpenApi) {
@@ -116,21 +109,10 @@ impl Service {
                 dependencies: self.dependencies,
                 metrics: self.metrics,
             }));
-        let mut timed = self
-            .routes
-            .merge(operations)
-            .layer(middleware::from_fn_with_state(common.request_timeout, within));
+        let mut timed = layers::timed(self.routes.merge(operations), common.request_timeout);
         docs::timed(timed.get_openapi_mut());
         timed.merge(self.long_routes).split_for_parts()
     }
-}
-
-/// Puts around a router what is around every service's: correlation id, log line, metrics, and every error,
-/// a panic too, in the one shape.
-pub fn dressed(router: Router, common: &Common, metrics: Metrics) -> Router {
-    router
-        .layer(DefaultBodyLimit::max(common.body_limit))
-        .layer(middleware::from_fn_with_state(metrics, around))
 }
 
 struct Operations {
@@ -164,43 +146,4 @@ async fn get_ready(State(operations): State<Arc<Operations>>) -> Result<Json<Rea
 async fn get_metrics(State(operations): State<Arc<Operations>>) -> Result<Response, Problem> {
     let text = operations.metrics.text().await.map_err(|error| Problem::internal(&error))?;
     Ok(([(CONTENT_TYPE, metrics::CONTENT)], text).into_response())
-}
-
-/// Bounds the time of a request.
-async fn within(State(limit): State<Duration>, request: Request, next: Next) -> Response {
-    tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
-        Problem::new(HttpCode::RequestTimeout, format!("no answer within {} s", limit.as_secs_f64()))
-            .into_response()
-    })
-}
-
-/// The outermost layer: correlation id, log line, metrics, and every error in the one shape.
-async fn around(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
-    let started = Instant::now();
-    let correlation = CorrelationId::from_header(request.headers().get(correlation::HEADER));
-    let method = request.method().clone();
-    let uri = request.uri().clone();
-    let matched = request.extensions().get::<MatchedPath>().cloned();
-    let route = matched.as_ref().map_or("unmatched", MatchedPath::as_str);
-
-    let span = tracing::info_span!("request", correlation_id = %correlation, %method, route);
-    let answered = AssertUnwindSafe(correlation.clone().scope(next.run(request))).catch_unwind();
-    let response = answered
-        .instrument(span.clone())
-        .await
-        .unwrap_or_else(|_| Problem::new(HttpCode::Internal, "The service failed.").into_response());
-    let mut response = problem::document(response, uri.path(), &correlation).instrument(span.clone()).await;
-    response.headers_mut().insert(correlation::HEADER, HeaderValue::from(&correlation));
-
-    let (status, took) = (response.status(), started.elapsed());
-    metrics.observe(&method, route, status, took);
-    span.in_scope(|| {
-        let (status, millis) = (status.as_u16(), took.as_secs_f64() * 1000.0);
-        if route.starts_with("/health") || route == "/metrics" {
-            tracing::debug!(status, millis, "answered");
-        } else {
-            tracing::info!(status, millis, "answered");
-        }
-    });
-    response
 }

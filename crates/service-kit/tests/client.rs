@@ -1,9 +1,12 @@
 //! The stack for calls to sources that may be slow, busy or broken, against a server that is told to be.
 
+#![allow(clippy::disallowed_methods, reason = "test code may wait, draw and read the environment")]
+
 use std::{
     collections::VecDeque,
     future,
     net::Ipv4Addr,
+    process::Command,
     sync::{Arc, Mutex},
     time::{Duration, Instant, SystemTime},
 };
@@ -270,4 +273,54 @@ async fn a_body_may_be_so_large_and_no_larger() {
         let error = server.get(THRICE).await.unwrap_err();
         assert_eq!((error.failure, server.visits()), (Failure::TooLarge(LARGEST), 1));
     }
+}
+
+/// A host that there isn't (RFC 2606), so that only a proxy can answer for it.
+const NOWHERE: &str = "http://source.invalid/fact";
+const ASKED: &str = "KIT_TEST_URL";
+
+/// Runs in a process of its own, since the proxies are named by the environment.
+#[tokio::test]
+#[ignore = "part of another test"]
+async fn asks_for_itself() {
+    let Ok(url) = std::env::var(ASKED) else { return };
+    let caller = Caller::new(TIMEOUT, Tries::ONCE, LARGEST).unwrap();
+    let ours = service_kit::client::build(TIMEOUT).unwrap().get(&url).send().await;
+    let source = caller.get(&url, &[]).await;
+    println!("source: {}, ours: {}", source.is_ok(), ours.is_ok());
+}
+
+/// What a process with this environment gets from an address: as a source, and as one of our services.
+async fn asked_with(url: &str, environment: &[(&str, &str)]) -> String {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", "asks_for_itself", "--ignored", "--nocapture"]);
+    for name in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"] {
+        command.env_remove(name);
+    }
+    command.env(ASKED, url).envs(environment.iter().copied());
+    let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let start = text.find("source: ").unwrap_or_else(|| panic!("{text}"));
+    text[start..].lines().next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_source_is_asked_through_the_proxy_of_the_environment_and_our_services_are_not() {
+    let proxy = Server::that([Reply::Says(b"fact".to_vec())]).await;
+    let through = [("HTTP_PROXY", proxy.url.as_str())];
+    assert_eq!(asked_with(NOWHERE, &through).await, "source: true, ours: false");
+    assert_eq!(proxy.visits(), 1);
+    let around = [("HTTP_PROXY", proxy.url.as_str()), ("NO_PROXY", "source.invalid")];
+    assert_eq!(asked_with(NOWHERE, &around).await, "source: false, ours: false");
+    assert_eq!(asked_with(NOWHERE, &[]).await, "source: false, ours: false");
+    assert_eq!(proxy.visits(), 1);
+}
+
+#[tokio::test]
+async fn a_stand_in_on_this_machine_is_asked_without_a_proxy() {
+    let stand_in = Server::that([Reply::Says(b"fact".to_vec())]).await;
+    let proxy = Server::that([Reply::Status(502)]).await;
+    let through = [("HTTP_PROXY", proxy.url.as_str())];
+    assert_eq!(asked_with(&stand_in.url, &through).await, "source: true, ours: true");
+    assert_eq!(proxy.visits(), 0);
 }

@@ -1,8 +1,11 @@
 //! A small service assembled with the kit, driven through its router and over real sockets.
 
+#![allow(clippy::disallowed_methods, reason = "test code may wait and draw")]
+
 use std::{
+    io::{Read as _, Write as _},
     net::SocketAddr,
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -111,8 +114,22 @@ async fn endless(State(entered): State<Arc<Notify>>, stopping: Stopping) -> Stri
     "stopped".to_owned()
 }
 
-fn common(timeout: &'static str) -> Common {
-    let lookup = move |name: &str| (name == "REQUEST_TIMEOUT").then(|| timeout.to_owned());
+#[utoipa::path(get, path = "/large", responses((status = 200, body = String)))]
+async fn large() -> String {
+    "x".repeat(10_000)
+}
+
+#[utoipa::path(get, path = "/events", responses((status = 200, body = String)))]
+async fn events() -> Response<Body> {
+    let body = Body::from("data: x\n\n".repeat(1000));
+    Response::builder().header(header::CONTENT_TYPE, "text/event-stream").body(body).unwrap()
+}
+
+fn common(variables: &[(&str, &str)]) -> Common {
+    let lookup = |name: &str| {
+        let known = variables.iter().find(|(known, _)| *known == name);
+        known.map(|(_, value)| (*value).to_owned())
+    };
     let mut reader = Reader::new(&lookup);
     let common = Common::read(&mut reader);
     reader.finish(common).unwrap()
@@ -124,12 +141,18 @@ fn app_with(dependency: Result<(), String>) -> Router {
 
 /// `entered` learns when a request has reached `/long`.
 fn app_that_tells(dependency: Result<(), String>, entered: Arc<Notify>) -> Router {
+    app(dependency, entered, &common(&[("REQUEST_TIMEOUT", "100ms")]))
+}
+
+fn app(dependency: Result<(), String>, entered: Arc<Notify>, common: &Common) -> Router {
     let routes = OpenApiRouter::new()
         .routes(routes!(greet))
         .routes(routes!(maybe))
         .routes(routes!(double))
         .routes(routes!(address))
         .routes(routes!(panics))
+        .routes(routes!(large))
+        .routes(routes!(events))
         .routes(routes!(slow));
     let about = utoipa::openapi::OpenApiBuilder::new()
         .info(utoipa::openapi::InfoBuilder::new().title("greeter").version("1").build())
@@ -138,7 +161,7 @@ fn app_that_tells(dependency: Result<(), String>, entered: Arc<Notify>) -> Route
         .routes(routes)
         .long_routes(OpenApiRouter::new().routes(routes!(long)).routes(routes!(endless)).with_state(entered))
         .depends_on(Dependency::new("the-sky", move || std::future::ready(dependency.clone())))
-        .build(&common("100ms"))
+        .build(common)
         .0
 }
 
@@ -327,7 +350,7 @@ async fn the_openapi_document_is_3_1_and_every_operation_says_how_it_fails() {
             })
             .collect()
     };
-    assert_eq!(failures("post", "/greet"), [400, 413, 415, 422, 500, 503], "it takes a body");
+    assert_eq!(failures("post", "/greet"), [400, 408, 413, 415, 422, 500, 503], "it takes a body");
     assert_eq!(failures("get", "/double/{number}"), [400, 500, 503], "it takes a parameter");
     assert_eq!(failures("get", "/slow"), [500, 503], "it takes nothing");
     assert_eq!(failures("get", "/long"), [404, 500], "it bounds its own time, and says more");
@@ -413,6 +436,227 @@ async fn a_request_without_an_end_ends_at_once_when_the_service_stops() {
 async fn a_handler_without_a_server_never_stops() {
     let asked = get("/endless");
     assert!(tokio::time::timeout(Duration::from_millis(50), asked).await.is_err());
+}
+
+fn preflight(path: &str, origin: &str) -> Request<Body> {
+    Request::options(path)
+        .header(header::ORIGIN, origin)
+        .header(header::ACCESS_CONTROL_REQUEST_METHOD, "POST")
+        .header(header::ACCESS_CONTROL_REQUEST_HEADERS, "content-type,idempotency-key")
+        .body(Body::empty())
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_page_of_a_development_origin_may_send_requests_and_read_every_answer() {
+    let allowed = send(preflight("/greet", "http://localhost:5173")).await;
+    assert_eq!(allowed.status(), StatusCode::OK);
+    let headers = allowed.headers();
+    assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_ORIGIN], "http://localhost:5173");
+    assert_eq!(headers[header::ACCESS_CONTROL_ALLOW_HEADERS], "content-type,idempotency-key");
+    assert!(headers[header::ACCESS_CONTROL_ALLOW_METHODS].to_str().unwrap().contains("POST"));
+
+    for path in ["/health", "/nowhere", "/panic", "/slow"] {
+        let request = Request::get(path).header(header::ORIGIN, "http://127.0.0.1:8080");
+        let answer = send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.headers()[header::ACCESS_CONTROL_ALLOW_ORIGIN], "http://127.0.0.1:8080", "{path}");
+        assert_eq!(answer.headers()[header::ACCESS_CONTROL_EXPOSE_HEADERS], "*", "{path}");
+    }
+    let foreign = send(preflight("/greet", "https://elsewhere.example.com")).await;
+    assert!(!foreign.headers().contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN));
+}
+
+#[tokio::test]
+async fn without_cross_origin_requests_options_is_a_method_like_any_other() {
+    let app = app(Ok(()), Arc::default(), &common(&[("CORS_ORIGINS", "off")]));
+    let answer = app.oneshot(preflight("/greet", "http://localhost:5173")).await.unwrap();
+    let (status, code, _) = problem(answer).await;
+    assert_eq!((status, code.as_str()), (405, "method_not_allowed"));
+}
+
+async fn get_compressed(path: &str) -> Response<Body> {
+    let request = Request::get(path).header(header::ACCEPT_ENCODING, "gzip");
+    send(request.body(Body::empty()).unwrap()).await
+}
+
+fn unzipped(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(bytes).read_to_string(&mut text).unwrap();
+    text
+}
+
+fn zipped(text: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+#[tokio::test]
+async fn a_large_answer_is_compressed_where_that_is_asked_for() {
+    let answer = get_compressed("/large").await;
+    assert_eq!(answer.headers()[header::CONTENT_ENCODING], "gzip");
+    let bytes = answer.into_body().collect().await.unwrap().to_bytes();
+    assert!(bytes.len() < 1000, "{}", bytes.len());
+    assert_eq!(unzipped(&bytes), "x".repeat(10_000));
+    for plain in [get("/large").await, get_compressed("/health").await, get_compressed("/events").await] {
+        assert!(!plain.headers().contains_key(header::CONTENT_ENCODING), "{plain:?}");
+    }
+}
+
+async fn greet_encoded(encoding: &str, body: Vec<u8>) -> Response<Body> {
+    let request = Request::post("/greet")
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::CONTENT_ENCODING, encoding);
+    send(request.body(body.into()).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_read_within_the_limit_that_counts_what_it_becomes() {
+    let body = br#"{"name":"Ada","age":36}"#;
+    assert!(text(greet_encoded("gzip", zipped(body)).await).await.starts_with("Ada "));
+    assert!(text(greet_encoded("identity", body.to_vec()).await).await.starts_with("Ada "));
+
+    let bomb = zipped(&vec![b' '; 50 * 1024 * 1024]);
+    assert!(bomb.len() < 200_000, "it fits the limit as it comes over the wire");
+    let (status, code, _) = problem(greet_encoded("gzip", bomb).await).await;
+    assert_eq!((status, code.as_str()), (413, "payload_too_large"));
+
+    for encoding in ["br", "gzip, br", "rot13"] {
+        let (status, code, body) = problem(greet_encoded(encoding, body.to_vec()).await).await;
+        assert_eq!((status, code.as_str()), (415, "unsupported_encoding"), "{encoding}");
+        assert!(body["detail"].as_str().unwrap().contains("gzip"));
+    }
+    let (status, code, _) = problem(greet_encoded("gzip", body.to_vec()).await).await;
+    assert_eq!((status, code.as_str()), (400, "bad_request"), "it isn't what it says");
+}
+
+#[tokio::test]
+async fn two_correlation_ids_that_differ_are_replaced_by_a_new_one() {
+    let ask = |ids: [&'static str; 2]| {
+        let [one, other] = ids;
+        let request =
+            Request::get("/health").header(correlation::HEADER, one).header(correlation::HEADER, other);
+        send(request.body(Body::empty()).unwrap())
+    };
+    let of = |answer: Response<Body>| answer.headers()[correlation::HEADER].to_str().unwrap().to_owned();
+    assert_eq!(of(ask(["a", "a"]).await), "a");
+    let new = of(ask(["a", "b"]).await);
+    assert!(new != "a" && new != "b", "{new}");
+}
+
+#[tokio::test]
+async fn a_browser_is_led_to_the_documentation() {
+    let answer = get("/").await;
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()[header::LOCATION]),
+        (307, &"/api/docs".parse().unwrap())
+    );
+}
+
+/// A service for the rest of the test, on a port of its own.
+async fn served(variables: &[(&str, &str)]) -> (SocketAddr, Arc<Notify>) {
+    let listener = serve::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (entered, common) = (Arc::new(Notify::new()), common(variables));
+    let app = app(Ok(()), entered.clone(), &common);
+    tokio::spawn(async move { serve::run(listener, app, std::future::pending(), &common).await });
+    (address, entered)
+}
+
+/// All that comes by the connection until it is closed, which has to be soon.
+async fn rest(stream: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    let closed = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
+    closed.expect("the connection is closed").unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+#[tokio::test]
+async fn a_head_that_never_ends_holds_no_connection() {
+    let (address, _) = served(&[("HEADER_TIMEOUT", "200ms")]).await;
+    for sent in ["", "GET /health HTTP/1.1\r\nhost: x\r\n"] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(sent.as_bytes()).await.unwrap();
+        assert_eq!(rest(&mut stream).await, "", "{sent:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_stops_coming_is_408() {
+    let (address, _) = served(&[("BODY_TIMEOUT", "200ms")]).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let head =
+        "POST /greet HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 50\r\n\r\n{";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let answer = rest(&mut stream).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 408 ") && answer.contains(r#""error":"request_body_timeout""#),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
+async fn a_connection_over_the_limit_waits_until_another_ends() {
+    let (address, _) = served(&[("MAX_CONNECTIONS", "1")]).await;
+    let first = TcpStream::connect(address).await.unwrap();
+    let mut second = TcpStream::connect(address).await.unwrap();
+    second.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut byte = [0];
+    let early = tokio::time::timeout(Duration::from_millis(300), second.read_exact(&mut byte)).await;
+    assert!(early.is_err(), "the first one has the only place");
+    drop(first);
+    assert!(rest(&mut second).await.contains("200 OK"));
+}
+
+/// Where the log lines of a test go.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Lines {
+    async fn with(&self, text: &str) -> String {
+        for _ in 0..200 {
+            let lines = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+            if let Some(line) = lines.lines().find(|line| line.contains(text)) {
+                return line.to_owned();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("no line with {text:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_has_a_log_line_with_its_correlation_id_even_where_its_caller_has_gone() {
+    let lines = Lines::default();
+    let writer = lines.clone();
+    let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone());
+    // All tasks of this test are on this thread.
+    let _logging = tracing::subscriber::set_default(subscriber.finish());
+    let (address, entered) = served(&[]).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET /double/2 HTTP/1.1\r\nhost: x\r\nx-correlation-id: one\r\n\r\n").await.unwrap();
+    let line = lines.with("answered").await;
+    for part in
+        [r#""correlation_id":"one""#, r#""route":"/double/{number}""#, r#""status":200"#, r#""method":"GET""#]
+    {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+    stream.write_all(b"GET /endless HTTP/1.1\r\nhost: x\r\nx-correlation-id: two\r\n\r\n").await.unwrap();
+    entered.notified().await;
+    drop(stream);
+    let line = lines.with("dropped before it was answered").await;
+    assert!(line.contains(r#""correlation_id":"two""#) && line.contains(r#""route":"/endless""#), "{line}");
 }
 
 #[tokio::test]

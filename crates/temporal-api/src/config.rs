@@ -16,6 +16,11 @@ const TASK_QUEUE: Variable = Variable {
     default: Some(DEFAULT_TASK_QUEUE),
     meaning: "The Temporal task queue that the API fills and the worker empties.",
 };
+const TEMPORAL_TASK_QUEUE: Variable = Variable {
+    name: "TEMPORAL_TASK_QUEUE",
+    default: None,
+    meaning: "Another name of `TASK_QUEUE`; if both are set, they must agree.",
+};
 const APPROVAL_TIMEOUT: Variable = Variable {
     name: "APPROVAL_TIMEOUT",
     default: Some("2m"),
@@ -30,6 +35,11 @@ const ACTIVITY_RETRY_MAXIMUM: Variable = Variable {
     name: "ACTIVITY_RETRY_MAXIMUM",
     default: Some("10s"),
     meaning: "The longest wait between two attempts of an activity.",
+};
+const RETRY_AFTER_MAXIMUM: Variable = Variable {
+    name: "RETRY_AFTER_MAXIMUM",
+    default: Some("60s"),
+    meaning: "The longest wait that a provider can ask for by `Retry-After`.",
 };
 const COMPENSATION_RETRY_INITIAL: Variable = Variable {
     name: "COMPENSATION_RETRY_INITIAL",
@@ -70,10 +80,13 @@ impl Configuration for Config {
     fn variables() -> Vec<Variable> {
         let own = [
             LISTEN_ADDR,
+            config::PORT,
             TASK_QUEUE,
+            TEMPORAL_TASK_QUEUE,
             APPROVAL_TIMEOUT,
             ACTIVITY_RETRY_INITIAL,
             ACTIVITY_RETRY_MAXIMUM,
+            RETRY_AFTER_MAXIMUM,
             COMPENSATION_RETRY_INITIAL,
             COMPENSATION_RETRY_MAXIMUM,
             PAYMENT_CANCEL_WINDOW,
@@ -86,11 +99,13 @@ impl Configuration for Config {
         let mut reader = Reader::new(lookup);
         let common = Common::read(&mut reader);
         let temporal = Settings::read(&mut reader, "temporal-api");
-        let listen_addr = reader.read(&LISTEN_ADDR, config::socket_address);
-        let task_queue = reader.read(&TASK_QUEUE, |text| Ok::<_, String>(text.to_owned()));
+        let listen_addr = reader.listen_address(&LISTEN_ADDR);
+        let task_queue =
+            reader.read_aliased(&TASK_QUEUE, &TEMPORAL_TASK_QUEUE, |text| Ok::<_, String>(text.to_owned()));
         let approval_timeout_ms = reader.read(&APPROVAL_TIMEOUT, millis);
         let retry_initial_ms = reader.read(&ACTIVITY_RETRY_INITIAL, millis);
         let retry_maximum_ms = reader.read(&ACTIVITY_RETRY_MAXIMUM, millis);
+        let retry_after_maximum_ms = reader.read(&RETRY_AFTER_MAXIMUM, millis);
         let compensation_initial_ms = reader.read(&COMPENSATION_RETRY_INITIAL, millis);
         let compensation_maximum_ms = reader.read(&COMPENSATION_RETRY_MAXIMUM, millis);
         let payment_cancel_window_ms = reader.read(&PAYMENT_CANCEL_WINDOW, millis);
@@ -107,6 +122,7 @@ impl Configuration for Config {
                     approval_timeout_ms: approval_timeout_ms?,
                     retry_initial_ms: retry_initial_ms?,
                     retry_maximum_ms: retry_maximum_ms?,
+                    retry_after_maximum_ms: retry_after_maximum_ms?,
                     compensation_initial_ms: compensation_initial_ms?,
                     compensation_maximum_ms: compensation_maximum_ms?,
                 },

@@ -83,7 +83,7 @@ impl FromJson for Correlation {
 }
 
 /// Writes a correlation id as its text.
-#[expect(clippy::ref_option, reason = "serde hands over the field as it is")]
+#[expect(clippy::ref_option, reason = "serde calls it with a reference to the member")]
 pub fn correlation_text<S: Serializer>(id: &Option<CorrelationId>, to: S) -> Result<S::Ok, S::Error> {
     id.as_ref().map(CorrelationId::as_str).serialize(to)
 }

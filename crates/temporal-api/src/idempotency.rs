@@ -24,6 +24,7 @@ const IN_A_NAME: usize = 32;
 pub struct KeyDigest(String);
 
 impl KeyDigest {
+    #[expect(clippy::disallowed_methods, reason = "the digest of a key")]
     pub fn of(key: &str) -> Self {
         Self(blake3::hash(key.as_bytes()).to_hex().to_string())
     }
@@ -44,6 +45,7 @@ pub struct Fingerprint(String);
 
 impl Fingerprint {
     /// Digests a request of a kind.
+    #[expect(clippy::disallowed_methods, reason = "the fingerprint of a request")]
     pub fn of(kind: &str, request: &impl Serialize) -> Self {
         let mut hasher = blake3::Hasher::new();
         hasher.update(kind.as_bytes()).update(b"\n");

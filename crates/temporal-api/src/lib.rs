@@ -1,5 +1,7 @@
 //! REST over Temporal: starts orders, payments and user contexts, and shows and steers them while they run.
 
+#![cfg_attr(test, allow(clippy::disallowed_methods))]
+
 mod config;
 mod fields;
 mod gateway;
@@ -57,7 +59,7 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
     };
     let (app, _) = router(services, gateway.dependency(), &config.common, config.max_waiting);
     tracing::info!(address = %config.listen_addr, task_queue = config.task_queue, "listening");
-    let result = serve::run(listener, app, stop, config.common.shutdown_grace).await;
+    let result = serve::run(listener, app, stop, &config.common).await;
     connecting.abort();
     Ok(result?)
 }

@@ -176,7 +176,11 @@ impl OrderGateway for Script {
                 OrderSignal::Cancel(Reason { reason }) => {
                     order.cancel(reason);
                 }
-                OrderSignal::RetryCompensation | OrderSignal::ResolveCompensation(_) => {}
+                OrderSignal::ResolveCompensation(by_hand) => {
+                    let compensation = Compensation::by_name(&by_hand.step).unwrap();
+                    order.resolved(compensation, by_hand.note, "");
+                }
+                OrderSignal::RetryCompensation => {}
             }
         }
         Ok(())

@@ -26,6 +26,7 @@ pub async fn connect(settings: &Settings) -> Result<Client, ClientConnectError> 
 }
 
 /// Connects, however long it takes; says so when it doesn't succeed at once.
+#[expect(clippy::disallowed_methods, reason = "waits between two attempts to connect")]
 pub async fn connect_patiently(settings: &Settings) -> Client {
     let mut wait = FIRST_WAIT;
     loop {

@@ -29,6 +29,7 @@ pub enum SearchAttributes {
 ///
 /// # Errors
 /// When the server can't be asked; trying again later can help.
+#[expect(clippy::disallowed_methods, reason = "waits between two probes")]
 pub async fn ensure(client: &Client) -> Result<SearchAttributes, Status> {
     let missing = match missing(client).await {
         Ok(missing) => missing,
@@ -59,6 +60,7 @@ pub async fn ensure(client: &Client) -> Result<SearchAttributes, Status> {
 }
 
 /// `ensure`, however long it takes.
+#[expect(clippy::disallowed_methods, reason = "waits between two attempts")]
 pub async fn ensure_patiently(client: &Client) -> SearchAttributes {
     loop {
         match ensure(client).await {

@@ -24,6 +24,16 @@ const TASK_QUEUE: Variable = Variable {
     default: Some(DEFAULT_TASK_QUEUE),
     meaning: "The Temporal task queue that the API fills and the worker empties.",
 };
+const FAKE_STRIPE_URL: Variable = Variable {
+    name: "FAKE_STRIPE_URL",
+    default: None,
+    meaning: "Another name of `PROVIDER_URL`; if both are set, they must agree.",
+};
+const TEMPORAL_TASK_QUEUE: Variable = Variable {
+    name: "TEMPORAL_TASK_QUEUE",
+    default: None,
+    meaning: "Another name of `TASK_QUEUE`; if both are set, they must agree.",
+};
 const MAX_CONCURRENT_ACTIVITIES: Variable = Variable {
     name: "MAX_CONCURRENT_ACTIVITIES",
     default: Some("200"),
@@ -44,7 +54,14 @@ pub struct Config {
 
 impl Configuration for Config {
     fn variables() -> Vec<Variable> {
-        let own = [METRICS_ADDR, PROVIDER_URL, TASK_QUEUE, MAX_CONCURRENT_ACTIVITIES];
+        let own = [
+            METRICS_ADDR,
+            PROVIDER_URL,
+            FAKE_STRIPE_URL,
+            TASK_QUEUE,
+            TEMPORAL_TASK_QUEUE,
+            MAX_CONCURRENT_ACTIVITIES,
+        ];
         [&own, user_context::VARIABLES, temporal_connection::VARIABLES, config::COMMON].concat()
     }
 
@@ -53,8 +70,9 @@ impl Configuration for Config {
         let common = Common::read(&mut reader);
         let temporal = Settings::read(&mut reader, "temporal-worker");
         let metrics_addr = reader.read(&METRICS_ADDR, config::socket_address);
-        let provider_url = reader.read(&PROVIDER_URL, config::base_url);
-        let task_queue = reader.read(&TASK_QUEUE, |text| Ok::<_, String>(text.to_owned()));
+        let provider_url = reader.read_aliased(&PROVIDER_URL, &FAKE_STRIPE_URL, config::base_url);
+        let task_queue =
+            reader.read_aliased(&TASK_QUEUE, &TEMPORAL_TASK_QUEUE, |text| Ok::<_, String>(text.to_owned()));
         let max_concurrent_activities = reader.read(&MAX_CONCURRENT_ACTIVITIES, |text| {
             text.parse().ok().filter(|count| *count > 0).ok_or("must be a number from 1")
         });

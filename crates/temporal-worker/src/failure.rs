@@ -9,6 +9,14 @@ use temporalio_sdk::ApplicationFailure;
 use user_context::{SourceError, SourceFault};
 use workflows::activities::{Attempt, refusal::LEDGER_MISMATCH};
 
+/// The longest text of somebody else's that goes into histories and states. Characters.
+const LONGEST_MESSAGE: usize = 500;
+
+/// Whether a text can be a code: codes become the types of failures, and labels of metrics.
+fn is_code(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
 /// Why a call failed. The code is that of who was called, or one of ours where it gave none.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
@@ -45,14 +53,14 @@ impl CallError {
     pub(crate) fn from_answer(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Self {
         let transient = status >= 500 || matches!(status, 408 | 429);
         match serde_json::from_slice::<ProblemDocument>(body) {
-            Ok(problem) => Self {
+            Ok(problem) if is_code(&problem.error) => Self {
                 code: problem.error,
-                message: problem.message,
+                message: problem.message.chars().take(LONGEST_MESSAGE).collect(),
                 retryable: problem.retryable || transient,
                 retry_after,
                 resource: problem.resource,
             },
-            Err(_) => Self {
+            _ => Self {
                 code: format!("http_{status}"),
                 message: format!("the provider answered {status}"),
                 retryable: transient,
@@ -67,19 +75,26 @@ impl CallError {
         Self::lost("unreadable_answer", format!("the provider's answer could not be read: {error}"))
     }
 
+    /// An answer that is too long to be one. The call may have had its effect.
+    pub(crate) fn too_large(max_bytes: usize) -> Self {
+        Self::lost("unreadable_answer", format!("the provider's answer has more than {max_bytes} bytes"))
+    }
+
     /// The provider's ledger and this order disagree: no retry can mend that.
     pub(crate) fn mismatch(message: impl Into<String>) -> Self {
         Self::refused(LEDGER_MISMATCH, message)
     }
 
-    /// What Temporal and the workflow read of it.
-    pub(crate) fn into_failure(self, attempt: Attempt) -> ApplicationFailure {
-        let (code, retryable, retry_after) = (self.code.clone(), self.retryable, self.retry_after);
+    /// What Temporal and the workflow read of it. Nobody waits for longer than `longest`.
+    pub(crate) fn into_failure(self, attempt: u32, longest: Duration) -> ApplicationFailure {
+        let (code, retryable) = (self.code.clone(), self.retryable);
+        let retry_after = self.retry_after.map(|asked| asked.min(longest));
+        let retry_after_ms = retry_after.and_then(|wait| u64::try_from(wait.as_millis()).ok());
         ApplicationFailure::builder(self)
             .type_name(code)
             .non_retryable(!retryable)
             .maybe_next_retry_delay(retry_after)
-            .details(attempt)
+            .details(Attempt { attempt, retry_after_ms })
             .build()
     }
 
@@ -142,17 +157,28 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const FIRST: Attempt = Attempt { attempt: 1 };
+    use workflows::policies::RETRY_AFTER_MAXIMUM;
 
     #[test]
     fn the_providers_own_code_and_message_are_kept() {
         let body = br#"{"error":"insufficient_funds","message":"declined","retryable":false}"#;
         let error = CallError::from_answer(402, None, body);
         assert_eq!((error.code.as_str(), error.to_string().as_str()), ("insufficient_funds", "declined"));
-        let failure = error.into_failure(FIRST);
+        let failure = error.into_failure(1, RETRY_AFTER_MAXIMUM);
         assert_eq!(failure.type_name(), Some("insufficient_funds"));
         assert!(failure.is_non_retryable());
+    }
+
+    #[test]
+    fn a_code_that_is_none_and_a_message_without_end_stay_outside() {
+        for code in ["", "<b>", "a code", &"x".repeat(65)] {
+            let body = serde_json::json!({"error": code, "message": "m", "retryable": false}).to_string();
+            let error = CallError::from_answer(422, None, body.as_bytes());
+            assert_eq!((error.code.as_str(), error.retryable), ("http_422", false), "{code:?}");
+        }
+        let body = serde_json::json!({"error": "e", "message": "é".repeat(10_000), "retryable": true});
+        let error = CallError::from_answer(500, None, body.to_string().as_bytes());
+        assert_eq!((error.code.as_str(), error.message.chars().count()), ("e", LONGEST_MESSAGE));
     }
 
     #[test]
@@ -175,14 +201,20 @@ mod tests {
         let busy = SourceError { fault: SourceFault::RateLimited { retry_after }, attempts: 1 };
         let error = CallError::from(busy);
         assert_eq!((error.code.as_str(), error.retryable), ("source_rate_limited", true));
-        assert_eq!(error.into_failure(FIRST).next_retry_delay(), retry_after);
+        assert_eq!(error.into_failure(1, RETRY_AFTER_MAXIMUM).next_retry_delay(), retry_after);
     }
 
     #[test]
     fn the_wait_that_was_asked_for_becomes_the_next_retry_delay() {
-        let mut headers = HeaderMap::new();
-        headers.insert(RETRY_AFTER, "7".parse().unwrap());
-        let error = CallError::from_answer(429, retry_after(&headers), b"");
-        assert_eq!(error.into_failure(FIRST).next_retry_delay(), Some(Duration::from_secs(7)));
+        let delay = |asked: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, asked.parse().unwrap());
+            let error = CallError::from_answer(429, retry_after(&headers), b"");
+            error.into_failure(2, RETRY_AFTER_MAXIMUM).next_retry_delay().map(|delay| delay.as_secs())
+        };
+        assert_eq!((delay("0"), delay("7"), delay("60")), (Some(0), Some(7), Some(60)));
+        assert_eq!(delay("86400"), Some(60), "a day is too long");
+        assert_eq!(delay("18446744073709551615"), Some(60));
+        assert_eq!((delay("99999999999999999999"), delay("-1"), delay("soon")), (None, None, None));
     }
 }

@@ -1,7 +1,8 @@
 //! What the worker counts, beside what the SDK counts itself.
 
 use prometheus::{IntCounterVec, Registry};
-use service_kit::metrics::counter;
+use service_kit::metrics::{FewLabels, counter};
+use workflows::activities::refusal::LEDGER_MISMATCH;
 
 /// How an attempt of an activity ended.
 #[derive(Debug, Clone, Copy)]
@@ -14,9 +15,13 @@ pub enum Outcome {
     Cancelled,
 }
 
+/// How many codes have a label of their own. A provider chooses its codes, and each label costs memory.
+const MAX_CODES: usize = 100;
+
 #[derive(Clone)]
 pub struct ActivityMetrics {
     attempts: IntCounterVec,
+    codes: FewLabels,
 }
 
 impl ActivityMetrics {
@@ -28,6 +33,8 @@ impl ActivityMetrics {
                 "Attempts of activities that ended, by activity, outcome and the provider's code.",
                 &["activity", "outcome", "code"],
             ),
+            // An attempt without a code has its own label, and so has the one code that alarms watch.
+            codes: FewLabels::with_known(MAX_CODES, ["", LEDGER_MISMATCH]),
         }
     }
 
@@ -38,6 +45,28 @@ impl ActivityMetrics {
             Outcome::Final => "final",
             Outcome::Cancelled => "cancelled",
         };
-        self.attempts.with_label_values(&[activity, outcome, code]).inc();
+        self.attempts.with_label_values(&[activity, outcome, self.codes.label(code)]).inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_that_thinks_up_codes_makes_no_endless_metrics() {
+        let registry = Registry::new();
+        let metrics = ActivityMetrics::new(&registry);
+        for code in 0..10_000 {
+            metrics.attempt("capturePayment", Outcome::Final, &format!("code_{code}"));
+        }
+        metrics.attempt("capturePayment", Outcome::Final, LEDGER_MISMATCH);
+        let families = registry.gather();
+        let counted = families[0].get_metric();
+        assert_eq!(counted.len(), MAX_CODES, "98 of the provider's, one of ours, and the others together");
+        let is_alarm = |label: &prometheus::proto::LabelPair| label.value() == LEDGER_MISMATCH;
+        assert!(counted.iter().any(|metric| metric.get_label().iter().any(is_alarm)));
+        let total: f64 = counted.iter().map(|metric| metric.get_counter().get_value()).sum();
+        assert!((total - 10_001.0).abs() < f64::EPSILON, "{total}");
     }
 }

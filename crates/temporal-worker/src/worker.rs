@@ -14,7 +14,7 @@ use service_kit::{
     client,
     health::Dependency,
     metrics::{Appendix, Metrics},
-    serve,
+    serve::{self, Limits},
     service::Service,
 };
 use temporal_connection::search_attributes;
@@ -29,6 +29,7 @@ use temporalio_sdk::{
         worker_tuner::{FixedSizeSlotSupplier, TunerHolder},
     },
 };
+use tokio::sync::oneshot;
 use user_context::{Sources, Tries};
 use utoipa::OpenApi;
 use workflows::{
@@ -45,6 +46,8 @@ use crate::{
 /// Workflow tasks are short, so few at a time keep two cores busy.
 const WORKFLOW_SLOTS: usize = 100;
 const POLLERS: usize = 10;
+/// How long requests for health and metrics may still take once the activities have ended.
+const HEALTH_GRACE: Duration = Duration::from_secs(1);
 
 #[derive(OpenApi)]
 #[openapi(info(
@@ -73,7 +76,11 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
         .depends_on(state.clone().polling())
         .depends_on(provider_answers(provider.clone()))
         .build(&config.common);
-    let health = tokio::spawn(serve::run(listener, app, stop.clone(), config.common.shutdown_grace));
+    // Health and metrics are there for as long as activities are, so that a watcher sees the worker drain.
+    let (drained, last) = oneshot::channel::<()>();
+    let end = last.map(|_| ());
+    let limits = Limits { grace: HEALTH_GRACE, ..Limits::from(&config.common) };
+    let health = tokio::spawn(serve::run(listener, app, end, limits));
     tracing::info!(address = %config.metrics_addr, task_queue = config.task_queue, "worker starting");
 
     let connected = tokio::select! {
@@ -84,10 +91,11 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
         let activities = Shared::new(provider, sources, ActivityMetrics::new(metrics.registry()));
         let mut worker = Worker::new(&runtime, client.clone(), options(&config, &activities)?)?;
         let shut_down = worker.shutdown_handle();
-        state.is_polling(client);
+        state.polls(client);
         tracing::info!(task_queue = config.task_queue, "worker polling");
         let stopping = async {
             stop.await;
+            state.drains();
             shut_down();
             std::future::pending::<()>().await;
         };
@@ -96,6 +104,7 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
             () = stopping => {}
         }
     }
+    drop(drained);
     health.await??;
     Ok(())
 }
@@ -165,15 +174,26 @@ fn runtime() -> Result<(Runtime, Appendix), Box<dyn Error + Send + Sync>> {
 /// What the health checks look at.
 #[derive(Default)]
 struct State {
+    /// Set once the worker polls.
     client: OnceLock<Client>,
-    polling: AtomicBool,
+    draining: AtomicBool,
 }
 
 impl State {
-    fn is_polling(&self, client: Client) {
+    fn polls(&self, client: Client) {
         // Called once.
         let _ = self.client.set(client);
-        self.polling.store(true, Ordering::Relaxed);
+    }
+
+    fn drains(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    fn polling_state(&self) -> Result<(), String> {
+        if self.draining.load(Ordering::Relaxed) {
+            return Err("draining".to_owned());
+        }
+        self.client.get().map(|_| ()).ok_or_else(|| "not polling yet".to_owned())
     }
 
     fn temporal(self: Arc<Self>) -> Dependency {
@@ -189,10 +209,7 @@ impl State {
     }
 
     fn polling(self: Arc<Self>) -> Dependency {
-        Dependency::new("polling", move || {
-            let polling = self.polling.load(Ordering::Relaxed);
-            std::future::ready(polling.then_some(()).ok_or_else(|| "not polling yet".to_owned()))
-        })
+        Dependency::new("polling", move || std::future::ready(self.polling_state()))
     }
 }
 

@@ -1,6 +1,8 @@
 //! The worker's client against the real provider: what the two believe of each other is checked here,
 //! since they share no type.
 
+#![allow(clippy::disallowed_methods, reason = "test code may wait and draw")]
+
 use std::time::Duration;
 
 use fake_stripe_chaos::{
@@ -9,6 +11,10 @@ use fake_stripe_chaos::{
 };
 use service_kit::{process::Configuration, serve};
 use temporal_worker::provider::{CallError, LabelStatus, Provider};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 use workflows::activities::{
     CallContext, Found, Undo,
     inventory::{Reserve, StockLine},
@@ -38,6 +44,7 @@ fn call(order: &str, step: &str) -> CallContext {
         order_id: order.to_owned(),
         idempotency_key: format!("{order}/run/{step}"),
         correlation_id: "corr-1".to_owned(),
+        retry_after_maximum_ms: 60_000,
     }
 }
 
@@ -188,4 +195,33 @@ async fn a_provider_that_is_not_there_is_a_retryable_error() {
     let error = authorize(&nobody, "1").await.unwrap_err();
     assert_eq!((error.code.as_str(), error.retryable), ("provider_unreachable", true));
     assert!(nobody.ping().await.is_err());
+}
+
+/// Answers every request with a body that doesn't end.
+async fn endless() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                assert!(stream.read_u8().await.is_ok(), "a request has begun");
+                let head = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\n\r\n";
+                stream.write_all(head.as_bytes()).await.unwrap();
+                while stream.write_all(&[b' '; 8_192]).await.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            });
+        }
+    });
+    format!("http://{address}")
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_not_read_to_its_end() {
+    let provider = Provider::new(&endless().await).unwrap();
+    let error =
+        tokio::time::timeout(Duration::from_secs(5), authorize(&provider, "1")).await.unwrap().unwrap_err();
+    assert_eq!((error.code.as_str(), error.retryable), ("unreadable_answer", true), "{error}");
+    assert!(error.to_string().contains("1048576 bytes"), "{error}");
 }

@@ -95,7 +95,7 @@ impl Config {
         let openweather_api_key =
             reader.read_optional(&OPENWEATHER_API_KEY, |text| Ok::<_, Infallible>(ApiKey::new(text)));
         let catfact_url = reader.read(&CATFACT_URL, config::base_url);
-        let timeout = reader.read(&SOURCE_TIMEOUT, config::duration);
+        let timeout = reader.read(&SOURCE_TIMEOUT, config::positive_duration);
         let offline = reader.read(&FOUNDER_OFFLINE, |text| match text {
             "true" => Ok(true),
             "false" => Ok(false),

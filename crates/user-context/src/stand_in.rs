@@ -184,6 +184,7 @@ fn router(script: Arc<Mutex<Script>>) -> Router {
 }
 
 /// Notes the visit, and behaves as told.
+#[expect(clippy::disallowed_methods, reason = "a source that is configured to be slow")]
 async fn behave(State(script): State<Arc<Mutex<Script>>>, request: Request, next: Next) -> Response {
     let Some(source) = Source::of_path(request.uri().path()) else { return next.run(request).await };
     let conduct = note(&mut lock(&script), source, request.headers());

@@ -1,13 +1,21 @@
 //! Why something failed: as a state shows it, as an activity told it, and as a workflow ends with it.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use temporalio_common::{
     data_converters::TemporalSerializable,
-    error::{ActivityExecutionError, ApplicationErrorCategory, ApplicationFailure, IncomingError},
+    error::{
+        ActivityExecutionError, ActivityFailureError, ApplicationErrorCategory, ApplicationFailure,
+        IncomingError, RetryState, TimeoutError, TimeoutType,
+    },
 };
 use temporalio_workflow::WorkflowTermination;
 
-use crate::activities::{Attempt, refusal::Refusal};
+use crate::{
+    activities::{Attempt, refusal::Refusal},
+    policies::Policy,
+};
 
 /// Why something failed, as a workflow's state shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,13 +41,54 @@ pub(crate) fn because(what: &str, reason: Option<String>) -> String {
 pub(crate) struct Failed {
     pub refusal: Refusal,
     pub error: StateError,
-    /// Which attempt failed last, where it said so.
-    pub attempt: Option<u32>,
+    pub attempts: Attempts,
+    /// How long the other side wants to be left alone.
+    pub retry_after: Option<Duration>,
+}
+
+/// How many attempts a failed call is known to have had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Attempts {
+    Known(u32),
+    /// As many as its policy allows.
+    All,
+}
+
+impl Attempts {
+    pub const fn of(self, policy: &Policy) -> u32 {
+        match self {
+            Self::Known(attempts) => attempts,
+            Self::All => policy.attempts,
+        }
+    }
+
+    /// Those of a call whose last attempt failed without saying which one it was, as a worker's shutdown does.
+    const fn untold(state: RetryState) -> Self {
+        match state {
+            RetryState::MaximumAttemptsReached => Self::All,
+            _ => Self::Known(1),
+        }
+    }
+
+    /// Those of a call that ended with a timeout, after an attempt that failed by itself and said which one it
+    /// was. An attempt that ran out of time was made; of a call that did, nobody knows whether a worker had
+    /// begun the last one.
+    const fn at_timeout(timeout: TimeoutType, state: RetryState, failed_before: u32) -> Self {
+        match (timeout, state) {
+            (TimeoutType::StartToClose | TimeoutType::Heartbeat, RetryState::MaximumAttemptsReached) => {
+                Self::All
+            }
+            (TimeoutType::StartToClose | TimeoutType::Heartbeat, _) => {
+                Self::Known(failed_before.saturating_add(1))
+            }
+            _ => Self::Known(failed_before),
+        }
+    }
 }
 
 impl Failed {
-    /// What a failed activity says, without the wrappings that mean nothing to a reader.
-    pub fn told_by(error: &ActivityExecutionError) -> Self {
+    /// Reads what a failed activity says, without the wrappings that mean nothing to a reader.
+    pub fn read(error: &ActivityExecutionError) -> Self {
         let unexpected = |code, message: &str| Self::new(Refusal::Unexpected, StateError::new(code, message));
         match error {
             ActivityExecutionError::Cancelled(_) => {
@@ -47,27 +96,47 @@ impl Failed {
             }
             ActivityExecutionError::Serialization(error) => unexpected("serialization", &error.to_string()),
             ActivityExecutionError::Failed(failed) => match failed.cause() {
-                Some(IncomingError::Application(cause)) => Self {
-                    refusal: Refusal::from_failure(cause.type_name(), !cause.is_non_retryable()),
-                    error: StateError::new(
-                        cause.type_name().unwrap_or("unknown"),
-                        cause.source_error().to_string(),
-                    ),
-                    attempt: cause.details::<Attempt>().ok().flatten().map(|told| told.attempt),
-                },
-                Some(IncomingError::Timeout(_)) => Self::new(
-                    Refusal::NoAnswer,
-                    StateError::new("activity_timeout", "the worker did not finish the call in time"),
-                ),
+                Some(IncomingError::Application(cause)) => {
+                    let attempt = attempt(cause);
+                    Self {
+                        refusal: Refusal::from_failure(cause.type_name(), !cause.is_non_retryable()),
+                        error: StateError::new(
+                            cause.type_name().unwrap_or("unknown"),
+                            cause.source_error().to_string(),
+                        ),
+                        attempts: attempt.map_or_else(
+                            || Attempts::untold(failed.retry_state()),
+                            |failed| Attempts::Known(failed.attempt),
+                        ),
+                        retry_after: attempt
+                            .and_then(|failed| failed.retry_after_ms)
+                            .map(Duration::from_millis),
+                    }
+                }
+                Some(IncomingError::Timeout(timeout)) => Self::timed_out(failed, timeout),
                 _ => unexpected("unknown", "the call failed"),
             },
             _ => unexpected("unknown", "the call failed"),
         }
     }
 
-    const fn new(refusal: Refusal, error: StateError) -> Self {
-        Self { refusal, error, attempt: None }
+    fn timed_out(failed: &ActivityFailureError, timeout: &TimeoutError) -> Self {
+        let failed_before = match timeout.cause() {
+            Some(IncomingError::Application(cause)) => attempt(cause).map_or(0, |failed| failed.attempt),
+            _ => 0,
+        };
+        let attempts = Attempts::at_timeout(timeout.timeout_type(), failed.retry_state(), failed_before);
+        let error = StateError::new("activity_timeout", "the worker did not finish the call in time");
+        Self { attempts, ..Self::new(Refusal::NoAnswer, error) }
     }
+
+    const fn new(refusal: Refusal, error: StateError) -> Self {
+        Self { refusal, error, attempts: Attempts::Known(1), retry_after: None }
+    }
+}
+
+fn attempt(failure: &ApplicationFailure) -> Option<Attempt> {
+    failure.details().ok().flatten()
 }
 
 /// The end of a workflow that failed: its type is the code, its details are the final state. Benign
@@ -87,4 +156,27 @@ pub(crate) fn ended<S: TemporalSerializable + Send + Sync + 'static>(
         .details(state)
         .build()
         .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Call;
+
+    #[test]
+    fn only_attempts_that_were_made_are_counted() {
+        let policy = Policy::of(Call::RefundPayment);
+        for (timeout, state, failed_before, attempts) in [
+            (TimeoutType::StartToClose, RetryState::MaximumAttemptsReached, 0, 3),
+            (TimeoutType::Heartbeat, RetryState::MaximumAttemptsReached, 2, 3),
+            (TimeoutType::StartToClose, RetryState::NonRetryableFailure, 1, 2),
+            // The server says so too where the next attempt would begin too late.
+            (TimeoutType::ScheduleToClose, RetryState::Timeout, 2, 2),
+            (TimeoutType::ScheduleToClose, RetryState::Timeout, 0, 0),
+            (TimeoutType::ScheduleToStart, RetryState::MaximumAttemptsReached, 0, 0),
+        ] {
+            let made = Attempts::at_timeout(timeout, state, failed_before);
+            assert_eq!(made.of(&policy), attempts, "{timeout:?} {state:?} {failed_before}");
+        }
+    }
 }

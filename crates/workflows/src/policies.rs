@@ -4,10 +4,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use temporalio_workflow::{
-    ActivityCancellationType, ActivityOptions, RetryPolicy, WorkflowCancellationToken,
+    ActivityCancellationType, ActivityCloseTimeouts, ActivityOptions, RetryPolicy, WorkflowCancellationToken,
 };
 
 use crate::ids::Call;
+
+/// The longest wait that somebody else can ask for by `Retry-After`, unless configured otherwise.
+pub const RETRY_AFTER_MAXIMUM: Duration = Duration::from_mins(1);
+
+/// How long a call may wait for a worker, beside the time of its attempts and of the waits between them.
+const QUEUE: Duration = Duration::from_mins(2);
 
 /// How long one kind of call may take and how often it is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +55,13 @@ impl Policy {
             Call::SendNotification => policy(10, 8, 1),
         }
     }
+
+    /// Of a whole call: its attempts, the longest waits between them, and the wait for a worker.
+    #[must_use]
+    pub fn schedule_to_close(&self, timing: &Timing) -> Duration {
+        let waits = timing.longest_wait().saturating_mul(self.attempts.saturating_sub(1));
+        self.start_to_close.saturating_mul(self.attempts).saturating_add(waits).saturating_add(QUEUE)
+    }
 }
 
 /// The waits of a workflow, part of its input so that tests can shorten them and a running one keeps
@@ -61,9 +74,18 @@ pub struct Timing {
     /// The wait before an activity's second attempt; doubles up to the maximum.
     pub retry_initial_ms: u64,
     pub retry_maximum_ms: u64,
+    /// The longest wait that a `Retry-After` can ask for.
+    #[serde(default = "retry_after_maximum_ms")]
+    pub retry_after_maximum_ms: u64,
     /// The wait before a failed compensation's second round; doubles up to the maximum.
     pub compensation_initial_ms: u64,
     pub compensation_maximum_ms: u64,
+}
+
+/// What inputs of before the limit say of it: nothing.
+#[must_use]
+pub fn retry_after_maximum_ms() -> u64 {
+    u64::try_from(RETRY_AFTER_MAXIMUM.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl Default for Timing {
@@ -72,6 +94,7 @@ impl Default for Timing {
             approval_timeout_ms: 120_000,
             retry_initial_ms: 1_000,
             retry_maximum_ms: 10_000,
+            retry_after_maximum_ms: retry_after_maximum_ms(),
             compensation_initial_ms: 30_000,
             compensation_maximum_ms: 600_000,
         }
@@ -82,17 +105,51 @@ impl Timing {
     /// The wait after a round of compensation that left something undone; rounds count from 1.
     #[must_use]
     pub fn compensation_wait(&self, round: u32) -> Duration {
-        let doublings = round.saturating_sub(1).min(32);
-        let millis = self.compensation_initial_ms.saturating_mul(1 << doublings);
-        Duration::from_millis(millis.min(self.compensation_maximum_ms))
+        doubled(self.compensation_initial_ms, round, self.compensation_maximum_ms)
     }
+
+    /// The wait after an attempt that failed, counted from 1: the one that was asked for, within its limit, or
+    /// ours. At least a millisecond, the shortest timer.
+    #[must_use]
+    pub fn retry_wait(&self, attempt: u32, asked: Option<Duration>) -> Duration {
+        asked
+            .map_or_else(
+                || doubled(self.retry_initial_ms, attempt, self.retry_maximum_ms),
+                |asked| asked.min(Duration::from_millis(self.retry_after_maximum_ms)),
+            )
+            .max(Duration::from_millis(1))
+    }
+
+    fn longest_wait(&self) -> Duration {
+        Duration::from_millis(self.retry_maximum_ms.max(self.retry_after_maximum_ms))
+    }
+}
+
+/// A wait that doubles each time, counted from 1, up to its maximum.
+fn doubled(initial_ms: u64, time: u32, maximum_ms: u64) -> Duration {
+    let doublings = time.saturating_sub(1).min(32);
+    Duration::from_millis(initial_ms.saturating_mul(1 << doublings).min(maximum_ms))
+}
+
+/// The options of one attempt at an undo, whose waits and further attempts are the workflow's own.
+#[must_use]
+pub fn attempt_options(call: Call, timing: &Timing, token: WorkflowCancellationToken) -> ActivityOptions {
+    options_of(call, Policy { attempts: 1, ..Policy::of(call) }, timing, token)
 }
 
 /// A call's options in the workflow. The token decides what interrupts it: the workflow's scope for a
 /// step, a detached one for an undo.
 #[must_use]
 pub fn options(call: Call, timing: &Timing, token: WorkflowCancellationToken) -> ActivityOptions {
-    let policy = Policy::of(call);
+    options_of(call, Policy::of(call), timing, token)
+}
+
+fn options_of(
+    call: Call,
+    policy: Policy,
+    timing: &Timing,
+    token: WorkflowCancellationToken,
+) -> ActivityOptions {
     let interruptible = policy.heartbeat.is_some();
     let retry = RetryPolicy::builder()
         .initial_interval(Duration::from_millis(timing.retry_initial_ms))
@@ -100,7 +157,11 @@ pub fn options(call: Call, timing: &Timing, token: WorkflowCancellationToken) ->
         .maximum_interval(Duration::from_millis(timing.retry_maximum_ms))
         .maximum_attempts(policy.attempts)
         .build();
-    ActivityOptions::with_start_to_close_timeout(policy.start_to_close)
+    let timeouts = ActivityCloseTimeouts::ScheduleAndStartToClose {
+        schedule_to_close: policy.schedule_to_close(timing),
+        start_to_close: policy.start_to_close,
+    };
+    ActivityOptions::with_close_timeouts(timeouts)
         .activity_id(call.name())
         .maybe_heartbeat_timeout(policy.heartbeat)
         .cancellation_type(if interruptible {
@@ -118,6 +179,7 @@ pub fn options(call: Call, timing: &Timing, token: WorkflowCancellationToken) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::saga::Compensation;
 
     #[test]
     fn an_attempt_outlasts_its_http_call() {
@@ -132,6 +194,73 @@ mod tests {
             let policy = Policy::of(call);
             assert!(policy.http_timeout < policy.start_to_close, "{call:?}");
         }
+    }
+
+    /// Waits of 10 s and less count as the minute that a `Retry-After` can make of them.
+    #[test]
+    fn every_call_has_an_end() {
+        for (call, seconds) in [
+            (Call::AuthorizePayment, 330),
+            (Call::CapturePayment, 330),
+            (Call::ChargePayment, 330),
+            (Call::ReleasePayment, 330),
+            (Call::RefundPayment, 330),
+            (Call::GetLocation, 330),
+            (Call::ReserveInventory, 240),
+            (Call::ReleaseInventory, 240),
+            (Call::CancelShippingLabel, 240),
+            (Call::CreateShippingLabel, 660),
+            (Call::SendNotification, 130),
+        ] {
+            let policy = Policy::of(call);
+            assert_eq!(
+                policy.schedule_to_close(&Timing::default()),
+                Duration::from_secs(seconds),
+                "{call:?}"
+            );
+            let options = options(call, &Timing::default(), WorkflowCancellationToken::new());
+            let ActivityCloseTimeouts::ScheduleAndStartToClose { schedule_to_close, start_to_close } =
+                options.close_timeouts
+            else {
+                panic!("{call:?} has no end: {:?}", options.close_timeouts);
+            };
+            assert_eq!((schedule_to_close.as_secs(), start_to_close), (seconds, policy.start_to_close));
+        }
+        let endless = Timing { retry_after_maximum_ms: u64::MAX, ..Timing::default() };
+        assert!(Policy::of(Call::CreateShippingLabel).schedule_to_close(&endless) > Duration::from_hours(24));
+    }
+
+    #[test]
+    fn an_attempt_at_an_undo_is_one_and_ends() {
+        for compensation in Compensation::OF_AN_ORDER {
+            let call = compensation.call();
+            let options = attempt_options(call, &Timing::default(), WorkflowCancellationToken::new());
+            assert_eq!(options.retry_policy.map(|policy| policy.maximum_attempts()), Some(1));
+            assert!(matches!(
+                options.close_timeouts,
+                ActivityCloseTimeouts::ScheduleAndStartToClose { schedule_to_close, .. }
+                    if schedule_to_close == Policy::of(call).start_to_close + QUEUE
+            ));
+        }
+    }
+
+    #[test]
+    fn a_wait_that_is_asked_for_counts_up_to_a_minute() {
+        let timing = Timing::default();
+        let wait = |asked| timing.retry_wait(1, Some(Duration::from_secs(asked))).as_millis();
+        assert_eq!([0, 7, 60, 61, 86_400, u64::MAX].map(wait), [1, 7_000, 60_000, 60_000, 60_000, 60_000]);
+        let waits: Vec<u64> = (1..=6).map(|attempt| timing.retry_wait(attempt, None).as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 8, 10, 10]);
+    }
+
+    #[test]
+    fn an_input_of_before_the_limit_has_its_default() {
+        let input = serde_json::json!({
+            "approvalTimeoutMs": 1, "retryInitialMs": 2, "retryMaximumMs": 3,
+            "compensationInitialMs": 4, "compensationMaximumMs": 5,
+        });
+        let timing: Timing = serde_json::from_value(input).unwrap();
+        assert_eq!((timing.retry_after_maximum_ms, timing.retry_maximum_ms), (60_000, 3));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 use std::{fs, path::PathBuf, time::Duration};
 
+use serde_json::{Value, json};
 use temporalio_client::WorkflowHistory;
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_sdk::{
@@ -33,6 +34,15 @@ const ENDS: &[&str] = &[
     "undeliverable",
     "compensation-retried",
     "compensation-resolved",
+    "undone-in-reverse",
+    "undo-waited",
+    "undo-failed-for-a-round",
+    "undo-restarted",
+    "undo-resolved-waiting",
+    "undo-resolved-running",
+    "undo-refused",
+    "undo-outgrew-its-history",
+    "undo-outgrew-its-history-and-ended",
     "provider-unavailable",
     "payment-expired",
     "ledger-mismatch",
@@ -42,6 +52,7 @@ const ENDS: &[&str] = &[
     "payment-unavailable",
     "payment-cancelled",
     "payment-cancelled-by-temporal",
+    "payment-refund-waited",
     "payment-refund-retried",
     "payment-refund-resolved",
     "user-context-parallel",
@@ -83,6 +94,51 @@ async fn every_recorded_history_replays() {
     for end in ENDS {
         assert!(names.contains(end), "no history ends {end}: `cargo xtask record` records it");
     }
+}
+
+/// The history of an order whose hold failed, with another end of that call; what the order did then is
+/// recorded as it was: it released the hold.
+fn released_after(event_type: i32, attributes: Value) -> WorkflowHistory {
+    let json = fs::read(folder().join("provider-unavailable.json")).unwrap();
+    let mut history: Value = serde_json::from_slice(&json).unwrap();
+    let events = history["events"].as_array_mut().unwrap();
+    let failed = |event: &&mut Value| !event["attributes"]["ActivityTaskFailedEventAttributes"].is_null();
+    let event = events.iter_mut().find(failed).unwrap();
+    event["event_type"] = event_type.into();
+    event["attributes"] = attributes;
+    WorkflowHistory::from_json(&serde_json::to_vec(&history).unwrap()).unwrap()
+}
+
+fn failed(failure: &Value) -> WorkflowHistory {
+    let attributes = json!({
+        "cause": 0, "failure": failure, "identity": "a-test", "retry_state": 2,
+        "scheduled_event_id": 5, "started_event_id": 6, "worker_version": null,
+    });
+    released_after(13, json!({"ActivityTaskFailedEventAttributes": attributes}))
+}
+
+fn timed_out(kind: &str) -> WorkflowHistory {
+    let failure = json!({"message": "activity timeout", "timeoutFailureInfo": {"timeoutType": kind}});
+    let attributes =
+        json!({"failure": failure, "retry_state": 3, "scheduled_event_id": 5, "started_event_id": 6});
+    released_after(14, json!({"ActivityTaskTimedOutEventAttributes": attributes}))
+}
+
+#[tokio::test]
+async fn a_step_that_ran_out_of_time_is_undone_and_one_that_was_refused_is_not() {
+    let options = WorkflowReplayerOptions::new().register_workflow::<OrderFulfillment>().unwrap().build();
+    let replayer = WorkflowReplayer::new(options).unwrap();
+    for kind in ["TIMEOUT_TYPE_SCHEDULE_TO_CLOSE", "TIMEOUT_TYPE_START_TO_CLOSE", "TIMEOUT_TYPE_HEARTBEAT"] {
+        if let Err(error) = replayer.replay_workflow(timed_out(kind)).await {
+            panic!("{kind}: {error}");
+        }
+    }
+    let refused = json!({"message": "no", "applicationFailureInfo": {"type": "insufficient_funds", "nonRetryable": true}});
+    let result = replayer.replay_workflow(failed(&refused)).await;
+    assert!(
+        matches!(result, Err(WorkflowReplayError::Replay(WorkflowReplayFailure::Nondeterminism { .. }))),
+        "there is nothing to release: {result:?}"
+    );
 }
 
 /// The order workflow with a change that no `patched` guards: it waits before it begins.

@@ -4,6 +4,7 @@ use std::{
     env,
     ffi::OsString,
     io,
+    path::Path,
     process::{ExitStatus, Stdio},
 };
 
@@ -12,7 +13,7 @@ use nix::{
     unistd::Pid,
 };
 use tokio::{
-    io::{AsyncBufReadExt, BufReader},
+    io::{AsyncBufReadExt, AsyncRead, BufReader},
     process::{Child, Command},
 };
 
@@ -63,12 +64,45 @@ pub async fn test(
     cargo.envs(environment.iter().map(|(name, value)| (name, value)));
     let mut running = Running::spawn(cargo.stdout(Stdio::piped()))?;
     if let Some(output) = running.0.stdout.take() {
-        let mut lines = BufReader::new(output).split(b'\n');
-        while let Some(line) = lines.next_segment().await? {
-            tell(&String::from_utf8_lossy(&line));
-        }
+        each_line(output, &mut tell).await?;
     }
     Ok(running.0.wait().await?)
+}
+
+/// Runs tests of the workspace with cargo-nextest, and passes on each line that it prints.
+///
+/// # Errors
+/// Returns an error when cargo-nextest can't be run. The status tells of failed tests.
+pub async fn nextest(
+    workspace: &Workspace,
+    executable: &Path,
+    arguments: &[String],
+    environment: &[(&str, OsString)],
+    mut tell: impl FnMut(&str),
+) -> Result<ExitStatus, Error> {
+    let mut nextest = Command::new(executable);
+    nextest.args(["nextest", "run", "--workspace", "--no-fail-fast", "--no-tests", "pass"]);
+    nextest.args(profile()).args(arguments).envs(environment.iter().map(|(name, value)| (name, value)));
+    nextest.current_dir(workspace.root()).stdin(Stdio::null());
+    // Its report goes to standard error.
+    let mut running = Running::spawn(nextest.stderr(Stdio::piped()))?;
+    if let Some(output) = running.0.stderr.take() {
+        each_line(output, &mut tell).await?;
+    }
+    Ok(running.0.wait().await?)
+}
+
+async fn each_line(output: impl AsyncRead + Unpin, tell: &mut impl FnMut(&str)) -> io::Result<()> {
+    let mut lines = BufReader::new(output).split(b'\n');
+    while let Some(line) = lines.next_segment().await? {
+        tell(&String::from_utf8_lossy(&line));
+    }
+    Ok(())
+}
+
+/// Selects the profile in which this program was built.
+fn profile() -> Option<&'static str> {
+    (!cfg!(debug_assertions)).then_some("--release")
 }
 
 /// A command for the whole workspace, in the profile that we were built in ourselves. Always the whole: for
@@ -76,9 +110,7 @@ pub async fn test(
 fn command(workspace: &Workspace, name: &str) -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args([name, "--workspace"]).current_dir(workspace.root()).stdin(Stdio::null());
-    if !cfg!(debug_assertions) {
-        cargo.arg("--release");
-    }
+    cargo.args(profile());
     cargo
 }
 

@@ -12,8 +12,10 @@ use crate::{
     console::Console,
     demo, guard,
     interrupt::Interrupts,
+    temporal_cli::Surroundings,
     test::{self, Selection},
     up::{self, Error, Wishes},
+    workspace::Workspace,
 };
 
 /// Runs, shows and tests the whole stack: our services on a real Temporal development server
@@ -43,6 +45,8 @@ enum Command {
         /// Only tests whose names contain one of these
         filters: Vec<String>,
     },
+    /// Prints the path of a Temporal CLI, which it installs where there is none
+    TemporalCli,
     /// Adds the histories of ends that crates/workflows/tests/histories doesn't have yet
     Record,
     /// Waits for the end of whoever started the stack in a folder, and ends what that left
@@ -58,9 +62,10 @@ enum Command {
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 #[derive(Debug, Args)]
 struct Up {
-    /// How the provider misbehaves: a profile that it knows, such as off or seed, or a .toml or .json file
-    #[arg(long, default_value = "seed")]
-    chaos: String,
+    /// How the provider misbehaves: a profile that it knows, such as off, or a .toml or .json file. Without it: seed,
+    /// or the profile that was put at run time before
+    #[arg(long, value_name = "PROFILE")]
+    chaos: Option<String>,
     /// Makes chaos repeat itself; else drawn, and logged by the provider
     #[arg(long)]
     seed: Option<u64>,
@@ -97,7 +102,7 @@ pub async fn run(cli: Cli) -> ExitCode {
 async fn act(command: Command, console: &Console) -> Result<ExitCode, Error> {
     match command {
         Command::Up(Up { chaos, seed, fast, fresh, detach, free_ports }) => {
-            let chaos = profile(chaos)?;
+            let chaos = chaos.map(profile).transpose()?;
             let wishes = Wishes { chaos, seed, fast, fresh, free_ports, environment: Vec::new() };
             up::up(console, &mut Interrupts::listen()?, &wishes, detach).await?;
         }
@@ -109,6 +114,10 @@ async fn act(command: Command, console: &Console) -> Result<ExitCode, Error> {
         }
         Command::Test { filters } => {
             test::run(console, &mut Interrupts::listen()?, &Selection::Named(filters)).await?;
+        }
+        Command::TemporalCli => {
+            let surroundings = Surroundings::from_env(Workspace::locate()?.tools());
+            println!("{}", up::temporal_cli(console, &surroundings).await?.path().display());
         }
         Command::Record => test::run(console, &mut Interrupts::listen()?, &Selection::Recording).await?,
         Command::Guard { folder, remove } => guard::stand(&folder, remove).await?,

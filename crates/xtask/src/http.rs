@@ -52,6 +52,12 @@ impl Http {
         self.ask(Method::PUT, url, Some(body), limit).await
     }
 
+    /// # Errors
+    /// When no answer came within `limit`; any status is an answer.
+    pub async fn delete(&self, url: &str, limit: Duration) -> Result<Answer, Unanswered> {
+        self.ask(Method::DELETE, url, None, limit).await
+    }
+
     async fn ask(
         &self,
         method: Method,

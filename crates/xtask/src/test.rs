@@ -6,19 +6,27 @@ use std::{
     io::{self, IsTerminal},
     iter::Sum,
     ops::Add,
+    path::Path,
+    thread,
 };
 
 use crate::{
     cargo::{self, Targets},
     console::Console,
     interrupt::Interrupts,
-    temporal_cli::{self, Surroundings},
+    nextest,
+    services::{Options, Ports, State, Temporal},
+    stack::Stack,
+    temporal_cli::{self, Surroundings, TemporalCli},
     up::{self, Error},
     workspace::Workspace,
 };
 
+/// Names the Temporal server that the tests share.
+pub const TEMPORAL_ADDRESS: &str = "TEST_TEMPORAL_ADDRESS";
+
 /// Which tests are run, and what for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
     /// Those whose names contain one of these; all of them where there are none.
     Named(Vec<String>),
@@ -36,21 +44,63 @@ pub async fn run(console: &Console, interrupts: &mut Interrupts, selection: &Sel
         let cli = up::temporal_cli(console, &Surroundings::from_env(workspace.tools())).await?;
         console.say("Building the tests, and the programs that they start");
         cargo::build(&workspace, Targets::ProgramsAndTests).await?;
-        console.say("Running the tests");
         let mut environment = vec![(temporal_cli::VARIABLE, cli.path().into())];
         environment.extend(selection.variable());
         let mut counts = Vec::new();
-        let status = cargo::test(&workspace, &selection.arguments(), &environment, |line| {
+        let print = |line: &str| {
             anstream::println!("{line}");
             counts.extend(Counts::of(line));
-        })
-        .await?;
+        };
+        let succeeded = match nextest::find_or_install(&workspace.tools()).await {
+            Ok(nextest) => {
+                with_nextest(console, &workspace, &nextest, selection, cli, environment, print).await?
+            }
+            Err(reason) => {
+                console.say(&format!("There is no cargo-nextest ({reason})"));
+                console.say("Running the tests by cargo test, which takes longer");
+                cargo::test(&workspace, &selection.arguments(), &environment, print).await?.success()
+            }
+        };
         let counts: Counts = counts.into_iter().sum();
         println!("{counts}");
-        counts.verdict(status.success())
+        counts.verdict(succeeded)
     };
     interrupts.or(work).await
 }
+
+/// Runs the tests side by side, on one Temporal server that they share, and then the doctests, which nextest
+/// doesn't know.
+async fn with_nextest(
+    console: &Console,
+    workspace: &Workspace,
+    nextest: &Path,
+    selection: &Selection,
+    cli: TemporalCli,
+    mut environment: Vec<(&'static str, OsString)>,
+    mut print: impl FnMut(&str),
+) -> Result<bool, Error> {
+    console.say("Starting a Temporal server for the tests");
+    let folder = tempfile::tempdir()?;
+    let mut options = Options::new(folder.path().to_owned(), Ports::free()?, Temporal::DevServer(cli));
+    options.state = State::Temporary;
+    options.services = Vec::new();
+    environment.push((TEMPORAL_ADDRESS, options.temporal_address().into()));
+    let mut server = Stack::start(options).await?;
+    console.say("Running the tests");
+    let tests =
+        cargo::nextest(workspace, nextest, &selection.nextest_arguments(), &environment, &mut print).await?;
+    server.stop(|_, _| ()).await?;
+    if *selection == Selection::Recording {
+        return Ok(tests.success());
+    }
+    console.say("Running the doctests");
+    let arguments: Vec<_> = ["--doc".to_owned()].into_iter().chain(selection.arguments()).collect();
+    let doctests = cargo::test(workspace, &arguments, &environment, print).await?;
+    Ok(tests.success() && doctests.success())
+}
+
+/// How many tests run at a time for each processor: an end-to-end test mostly waits.
+const TESTS_PER_PROCESSOR: usize = 3;
 
 impl Selection {
     fn variable(&self) -> Option<(&'static str, OsString)> {
@@ -58,17 +108,33 @@ impl Selection {
     }
 
     fn arguments(&self) -> Vec<String> {
-        // The runner writes to us, but in the end to a terminal.
-        let colour = if io::stdout().is_terminal() { "always" } else { "never" };
-        let (targets, filters) = match self {
-            Self::Named(filters) => (vec![], filters.clone()),
-            Self::Recording => {
-                (vec!["--test", "orders", "--test", "workflows"], vec!["can_be_recorded".to_owned()])
-            }
-        };
-        let before = targets.into_iter().chain(["--color", colour, "--", "--color", colour]);
+        let (targets, filters) = self.parts();
+        let before = targets.iter().copied().chain(["--color", colour(), "--", "--color", colour()]);
         before.map(str::to_owned).chain(filters).collect()
     }
+
+    fn nextest_arguments(&self) -> Vec<String> {
+        let (targets, filters) = self.parts();
+        let processors = thread::available_parallelism().map_or(1, usize::from);
+        let threads = (processors * TESTS_PER_PROCESSOR).to_string();
+        let before = targets.iter().copied().chain(["--color", colour(), "--test-threads", &threads]);
+        before.map(str::to_owned).chain(filters).collect()
+    }
+
+    /// Returns the arguments that choose test targets, and the names to filter by.
+    fn parts(&self) -> (&'static [&'static str], Vec<String>) {
+        match self {
+            Self::Named(filters) => (&[], filters.clone()),
+            Self::Recording => {
+                (&["--test", "orders", "--test", "workflows"], vec!["can_be_recorded".to_owned()])
+            }
+        }
+    }
+}
+
+/// The runner's output is read here, but ends on a terminal.
+fn colour() -> &'static str {
+    if io::stdout().is_terminal() { "always" } else { "never" }
 }
 
 /// How many tests ended how.
@@ -84,11 +150,37 @@ impl Counts {
     /// `test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 2 filtered out; finished in 0.01s`.
     fn of(line: &str) -> Option<Self> {
         let line = anstream::adapter::strip_str(line).to_string();
+        if let Some((_, counts)) =
+            line.trim_start().strip_prefix("Summary [").and_then(|rest| rest.split_once(" run: "))
+        {
+            return Some(Self::of_nextest(counts));
+        }
         let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
         let count = |what: &str| {
             counts.split("; ").find_map(|count| count.strip_suffix(what)?.trim_end().parse::<u64>().ok())
         };
         Some(Self { passed: count("passed")?, failed: count("failed")?, ignored: count("ignored")? })
+    }
+
+    /// Reads the end of nextest's closing line:
+    /// `Summary [   1.2s] 8 tests run: 5 passed (1 slow, 1 leaky), 2 failed, 1 timed out, 3 skipped`.
+    fn of_nextest(counts: &str) -> Self {
+        let mut sum = Self::default();
+        let without_notes = counts.split(" (").enumerate().map(|(index, part)| {
+            let after = if index == 0 { Some(part) } else { part.split_once(')').map(|(_, after)| after) };
+            after.unwrap_or_default()
+        });
+        for count in without_notes.collect::<String>().split(", ") {
+            let Some((number, what)) = count.trim().split_once(' ') else { continue };
+            let number = number.parse::<u64>().unwrap_or_default();
+            match what {
+                "passed" => sum.passed += number,
+                "skipped" => sum.ignored += number,
+                // Failed, timed out, or not even started.
+                _ => sum.failed += number,
+            }
+        }
+        sum
     }
 
     fn verdict(self, runner_agrees: bool) -> Result<(), Error> {
@@ -138,6 +230,17 @@ mod tests {
         let counts = Some(Counts { passed: 3, failed: 0, ignored: 1 });
         assert_eq!(Counts::of(LINE), counts);
         assert_eq!(Counts::of(&LINE.replace("ok", "\u{1b}[32mok\u{1b}[m")), counts);
+    }
+
+    #[test]
+    fn a_closing_line_of_nextest_is_counted() {
+        let line = "     Summary [   1.234s] 9 tests run: 5 passed (1 slow, 1 leaky), 1 failed, 2 timed out, \
+                    1 exec failed, 3 skipped";
+        let counts = Some(Counts { passed: 5, failed: 4, ignored: 3 });
+        assert_eq!(Counts::of(line), counts);
+        assert_eq!(Counts::of(&line.replace("Summary", "\u{1b}[31mSummary\u{1b}[m")), counts);
+        let short = "     Summary [   0.1s] 1 test run: 1 passed, 0 skipped";
+        assert_eq!(Counts::of(short), Some(Counts { passed: 1, failed: 0, ignored: 0 }));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::{
     ports::{self, Taken},
     process::{End, Identity},
     record::{self, Record},
-    services::{self, Options, Ports, Service, State, TEMPORAL, Temporal},
+    services::{self, Options, PROVIDER, Ports, Service, State, TEMPORAL, Temporal},
     sources,
     stack::{self, Event, GRACE, Probe, Stack},
     temporal_cli::{Surroundings, TemporalCli, Unavailable},
@@ -23,6 +23,10 @@ use crate::{
 
 /// How often the logs are looked at.
 const FOLLOW: Duration = Duration::from_millis(100);
+/// The provider's profile where nobody asks for another one.
+pub const USUAL_CHAOS: &str = "seed";
+/// For one question to the provider.
+const QUESTION_LIMIT: Duration = Duration::from_secs(5);
 /// For whoever looks after a stack to end all of it.
 const SUPERVISOR_GRACE: Duration = Duration::from_secs(90);
 
@@ -66,7 +70,8 @@ fn listed(taken: &[Taken]) -> String {
 /// How the stack is to be.
 #[derive(Debug, Clone)]
 pub struct Wishes {
-    pub chaos: String,
+    /// The provider's profile. Without one: [`USUAL_CHAOS`], or the profile that was put at run time before.
+    pub chaos: Option<String>,
     pub seed: Option<u64>,
     pub fast: bool,
     /// Begins empty; else goes on with what the last stack left.
@@ -127,7 +132,8 @@ pub async fn raise(console: &Console, wishes: &Wishes) -> Result<Stack, Error> {
     let offline = is_offline(console).await;
     let mut stack = Stack::claim(Options {
         offline,
-        chaos: wishes.chaos.clone(),
+        chaos: wishes.chaos.clone().unwrap_or_else(|| USUAL_CHAOS.to_owned()),
+        takes_profile_back: wishes.chaos.is_some(),
         seed: wishes.seed,
         fast: wishes.fast,
         state: if wishes.fresh { State::Fresh } else { State::Kept },
@@ -150,7 +156,24 @@ pub async fn raise(console: &Console, wishes: &Wishes) -> Result<Stack, Error> {
             }
         })
         .await?;
+    if let Some(profile) = profile_put_before(&stack).await? {
+        console.say(&format!(
+            "The provider goes on with the profile {profile}, which was put at run time; --chaos NAME ends that"
+        ));
+    }
     Ok(stack)
+}
+
+/// Returns the name of a profile that was put at run time in the stack before, and is still in force.
+async fn profile_put_before(stack: &Stack) -> Result<Option<String>, Error> {
+    if !stack.options().is_continued() {
+        return Ok(None);
+    }
+    let url = format!("{}/chaos/profile", stack.url(&PROVIDER));
+    // The stack is ready; a line about its profile is not worth an error.
+    let Ok(answer) = Http::new()?.get(&url, QUESTION_LIMIT).await else { return Ok(None) };
+    let name = answer.body["name"].as_str().filter(|_| answer.body["put"] == true);
+    Ok(name.map(str::to_owned))
 }
 
 /// Whether a stand-in has to answer for the sources of user contexts; told, unless the environment said it.

@@ -37,8 +37,9 @@ impl Container {
         self.definition["restart"] == "unless-stopped"
     }
 
-    pub fn has_health_check(&self) -> bool {
-        self.definition.pointer("/healthcheck/test").is_some()
+    /// Returns the command that tells whether it is healthy, where it is not left to the image.
+    pub fn health_check(&self) -> Option<&Value> {
+        self.definition.pointer("/healthcheck/test")
     }
 
     pub fn environment(&self) -> BTreeMap<String, String> {

@@ -16,6 +16,7 @@ use std::{
 
 use codes::{CodeList, code_lists};
 use fake_stripe_chaos::app;
+use serde_json::json;
 use service_kit::process::Configuration;
 use tables::assert_tables;
 use workflows::{
@@ -138,16 +139,18 @@ fn the_published_port_of_a_service_is_the_one_that_it_listens_on() {
 }
 
 #[test]
-fn whatever_stays_has_a_health_check_and_ours_ask_their_own_binary() {
+fn whatever_stays_has_a_health_check_and_ours_ask_live_by_themselves_and_ready_in_compose() {
     let stages = compose::stages(&document("Dockerfile"));
     for container in containers().iter().filter(|container| !container.is_extended()) {
         match container.target() {
             Some(target) => {
-                let own = format!("[\"{target}\", \"healthcheck\"]");
-                assert_eq!(stages[target].health_check, Some(own), "the stage {target}");
+                let live = format!("[\"{target}\", \"healthcheck\", \"--live\"]");
+                assert_eq!(stages[target].health_check, Some(live), "the stage {target}");
+                let ready = json!(["CMD", target, "healthcheck"]);
+                assert_eq!(container.health_check(), Some(&ready), "{}", container.at());
                 assert!(container.stays(), "{} has to come back by itself", container.at());
             }
-            None => assert_eq!(container.has_health_check(), container.stays(), "{}", container.at()),
+            None => assert_eq!(container.health_check().is_some(), container.stays(), "{}", container.at()),
         }
     }
 }

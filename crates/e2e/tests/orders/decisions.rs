@@ -1,9 +1,12 @@
 //! Approval, rejection, timeout, cancellation.
 
 use serde_json::{Value, json};
-use xtask::services::{API, PROVIDER};
+use xtask::services::{API, PROVIDER, WORKER};
 
-use crate::support::{World, names};
+use crate::{
+    mutant::{self, Mistake},
+    support::{World, names},
+};
 
 fn asking(world: &World, order: &str) -> Value {
     let mut body = world.order(order);
@@ -187,4 +190,52 @@ async fn an_approval_after_a_cancellation_changes_nothing() {
     assert_eq!((&end["status"], end.get("decision")), (&json!("cancelled"), None));
     world.must_agree("1", &end).await;
     world.stop().await;
+}
+
+/// The label's answer is held back until the cancellation is accepted, and reaches the worker before that
+/// learns of the cancellation.
+#[tokio::test]
+async fn a_label_that_is_finished_in_the_very_moment_of_a_cancellation_is_cancelled() {
+    let (address, to) = mutant::start(Mistake::StrangeAnswers).await;
+    let world = World::start_with("moment", |options| {
+        options.environment.push((&WORKER, "PROVIDER_URL", format!("http://{address}")));
+        to.send(options.ports.url(&PROVIDER)).unwrap();
+    })
+    .await;
+    for attempt in 1.. {
+        let order = format!("{attempt}-{}", mutant::HELD);
+        world.place(&world.order(&order)).await;
+        mutant::MADE.notified().await;
+        assert_eq!(world.tell(&order, "cancel", None).await.0, 200);
+        mutant::GO_ON.notify_one();
+        let end = world.end(&order).await;
+        assert_eq!((&end["status"], &end["error"]["code"]), (&json!("cancelled"), &json!("ORDER_CANCELLED")));
+        assert!(end.get("labelId").is_none(), "{end}");
+        world.must_agree(&order, &end).await;
+        let effects = world.effects(&order).await;
+        assert!(effects.iter().any(|effect| effect == "labelled"), "{effects:?}");
+        // A heartbeat in between, once a second, is how a worker learns of it: then this was not the moment.
+        if was_finished_after_its_cancellation(&world, &order).await {
+            break;
+        }
+        assert!(attempt < 10, "the worker always knew first");
+    }
+    world.stop().await;
+}
+
+async fn was_finished_after_its_cancellation(world: &World, order: &str) -> bool {
+    let id = format!("order-fulfillment-{}", world.id(order));
+    let history = world.temporal(&["workflow", "show", "-w", &id, "-o", "json"]).await;
+    let history: Value = serde_json::from_str(&history).unwrap();
+    let events = history["events"].as_array().unwrap();
+    let scheduled = events
+        .iter()
+        .find(|event| {
+            event["activityTaskScheduledEventAttributes"]["activityType"]["name"] == "createShippingLabel"
+        })
+        .map(|event| &event["eventId"])
+        .unwrap();
+    let of_label = |kind: &str| events.iter().position(|event| event[kind]["scheduledEventId"] == *scheduled);
+    let asked = of_label("activityTaskCancelRequestedEventAttributes").unwrap();
+    of_label("activityTaskCompletedEventAttributes").is_some_and(|completed| asked < completed)
 }

@@ -20,7 +20,7 @@ struct Script {
     name: &'static str,
     requires_approval: bool,
     plan: Value,
-    /// The step at which something is told to the order.
+    /// The step or status, of the order or its first undo, at which something is told to the order.
     at: Option<&'static str>,
     told: Told,
     status: &'static str,
@@ -84,6 +84,38 @@ fn scripts() -> Vec<Script> {
                 "failed",
             )
         },
+        // Undos whose waits are the workflow's own.
+        script("undone-in-reverse", json!({"shipping.create-label": ["address_error"]}), "failed"),
+        script(
+            "undo-waited",
+            json!({"inventory.reserve": ["out_of_stock"], "payment.release": errors(1)}),
+            "failed",
+        ),
+        script(
+            "undo-failed-for-a-round",
+            json!({"inventory.reserve": ["out_of_stock"], "payment.release": errors(3)}),
+            "failed",
+        ),
+        Script {
+            at: Some("waiting"),
+            told: Told::ByApi("retry-compensation"),
+            ..script("undo-restarted", json!({"inventory.reserve": ["out_of_stock"]}), "failed")
+        },
+        Script {
+            at: Some("waiting"),
+            told: Told::ResolvedByHand,
+            ..script("undo-resolved-waiting", json!({"inventory.reserve": ["out_of_stock"]}), "failed")
+        },
+        Script {
+            at: Some("running"),
+            told: Told::ResolvedByHand,
+            ..script("undo-resolved-running", json!({"inventory.reserve": ["out_of_stock"]}), "failed")
+        },
+        Script {
+            at: Some("compensation_failed"),
+            told: Told::ResolvedByHand,
+            ..script("undo-refused", json!({"inventory.reserve": ["out_of_stock"]}), "failed")
+        },
         script("provider-unavailable", json!({"payment.authorize": errors(3)}), "failed"),
         // What the provider answers to these is in `mutant`, by their names.
         script("payment-expired", none(), "failed"),
@@ -99,6 +131,7 @@ async fn every_end_is_reached_and_can_be_recorded() {
         options.environment.push((&WORKER, "PROVIDER_URL", format!("http://{address}")));
         to.send(options.ports.url(&PROVIDER)).unwrap();
         options.environment.push((&API, "APPROVAL_TIMEOUT", "2s".to_owned()));
+        options.environment.push((&API, "RETRY_AFTER_MAXIMUM", "10m".to_owned()));
         options.environment.push((&PROVIDER, "SHIPPING_LABEL_DURATION", "1500ms".to_owned()));
     })
     .await;
@@ -114,7 +147,10 @@ async fn play(world: &World, script: &Script) {
     order["requiresApproval"] = json!(script.requires_approval);
     world.place(&order).await;
     if let Some(at) = script.at {
-        world.until(script.name, at, |state| state["currentStep"] == at || state["status"] == at).await;
+        let is_there = |state: &Value| {
+            state["currentStep"] == at || state["status"] == at || state["compensations"][0]["status"] == at
+        };
+        world.until(script.name, at, is_there).await;
     }
     let workflow = format!("order-fulfillment-{}", world.id(script.name));
     match script.told {

@@ -65,12 +65,12 @@ async fn a_terminated_order_is_terminated_everywhere_without_a_worker() {
     let customer = "customer-of-ended";
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
-        let list = format!("/api/v1/orders?customerId={customer}");
-        let (_, all) = get(&world, &list).await;
-        let (_, terminated) = get(&world, &format!("{list}&status=terminated")).await;
-        let (_, waiting) = get(&world, &format!("{list}&status=pending_approval")).await;
-        let of = |list: &Value| {
-            let orders = list["orders"].as_array().unwrap_or_else(|| panic!("{list}"));
+        let listing = format!("/api/v1/orders?customerId={customer}");
+        let (_, all) = get(&world, &listing).await;
+        let (_, terminated) = get(&world, &format!("{listing}&status=terminated")).await;
+        let (_, waiting) = get(&world, &format!("{listing}&status=pending_approval")).await;
+        let of = |listing: &Value| {
+            let orders = listing["orders"].as_array().unwrap_or_else(|| panic!("{listing}"));
             let mut ids: Vec<_> =
                 orders.iter().map(|order| (order["orderId"].clone(), order["status"].clone())).collect();
             ids.sort_by_key(|(id, _)| id.to_string());

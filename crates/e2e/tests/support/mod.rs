@@ -1,5 +1,5 @@
-//! A stack for each test, on free ports and with a task queue of its own, over one Temporal dev server
-//! that all tests of this binary share.
+//! A stack for each test, on free ports and with a task queue of its own, over one Temporal dev server that all
+//! tests share: that of `cargo xtask test`, or else one for each test process.
 
 use std::{
     fs,
@@ -12,7 +12,8 @@ use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use temporalio_client::{
-    Client, ClientOptions, Connection, ConnectionOptions, UntypedWorkflow, Url, WorkflowFetchHistoryOptions,
+    Client, ClientOptions, Connection, ConnectionOptions, UntypedWorkflow, Url, WorkflowDescribeOptions,
+    WorkflowExecutionInfo, WorkflowFetchHistoryOptions,
 };
 use tokio::{
     process::{Child, Command},
@@ -24,6 +25,7 @@ use xtask::{
     },
     stack::Stack,
     temporal_cli::{Surroundings, TemporalCli},
+    test::TEMPORAL_ADDRESS,
 };
 
 /// Longer than anything here takes, on a machine that does other things too.
@@ -34,7 +36,7 @@ struct SharedTemporal {
     address: String,
     cli: TemporalCli,
     /// Ended with the test's process, by the stack's own guard.
-    _stack: Stack,
+    _stack: Option<Stack>,
 }
 
 static TEMPORAL: OnceCell<SharedTemporal> = OnceCell::const_new();
@@ -47,6 +49,9 @@ async fn temporal() -> &'static SharedTemporal {
                 .find()
                 .await
                 .expect("a Temporal CLI: `cargo xtask test` finds one");
+            if let Ok(address) = std::env::var(TEMPORAL_ADDRESS) {
+                return SharedTemporal { address, cli, _stack: None };
+            }
             let server = Temporal::DevServer(cli.clone());
             let folder = tempfile::tempdir().unwrap().keep();
             let mut options = Options::new(folder, Ports::free().unwrap(), server);
@@ -55,7 +60,7 @@ async fn temporal() -> &'static SharedTemporal {
             options.services = Vec::new();
             let address = options.temporal_address();
             let stack = Stack::start(options).await.unwrap();
-            SharedTemporal { address, cli, _stack: stack }
+            SharedTemporal { address, cli, _stack: Some(stack) }
         })
         .await
 }
@@ -81,7 +86,11 @@ pub async fn dev_server(settings: &[&str]) -> (Child, String) {
 
 /// A client of the tests' server.
 async fn client() -> Client {
-    let url: Url = format!("http://{}", temporal().await.address).parse().unwrap();
+    client_of(&temporal().await.address).await
+}
+
+async fn client_of(address: &str) -> Client {
+    let url: Url = format!("http://{address}").parse().unwrap();
     let connection = Connection::connect(ConnectionOptions::new(url).build()).await.unwrap();
     Client::new(connection, ClientOptions::new("default").build()).unwrap()
 }
@@ -120,8 +129,21 @@ impl World {
     /// With a Temporal server of the test's own, in a folder that outlives it; empty, or as the last one there
     /// left it.
     pub async fn start_kept(folder: &Path, state: State, name: &'static str) -> Self {
+        Self::start_kept_with(folder, state, name, |_| ()).await
+    }
+
+    pub async fn start_kept_with(
+        folder: &Path,
+        state: State,
+        name: &'static str,
+        change: impl FnOnce(&mut Options),
+    ) -> Self {
         let own = Temporal::DevServer(temporal().await.cli.clone());
-        Self::start_in(folder, own, name, |options| options.state = state).await
+        Self::start_in(folder, own, name, |options| {
+            options.state = state;
+            change(options);
+        })
+        .await
     }
 
     async fn start_in(
@@ -366,6 +388,16 @@ impl World {
         (status, body["error"].as_str().unwrap_or_default().to_owned())
     }
 
+    /// The activity that an order waits for: its attempt, and the progress that it told last.
+    pub async fn heartbeat(&self, order: &str) -> Option<(i32, u8)> {
+        let id = format!("order-fulfillment-{}", self.id(order));
+        let handle = client().await.get_workflow_handle::<UntypedWorkflow>(id);
+        let described = handle.describe(WorkflowDescribeOptions::default()).await.unwrap();
+        let activity = described.raw().pending_activities.first()?;
+        let details = activity.heartbeat_details.as_ref()?.payloads.first()?;
+        Some((activity.attempt, serde_json::from_slice(&details.data).unwrap()))
+    }
+
     pub fn log(&self, service: &Service) -> String {
         std::fs::read_to_string(self.stack.log(service)).unwrap()
     }
@@ -392,12 +424,22 @@ const RECORD: &str = "RECORD_HISTORIES";
 /// Keeps the history of a workflow that has come to an end which the corpus doesn't have. Histories of
 /// released workflows are never replaced, only added.
 pub async fn record(name: &str, workflow: &str) {
+    record_run(&temporal().await.address, name, workflow, None).await;
+}
+
+/// As [`record`], of one run of a workflow on any server.
+pub async fn record_run(server: &str, name: &str, workflow: &str, run: Option<&str>) {
     let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../workflows/tests/histories"));
     let path = folder.join(format!("{name}.json"));
     if std::env::var_os(RECORD).is_none() || path.exists() {
         return;
     }
-    let handle = client().await.get_workflow_handle::<UntypedWorkflow>(workflow.to_owned());
+    let handle = WorkflowExecutionInfo::builder()
+        .namespace("default")
+        .workflow_id(workflow)
+        .maybe_run_id(run)
+        .build()
+        .bind_untyped(client_of(server).await);
     let json = handle.fetch_history(WorkflowFetchHistoryOptions::default()).to_json().await.unwrap();
     let value: Value = serde_json::from_slice(&json).unwrap();
     fs::create_dir_all(folder).unwrap();

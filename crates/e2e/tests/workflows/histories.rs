@@ -35,6 +35,7 @@ async fn every_end_of_a_payment_is_reached_and_can_be_recorded() {
         ("payment-unavailable", json!({"payment.charge": errors(3)}), Told::Nothing, "failed"),
         ("payment-cancelled", json!({}), Told::Cancelled, "compensated"),
         ("payment-cancelled-by-temporal", json!({}), Told::CancelledByTemporal, "compensated"),
+        ("payment-refund-waited", json!({"payment.refund": errors(1)}), Told::Cancelled, "compensated"),
         ("payment-refund-retried", json!({"payment.refund": errors(3)}), Told::Cancelled, "compensated"),
         (
             "payment-refund-resolved",

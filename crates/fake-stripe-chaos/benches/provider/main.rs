@@ -2,6 +2,8 @@
 //! `cargo bench -p fake-stripe-chaos`, with names behind `--` for some of it only; figures and method are in
 //! `docs/benchmarks.md`.
 
+#![allow(clippy::disallowed_methods, reason = "test code may wait and draw")]
+
 mod bare;
 mod grown;
 mod load;

@@ -16,6 +16,7 @@ pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
     #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "the fingerprint of a request")]
     pub fn of(path: &str, canonical_body: &str) -> Self {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&(path.len() as u64).to_le_bytes());
@@ -46,6 +47,15 @@ pub enum LedTo {
     Refused,
     /// The refusal of a key that had been undone before.
     Buried,
+}
+
+impl LedTo {
+    /// Says whether the key had no effect and stands for none: its record matters only while the refusal is
+    /// given again. A buried key has its tombstone beside it.
+    #[must_use]
+    pub const fn is_refusal(&self) -> bool {
+        matches!(self, Self::Refused | Self::Buried)
+    }
 }
 
 /// What is known of a key.

@@ -11,7 +11,7 @@ use crate::shared::{
     store::StoreError,
 };
 
-/// How many requests the journal remembers.
+/// How many requests the journal remembers at most; fewer where their bodies are large.
 pub const CAPACITY: usize = 10_000;
 
 /// What was decided for a request, and what became of it.
@@ -43,6 +43,15 @@ pub struct Line {
 }
 
 impl Line {
+    /// Returns how much memory the line takes, about: its texts, and a share for all else.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        const REST: usize = 512;
+        let order = self.order.as_ref().map_or(0, |order| order.as_str().len());
+        let key = self.key.as_ref().map_or(0, |key| key.as_str().len());
+        self.body.len() + self.correlation.len() + order + key + REST
+    }
+
     /// What the answer of a run tells of the decision that led to it.
     #[must_use]
     pub fn decision_told(&self, run: &RunName) -> Option<String> {

@@ -4,6 +4,7 @@
 pub mod chaos;
 pub mod clock;
 pub mod deps;
+pub mod gate;
 pub mod idempotency;
 pub mod ids;
 pub mod journal;

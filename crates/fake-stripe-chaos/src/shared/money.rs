@@ -1,4 +1,5 @@
-//! Money as integer minor units (cents, pence, centavos) in one of the currencies the provider takes.
+//! Money as integer minor units, as Stripe has them: cents of a dollar, but whole yen, which have no smaller
+//! unit. So 500 in `jpy` is ¥500, and 500 in `usd` is $5.
 
 use std::{fmt, str::FromStr};
 
@@ -45,7 +46,7 @@ impl fmt::Display for Amount {
     }
 }
 
-/// The currencies the provider takes; every one has two decimals.
+/// The currencies the provider takes. Their order is that of their sums in the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Currency {
@@ -53,10 +54,45 @@ pub enum Currency {
     Eur,
     Gbp,
     Mxn,
+    Cad,
+    Aud,
+    Nzd,
+    Chf,
+    Sek,
+    Nok,
+    Dkk,
+    Pln,
+    Czk,
+    Brl,
+    Inr,
+    Sgd,
+    Hkd,
+    Jpy,
+    Krw,
 }
 
 impl Currency {
-    pub const ALL: [Self; 4] = [Self::Usd, Self::Eur, Self::Gbp, Self::Mxn];
+    pub const ALL: [Self; 19] = [
+        Self::Usd,
+        Self::Eur,
+        Self::Gbp,
+        Self::Mxn,
+        Self::Cad,
+        Self::Aud,
+        Self::Nzd,
+        Self::Chf,
+        Self::Sek,
+        Self::Nok,
+        Self::Dkk,
+        Self::Pln,
+        Self::Czk,
+        Self::Brl,
+        Self::Inr,
+        Self::Sgd,
+        Self::Hkd,
+        Self::Jpy,
+        Self::Krw,
+    ];
 
     /// The ISO 4217 code in lower case, as Stripe writes it.
     #[must_use]
@@ -66,19 +102,39 @@ impl Currency {
             Self::Eur => "eur",
             Self::Gbp => "gbp",
             Self::Mxn => "mxn",
+            Self::Cad => "cad",
+            Self::Aud => "aud",
+            Self::Nzd => "nzd",
+            Self::Chf => "chf",
+            Self::Sek => "sek",
+            Self::Nok => "nok",
+            Self::Dkk => "dkk",
+            Self::Pln => "pln",
+            Self::Czk => "czk",
+            Self::Brl => "brl",
+            Self::Inr => "inr",
+            Self::Sgd => "sgd",
+            Self::Hkd => "hkd",
+            Self::Jpy => "jpy",
+            Self::Krw => "krw",
         }
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be one of usd, eur, gbp, mxn")]
+#[error(
+    "must be one of usd, eur, gbp, mxn, cad, aud, nzd, chf, sek, nok, dkk, pln, czk, brl, inr, sgd, hkd, jpy, krw, in any case"
+)]
 pub struct UnknownCurrency;
 
 impl FromStr for Currency {
     type Err = UnknownCurrency;
 
     fn from_str(text: &str) -> Result<Self, UnknownCurrency> {
-        Self::ALL.into_iter().find(|currency| currency.code() == text).ok_or(UnknownCurrency)
+        Self::ALL
+            .into_iter()
+            .find(|currency| currency.code().eq_ignore_ascii_case(text))
+            .ok_or(UnknownCurrency)
     }
 }
 
@@ -108,12 +164,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_currency_is_read_from_its_code_and_nothing_else_is() {
+    fn every_currency_is_read_from_its_code_in_any_case_and_nothing_else_is() {
         for currency in Currency::ALL {
-            assert_eq!(currency.code().parse(), Ok(currency));
+            for text in [currency.code().to_owned(), currency.code().to_uppercase()] {
+                assert_eq!(text.parse(), Ok(currency));
+            }
+            assert!(UnknownCurrency.to_string().contains(currency.code()));
+            let stored = serde_json::to_string(&currency).unwrap();
+            assert_eq!(stored, format!("{:?}", currency.code()));
+            assert_eq!(serde_json::from_str::<Currency>(&stored).unwrap(), currency);
         }
-        assert_eq!("USD".parse::<Currency>(), Err(UnknownCurrency));
-        assert_eq!("jpy".parse::<Currency>(), Err(UnknownCurrency));
+        assert_eq!("Usd".parse(), Ok(Currency::Usd));
+        for bad in ["", "us", "usdt", " usd", "xxx"] {
+            assert_eq!(bad.parse::<Currency>(), Err(UnknownCurrency), "{bad:?}");
+        }
     }
 
     #[test]

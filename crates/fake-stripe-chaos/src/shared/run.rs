@@ -3,7 +3,7 @@
 
 use std::{fmt, str::FromStr};
 
-use crate::shared::store::{StoreError, Transaction};
+use crate::shared::store::{StoreError, Stores, Transaction};
 
 /// A run's name: 1 to 64 ASCII letters, digits, hyphens, underscores and dots, the first a letter or a
 /// digit. It becomes part of a file's name.
@@ -39,17 +39,29 @@ impl RunName {
 /// The setting that a run's seed is kept under.
 const SEED: &str = "run.seed";
 
-/// The seed that a run's store keeps; none where the run is new.
+/// Returns the seed that a run's store keeps; none where the run is new.
 ///
 /// # Errors
-/// When the store fails, or keeps what is no seed.
+/// When the store fails, or keeps no number there.
 pub fn kept_seed(tx: &dyn Transaction) -> Result<Option<u64>, StoreError> {
-    let corrupt = |error: std::num::ParseIntError| StoreError::Corrupt {
+    tx.setting(SEED)?.as_deref().map(seed).transpose()
+}
+
+/// Returns every run with the seed that its store keeps, sorted by name; opens none of them.
+///
+/// # Errors
+/// When the stores fail, or keep no number there.
+pub async fn kept_seeds(stores: &dyn Stores) -> Result<Vec<(String, Option<u64>)>, StoreError> {
+    let runs = stores.settings(SEED).await?;
+    runs.into_iter().map(|(run, text)| Ok((run, text.as_deref().map(seed).transpose()?))).collect()
+}
+
+fn seed(text: &str) -> Result<u64, StoreError> {
+    text.parse().map_err(|error: std::num::ParseIntError| StoreError::Corrupt {
         kind: "setting",
         id: SEED.to_owned(),
         why: error.to_string(),
-    };
-    tx.setting(SEED)?.map(|seed| seed.parse().map_err(corrupt)).transpose()
+    })
 }
 
 /// Keeps a run's seed for as long as the run is.

@@ -1,9 +1,13 @@
-//! What the provider tells about each request: one log line and one metric.
+//! What operators see: one log line and one metric for each request, and gauges of what the runs hold.
 
-use prometheus::{IntCounterVec, Registry};
+use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder, core::Collector};
 use service_kit::metrics::counter;
 
-use crate::shared::{ids::OrderId, journal::Line};
+use crate::shared::{
+    ids::OrderId,
+    journal::Line,
+    store::{DroppedCounts, Sizes, Usage},
+};
 
 /// The label of what doesn't apply.
 const NONE: &str = "none";
@@ -52,4 +56,115 @@ impl Telemetry {
             "decided"
         );
     }
+}
+
+/// Everything that grows with requests, all runs together. No label has a text that came from outside.
+#[derive(Clone)]
+pub struct Gauges {
+    registry: Registry,
+    runs: IntGauge,
+    ledger: IntGaugeVec,
+    keys: IntGaugeVec,
+    attempts: IntGaugeVec,
+    plans: IntGauge,
+    journal_lines: IntGauge,
+    journal_bytes: IntGauge,
+    dropped: IntCounterVec,
+}
+
+impl Gauges {
+    /// Makes the gauges, in a registry of their own.
+    #[must_use]
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let one = |name: &str, help: &str| registered(&registry, IntGauge::new(name, help));
+        let many = |name: &str, help: &str, label: &str| {
+            registered(&registry, IntGaugeVec::new(Opts::new(name, help), &[label]))
+        };
+        Self {
+            runs: one("chaos_runs", "Runs that are there, the default one included."),
+            ledger: many("chaos_ledger_size", "Records that the ledgers keep for good, by kind.", "kind"),
+            keys: many(
+                "chaos_idempotency_keys",
+                "Idempotency keys that are remembered, by their result.",
+                "led_to",
+            ),
+            attempts: many("chaos_attempt_keys", "Keys whose attempts are counted, by their kind.", "of"),
+            plans: one("chaos_plans", "Orders that have a plan."),
+            journal_lines: one("chaos_journal_lines", "Lines in the journals."),
+            journal_bytes: one("chaos_journal_bytes", "The memory that the journals' lines take, about."),
+            dropped: counter(
+                &registry,
+                "chaos_dropped_total",
+                "Records dropped since the start, because a bound was reached or their time was over, by kind.",
+                &["kind"],
+            ),
+            registry,
+        }
+    }
+
+    /// Sets every gauge, and writes them in the Prometheus text format.
+    #[must_use]
+    pub fn text(&self, usage: &Usage) -> String {
+        let Usage { runs, sizes, dropped } = usage;
+        let Sizes {
+            resources,
+            entries,
+            orders,
+            tombstones,
+            effects,
+            refusals,
+            in_flight,
+            attempts_of_orders,
+            attempts_of_requests,
+            plans,
+            journal_lines,
+            journal_bytes,
+        } = *sizes;
+        self.runs.set(number(*runs));
+        let ledger =
+            [("entry", entries), ("resource", resources), ("order", orders), ("tombstone", tombstones)];
+        let keys = [("effect", effects), ("refusal", refusals), ("in_flight", in_flight)];
+        let attempts = [("order", attempts_of_orders), ("request", attempts_of_requests)];
+        set(&self.ledger, &ledger);
+        set(&self.keys, &keys);
+        set(&self.attempts, &attempts);
+        self.plans.set(number(plans));
+        self.journal_lines.set(number(journal_lines));
+        self.journal_bytes.set(number(journal_bytes));
+        let DroppedCounts { attempts, refusals, journal_lines } = *dropped;
+        for (kind, count) in [("attempts", attempts), ("refusal", refusals), ("journal_line", journal_lines)]
+        {
+            let counter = self.dropped.with_label_values(&[kind]);
+            counter.inc_by(count.saturating_sub(counter.get()));
+        }
+        // Metrics of this program's own making can always be written.
+        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+    }
+}
+
+impl Default for Gauges {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn set(gauges: &IntGaugeVec, values: &[(&str, usize)]) {
+    for (label, value) in values {
+        gauges.with_label_values(&[*label]).set(number(*value));
+    }
+}
+
+fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// A metric, registered.
+///
+/// # Panics
+/// Never: the names are constants, valid and unlike one another.
+fn registered<C: Collector + Clone + 'static>(registry: &Registry, metric: prometheus::Result<C>) -> C {
+    let metric = metric.expect("a valid metric");
+    registry.register(Box::new(metric.clone())).expect("registered once");
+    metric
 }

@@ -62,28 +62,38 @@ impl Provider {
         if std::env::var("TEST_LEDGER").is_ok_and(|kind| kind == "sqlite") {
             return Self::in_a_file(variables);
         }
-        Self::over(Arc::new(MemoryStores::default()), None, variables)
+        let config = config(variables);
+        Self::over(Arc::new(MemoryStores::within(config.limits)), None, config)
     }
 
     /// With its ledger in a file.
     pub fn in_a_file(variables: &[(&str, &str)]) -> Self {
-        let folder = Arc::new(TempDir::new().unwrap());
-        let stores =
-            SqliteStores::open(&folder.path().join("ledger.db"), Arc::new(app::catalogue())).unwrap();
-        Self::over(Arc::new(stores), Some(folder), variables)
+        let (config, folder) = (config(variables), Arc::new(TempDir::new().unwrap()));
+        let ledger = folder.path().join("ledger.db");
+        let stores = SqliteStores::open_within(&ledger, Arc::new(app::catalogue()), config.limits).unwrap();
+        Self::over(Arc::new(stores), Some(folder), config)
     }
 
-    fn over(stores: Arc<dyn Stores>, folder: Option<Arc<TempDir>>, variables: &[(&str, &str)]) -> Self {
-        let mut environment = HashMap::from([
-            ("CHAOS_PROFILE", "off"),
-            ("CHAOS_TIMEOUT_DELAY", "0s"),
-            ("SHIPPING_LABEL_DURATION", "0s"),
-        ]);
-        environment.extend(variables.iter().copied());
-        let config =
-            Config::from_lookup(&|name| environment.get(name).map(|value| (*value).to_owned())).unwrap();
-        let clock = Arc::new(ManualClock::at(START));
-        Self::started(stores, folder, clock, config)
+    /// The same provider over the same file, which is read anew. Its clock goes on by itself.
+    pub fn reopened(&self) -> Self {
+        let folder = self.folder.clone().unwrap();
+        let copy = folder.path().join("reopened.db");
+        let source = rusqlite::Connection::open(folder.path().join("ledger.db")).unwrap();
+        source.execute("VACUUM INTO ?", [copy.to_str().unwrap()]).unwrap();
+        let stores =
+            SqliteStores::open_within(&copy, Arc::new(app::catalogue()), self.config.limits).unwrap();
+        let clock = Arc::new(ManualClock::at(self.clock.now()));
+        Self::started(Arc::new(stores), Some(folder), clock, self.config.clone())
+    }
+
+    /// The same provider, begun again over the same stores as others made them.
+    pub fn over_others(&self, wrap: impl FnOnce(Arc<dyn Stores>) -> Arc<dyn Stores>) -> Self {
+        let clock = Arc::new(ManualClock::at(self.clock.now()));
+        Self::started(wrap(self.stores.clone()), self.folder.clone(), clock, self.config.clone())
+    }
+
+    fn over(stores: Arc<dyn Stores>, folder: Option<Arc<TempDir>>, config: Config) -> Self {
+        Self::started(stores, folder, Arc::new(ManualClock::at(START)), config)
     }
 
     /// The same provider as after a restart, over the same store; its clock goes on by itself.
@@ -202,10 +212,29 @@ impl Provider {
             .collect()
     }
 
+    /// A metric's value, as `/metrics` has it; its name with its labels.
+    pub async fn metric(&self, name: &str) -> u64 {
+        let metrics = self.get("/metrics").await.expect(200).body;
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{name} in {metrics}")).parse().unwrap()
+    }
+
     pub async fn journal(&self, query: &str) -> Vec<Value> {
         let journal = self.get(&format!("/journal{query}")).await.expect(200).json();
         journal["entries"].as_array().unwrap().clone()
     }
+}
+
+/// The defaults of tests, but for these variables.
+fn config(variables: &[(&str, &str)]) -> Config {
+    let mut environment = HashMap::from([
+        ("CHAOS_PROFILE", "off"),
+        ("CHAOS_TIMEOUT_DELAY", "0s"),
+        ("SHIPPING_LABEL_DURATION", "0s"),
+        ("REQUEST_TIMEOUT", "3h"),
+    ]);
+    environment.extend(variables.iter().copied());
+    Config::from_lookup(&|name| environment.get(name).map(|value| (*value).to_owned())).unwrap()
 }
 
 /// A provider behind a real socket, until it is dropped.
@@ -259,7 +288,8 @@ pub fn address() -> Value {
 
 /// Waits for it, from inside a runtime or outside.
 fn default_run(stores: &dyn Stores) -> Arc<dyn Store> {
-    let wait = || Builder::new_current_thread().build().unwrap().block_on(stores.open("default"));
+    let wait =
+        || Builder::new_current_thread().enable_time().build().unwrap().block_on(stores.open("default"));
     std::thread::scope(|scope| scope.spawn(wait).join()).unwrap().unwrap()
 }
 
@@ -280,6 +310,12 @@ impl Ask {
         self
     }
 
+    /// The same header once more.
+    pub fn also(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.append(name, value.parse().unwrap());
+        self
+    }
+
     pub fn key(self, key: &str) -> Self {
         self.header("idempotency-key", key)
     }
@@ -290,6 +326,12 @@ impl Ask {
 
     pub fn scenario(self, scenario: &str) -> Self {
         self.header("x-chaos-scenario", scenario)
+    }
+
+    /// One more header, beside those of the same name.
+    pub fn and_header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.append(name, value.parse().unwrap());
+        self
     }
 
     pub fn body(self, body: &str) -> Self {

@@ -1,7 +1,11 @@
 //! The provider as an HTTP service: its documents, errors, metrics.
 
-use axum::http::Method;
+use axum::{
+    body::Body,
+    http::{Method, Request},
+};
 use serde_json::json;
+use tower::ServiceExt;
 
 use crate::help::Provider;
 
@@ -63,7 +67,7 @@ async fn a_member_that_nobody_reads_is_a_fault_of_every_body() {
         (
             Method::POST,
             "/notification/send",
-            json!({"type": "sms", "recipient": "r", "subject": "s", "message": "m", "x": 1}),
+            json!({"type": "sms", "recipient": "+15550100", "subject": "s", "message": "m", "x": 1}),
             "/x",
         ),
         (Method::PUT, "/chaos/profile", json!({"name": "off", "x": 1}), "/x"),
@@ -76,6 +80,36 @@ async fn a_member_that_nobody_reads_is_a_fault_of_every_body() {
         let message = errors[0]["message"].as_str().unwrap();
         assert!(message.starts_with("is not a member here; "), "{path}: {message}");
     }
+}
+
+#[tokio::test]
+async fn a_header_that_means_one_thing_is_there_once() {
+    let provider = Provider::new();
+    for name in ["idempotency-key", "x-order-id", "x-chaos-scenario", "x-chaos-run"] {
+        for other in ["a", "b"] {
+            let twice = provider.authorize().header(name, "a").also(name, other).await;
+            let body = twice.problem(400, "invalid_header").json();
+            let detail = body["detail"].as_str().unwrap().to_lowercase();
+            assert!(detail.contains(name) && detail.contains("2 times"), "{detail}");
+        }
+    }
+    let runs = provider.get("/runs").await.expect(200).json();
+    assert_eq!(runs["runs"], json!([]), "no run was made");
+}
+
+#[tokio::test]
+async fn a_browser_may_ask_whether_it_may_ask_in_every_run_and_makes_none() {
+    let provider = Provider::new();
+    for path in ["/payment/authorize", "/runs/suite-1", "/runs/suite-1/payment/authorize", "/chaos/profile"] {
+        let request = Request::options(path)
+            .header("origin", "http://localhost:5173")
+            .header("access-control-request-method", "POST");
+        let answer = provider.router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        assert_eq!(answer.headers()["access-control-allow-origin"], "http://localhost:5173", "{path}");
+    }
+    let runs = provider.get("/runs").await.expect(200).json();
+    assert_eq!(runs["runs"], json!([]));
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use axum::http::Method;
 use serde_json::json;
 
 use crate::help::{Ask, Provider, eventually};
@@ -209,4 +210,51 @@ async fn a_key_that_is_no_key_is_refused() {
     }
     provider.authorize().key(&"x".repeat(255)).await.expect(201);
     provider.authorize().order("two words").await.problem(400, "invalid_header");
+}
+
+#[tokio::test]
+async fn two_headers_of_a_kind_are_refused_and_do_nothing() {
+    let provider = Provider::new();
+    for (name, one, other) in [
+        ("idempotency-key", "k", "l"),
+        ("idempotency-key", "k", "k"),
+        ("x-order-id", "o", "p"),
+        ("x-chaos-scenario", "success", "timeout"),
+    ] {
+        let refused = provider.authorize().header(name, one).and_header(name, other).await;
+        let body = refused.problem(400, "invalid_header").json();
+        assert_eq!(body["header"], name);
+    }
+    assert_eq!(provider.get("/ledger").await.expect(200).json()["totals"], json!({}));
+    assert_eq!(provider.journal("").await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_body_that_says_the_same_in_other_words_is_the_same() {
+    let provider = Provider::new();
+    let authorize = |body: &str| provider.ask(Method::POST, "/payment/authorize").key("k").body(body);
+    let first = authorize(r#"{"amount":5998,"currency":"usd","orderId":"o"}"#).await.expect(201);
+    for same in [
+        r#"{"amount":5998.0,"currency":"usd","orderId":"o"}"#,
+        r#"{"amount":5.998e3,"currency":"usd","orderId":"o"}"#,
+        r#"{"amount":59980E-1,"currency":"USD","orderId":"o"}"#,
+        "{ \"orderId\" : \"o\" ,\n\t\"currency\": \"UsD\", \"amount\" : 5998 }",
+        r#"{"amount":5998,"currency":"\u0055SD","orderId":"\u006f"}"#,
+    ] {
+        let again = authorize(same).await.expect(201);
+        assert!(again.replayed(), "{same}");
+        assert_eq!(again.body, first.body);
+    }
+    for other in [
+        r#"{"amount":5999,"currency":"usd","orderId":"o"}"#,
+        r#"{"amount":5998,"currency":"eur","orderId":"o"}"#,
+        r#"{"amount":5998,"currency":"usd","orderId":"O"}"#,
+    ] {
+        authorize(other).await.problem(409, "idempotency_key_reused");
+    }
+    let charge = |body: &str| provider.ask(Method::POST, "/payment/charge").key("c").body(body);
+    let tricky = r#"{"amount":1,"currency":"EUR","source":"s","description":"\"currency\":\"USD\""}"#;
+    charge(tricky).await.expect(200);
+    assert!(charge(&tricky.replace("EUR", "eur")).await.expect(200).replayed());
+    charge(&tricky.replace("USD", "usd")).await.problem(409, "idempotency_key_reused");
 }

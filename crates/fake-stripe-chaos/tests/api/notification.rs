@@ -44,3 +44,43 @@ async fn the_journal_keeps_nothing_personal() {
         assert!(!journal.body.contains(personal), "{personal} in {}", journal.body);
     }
 }
+
+#[tokio::test]
+async fn a_notification_to_no_address_is_refused_and_sends_nothing() {
+    let provider = Provider::new();
+    let send = async |kind: &str, recipient: &str| {
+        let body = json!({"type": kind, "recipient": recipient, "subject": "Hi", "message": "Words"});
+        provider.post("/notification/send", &body).await
+    };
+    for (kind, recipient) in [
+        ("email", ""),
+        ("email", " "),
+        ("email", "jo"),
+        ("email", "jo@"),
+        ("email", "@example.com"),
+        ("email", "jo@example.com, ann@example.com"),
+        ("email", "Jo <jo@example.com>"),
+        ("email", "+15550100"),
+        ("sms", "jo@example.com"),
+        ("sms", "+"),
+        ("sms", "12"),
+        ("sms", "+1234567890123456"),
+        ("sms", "555-0100-x"),
+        ("push", "two words"),
+        ("push", "\t"),
+    ] {
+        let refused = send(kind, recipient).await.problem(422, "validation_failed").json();
+        let errors = refused["errors"].as_array().unwrap();
+        assert_eq!((errors.len(), &errors[0]["pointer"]), (1, &json!("/recipient")), "{kind} {recipient:?}");
+    }
+    assert_eq!(provider.get("/ledger").await.expect(200).json()["notifications"]["sent"], 0);
+    for (kind, recipient) in [
+        ("email", "jo@example.com"),
+        ("email", "jo+orders@mail.example.co.uk"),
+        ("sms", "+15550100"),
+        ("sms", "(555) 010-0100"),
+        ("push", "fcm:APA91bF_x-y"),
+    ] {
+        send(kind, recipient).await.expect(201);
+    }
+}

@@ -207,7 +207,7 @@ async fn all_faults_of_a_body_are_told_at_once() {
         ["/authId", "/amount", "/reason"]
     );
     assert_eq!(
-        faults(json!({"amount": 1.5, "currency": "jpy", "source": " "}), "/payment/charge").await,
+        faults(json!({"amount": 1.5, "currency": "xxx", "source": " "}), "/payment/charge").await,
         ["/amount", "/currency", "/source"]
     );
     assert_eq!(faults(json!([]), "/payment/charge").await, [""]);
@@ -226,4 +226,68 @@ async fn an_amount_is_1_to_99999999_minor_units() {
 async fn status(provider: &Provider, auth_id: &str) -> (String, u64) {
     let payment = provider.get(&format!("/payment/{auth_id}")).await.expect(200).json();
     (payment["status"].as_str().unwrap().to_owned(), payment["refundedAmount"].as_u64().unwrap())
+}
+
+#[tokio::test]
+async fn a_currency_is_taken_in_any_case_and_answered_in_lower_case() {
+    let provider = Provider::new();
+    for text in ["USD", "usd", "Usd"] {
+        let body = json!({"amount": 5998, "currency": text});
+        assert_eq!(provider.post("/payment/authorize", &body).await.expect(201).text("currency"), "usd");
+        let body = json!({"amount": 5998, "currency": text, "source": "card"});
+        assert_eq!(provider.post("/payment/charge", &body).await.expect(200).text("currency"), "usd");
+    }
+}
+
+#[tokio::test]
+async fn every_currency_has_sums_of_its_own_in_its_own_minor_units() {
+    let provider = Provider::new();
+    let currencies = [
+        "usd", "eur", "gbp", "mxn", "cad", "aud", "nzd", "chf", "sek", "nok", "dkk", "pln", "czk", "brl",
+        "inr", "sgd", "hkd", "jpy", "krw",
+    ];
+    for (currency, amount) in currencies.into_iter().zip(500..) {
+        let body = json!({"amount": amount, "currency": currency, "orderId": "o"});
+        let auth_id = provider.post("/payment/authorize", &body).await.expect(201).text("authId");
+        let captured = provider.capture(&auth_id).await.expect(200).json();
+        assert_eq!((&captured["amount"], &captured["currency"]), (&json!(amount), &json!(currency)));
+        let refund = json!({"authId": auth_id, "amount": 100});
+        provider.post("/payment/refund", &refund).await.expect(200);
+    }
+    let totals = provider.get("/ledger").await.expect(200).json()["totals"].clone();
+    assert_eq!(totals.as_object().unwrap().len(), currencies.len());
+    for (currency, amount) in currencies.into_iter().zip(500..) {
+        let sums = json!({"held": 0, "expired": 0, "captured": amount, "refunded": 100, "released": 0});
+        assert_eq!(totals[currency], sums, "{currency}");
+    }
+    for bad in ["xxx", "us", "dollar", ""] {
+        let body = json!({"amount": 1, "currency": bad});
+        let errors =
+            provider.post("/payment/authorize", &body).await.problem(422, "validation_failed").json();
+        assert_eq!(errors["errors"][0]["pointer"], "/currency");
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_is_a_step_in_a_path_is_refused_wherever_it_is_named() {
+    let provider = Provider::new();
+    for step in [".", ".."] {
+        provider.authorize().order(step).await.problem(400, "invalid_header");
+        provider.authorize().key(step).await.problem(400, "invalid_header");
+        let body = json!({"amount": 1, "currency": "usd", "orderId": step});
+        let refused =
+            provider.post("/payment/authorize", &body).await.problem(422, "validation_failed").json();
+        assert_eq!(refused["errors"][0]["pointer"], "/orderId");
+        for path in ["/ledger/orders/{}", "/shipping/by-key/{}"] {
+            provider.get(&path.replace("{}", step)).await.problem(400, "invalid_path");
+        }
+        let outcome = json!({"outcome": "paid"});
+        provider.put(&format!("/ledger/orders/{step}/outcome"), &outcome).await.problem(400, "invalid_path");
+        provider.put(&format!("/chaos/plans/{step}"), &json!({})).await.problem(400, "invalid_path");
+        provider.get(&format!("/verdict?orderId={step}")).await.problem(400, "invalid_query");
+        provider.put(&format!("/runs/{step}"), &json!({})).await.problem(400, "invalid_path");
+        provider.authorize().header("x-chaos-run", step).await.problem(400, "invalid_header");
+    }
+    provider.authorize().order("...").await.expect(201);
+    assert_eq!(provider.get("/verdict").await.expect(200).json()["orders"], 1);
 }

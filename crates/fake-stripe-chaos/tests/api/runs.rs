@@ -1,7 +1,15 @@
 //! Runs: worlds of their own on one server.
 
-use std::sync::Arc;
+use std::{
+    future::IntoFuture,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
+use async_trait::async_trait;
 use axum::http::Method;
 use fake_stripe_chaos::{
     app::Ports,
@@ -9,10 +17,11 @@ use fake_stripe_chaos::{
         chaos::seed_of_run,
         clock::ManualClock,
         ids::RandomIds,
-        store::{MemoryStore, MemoryStores, Store},
+        store::{MemoryStore, MemoryStores, Store, StoreError, Stores, Usage},
     },
 };
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::help::{Ask, Provider, SEED, START};
 
@@ -132,7 +141,7 @@ async fn a_forgotten_run_begins_anew() {
     let forgotten = provider.ask(Method::DELETE, "/runs/one").await.expect(200).json();
     assert_eq!(forgotten, json!({"success": true, "forgotten": "one"}));
     assert_eq!(runs(&provider).await, json!([]));
-    provider.ask(Method::DELETE, "/runs/one").await.problem(404, "run_not_found");
+    provider.ask(Method::DELETE, "/runs/one").await.problem(404, "unknown_run");
     assert!(!in_run(provider.authorize().order("o").key("k"), "one").await.expect(201).replayed());
     provider.ask(Method::DELETE, "/runs/default").await.problem(409, "run_is_default");
     provider.put("/runs/default", &json!({})).await.problem(409, "run_is_default");
@@ -142,10 +151,10 @@ async fn a_forgotten_run_begins_anew() {
 async fn there_are_only_so_many_runs() {
     let provider = Provider::with(&[("CHAOS_MAX_RUNS", "2")]);
     for run in ["one", "two"] {
-        in_run(provider.get("/ledger"), run).await.expect(200);
+        in_run(provider.authorize(), run).await.expect(201);
     }
     in_run(provider.authorize(), "three").await.problem(409, "too_many_runs");
-    provider.get("/runs/three/ledger").await.problem(409, "too_many_runs");
+    provider.get("/runs/three/ledger").await.problem(404, "unknown_run");
     assert_eq!(runs(&provider).await.as_array().unwrap().len(), 2);
     provider.ask(Method::DELETE, "/runs/one").await.expect(200);
     in_run(provider.authorize(), "three").await.expect(201);
@@ -172,4 +181,230 @@ async fn a_bad_name_is_refused_and_makes_no_run() {
     provider.put("/runs/x", &json!({"seed": -1})).await.problem(422, "validation_failed");
     in_run(provider.get("/runs/one/ledger"), "other").await.problem(400, "invalid_header");
     assert_eq!(runs(&provider).await, json!([]));
+}
+
+#[tokio::test]
+async fn a_question_to_an_unknown_run_is_refused_and_makes_none() {
+    let provider = Provider::new();
+    let paths = [
+        "/verdict?final=true",
+        "/verdict",
+        "/ledger",
+        "/ledger/orders/o",
+        "/journal",
+        "/payment/stats",
+        "/payment/auth_nobody",
+        "/shipping/by-key/k",
+        "/chaos/profile",
+        "/health",
+        "/metrics",
+    ];
+    for method in [Method::GET, Method::HEAD] {
+        for path in paths {
+            let by_path = provider.ask(method.clone(), &format!("/runs/typo{path}")).await;
+            let by_header = in_run(provider.ask(method.clone(), path), "typo").await;
+            for answer in [by_path, by_header] {
+                assert_eq!(answer.status, 404, "{method} {path}: {}", answer.body);
+                if method == Method::GET {
+                    let body = answer.problem(404, "unknown_run").json();
+                    assert!(body["detail"].as_str().unwrap().contains("no run typo"), "{body}");
+                }
+            }
+        }
+    }
+    for path in ["/journal", "/chaos/profile"] {
+        in_run(provider.ask(Method::DELETE, path), "typo").await.problem(404, "unknown_run");
+        provider.ask(Method::DELETE, &format!("/runs/typo{path}")).await.problem(404, "unknown_run");
+    }
+    in_run(provider.ask(Method::OPTIONS, "/ledger"), "typo").await;
+    provider.ask(Method::DELETE, "/runs/typo").await.problem(404, "unknown_run");
+    assert_eq!(runs(&provider).await, json!([]));
+}
+
+#[tokio::test]
+async fn a_run_from_before_a_restart_is_known_to_a_question() {
+    let provider = Provider::new();
+    in_run(provider.authorize().order("o"), "one").await.expect(201);
+    let again = provider.restarted();
+    assert_eq!(in_run(again.get("/ledger"), "one").await.expect(200).json()["totals"]["usd"]["held"], 5998);
+    in_run(again.get("/ledger"), "two").await.problem(404, "unknown_run");
+}
+
+#[tokio::test]
+async fn two_headers_that_name_a_run_are_refused() {
+    let provider = Provider::new();
+    let asked = in_run(provider.authorize(), "one").and_header(RUN, "two");
+    asked.await.problem(400, "invalid_header");
+    assert_eq!(runs(&provider).await, json!([]));
+}
+
+/// Stores that take their time, so that what comes at once meets inside.
+struct Slow {
+    stores: Arc<dyn Stores>,
+    opened: Arc<AtomicUsize>,
+}
+
+impl Slow {
+    async fn wait() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[async_trait]
+impl Stores for Slow {
+    async fn open(&self, run: &str) -> Result<Arc<dyn Store>, StoreError> {
+        self.opened.fetch_add(1, Ordering::Relaxed);
+        let store = self.stores.open(run).await;
+        Self::wait().await;
+        store
+    }
+
+    async fn forget(&self, run: &str) -> Result<bool, StoreError> {
+        // As long as it takes others to open the run.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let forgotten = self.stores.forget(run).await;
+        Self::wait().await;
+        forgotten
+    }
+
+    async fn runs(&self) -> Result<Vec<String>, StoreError> {
+        let runs = self.stores.runs().await;
+        Self::wait().await;
+        runs
+    }
+
+    async fn settings(&self, name: &'static str) -> Result<Vec<(String, Option<String>)>, StoreError> {
+        self.stores.settings(name).await
+    }
+
+    async fn usage(&self) -> Result<Usage, StoreError> {
+        self.stores.usage().await
+    }
+}
+
+/// With each kind of store, slowed down; with how often a store was opened since.
+fn slow(variables: &[(&str, &str)]) -> [(Provider, Arc<AtomicUsize>); 2] {
+    [Provider::with(variables), Provider::in_a_file(variables)].map(|provider| {
+        let opened = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&opened);
+        let provider = provider.over_others(|stores| Arc::new(Slow { stores, opened: counted }));
+        opened.store(0, Ordering::Relaxed);
+        (provider, opened)
+    })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn the_limit_of_runs_holds_when_130_are_asked_for_at_once() {
+    for (provider, _) in slow(&[]) {
+        let mut tasks = JoinSet::new();
+        for run in 0..130 {
+            let (name, put) = (format!("run-{run}"), run % 2 == 0);
+            let provider = provider.clone();
+            tasks.spawn(async move {
+                if put {
+                    provider.put(&format!("/runs/{name}"), &json!({})).await.status
+                } else {
+                    in_run(provider.authorize(), &name).await.status
+                }
+            });
+        }
+        let statuses = tasks.join_all().await;
+        let made = statuses.iter().filter(|status| **status == 201).count();
+        let refused = statuses.iter().filter(|status| **status == 409).count();
+        assert_eq!((made, refused), (100, 30));
+        assert_eq!(runs(&provider).await.as_array().unwrap().len(), 100);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_run_that_is_forgotten_and_opened_at_once_is_never_dead() {
+    for (provider, _) in slow(&[]) {
+        for round in 0..4 {
+            let mut tasks = JoinSet::new();
+            for _ in 0..8 {
+                let of_writer = provider.clone();
+                tasks.spawn(async move {
+                    for _ in 0..4 {
+                        let answer = in_run(of_writer.authorize(), "one").await;
+                        // What was on its way to a run when that was forgotten has no effect anywhere.
+                        assert!([201, 404].contains(&answer.status), "{}", answer.body);
+                    }
+                });
+                let of_forgetter = provider.clone();
+                tasks.spawn(async move {
+                    for _ in 0..4 {
+                        let answer = of_forgetter.ask(Method::DELETE, "/runs/one").await;
+                        assert!([200, 404].contains(&answer.status), "{}", answer.body);
+                    }
+                });
+            }
+            tasks.join_all().await;
+            // Whether it is there or not, it can be used.
+            let auth_id = in_run(provider.authorize().order("last"), "one").await.expect(201).text("authId");
+            let ledger = in_run(provider.get("/ledger/orders/last"), "one").await.expect(200).json();
+            assert_eq!(ledger["entries"][0]["resource"], json!(auth_id), "round {round}");
+            assert_eq!(runs(&provider).await.as_array().unwrap().len(), 1, "round {round}");
+            provider.ask(Method::DELETE, "/runs/one").await.expect(200);
+            assert_eq!(runs(&provider).await, json!([]), "round {round}");
+            in_run(provider.get("/ledger"), "one").await.problem(404, "unknown_run");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_run_that_is_opened_while_it_is_being_forgotten_is_a_new_one() {
+    for (provider, _) in slow(&[]) {
+        for round in 0..5 {
+            let before = in_run(provider.authorize().order("before"), "one").await.expect(201).text("authId");
+            let forget = provider.ask(Method::DELETE, "/runs/one").into_future();
+            let open = async {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+                in_run(provider.authorize().order("meanwhile"), "one").await
+            };
+            let (forgotten, opened) = tokio::join!(forget, open);
+            forgotten.expect(200);
+            opened.expect(201);
+            let ledger = in_run(provider.get("/ledger"), "one").await.expect(200).json();
+            assert_eq!(ledger["totals"]["usd"]["held"], 5998, "round {round}");
+            in_run(provider.get(&format!("/payment/{before}")), "one")
+                .await
+                .problem(404, "payment_not_found");
+            in_run(provider.authorize().order("after"), "one").await.expect(201);
+            provider.ask(Method::DELETE, "/runs/one").await.expect(200);
+        }
+    }
+}
+
+#[tokio::test]
+async fn listing_the_runs_opens_none() {
+    for (provider, _) in slow(&[]) {
+        for seed in 0..20_u32 {
+            provider.put(&format!("/runs/run-{seed:02}"), &json!({ "seed": seed })).await.expect(201);
+        }
+        let opened = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&opened);
+        let again = provider.over_others(|stores| Arc::new(Slow { stores, opened: counted }));
+        opened.store(0, Ordering::Relaxed);
+        let listed = runs(&again).await;
+        let seeds: Vec<_> =
+            listed.as_array().unwrap().iter().map(|run| run["seed"].as_u64().unwrap()).collect();
+        assert_eq!(seeds, (0..20).collect::<Vec<_>>());
+        assert_eq!(opened.load(Ordering::Relaxed), 0);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_label_whose_run_was_forgotten_meanwhile_says_so() {
+    let provider = Provider::with(&[("SHIPPING_LABEL_DURATION", "300ms")]);
+    let label = tokio::spawn(in_run(provider.label().key("k"), "one").into_future());
+    crate::help::eventually("a label in flight", async || {
+        let asked = in_run(provider.get("/shipping/by-key/k"), "one").await;
+        (asked.status == 200 && asked.text("status") == "generating").then_some(())
+    })
+    .await;
+    provider.ask(Method::DELETE, "/runs/one").await.expect(200);
+    in_run(provider.authorize(), "one").await.expect(201);
+    label.await.unwrap().problem(404, "unknown_run");
+    let ledger = in_run(provider.get("/ledger"), "one").await.expect(200).json();
+    assert_eq!(ledger["labels"]["generated"], 0);
 }

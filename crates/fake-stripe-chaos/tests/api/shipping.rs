@@ -66,7 +66,7 @@ async fn nobody_knows_an_unknown_label() {
 }
 
 #[tokio::test]
-async fn every_part_of_an_address_must_be_there() {
+async fn every_part_of_an_address_that_each_country_has_must_be_there() {
     let body =
         json!({"shippingAddress": {"street": " ", "city": 7, "state": null}, "carrier": "no such one"});
     let answer = Provider::new().post("/shipping/create-label", &body).await;
@@ -75,14 +75,7 @@ async fn every_part_of_an_address_must_be_there() {
         answer["errors"].as_array().unwrap().iter().map(|error| error["pointer"].as_str().unwrap()).collect();
     assert_eq!(
         pointers,
-        [
-            "/shippingAddress/street",
-            "/shippingAddress/city",
-            "/shippingAddress/state",
-            "/shippingAddress/zip",
-            "/shippingAddress/country",
-            "/carrier",
-        ]
+        ["/shippingAddress/street", "/shippingAddress/city", "/shippingAddress/country", "/carrier",]
     );
 }
 
@@ -194,4 +187,28 @@ async fn a_caller_that_hangs_up_aborts_nothing() {
     until_status(&provider, "k", "generated").await;
     assert_eq!(provider.effects("order-1").await, ["labelled"]);
     server.abort();
+}
+
+#[tokio::test]
+async fn an_address_needs_no_state_and_no_zip_where_the_country_has_none() {
+    let provider = Provider::new();
+    let hong_kong = json!({"street": "1 Queen's Road", "city": "Central", "country": "HK"});
+    for (state, zip) in
+        [(json!(null), json!(null)), (json!("Kowloon"), json!(null)), (json!(null), json!("1"))]
+    {
+        let mut address = hong_kong.clone();
+        if !state.is_null() {
+            address["state"] = state;
+        }
+        if !zip.is_null() {
+            address["zip"] = zip;
+        }
+        provider.post("/shipping/create-label", &json!({ "shippingAddress": address })).await.expect(201);
+    }
+    let bad = json!({"street": "1", "state": " ", "zip": "", "country": "HK"});
+    let refused = provider.post("/shipping/create-label", &json!({ "shippingAddress": bad })).await;
+    let refused = refused.problem(422, "validation_failed").json();
+    let pointers: Vec<_> =
+        refused["errors"].as_array().unwrap().iter().map(|error| error["pointer"].clone()).collect();
+    assert_eq!(pointers, ["/shippingAddress/city", "/shippingAddress/state", "/shippingAddress/zip"]);
 }

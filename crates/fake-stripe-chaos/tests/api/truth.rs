@@ -325,3 +325,26 @@ async fn the_journal_can_be_forgotten_and_the_ledger_not() {
     assert_eq!(provider.journal("").await.len(), 0);
     assert_eq!(provider.effects("order-1").await, ["held"]);
 }
+
+#[tokio::test]
+async fn a_question_that_is_misspelt_is_refused() {
+    let provider = Provider::new();
+    for question in [
+        "/verdict?finale=true",
+        "/verdict?orderID=o",
+        "/verdict?final=yes",
+        "/verdict?final=true&final=false",
+        "/journal?operations=payment.capture",
+        "/journal?order=o",
+        "/payment/stats/recent?limits=3",
+    ] {
+        provider.get(question).await.problem(400, "invalid_query");
+    }
+    provider.put("/chaos/profile?tll=1s", &json!({"name": "outage"})).await.problem(400, "invalid_query");
+    assert_eq!(provider.get("/chaos/profile").await.expect(200).text("name"), "off");
+    let good = "/journal?operation=payment.capture&scenario=already_captured&orderId=nobody&limit=1";
+    assert_eq!(provider.get(good).await.expect(200).json()["entries"], json!([]));
+    provider.get("/verdict?orderId=nobody").await.problem(404, "order_not_found");
+    provider.get("/ledger/orders/nobody").await.problem(404, "order_not_found");
+    assert_eq!(provider.get("/verdict?final=true").await.expect(200).json()["orders"], 0, "nothing was made");
+}

@@ -2,10 +2,19 @@
 
 use std::sync::Arc;
 
-use fake_stripe_chaos::shared::{journal, store::StoreError};
+use fake_stripe_chaos::shared::{
+    chaos::ChaosKey,
+    clock::Timestamp,
+    idempotency::{Fingerprint, LedTo, Record},
+    ids::Key,
+    journal,
+    store::{Limits, StoreError, Transaction},
+};
 use tokio::task::JoinSet;
 
-use crate::help::{Write, every_kind, everything, line, write_everything};
+use crate::help::{
+    OPERATIONS, Write, every_kind, every_kind_within, everything, line, passing, write_everything,
+};
 
 fn on_purpose() -> StoreError {
     StoreError::Unavailable("on purpose".to_owned())
@@ -29,6 +38,59 @@ async fn work_that_fails_changes_nothing() {
             store.transact(move |tx| write_everything(tx, round)).await.unwrap();
             assert_ne!(everything(&store).await, before);
         }
+    }
+}
+
+#[tokio::test]
+async fn what_work_that_fails_has_dropped_is_there_again() {
+    let limits = Limits { keys: 2, journal_bytes: 3_000 };
+    for (stores, _folder) in every_kind_within(limits) {
+        let store = stores.open("default").await.unwrap();
+        let write = |tx: &mut dyn Transaction, round: u32| {
+            for place in 0..9 {
+                let key: Key = format!("{round}-{place}").parse().unwrap();
+                let record = Record {
+                    at: Timestamp::from_millis(i64::from(round)),
+                    operation: OPERATIONS[0],
+                    fingerprint: Fingerprint::of("/", "{}"),
+                    led_to: LedTo::Refused,
+                    decision: None,
+                };
+                tx.set_record(&key, record)?;
+                tx.set_attempts(OPERATIONS[place % 2], &ChaosKey::Request(key.to_string()), 1)?;
+                tx.note(line(&"x".repeat(500)))?;
+            }
+            Ok(())
+        };
+        let read = |tx: &mut dyn Transaction| {
+            let mut known = Vec::new();
+            for (round, place) in (1..=3).flat_map(|round| (0..9).map(move |place| (round, place))) {
+                let key: Key = format!("{round}-{place}").parse().unwrap();
+                let attempts = OPERATIONS.map(|operation| tx.attempts(operation, key.as_str()));
+                let refused = tx.record(&key)?.is_some();
+                if refused || attempts.contains(&Ok(1)) {
+                    known.push((key, refused, attempts));
+                }
+            }
+            Ok(format!("{known:?} {}", passing(tx)?))
+        };
+        store.transact(move |tx| write(tx, 1)).await.unwrap();
+        let (before, usage) = (store.transact(read).await.unwrap(), stores.usage().await.unwrap());
+        let sizes = usage.sizes;
+        assert_eq!((sizes.refusals, sizes.attempts_of_requests), (2, 2));
+        assert!((1..=3_000).contains(&sizes.journal_bytes), "{sizes:?}");
+        assert_eq!((usage.dropped.refusals, usage.dropped.attempts), (7, 7));
+        let failed: Result<(), _> = store
+            .transact(move |tx| {
+                write(tx, 2)?;
+                tx.forget()?;
+                write(tx, 3)?;
+                Err(on_purpose())
+            })
+            .await;
+        assert_eq!(failed, Err(on_purpose()));
+        assert_eq!(store.transact(read).await.unwrap(), before);
+        assert_eq!(stores.usage().await.unwrap(), usage);
     }
 }
 

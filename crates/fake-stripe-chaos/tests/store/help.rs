@@ -20,7 +20,7 @@ use fake_stripe_chaos::{
         operation::Operation,
         orders::{Outcome, Told},
         resource::Part,
-        store::{MemoryStores, SqliteStores, Store, StoreError, Stores, Transaction},
+        store::{Limits, MemoryStores, SqliteStores, Store, StoreError, Stores, Transaction},
     },
 };
 use tempfile::TempDir;
@@ -43,9 +43,13 @@ impl Folder {
     /// A process that another test is just starting holds for a moment what this one has open, its lock on a
     /// ledger among it, so a ledger that was closed may still be in use.
     pub fn stores(&self) -> Arc<dyn Stores> {
+        self.stores_within(Limits::default())
+    }
+
+    fn stores_within(&self, limits: Limits) -> Arc<dyn Stores> {
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
-            match SqliteStores::open(&self.ledger(), Arc::new(app::catalogue())) {
+            match SqliteStores::open_within(&self.ledger(), Arc::new(app::catalogue()), limits) {
                 Ok(stores) => return Arc::new(stores),
                 Err(error) => assert!(Instant::now() < deadline, "{error}"),
             }
@@ -60,8 +64,13 @@ impl Folder {
 
 /// Each kind of stores, with what must not be dropped before them.
 pub fn every_kind() -> [(Arc<dyn Stores>, Option<Folder>); 2] {
+    every_kind_within(Limits::default())
+}
+
+/// The same with other limits.
+pub fn every_kind_within(limits: Limits) -> [(Arc<dyn Stores>, Option<Folder>); 2] {
     let folder = Folder::new();
-    [(Arc::new(MemoryStores::default()), None), (folder.stores(), Some(folder))]
+    [(Arc::new(MemoryStores::within(limits)), None), (folder.stores_within(limits), Some(folder))]
 }
 
 pub fn line(body: &str) -> Arc<Line> {
@@ -176,7 +185,13 @@ impl Write {
                 let outcome = Outcome::ALL[value as usize % 2];
                 tx.set_outcome(&order(place), Told { outcome, at })
             }
-            7 => tx.set_attempts(operation, order(place).as_str(), value),
+            7 => {
+                let key = match value % 3 {
+                    0 => ChaosKey::Order(order(place)),
+                    _ => ChaosKey::Request(order(place).to_string()),
+                };
+                tx.set_attempts(operation, &key, value)
+            }
             8 => {
                 let script =
                     PlannedScript { made_after: value, scenarios: vec![TIMEOUT; value as usize % 3] };

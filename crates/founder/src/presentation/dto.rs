@@ -13,9 +13,11 @@ use crate::{
 };
 
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct UserContextQuery {
-    /// `promise-allsettled`, `async-sequential` (or `sequential`) or `rxjs` (or `stream`).
+    /// `promise-allsettled` (or `parallel`), `async-sequential` (or `sequential`) or `rxjs` (or `stream`), in upper
+    /// or lower case.
     #[param(example = "promise-allsettled")]
     pub strategy: Option<String>,
 }
@@ -28,6 +30,8 @@ pub struct UserContextBody {
     location: Option<LocationBody>,
     weather: Option<WeatherBody>,
     entertainment: Option<EntertainmentBody>,
+    /// The part `entertainment` under the names that the workflow `userContextWorkflow` gives it.
+    cat_fact: Option<CatFactBody>,
     /// When the last part was there (RFC 3339, UTC).
     #[schema(example = "2026-11-24T10:00:00.000Z")]
     aggregated_at: String,
@@ -52,6 +56,7 @@ impl UserContextBody {
             sources: context.ended().map(|ended| SourceBody::from(&ended)).collect(),
             location: had(context.location),
             weather: had(context.weather),
+            cat_fact: had(context.entertainment.clone()),
             entertainment: had(context.entertainment),
         }
     }
@@ -208,5 +213,20 @@ pub struct EntertainmentBody {
 impl From<CatFact> for EntertainmentBody {
     fn from(CatFact { fact, source }: CatFact) -> Self {
         Self { cat_fact: fact.into_string(), source }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = CatFact)]
+pub struct CatFactBody {
+    fact: String,
+    /// The service that tells it.
+    #[schema(example = "catfact.ninja")]
+    source: &'static str,
+}
+
+impl From<CatFact> for CatFactBody {
+    fn from(CatFact { fact, source }: CatFact) -> Self {
+        Self { fact: fact.into_string(), source }
     }
 }

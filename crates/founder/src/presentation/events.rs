@@ -7,14 +7,15 @@ use std::{
 
 use axum::{
     extract::State,
+    http::{HeaderMap, StatusCode},
     response::{
-        IntoResponse, Sse,
+        IntoResponse, Response, Sse,
         sse::{Event, KeepAlive},
     },
 };
 use futures::{Stream, StreamExt, stream};
 use serde::Serialize;
-use service_kit::correlation::CorrelationId;
+use service_kit::{correlation::CorrelationId, openapi::ServerSentEvent, stopping::Stopping};
 use tokio::sync::mpsc;
 use tracing::Instrument;
 
@@ -28,25 +29,39 @@ use crate::{parts::Context, strategies::Strategy};
 const EVENTS: usize = 4;
 /// The one that hands parts on as they arrive.
 const STRATEGY: Strategy = Strategy::Reactive;
+/// The name and the id of the last event.
+const DONE: &str = "done";
+/// The header in which an `EventSource` that reconnects sends the id of the last event it has seen.
+const LAST_EVENT_ID: &str = "last-event-id";
 
 /// Each part as it arrives (events `location`, `weather`, `entertainment`), then `done` with the whole.
 #[utoipa::path(
     get,
     path = "/api/v1/user-context/stream",
     tag = "user context",
-    responses((status = 200, description = "Events `location`, `weather` and `entertainment`, each a `Part`, in the \
-        order of their arrival; then `done`, which is the `UserContext` that the strategy `rxjs` answers with, also \
-        where all of its parts are null. Close the connection at `done`, or a browser asks again.",
-        content_type = "text/event-stream", body = PartBody))
+    params(("Last-Event-ID" = Option<String>, Header, description = "The id of the last event seen. After `done` \
+        nothing more comes: 204. After any other, every part is sent anew.")),
+    responses(
+        (status = 200, description = "Events `location`, `weather` and `entertainment`, each a `Part`, in the order of \
+            their arrival; then `done`, which is the `UserContext` that the strategy `rxjs` answers with, also where \
+            all of its parts are null. The id of an event is its name.",
+            content_type = "text/event-stream", body = ServerSentEvent),
+        (status = 204, description = "The stream was seen to its end. A browser's `EventSource` asks no more."),
+    )
 )]
 pub(super) async fn stream(
     State(contexts): State<UserContexts>,
     correlation: CorrelationId,
-) -> impl IntoResponse {
+    stopping: Stopping,
+    headers: HeaderMap,
+) -> Response {
+    if headers.get(LAST_EVENT_ID).is_some_and(|id| id == DONE) {
+        return StatusCode::NO_CONTENT.into_response();
+    }
     let (sender, receiver) = mpsc::channel(EVENTS);
     // A task of its own, since the body is written after the request's scope has ended.
-    tokio::spawn(correlation.scope(tell(contexts, sender)).in_current_span());
-    Sse::new(events(receiver)).keep_alive(KeepAlive::new().interval(Duration::from_secs(10)))
+    tokio::spawn(correlation.scope(tell(contexts, stopping, sender)).in_current_span());
+    Sse::new(events(receiver)).keep_alive(KeepAlive::new().interval(Duration::from_secs(10))).into_response()
 }
 
 fn events(receiver: mpsc::Receiver<Event>) -> impl Stream<Item = Result<Event, Infallible>> {
@@ -56,8 +71,8 @@ fn events(receiver: mpsc::Receiver<Event>) -> impl Stream<Item = Result<Event, I
     })
 }
 
-/// Sends every part and the end, for as long as somebody listens.
-async fn tell(contexts: UserContexts, sender: mpsc::Sender<Event>) {
+/// Sends every part and the end, for as long as somebody listens and the service isn't asked to stop.
+async fn tell(contexts: UserContexts, stopping: Stopping, sender: mpsc::Sender<Event>) {
     let telling = async {
         let started = Instant::now();
         let (mut context, mut parts) = (Context::default(), contexts.parts(STRATEGY));
@@ -66,16 +81,18 @@ async fn tell(contexts: UserContexts, sender: mpsc::Sender<Event>) {
             context.add(part);
         }
         let whole = UserContextBody::new(context, STRATEGY, started.elapsed());
-        send(&sender, "done", &whole).await;
+        send(&sender, DONE, &whole).await;
     };
     tokio::select! {
         () = contexts.in_time(telling) => {}
         () = sender.closed() => tracing::info!("nobody listens to the user context any more"),
+        // Without `done` the listener reconnects, and another process answers.
+        () = stopping.wait() => tracing::info!("a stream of a user context ends early: the service stops"),
     }
 }
 
 async fn send(sender: &mpsc::Sender<Event>, name: &str, data: &impl Serialize) {
-    match Event::default().event(name).json_data(data) {
+    match Event::default().event(name).id(name).json_data(data) {
         // Whoever has gone needs no event.
         Ok(event) => drop(sender.send(event).await),
         Err(error) => tracing::error!(%error, "an event can't be written"),

@@ -7,6 +7,7 @@ mod problems;
 
 use std::time::Duration;
 
+pub use dto::PartBody;
 use futures::{Stream, StreamExt};
 pub use problems::FounderCode;
 use prometheus::{IntCounterVec, Registry};

@@ -37,12 +37,12 @@ impl Strategy {
         }
     }
 
-    /// Another name that it goes by.
-    const fn alias(self) -> Option<&'static str> {
+    /// Another name that it goes by. `parallel` and `sequential` are those of the workflow `userContextWorkflow`.
+    const fn alias(self) -> &'static str {
         match self {
-            Self::AllSettled => None,
-            Self::Sequential => Some("sequential"),
-            Self::Reactive => Some("stream"),
+            Self::AllSettled => "parallel",
+            Self::Sequential => "sequential",
+            Self::Reactive => "stream",
         }
     }
 
@@ -66,20 +66,19 @@ impl Strategy {
 pub struct UnknownStrategy;
 
 fn valid() -> String {
-    let names = Strategy::ALL.map(|strategy| match strategy.alias() {
-        None => strategy.name().to_owned(),
-        Some(alias) => format!("{} (or {alias})", strategy.name()),
-    });
+    let names = Strategy::ALL.map(|strategy| format!("{} (or {})", strategy.name(), strategy.alias()));
     names.join(", ")
 }
 
 impl FromStr for Strategy {
     type Err = UnknownStrategy;
 
+    /// Reads either name, in upper or lower case.
     fn from_str(name: &str) -> Result<Self, UnknownStrategy> {
+        let goes_by = |known: &str| known.eq_ignore_ascii_case(name);
         Self::ALL
             .into_iter()
-            .find(|strategy| strategy.name() == name || strategy.alias() == Some(name))
+            .find(|strategy| goes_by(strategy.name()) || goes_by(strategy.alias()))
             .ok_or(UnknownStrategy)
     }
 }
@@ -93,14 +92,29 @@ mod tests {
         for strategy in Strategy::ALL {
             assert_eq!(strategy.name().parse(), Ok(strategy));
         }
+        assert_eq!("parallel".parse(), Ok(Strategy::AllSettled));
         assert_eq!("sequential".parse(), Ok(Strategy::Sequential));
         assert_eq!("stream".parse(), Ok(Strategy::Reactive));
-        for name in ["", "RXJS", "parallel", " rxjs"] {
+        for name in ["", "zip", " rxjs", "promise_allsettled", "rxj\u{17f}"] {
             assert_eq!(name.parse::<Strategy>(), Err(UnknownStrategy), "{name:?}");
         }
         assert_eq!(
             UnknownStrategy.to_string(),
-            "must be one of promise-allsettled, async-sequential (or sequential), rxjs (or stream)"
+            "must be one of promise-allsettled (or parallel), async-sequential (or sequential), rxjs (or stream)"
         );
+    }
+
+    #[test]
+    fn upper_case_and_lower_case_name_the_same_strategy() {
+        for (name, strategy) in [
+            ("Promise-AllSettled", Strategy::AllSettled),
+            ("PARALLEL", Strategy::AllSettled),
+            ("Async-Sequential", Strategy::Sequential),
+            ("Sequential", Strategy::Sequential),
+            ("RxJS", Strategy::Reactive),
+            ("Stream", Strategy::Reactive),
+        ] {
+            assert_eq!(name.parse(), Ok(strategy), "{name}");
+        }
     }
 }

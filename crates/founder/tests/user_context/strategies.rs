@@ -74,6 +74,10 @@ async fn every_strategy_gives_the_same_parts_and_says_its_name() {
                     "catFact": "A cat can turn each of its ears by itself, and half around.",
                     "source": "catfact.ninja"
                 },
+                "catFact": {
+                    "fact": "A cat can turn each of its ears by itself, and half around.",
+                    "source": "catfact.ninja"
+                },
                 "strategyUsed": strategy,
                 "errors": [],
                 "sources": [ok("location"), ok("weather"), ok("entertainment")]
@@ -91,6 +95,22 @@ async fn who_names_no_strategy_gets_the_configured_one() {
 }
 
 #[tokio::test]
+async fn a_strategy_may_be_asked_for_by_any_of_its_names_in_any_case() {
+    let founder = Founder::start(&[("AGGREGATION_STRATEGY", "Async-Sequential")]).await;
+    assert_eq!(founder.get("/api/v1/user-context").await.body["strategyUsed"], "async-sequential");
+    for (name, used) in [
+        ("parallel", "promise-allsettled"),
+        ("Promise-AllSettled", "promise-allsettled"),
+        ("SEQUENTIAL", "async-sequential"),
+        ("RxJS", "rxjs"),
+        ("Stream", "rxjs"),
+    ] {
+        let answer = founder.ask(name).await;
+        assert_eq!((answer.status, &answer.body["strategyUsed"]), (StatusCode::OK, &json!(used)), "{name}");
+    }
+}
+
+#[tokio::test]
 async fn an_unknown_strategy_is_refused_with_the_names_of_the_valid_ones_and_asks_nobody() {
     let founder = Founder::start(&[]).await;
     let answer = founder.ask("zip").await;
@@ -98,10 +118,25 @@ async fn an_unknown_strategy_is_refused_with_the_names_of_the_valid_ones_and_ask
     assert_eq!(answer.body["error"], "unknown_strategy");
     assert_eq!(answer.body["strategies"], json!(STRATEGIES));
     let detail = answer.body["detail"].as_str().unwrap();
-    assert!(STRATEGIES.iter().all(|name| detail.contains(name)), "{detail}");
+    let names = STRATEGIES.into_iter().chain(["parallel", "sequential", "stream"]);
+    assert_eq!(
+        names.filter(|name| !detail.contains(name)).collect::<Vec<_>>(),
+        Vec::<&str>::new(),
+        "{detail}"
+    );
     assert_eq!(founder.sources.visits(Source::Ipapi), []);
     let twice = founder.get("/api/v1/user-context?strategy=rxjs&strategy=stream").await;
     assert_eq!(twice.status, StatusCode::BAD_REQUEST, "{twice:?}");
+}
+
+#[tokio::test]
+async fn a_misspelt_parameter_is_refused_and_asks_no_source() {
+    let founder = Founder::start(&[]).await;
+    let answer = founder.get("/api/v1/user-context?strategi=rxjs").await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{answer:?}");
+    let detail = answer.body["detail"].as_str().unwrap();
+    assert!(detail.contains("strategi") && detail.contains("strategy"), "{detail}");
+    assert_eq!(founder.sources.visits(Source::Ipapi), []);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reqwest::Response;
+use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use user_context::stand_in::{Conduct, Source};
 
@@ -12,14 +12,20 @@ use crate::founder::Founder;
 struct Events {
     answer: Response,
     text: String,
+    last_id: Option<String>,
 }
 
 impl Events {
+    /// Returns the id of the last event read so far, as an `EventSource` would keep it.
+    fn last_id(&self) -> Option<&str> {
+        self.last_id.as_deref()
+    }
+
     async fn of(founder: &Founder) -> Self {
         let request = founder.request("/api/v1/user-context/stream").header("x-correlation-id", "ada-8");
         let answer = request.send().await.unwrap();
         assert_eq!(answer.headers()["content-type"], "text/event-stream");
-        Self { answer, text: String::new() }
+        Self { answer, text: String::new(), last_id: None }
     }
 
     /// Name and data of the next one; nothing at the end.
@@ -29,6 +35,9 @@ impl Events {
                 let field = |name: &str| event.lines().find_map(|line| line.strip_prefix(name));
                 let read = field("event: ")
                     .map(|name| (name.to_owned(), serde_json::from_str(field("data: ").unwrap()).unwrap()));
+                if let Some(id) = field("id: ") {
+                    self.last_id = Some(id.to_owned());
+                }
                 self.text = rest.to_string();
                 if read.is_some() {
                     return read;
@@ -97,5 +106,32 @@ async fn the_stream_keeps_the_deadline_and_the_correlation_id() {
     assert!(done["processingTimeMs"].as_u64().unwrap() < 1000, "{done}");
     for source in [Source::Ipapi, Source::OpenMeteo, Source::CatFact] {
         assert_eq!(founder.visit(source).correlation_id.as_deref(), Some("ada-8"));
+    }
+}
+
+#[tokio::test]
+async fn a_reconnect_after_done_is_answered_with_204_and_asks_no_source() {
+    let founder = Founder::start(&[]).await;
+    let mut events = Events::of(&founder).await;
+    events.rest().await;
+    let last = events.last_id().expect("done has an id").to_owned();
+    let again =
+        founder.request("/api/v1/user-context/stream").header("last-event-id", last).send().await.unwrap();
+    assert_eq!(again.status(), StatusCode::NO_CONTENT);
+    assert_eq!(again.bytes().await.unwrap(), "");
+    founder.visit(Source::CatFact);
+}
+
+#[tokio::test]
+async fn a_reconnect_before_done_gets_every_part_anew() {
+    let founder = Founder::start(&[]).await;
+    let mut events = Events::of(&founder).await;
+    events.next().await.unwrap();
+    let last = events.last_id().expect("a part has an id").to_owned();
+    for last in [last.as_str(), "", "of somebody else"] {
+        let again = founder.request("/api/v1/user-context/stream").header("last-event-id", last);
+        let text = again.send().await.unwrap().text().await.unwrap();
+        let named = |name: &str| text.contains(&format!("event: {name}\n"));
+        assert!(["location", "weather", "entertainment", "done"].into_iter().all(named), "{last:?}: {text}");
     }
 }

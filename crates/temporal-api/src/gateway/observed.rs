@@ -10,7 +10,7 @@ use workflows::{
 
 /// One execution of a workflow.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::struct_field_names, reason = "Temporal's own name of the id")]
+#[expect(clippy::struct_field_names, reason = "a run id is called so everywhere")]
 pub struct Run {
     pub run_id: String,
     /// The run that was started first. It stays the same when a workflow continues as a new run, and is

@@ -12,7 +12,7 @@ use service_kit::{
 };
 use workflows::{
     order_fulfillment::progress::{Decision, OrderState, OrderStatus},
-    saga::{CompensationStatus, Reason, Resolution},
+    saga::{Compensation, CompensationStatus, Reason, Resolution},
 };
 
 use super::{
@@ -77,7 +77,7 @@ pub(super) async fn cancel(
     orders.cancel(&order(&id)?, reason(body)).await
 }
 
-/// Tries the undos that failed again, at once.
+/// Tries undos again at once: the one that waits for its next attempt, or those that failed.
 #[utoipa::path(
     post,
     path = "/api/v1/order/{workflowId}/retry-compensation",
@@ -91,11 +91,11 @@ pub(super) async fn retry_compensation(
 ) -> Result<Json<Accepted>, Problem> {
     let id = order(&id)?;
     let state = orders.state(&id).await?;
-    if !matches!(state.status, OrderStatus::Compensating | OrderStatus::CompensationFailed) {
+    if !waits(&state) {
         return Err(nothing_to_compensate("no undo of this order is waiting"));
     }
     orders.tell(&id, OrderSignal::RetryCompensation).await?;
-    Ok(accepted(&id, "the undos that failed are tried again"))
+    Ok(accepted(&id, "what waited to be undone is tried again"))
 }
 
 /// Records that somebody undid a step by hand; who and how stays in the order's history.
@@ -115,16 +115,45 @@ pub(super) async fn resolve_compensation(
     let id = order(&id)?;
     let ResolutionRequest { compensation, note, actor } = body.value;
     let state = orders.state(&id).await?;
-    let failed = state
-        .compensations
-        .iter()
-        .any(|record| record.name == compensation && record.status == CompensationStatus::Failed);
-    if state.status.is_final() || !failed {
-        return Err(nothing_to_compensate(&format!("{} has not failed", compensation.name())));
+    if let Some(refusal) = cannot_resolve(&state, compensation) {
+        return Err(refusal);
     }
     let resolution = Resolution { step: compensation.name().to_owned(), note, actor };
     orders.tell(&id, OrderSignal::ResolveCompensation(resolution)).await?;
-    Ok(accepted(&id, "the step is taken as undone"))
+    // The undo may have succeeded in between: then nothing was recorded.
+    let state = orders.state(&id).await?;
+    if status_of(&state, compensation) == Some(CompensationStatus::Resolved) {
+        return Ok(accepted(&id, "the step is taken as undone"));
+    }
+    Err(cannot_resolve(&state, compensation).unwrap_or_else(|| closed(&state)))
+}
+
+/// Whether an undo waits for its next attempt, or for its next round.
+fn waits(state: &OrderState) -> bool {
+    match state.status {
+        OrderStatus::CompensationFailed => true,
+        OrderStatus::Compensating => {
+            state.compensations.iter().any(|record| record.status == CompensationStatus::Waiting)
+        }
+        _ => false,
+    }
+}
+
+fn status_of(state: &OrderState, compensation: Compensation) -> Option<CompensationStatus> {
+    state.compensations.iter().find(|record| record.name == compensation).map(|record| record.status)
+}
+
+fn cannot_resolve(state: &OrderState, compensation: Compensation) -> Option<Problem> {
+    let name = compensation.name();
+    let detail = match status_of(state, compensation) {
+        Some(status) if status.is_resolvable() && !state.status.is_final() => return None,
+        Some(CompensationStatus::Completed | CompensationStatus::NothingToUndo) => {
+            format!("{name} is done already")
+        }
+        Some(CompensationStatus::Resolved) => format!("{name} was resolved before"),
+        _ => format!("{name} has not begun"),
+    };
+    Some(nothing_to_compensate(&detail))
 }
 
 impl Orders {

@@ -87,7 +87,7 @@ pub struct AddressBody {
 /// An order that was accepted.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-#[expect(clippy::struct_field_names, reason = "the name that callers read")]
+#[expect(clippy::struct_field_names, reason = "the name of the member")]
 pub struct Placed {
     /// That the order was taken; its result says whether it ships.
     success: bool,
@@ -258,7 +258,8 @@ impl From<CompletedStep> for StepBody {
 pub struct CompensationBody {
     #[schema(example = "refund_payment")]
     name: &'static str,
-    /// `completed`, `nothing_to_undo`, `failed` (it will be tried again) or `resolved` (by hand).
+    /// `running`, `waiting` (an attempt failed, the next one follows), `completed`, `nothing_to_undo`, `failed`
+    /// (it will be tried again in the next round) or `resolved` (by hand).
     #[schema(example = "completed")]
     status: &'static str,
     #[schema(format = "date-time")]
@@ -274,6 +275,8 @@ pub struct CompensationBody {
 impl From<CompensationRecord> for CompensationBody {
     fn from(record: CompensationRecord) -> Self {
         let status = match record.status {
+            CompensationStatus::Running => "running",
+            CompensationStatus::Waiting => "waiting",
             CompensationStatus::Completed => "completed",
             CompensationStatus::NothingToUndo => "nothing_to_undo",
             CompensationStatus::Failed => "failed",

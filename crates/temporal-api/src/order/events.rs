@@ -11,7 +11,10 @@ use axum::{
     },
 };
 use futures::{Stream, StreamExt, stream};
-use service_kit::{openapi::Fails, problem::Problem};
+use service_kit::{
+    openapi::{Fails, ServerSentEvent},
+    problem::Problem,
+};
 use workflows::order_fulfillment::progress::OrderState;
 
 use super::{Orders, dto::StateBody, handlers::order};
@@ -33,8 +36,8 @@ const LOOK: Duration = Duration::from_millis(500);
         ("Last-Event-ID" = Option<String>, Header, description = "The id of the last event seen; older states of the same run are left out. An id of another run leaves out none."),
     ),
     responses(
-        (status = 200, description = "Events `state`; their ids are `<runId>:<version>`.",
-            content_type = "text/event-stream", body = StateBody),
+        (status = 200, description = "Events `state`, each with a `StateBody`; their ids are `<runId>:<version>`.",
+            content_type = "text/event-stream", body = ServerSentEvent),
         (status = 204, description = "The event of `Last-Event-ID` was the last one."),
         Fails<404>, Fails<503>,
     )
@@ -108,6 +111,7 @@ enum Next {
     End,
 }
 
+#[expect(clippy::disallowed_methods, reason = "waits between two polls of an order")]
 fn states(
     orders: Orders,
     id: WorkflowId,

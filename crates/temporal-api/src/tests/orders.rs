@@ -198,21 +198,65 @@ async fn a_reason_is_handed_on_and_a_bad_one_refused() {
     assert_eq!(*gateway.signals.lock().unwrap(), [OrderSignal::Reject(reason)]);
 }
 
+/// An order that is being undone, and whose refund has come as far as this.
+fn refunding(status: CompensationStatus) -> Order {
+    let mut order = compensating(FailureCode::OutOfStock);
+    let compensation = Compensation::RefundPayment;
+    match status {
+        CompensationStatus::Running => order.compensation_runs(compensation, ""),
+        _ => order.compensation(Ran { compensation, status, attempts: 1, error: None }, ""),
+    }
+    if status == CompensationStatus::Failed {
+        order.compensation_failed();
+    }
+    order
+}
+
 #[tokio::test]
-async fn only_a_compensation_that_failed_can_be_resolved_by_hand() {
+async fn only_a_compensation_that_is_not_done_can_be_resolved_by_hand() {
     let path = "/api/v1/order/order-fulfillment-1/resolve-compensation";
     let body = r#"{"step":"refund_payment","note":"by hand","actor":"ops"}"#;
-    let mut failed = compensating(FailureCode::OutOfStock);
-    let (compensation, status) = (Compensation::RefundPayment, CompensationStatus::Failed);
-    failed.compensation(Ran { compensation, status, attempts: 3, error: None }, "");
-    assert_eq!(post(&Script::with(failed.clone()), path, body).await.0, 200);
+    for (status, answer) in [
+        (CompensationStatus::Running, 200),
+        (CompensationStatus::Waiting, 200),
+        (CompensationStatus::Failed, 200),
+        (CompensationStatus::Completed, 409),
+        (CompensationStatus::NothingToUndo, 409),
+        (CompensationStatus::Resolved, 409),
+    ] {
+        assert_eq!(post(&Script::with(refunding(status)), path, body).await.0, answer, "{status:?}");
+    }
     let (status, problem) = post(&Script::with(compensating(FailureCode::OutOfStock)), path, body).await;
     assert_eq!((status, &problem["error"]), (409, &json!("nothing_to_compensate")));
-    let (status, problem) =
-        post(&Script::with(failed.clone()), path, r#"{"step":"refund","note":"x","actor":"y"}"#).await;
+    let failed = Script::with(refunding(CompensationStatus::Failed));
+    let (status, problem) = post(&failed, path, r#"{"step":"refund","note":"x","actor":"y"}"#).await;
     assert_eq!((status, &problem["errors"][0]["pointer"]), (422, &json!("/step")));
-    assert_eq!(tell(&Script::with(failed), "retry-compensation").await.0, 200);
-    assert_eq!(tell(&Script::with(shipped()), "retry-compensation").await.1, "nothing_to_compensate");
+}
+
+#[tokio::test]
+async fn a_resolution_that_came_too_late_is_not_said_to_count() {
+    let path = "/api/v1/order/order-fulfillment-1/resolve-compensation";
+    let body = r#"{"step":"refund_payment","note":"by hand","actor":"ops"}"#;
+    let order = Mutex::new(Some(refunding(CompensationStatus::Running)));
+    let late = Arc::new(Script { order, deaf: true, ..Script::default() });
+    let (status, problem) = post(&late, path, body).await;
+    assert_eq!((status, late.signals.lock().unwrap().len()), (409, 1), "{problem}");
+}
+
+#[tokio::test]
+async fn only_what_waits_can_be_tried_again_at_once() {
+    let retry = async |order: Order| tell(&Script::with(order), "retry-compensation").await;
+    for status in [CompensationStatus::Waiting, CompensationStatus::Failed] {
+        assert_eq!(retry(refunding(status)).await.0, 200, "{status:?}");
+    }
+    for order in [
+        refunding(CompensationStatus::Running),
+        refunding(CompensationStatus::Completed),
+        compensating(FailureCode::OutOfStock),
+        shipped(),
+    ] {
+        assert_eq!(retry(order).await.1, "nothing_to_compensate");
+    }
 }
 
 #[tokio::test]

@@ -26,7 +26,10 @@ mod shipping;
 )]
 mod user_context;
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 pub use inventory::Inventory;
 pub use notification::Notification;
@@ -35,7 +38,10 @@ pub use shipping::Shipping;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tracing::Instrument;
 pub use user_context::UserContext;
-use workflows::activities::{Attempt, CallContext, Found, Undone};
+use workflows::{
+    activities::{CallContext, Found, Undone},
+    policies::RETRY_AFTER_MAXIMUM,
+};
 
 use ::user_context::Sources;
 
@@ -76,7 +82,7 @@ impl Shared {
         work: impl Into<Work<'_>>,
         attempt: impl Future<Output = Result<T, Ended>>,
     ) -> Result<T, ActivityError> {
-        let Work { correlation_id, order_id } = work.into();
+        let Work { correlation_id, order_id, longest_wait } = work.into();
         let info = ctx.info();
         let activity = info.activity_type.clone();
         let span =
@@ -106,8 +112,7 @@ impl Shared {
                     "activity failed: {error}"
                 );
                 metrics.attempt(&activity, outcome, &error.code);
-                let attempt = Attempt { attempt: info.attempt };
-                Err(ActivityError::application(error.into_failure(attempt)))
+                Err(ActivityError::application(error.into_failure(info.attempt, longest_wait)))
             }
         }
     }
@@ -117,18 +122,24 @@ impl Shared {
 struct Work<'a> {
     correlation_id: &'a str,
     order_id: Option<&'a str>,
+    /// The longest that a `Retry-After` can make it wait.
+    longest_wait: Duration,
 }
 
 impl<'a> Work<'a> {
     /// Work for no order.
     const fn of(correlation_id: &'a str) -> Self {
-        Self { correlation_id, order_id: None }
+        Self { correlation_id, order_id: None, longest_wait: RETRY_AFTER_MAXIMUM }
     }
 }
 
 impl<'a> From<&'a CallContext> for Work<'a> {
     fn from(call: &'a CallContext) -> Self {
-        Self { correlation_id: &call.correlation_id, order_id: Some(&call.order_id) }
+        Self {
+            correlation_id: &call.correlation_id,
+            order_id: Some(&call.order_id),
+            longest_wait: Duration::from_millis(call.retry_after_maximum_ms),
+        }
     }
 }
 

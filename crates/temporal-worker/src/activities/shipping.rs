@@ -54,6 +54,7 @@ impl Shipping {
 
 /// Asks for the label. While an earlier attempt's call is still being worked on, it waits for that
 /// one: the same key then gets the same label.
+#[expect(clippy::disallowed_methods, reason = "waits between two attempts while the key is in use")]
 async fn make(provider: &Provider, input: &CreateLabel) -> Result<Label, CallError> {
     loop {
         match provider.create_label(input).await {
@@ -67,6 +68,7 @@ async fn make(provider: &Provider, input: &CreateLabel) -> Result<Label, CallErr
 
 /// Heartbeats the progress for as long as the label is made; it never goes back. A look that fails
 /// is no news of the label, only that nobody knows its progress right now.
+#[expect(clippy::disallowed_methods, reason = "heartbeats while a label is made")]
 async fn report(provider: &Provider, ctx: &ActivityContext, call: &CallContext, mut progress: u8) -> Ended {
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);

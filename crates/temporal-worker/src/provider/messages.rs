@@ -177,3 +177,32 @@ impl<'a> NotifyRequest<'a> {
 pub(super) struct NotificationResponse {
     pub notification_id: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+    use workflows::activities::{CallContext, shipping};
+
+    #[test]
+    fn a_label_is_asked_for_with_those_parts_of_the_address_that_there_are() {
+        let call = CallContext {
+            order_id: "1".to_owned(),
+            idempotency_key: "k".to_owned(),
+            correlation_id: "c".to_owned(),
+            retry_after_maximum_ms: 60_000,
+        };
+        let address = shipping::Address {
+            street: "1 Queen's Road".to_owned(),
+            city: "Hong Kong".to_owned(),
+            state: None,
+            zip: None,
+            country: "HK".to_owned(),
+        };
+        let body = serde_json::to_value(LabelRequest::new(&CreateLabel { call, address })).unwrap();
+        assert_eq!(
+            body["shippingAddress"],
+            json!({"street": "1 Queen's Road", "city": "Hong Kong", "country": "HK"})
+        );
+    }
+}

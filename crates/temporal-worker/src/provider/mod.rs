@@ -33,6 +33,9 @@ use crate::failure::{self, Resource};
 /// Progress is asked for while a label is made, so an answer that is late is worth nothing.
 const PROGRESS_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// Bytes of an answer. Nothing that the provider answers comes near it.
+const LARGEST_ANSWER: usize = 1024 * 1024;
+
 /// A client of one provider.
 #[derive(Clone)]
 pub struct Provider {
@@ -218,7 +221,9 @@ async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, CallE
     let response = request.send().await?;
     let status = response.status();
     let retry_after = failure::retry_after(response.headers());
-    let body = response.bytes().await?;
+    let Some(body) = client::bounded(response, LARGEST_ANSWER).await? else {
+        return Err(CallError::too_large(LARGEST_ANSWER));
+    };
     if status.is_success() {
         serde_json::from_slice(&body).map_err(|error| CallError::unreadable(&error))
     } else {

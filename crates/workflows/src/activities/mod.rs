@@ -10,11 +10,17 @@ pub mod user_context;
 
 use serde::{Deserialize, Serialize};
 
-/// Which attempt it was, as a failure's details tell it; counted from 1.
+use crate::policies::retry_after_maximum_ms;
+
+/// An attempt that failed, as the failure's details show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attempt {
+    /// Counted from 1.
     pub attempt: u32,
+    /// How long the other side wants to be left alone, within the limit of the call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
 }
 
 /// What every call to the provider carries.
@@ -24,6 +30,9 @@ pub struct CallContext {
     pub order_id: String,
     pub idempotency_key: String,
     pub correlation_id: String,
+    /// The longest wait that a `Retry-After` can ask for.
+    #[serde(default = "retry_after_maximum_ms")]
+    pub retry_after_maximum_ms: u64,
 }
 
 /// Undoes whatever the forward call with this key did, and blocks it where it hasn't happened yet.

@@ -50,3 +50,23 @@ impl ShippingActivities {
 }
 
 pub use shipping_activities::{CancelShippingLabel, CreateShippingLabel};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_address_may_lack_a_state_and_a_zip_and_one_of_an_old_history_has_both() {
+        let hong_kong = json!({"street": "1 Queen's Road", "city": "Hong Kong", "country": "HK"});
+        let address: Address = serde_json::from_value(hong_kong.clone()).unwrap();
+        assert_eq!((&address.state, &address.zip), (&None, &None));
+        assert_eq!(serde_json::to_value(&address).unwrap(), hong_kong, "what is absent is not written");
+
+        let london =
+            json!({"street": "1 Row", "city": "London", "state": "LDN", "zip": "W1", "country": "GB"});
+        let address: Address = serde_json::from_value(london.clone()).unwrap();
+        assert_eq!((address.state.as_deref(), address.zip.as_deref()), (Some("LDN"), Some("W1")));
+        assert_eq!(serde_json::to_value(&address).unwrap(), london);
+    }
+}

@@ -493,6 +493,11 @@ impl Order {
         self.change().status = OrderStatus::Compensating;
     }
 
+    /// An attempt at an undo begins.
+    pub fn compensation_runs(&mut self, name: Compensation, at: &str) {
+        self.change().compensations.running(name, at);
+    }
+
     /// An undo ran.
     pub fn compensation(&mut self, ran: Ran, at: &str) {
         self.change().compensations.ran(ran, at);

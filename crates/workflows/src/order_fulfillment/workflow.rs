@@ -154,6 +154,10 @@ impl Owes for OrderFulfillment {
         &self.input.correlation_id
     }
 
+    fn running(&mut self, compensation: Compensation, at: &str) {
+        self.order.compensation_runs(compensation, at);
+    }
+
     fn ran(&mut self, ran: Ran, at: &str) {
         self.order.compensation(ran, at);
     }
@@ -313,7 +317,7 @@ async fn notify(ctx: &Context) {
         policies::options(Call::SendNotification, &s.input.timing, WorkflowCancellationToken::new())
     });
     let outcome = ctx.execute_activity(NotificationActivities::send_notification, input, options).await;
-    let outcome = outcome.map_err(|error| Failed::told_by(&error).error);
+    let outcome = outcome.map_err(|error| Failed::read(&error).error);
     change(ctx, |s| {
         s.order.notified(outcome.as_ref().map(|sent| sent.notification_id.as_str()), &now(ctx));
     });

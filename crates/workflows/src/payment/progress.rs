@@ -204,9 +204,9 @@ impl Payment {
         state.status = PaymentStatus::Succeeded;
     }
 
-    /// The charge failed, after so many attempts.
+    /// The charge failed, after so many attempts that are known of.
     pub fn refused(&mut self, attempts: u32) {
-        self.change().attempts = attempts;
+        self.change().attempts = attempts.max(1);
     }
 
     /// Signal `cancelPayment` or Temporal's own cancellation: works until the window closes or something
@@ -248,6 +248,11 @@ impl Payment {
     /// A round of compensation begins.
     pub fn compensating(&mut self) {
         self.change().status = PaymentStatus::Compensating;
+    }
+
+    /// An attempt at an undo begins.
+    pub fn compensation_runs(&mut self, name: Compensation, at: &str) {
+        self.change().compensations.running(name, at);
     }
 
     /// An undo ran.

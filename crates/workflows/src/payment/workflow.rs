@@ -124,6 +124,10 @@ impl Owes for PaymentWorkflow {
         &self.input.correlation_id
     }
 
+    fn running(&mut self, compensation: Compensation, at: &str) {
+        self.payment.compensation_runs(compensation, at);
+    }
+
     fn ran(&mut self, ran: Ran, at: &str) {
         self.payment.compensation(ran, at);
     }
@@ -178,7 +182,7 @@ async fn charge(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<(), 
             Ok(())
         }
         Err(failed) => {
-            let attempts = failed.attempt.unwrap_or(Policy::of(Call::ChargePayment).attempts);
+            let attempts = failed.attempts.of(&Policy::of(Call::ChargePayment));
             if !ctx.state(|s| s.payment.is_cancelled()) {
                 change(ctx, |s| s.payment.refused(attempts));
             }

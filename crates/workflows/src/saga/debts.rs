@@ -143,15 +143,21 @@ impl Saga {
 
     /// Somebody undid it by hand. `false` where there is nothing of that name to resolve.
     pub fn resolve(&mut self, compensation: Compensation) -> bool {
-        self.open().any(|open| open == compensation) && self.set(compensation, Standing::Resolved)
+        self.is_open(compensation) && self.set(compensation, Standing::Resolved)
     }
 
     /// What is still owed.
     pub fn open(&self) -> impl Iterator<Item = Compensation> {
-        self.debts.iter().rev().filter(|debt| self.is_open(debt)).map(|debt| debt.compensation)
+        self.debts.iter().rev().filter(|debt| self.is_unsettled(debt)).map(|debt| debt.compensation)
     }
 
-    fn is_open(&self, debt: &Debt) -> bool {
+    /// Whether it is still owed.
+    #[must_use]
+    pub fn is_open(&self, compensation: Compensation) -> bool {
+        self.open().any(|open| open == compensation)
+    }
+
+    fn is_unsettled(&self, debt: &Debt) -> bool {
         let unsettled = matches!(debt.standing, Standing::Owed | Standing::Failed { .. });
         let settled_by_refund = debt.compensation == Compensation::ReleasePayment
             && self

@@ -8,6 +8,10 @@ use crate::failure::StateError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CompensationStatus {
+    /// An attempt is being made.
+    Running,
+    /// An attempt failed; the next one is made after a wait, or at once when somebody asks for it.
+    Waiting,
     /// Undone, now or before.
     Completed,
     /// The step had never taken effect, and now never will.
@@ -32,12 +36,20 @@ pub struct CompensationRecord {
     pub note: Option<String>,
 }
 
-/// An undo that ran in a round.
+impl CompensationStatus {
+    /// Whether somebody can still say that it was undone by hand.
+    #[must_use]
+    pub const fn is_resolvable(self) -> bool {
+        matches!(self, Self::Running | Self::Waiting | Self::Failed)
+    }
+}
+
+/// An undo that ran.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ran {
     pub compensation: Compensation,
     pub status: CompensationStatus,
-    /// Those of this round.
+    /// Those that are new.
     pub attempts: u32,
     pub error: Option<StateError>,
 }
@@ -52,6 +64,13 @@ impl Compensations {
         self.0.iter()
     }
 
+    /// An attempt begins.
+    pub fn running(&mut self, name: Compensation, at: &str) {
+        let record = self.record(name);
+        record.status = CompensationStatus::Running;
+        at.clone_into(&mut record.timestamp);
+    }
+
     pub fn ran(&mut self, ran: Ran, at: &str) {
         let record = self.record(ran.compensation);
         record.status = ran.status;
@@ -60,9 +79,12 @@ impl Compensations {
         at.clone_into(&mut record.timestamp);
     }
 
-    /// Somebody undid it by hand.
+    /// Somebody undid it by hand. An attempt that is interrupted by this was made.
     pub fn resolved(&mut self, name: Compensation, note: String, at: &str) {
         let record = self.record(name);
+        if record.status == CompensationStatus::Running {
+            record.attempts = record.attempts.saturating_add(1);
+        }
         record.status = CompensationStatus::Resolved;
         record.note = Some(note);
         at.clone_into(&mut record.timestamp);
@@ -99,5 +121,54 @@ impl IntoIterator for Compensations {
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use CompensationStatus::{Completed, Failed, Resolved, Running, Waiting};
+
+    const UNDO: Compensation = Compensation::RefundPayment;
+
+    fn ran(status: CompensationStatus, attempts: u32) -> Ran {
+        let error = (status != Completed).then(|| StateError::new("internal_error", "something broke"));
+        Ran { compensation: UNDO, status, attempts, error }
+    }
+
+    fn shown(compensations: &Compensations) -> (CompensationStatus, u32, bool) {
+        let record = compensations.iter().next().unwrap();
+        (record.status, record.attempts, record.error.is_some())
+    }
+
+    #[test]
+    fn attempts_add_up_over_waits_and_rounds_and_the_last_error_stays_until_it_is_undone() {
+        let mut compensations = Compensations::default();
+        compensations.running(UNDO, "1");
+        assert_eq!(shown(&compensations), (Running, 0, false));
+        compensations.ran(ran(Waiting, 1), "2");
+        assert_eq!(shown(&compensations), (Waiting, 1, true));
+        compensations.running(UNDO, "3");
+        assert_eq!(shown(&compensations), (Running, 1, true));
+        // No worker had begun it.
+        compensations.ran(ran(Failed, 0), "4");
+        assert_eq!(shown(&compensations), (Failed, 1, true));
+        compensations.running(UNDO, "5");
+        compensations.ran(ran(Completed, 1), "6");
+        assert_eq!(shown(&compensations), (Completed, 2, false));
+    }
+
+    #[test]
+    fn an_attempt_that_is_interrupted_by_hand_counts_and_a_wait_does_not() {
+        for (waits, attempts) in [(false, 2), (true, 1)] {
+            let mut compensations = Compensations::default();
+            compensations.running(UNDO, "1");
+            compensations.ran(ran(Waiting, 1), "2");
+            if !waits {
+                compensations.running(UNDO, "3");
+            }
+            compensations.resolved(UNDO, "ops: by hand".to_owned(), "4");
+            assert_eq!(shown(&compensations), (Resolved, attempts, true));
+        }
     }
 }

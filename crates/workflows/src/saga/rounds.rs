@@ -1,24 +1,24 @@
 //! Steps that owe their undo, and the rounds that undo what is owed: the same for every workflow.
 
-use std::convert::Infallible;
+use std::{convert::Infallible, time::Duration};
 
 use futures::{FutureExt, pin_mut};
 use serde::{Deserialize, Serialize};
-use temporalio_common::ActivityDefinition;
+use temporalio_common::{ActivityDefinition, error::ActivityExecutionError};
 use temporalio_workflow::{
-    TimerOptions, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext, WorkflowTermination,
-    workflows::select,
+    ActivityOptions, TimerOptions, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext,
+    WorkflowTermination, workflows::select,
 };
 
 use super::{Compensation, CompensationStatus, Ran, Saga};
 use crate::{
     activities::{
         CallContext, Found, Undo, Undone, inventory::InventoryActivities, payment::PaymentActivities,
-        shipping::ShippingActivities,
+        refusal::Refusal, shipping::ShippingActivities,
     },
-    failure::Failed,
+    failure::{Failed, StateError},
     ids::{self, Call},
-    policies::{self, Timing},
+    policies::{self, Policy, Timing},
     signal::Signal,
     time,
 };
@@ -41,22 +41,54 @@ pub struct Resolution {
     pub actor: String,
 }
 
+/// Orders that began to compensate before this have each undo's attempts and waits made by Temporal, where no
+/// signal reaches them. Those that begin now wait in the workflow.
+const WAITS_IN_WORKFLOW: &str = "compensation-waits-in-workflow";
+
 /// What a workflow owes, and where its undoing stands.
 pub(crate) struct Rounds {
     pub saga: Saga,
     /// The first round of this run; more than 1 after continue-as-new.
     pub first: u32,
+    /// See [`WAITS_IN_WORKFLOW`].
+    waits_in_workflow: bool,
+    /// Whether an undo or the next round waits now.
+    waiting: bool,
     retry_requested: bool,
 }
 
 impl Rounds {
     pub const fn new(saga: Saga, first: u32) -> Self {
-        Self { saga, first, retry_requested: false }
+        Self { saga, first, waits_in_workflow: false, waiting: false, retry_requested: false }
     }
 
-    /// Signal `retryCompensation`.
+    /// Signal `retryCompensation`. It concerns what waits now, and no later wait.
     pub const fn retry(&mut self) {
-        self.retry_requested = true;
+        if self.waiting || !self.waits_in_workflow {
+            self.retry_requested = true;
+        }
+    }
+
+    const fn begin_wait(&mut self) {
+        self.waiting = true;
+        if self.waits_in_workflow {
+            self.retry_requested = false;
+        }
+    }
+
+    const fn end_wait(&mut self) {
+        self.waiting = false;
+        self.retry_requested = false;
+    }
+
+    /// Whether the wait before the next round is over before its time.
+    fn round_is_due(&self) -> bool {
+        self.retry_requested || (self.waits_in_workflow && self.saga.open().next().is_none())
+    }
+
+    /// Whether the wait before an undo's next attempt is over before its time.
+    fn attempt_is_due(&self, compensation: Compensation) -> bool {
+        self.retry_requested || !self.saga.is_open(compensation)
     }
 
     /// Signal `resolveCompensation`: which undo it settled, and the note that is kept of it.
@@ -64,7 +96,8 @@ impl Rounds {
         let by_hand = by_hand.0?;
         let compensation = Compensation::by_name(&by_hand.step)?;
         self.saga.resolve(compensation).then(|| {
-            self.retry_requested = true;
+            // What else failed keeps its wait.
+            self.retry_requested |= !self.waits_in_workflow;
             (compensation, format!("{}: {}", by_hand.actor, by_hand.note))
         })
     }
@@ -79,6 +112,8 @@ pub(crate) trait Owes: Sized + 'static {
     fn order_id(&self) -> &str;
     fn correlation_id(&self) -> &str;
 
+    /// An attempt at an undo begins.
+    fn running(&mut self, compensation: Compensation, at: &str);
     /// An undo ran.
     fn ran(&mut self, ran: Ran, at: &str);
     /// A round is over and left something undone.
@@ -113,7 +148,7 @@ pub(crate) async fn step<W: Owes, A: ActivityDefinition + 'static>(
     ctx.state_mut(|s| s.rounds_mut().saga.owe(compensation));
     let options = ctx.state(|s| policies::options(compensation.forward(), s.timing(), scope.clone()));
     ctx.execute_activity(activity, input, options).await.map_err(|error| {
-        let failed = Failed::told_by(&error);
+        let failed = Failed::read(&error);
         if failed.refusal.is_definitive() {
             ctx.state_mut(|s| s.rounds_mut().saga.forgive(compensation));
         }
@@ -123,10 +158,16 @@ pub(crate) async fn step<W: Owes, A: ActivityDefinition + 'static>(
 
 /// Undoes what is owed, round after round, until nothing is. Nothing interrupts it.
 pub(crate) async fn compensate<W: Owes>(ctx: &WorkflowContext<W>) -> Result<(), WorkflowTermination> {
+    let waits_in_workflow = ctx.patched(WAITS_IN_WORKFLOW);
+    ctx.state_mut(|s| s.rounds_mut().waits_in_workflow = waits_in_workflow);
     let mut round = ctx.state(|s| s.rounds().first);
     loop {
         while let Some(compensation) = ctx.state(|s| s.rounds().saga.next(round)) {
-            undo(ctx, compensation, round).await;
+            if waits_in_workflow {
+                undo(ctx, compensation, round).await;
+            } else {
+                undo_in_one_call(ctx, compensation, round).await;
+            }
         }
         if ctx.state(|s| s.rounds().saga.open().next().is_none()) {
             return Ok(());
@@ -142,32 +183,128 @@ pub(crate) async fn compensate<W: Owes>(ctx: &WorkflowContext<W>) -> Result<(), 
 }
 
 async fn wait_for_next_round<W: Owes>(ctx: &WorkflowContext<W>, round: u32) {
-    let wait = ctx.state(|s| s.timing().compensation_wait(round));
-    let asked = ctx
+    let length = ctx.state(|s| s.timing().compensation_wait(round));
+    wait(ctx, length, "next round of compensation", |s| s.rounds().round_is_due()).await;
+}
+
+/// Waits, unless there is no need to any more.
+async fn wait<W: Owes>(
+    ctx: &WorkflowContext<W>,
+    length: Duration,
+    summary: &str,
+    is_over: impl Fn(&W) -> bool + 'static,
+) {
+    ctx.state_mut(|s| s.rounds_mut().begin_wait());
+    let over = ctx
         .wait_condition_with_options(
-            |s: &W| s.rounds().retry_requested,
+            is_over,
             WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build(),
         )
         .fuse();
-    let timer = ctx.timer(
-        TimerOptions::builder(wait)
-            .cancellation_token(WorkflowCancellationToken::new())
-            .summary("next round of compensation".to_owned())
-            .build(),
-    );
-    pin_mut!(asked, timer);
+    let token = WorkflowCancellationToken::new();
+    let timer = ctx
+        .timer(
+            TimerOptions::builder(length)
+                .cancellation_token(token.clone())
+                .summary(summary.to_owned())
+                .build(),
+        )
+        .fuse();
+    pin_mut!(over, timer);
     select! {
-        _ = asked => {}
+        _ = over => {
+            if ctx.state(|s| s.rounds().waits_in_workflow) {
+                token.cancel();
+                timer.await;
+            }
+        }
         _ = timer => {}
     }
-    ctx.state_mut(|s| s.rounds_mut().retry_requested = false);
+    ctx.state_mut(|s| s.rounds_mut().end_wait());
 }
 
+/// Tries an undo until it succeeds, is refused for good, is resolved by hand, or has had its attempts.
 async fn undo<W: Owes>(ctx: &WorkflowContext<W>, compensation: Compensation, round: u32) {
+    let policy = Policy::of(compensation.call());
+    for attempt in 1..=policy.attempts {
+        let at = now(ctx);
+        change(ctx, |s| s.running(compensation, &at));
+        let Some(outcome) = attempt_once(ctx, compensation).await else {
+            return;
+        };
+        let at = now(ctx);
+        let failed = match outcome {
+            Ok(undone) => return change(ctx, |s| succeeded(s, compensation, undone.found, 1, &at)),
+            Err(error) => Failed::read(&error),
+        };
+        let attempts = failed.attempts.of(&Policy { attempts: 1, ..policy });
+        if attempt == policy.attempts || failed.refusal != Refusal::NoAnswer {
+            return change(ctx, |s| gave_up(s, compensation, round, attempts, failed.error, &at));
+        }
+        if !ctx.state(|s| s.rounds().saga.is_open(compensation)) {
+            return;
+        }
+        let (status, error) = (CompensationStatus::Waiting, Some(failed.error));
+        change(ctx, |s| s.ran(Ran { compensation, status, attempts, error }, &at));
+        let length = ctx.state(|s| s.timing().retry_wait(attempt, failed.retry_after));
+        let summary = format!("next attempt: {}", compensation.name());
+        wait(ctx, length, &summary, move |s| s.rounds().attempt_is_due(compensation)).await;
+        if !ctx.state(|s| s.rounds().saga.is_open(compensation)) {
+            return;
+        }
+    }
+}
+
+/// Makes one attempt; none is its outcome where somebody resolved the undo meanwhile.
+async fn attempt_once<W: Owes>(
+    ctx: &WorkflowContext<W>,
+    compensation: Compensation,
+) -> Option<Result<Undone, ActivityExecutionError>> {
+    let token = WorkflowCancellationToken::new();
+    let options = ctx.state(|s| policies::attempt_options(compensation.call(), s.timing(), token.clone()));
+    let attempt = call_undo(ctx, compensation, options).fuse();
+    let resolved = ctx
+        .wait_condition_with_options(
+            move |s: &W| !s.rounds().saga.is_open(compensation),
+            WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build(),
+        )
+        .fuse();
+    pin_mut!(attempt, resolved);
+    select! {
+        outcome = attempt => Some(outcome),
+        _ = resolved => {
+            token.cancel_with_reason("it was undone by hand");
+            // At once: nobody waits for the call itself.
+            let _ = attempt.await;
+            None
+        }
+    }
+}
+
+/// As orders do it that began to compensate before [`WAITS_IN_WORKFLOW`].
+async fn undo_in_one_call<W: Owes>(ctx: &WorkflowContext<W>, compensation: Compensation, round: u32) {
     let call = compensation.call();
-    let input = Undo { call: call_context(ctx, call), forward_key: key(ctx, compensation.forward()) };
     let options = ctx.state(|s| policies::options(call, s.timing(), WorkflowCancellationToken::new()));
-    let outcome = match compensation {
+    let outcome = call_undo(ctx, compensation, options).await;
+    let at = now(ctx);
+    change(ctx, |s| match outcome {
+        Ok(Undone { found, attempt }) => succeeded(s, compensation, found, attempt, &at),
+        Err(error) => {
+            let failed = Failed::read(&error);
+            let attempts = failed.attempts.of(&Policy::of(call));
+            gave_up(s, compensation, round, attempts, failed.error, &at);
+        }
+    });
+}
+
+async fn call_undo<W: Owes>(
+    ctx: &WorkflowContext<W>,
+    compensation: Compensation,
+    options: ActivityOptions,
+) -> Result<Undone, ActivityExecutionError> {
+    let call = call_context(ctx, compensation.call());
+    let input = Undo { call, forward_key: key(ctx, compensation.forward()) };
+    match compensation {
         Compensation::CancelShipping => {
             ctx.execute_activity(ShippingActivities::cancel_shipping_label, input, options).await
         }
@@ -180,26 +317,32 @@ async fn undo<W: Owes>(ctx: &WorkflowContext<W>, compensation: Compensation, rou
         Compensation::ReleasePayment => {
             ctx.execute_activity(PaymentActivities::release_payment, input, options).await
         }
+    }
+}
+
+fn succeeded<W: Owes>(s: &mut W, compensation: Compensation, found: Found, attempts: u32, at: &str) {
+    let status = match found {
+        Found::Undone => CompensationStatus::Completed,
+        Found::NothingToUndo => CompensationStatus::NothingToUndo,
     };
-    let at = now(ctx);
-    change(ctx, |s| match outcome {
-        Ok(Undone { found, attempt }) => {
-            let status = match found {
-                Found::Undone => CompensationStatus::Completed,
-                Found::NothingToUndo => CompensationStatus::NothingToUndo,
-            };
-            if s.rounds_mut().saga.undone(compensation, found) {
-                s.ran(Ran { compensation, status, attempts: attempt, error: None }, &at);
-            }
-        }
-        Err(error) => {
-            let attempts = policies::Policy::of(call).attempts;
-            let error = Some(Failed::told_by(&error).error);
-            if s.rounds_mut().saga.failed(compensation, round) {
-                s.ran(Ran { compensation, status: CompensationStatus::Failed, attempts, error }, &at);
-            }
-        }
-    });
+    if s.rounds_mut().saga.undone(compensation, found) {
+        s.ran(Ran { compensation, status, attempts, error: None }, at);
+    }
+}
+
+/// An undo failed for this round.
+fn gave_up<W: Owes>(
+    s: &mut W,
+    compensation: Compensation,
+    round: u32,
+    attempts: u32,
+    error: StateError,
+    at: &str,
+) {
+    if s.rounds_mut().saga.failed(compensation, round) {
+        let status = CompensationStatus::Failed;
+        s.ran(Ran { compensation, status, attempts, error: Some(error) }, at);
+    }
 }
 
 /// What a call of the workflow carries.
@@ -208,6 +351,7 @@ pub(crate) fn call_context<W: Owes>(ctx: &WorkflowContext<W>, call: Call) -> Cal
         order_id: s.order_id().to_owned(),
         idempotency_key: key(ctx, call),
         correlation_id: s.correlation_id().to_owned(),
+        retry_after_maximum_ms: s.timing().retry_after_maximum_ms,
     })
 }
 
@@ -218,4 +362,81 @@ fn key<W>(ctx: &WorkflowContext<W>, call: Call) -> String {
 /// Workflow time, as states show it.
 pub(crate) fn now<W>(ctx: &WorkflowContext<W>) -> String {
     time::rfc3339(ctx.workflow_time())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Compensation::{RefundPayment, ReleaseInventory};
+
+    fn owing(waits_in_workflow: bool) -> Rounds {
+        let mut saga = Saga::default();
+        saga.owe(ReleaseInventory);
+        saga.owe(RefundPayment);
+        Rounds { waits_in_workflow, ..Rounds::new(saga, 1) }
+    }
+
+    fn by_hand(compensation: Compensation) -> Signal<Resolution> {
+        let step = compensation.name().to_owned();
+        Resolution { step, note: "by hand".to_owned(), actor: "ops".to_owned() }.into()
+    }
+
+    #[test]
+    fn a_retry_ends_the_wait_that_there_is() {
+        let mut rounds = owing(true);
+        rounds.begin_wait();
+        assert!(!rounds.attempt_is_due(RefundPayment) && !rounds.round_is_due());
+        rounds.retry();
+        assert!(rounds.attempt_is_due(RefundPayment) && rounds.round_is_due());
+        rounds.end_wait();
+        rounds.begin_wait();
+        assert!(!rounds.attempt_is_due(RefundPayment) && !rounds.round_is_due());
+    }
+
+    #[test]
+    fn a_retry_while_nothing_waits_ends_no_later_wait() {
+        let mut rounds = owing(true);
+        rounds.retry();
+        rounds.begin_wait();
+        assert!(!rounds.round_is_due());
+        rounds.end_wait();
+        rounds.retry();
+        rounds.begin_wait();
+        assert!(!rounds.attempt_is_due(RefundPayment));
+    }
+
+    #[test]
+    fn a_retry_before_the_order_compensates_ends_no_wait_of_its() {
+        let mut rounds = owing(false);
+        rounds.retry();
+        rounds.waits_in_workflow = true;
+        rounds.begin_wait();
+        assert!(!rounds.round_is_due());
+    }
+
+    #[test]
+    fn what_was_resolved_waits_no_longer_and_the_others_wait_on() {
+        let mut rounds = owing(true);
+        rounds.begin_wait();
+        let resolved = rounds.resolve(by_hand(RefundPayment));
+        assert_eq!(resolved, Some((RefundPayment, "ops: by hand".to_owned())));
+        assert!(rounds.attempt_is_due(RefundPayment));
+        assert!(!rounds.attempt_is_due(ReleaseInventory) && !rounds.round_is_due());
+        assert_eq!(rounds.resolve(by_hand(RefundPayment)), None, "it is settled already");
+        rounds.resolve(by_hand(ReleaseInventory));
+        assert!(rounds.round_is_due(), "nothing is left to wait for");
+    }
+
+    /// What released histories depend on.
+    #[test]
+    fn an_order_of_before_keeps_a_request_for_its_next_wait() {
+        let mut rounds = owing(false);
+        rounds.retry();
+        rounds.begin_wait();
+        assert!(rounds.round_is_due());
+        rounds.end_wait();
+        assert!(rounds.resolve(by_hand(RefundPayment)).is_some());
+        rounds.begin_wait();
+        assert!(rounds.round_is_due());
+    }
 }

@@ -141,7 +141,7 @@ async fn call<A: ActivityDefinition + 'static>(
     match ctx.execute_activity(activity, input, options).await {
         Ok(output) => Some(output),
         Err(error) => {
-            ctx.state_mut(|s| s.context.failed(part, &Failed::told_by(&error).error.message));
+            ctx.state_mut(|s| s.context.failed(part, &Failed::read(&error).error.message));
             None
         }
     }

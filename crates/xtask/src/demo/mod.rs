@@ -63,8 +63,14 @@ pub async fn run(
     free_ports: bool,
 ) -> Result<bool, up::Error> {
     let environment = WAITS.map(|(service, name, value)| (service, name, value.to_owned())).to_vec();
-    let wishes =
-        Wishes { chaos: "seed".to_owned(), seed: None, fast: true, fresh: true, free_ports, environment };
+    let wishes = Wishes {
+        chaos: Some(up::USUAL_CHAOS.to_owned()),
+        seed: None,
+        fast: true,
+        fresh: true,
+        free_ports,
+        environment,
+    };
     let mut stack = interrupts.or(up::raise(console, &wishes)).await?;
     let founder = stack.url(&FOUNDER);
     let shop = Shop { http: Http::new()?, api: stack.url(&API), provider: stack.url(&PROVIDER) };

@@ -6,7 +6,7 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use service_kit::{json::ValidJson, problem::Problem};
+use service_kit::{json::ValidJson, openapi::Fails, problem::Problem};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::dto::{PlanRequest, PlanResponse, ScenariosResponse};
@@ -32,7 +32,7 @@ pub fn routes(service: Arc<ControlService>, deps: &Deps) -> OpenApiRouter {
 /// Plan what the next attempts of an order's operations meet, for callers that can't set headers.
 #[utoipa::path(
     put, path = "/chaos/plans/{orderId}", tag = "chaos", params(("orderId" = String, Path)),
-    request_body = PlanRequest, responses((status = 200, description = "The plan.", body = PlanResponse))
+    request_body = PlanRequest, responses((status = 200, description = "The plan.", body = PlanResponse), Fails<409>)
 )]
 async fn put_plan(
     State(control): State<Arc<Control>>,

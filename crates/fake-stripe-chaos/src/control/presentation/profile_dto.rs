@@ -37,6 +37,7 @@ pub struct ProfileRequest {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ProfileParams {
     /// After so long the profile before is back, by itself.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Json,
     body::Bytes,
-    extract::{Query, Request, State},
+    extract::{Request, State},
     http::header::CONTENT_TYPE,
 };
 use service_kit::{
@@ -17,7 +17,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::profile_dto::{AuditResponse, ProfileParams, ProfileRequest, ProfileResponse, ProfilesResponse};
 use crate::{
     control::application::ControlService,
-    shared::chaos::{Profile, Profiles},
+    shared::{
+        chaos::{Profile, Profiles},
+        presentation::Params,
+    },
 };
 
 type Control = State<Arc<ControlService>>;
@@ -46,7 +49,7 @@ async fn get_profile(State(control): Control) -> Result<Json<ProfileResponse>, P
 )]
 async fn put_profile(
     State(control): Control,
-    Query(params): Query<ProfileParams>,
+    Params(params): Params<ProfileParams>,
     request: Request,
 ) -> Result<Json<ProfileResponse>, Problem> {
     let ttl = params.try_into()?;

@@ -1,5 +1,6 @@
 //! The bodies of notification.
 
+use email_address::{EmailAddress, Options};
 use serde::Serialize;
 use serde_json::{Value, json};
 use service_kit::{
@@ -25,6 +26,7 @@ pub struct SendRequest {
     /// `email`, `sms` or `push`.
     #[schema(rename = "type", value_type = String, pattern = "^(email|sms|push)$", example = "email")]
     channel: Channel,
+    /// An e-mail address, a telephone number (`+15550100`) or a device's token, as the type asks for.
     #[schema(min_length = 1, max_length = 320, example = "customer@example.com")]
     recipient: String,
     #[schema(min_length = 1, max_length = 998, example = "Your order has shipped")]
@@ -37,11 +39,44 @@ pub struct SendRequest {
     order_id: Option<OrderId>,
 }
 
+/// A recipient that the channel can reach; any text where the channel isn't known.
+fn recipient(node: &Node<'_>, channel: Option<Channel>, faults: &mut Faults) -> Option<String> {
+    let text = text(node, 320, faults)?;
+    let fits = match channel {
+        Some(Channel::Email) => {
+            EmailAddress::parse_with_options(&text, Options::default().without_display_text()).is_ok()
+        }
+        Some(Channel::Sms) => is_telephone_number(&text),
+        Some(Channel::Push) => text.bytes().all(|byte| byte.is_ascii_graphic()),
+        None => true,
+    };
+    match channel {
+        Some(channel) if !fits => node.fault(faults, format!("must be {}", reached_by(channel))),
+        _ => Some(text),
+    }
+}
+
+/// At most 15 digits, as E.164 has them, and what people write between them.
+fn is_telephone_number(text: &str) -> bool {
+    let rest = text.strip_prefix('+').unwrap_or(text);
+    let digits = rest.bytes().filter(u8::is_ascii_digit).count();
+    (3..=15).contains(&digits) && rest.bytes().all(|byte| byte.is_ascii_digit() || b" -.()".contains(&byte))
+}
+
+const fn reached_by(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Email => "an e-mail address, since the type is email",
+        Channel::Sms => "a telephone number such as +15550100, since the type is sms",
+        Channel::Push => "a device's token of visible ASCII characters, since the type is push",
+    }
+}
+
 impl FromJson for SendRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
         let object = node.object(&["type", "recipient", "subject", "message", "orderId"], faults)?;
         let channel = object.required_with("type", faults, Node::parse);
-        let recipient = object.required_with("recipient", faults, |node, faults| text(node, 320, faults));
+        let recipient =
+            object.required_with("recipient", faults, |node, faults| recipient(node, channel, faults));
         let subject = object.required_with("subject", faults, |node, faults| text(node, 998, faults));
         let message = object.required_with("message", faults, |node, faults| text(node, 10_000, faults));
         let order_id = order_id(&object, faults);

@@ -22,6 +22,16 @@ use crate::{
     },
 };
 
+/// Returns a canonical body in which the currency has its one spelling: `USD` and `usd` ask for the same.
+///
+/// A quote within a text is escaped, so the member is found at its place or nowhere.
+fn with_currency(canonical: &str, currency: Currency) -> String {
+    const MEMBER: &str = r#""currency":""#;
+    let Some((before, rest)) = canonical.split_once(MEMBER) else { return canonical.to_owned() };
+    let after = rest.split_once('"').map_or("", |(_, after)| after);
+    format!("{before}{MEMBER}{}\"{after}", currency.code())
+}
+
 /// Minor units, as Stripe limits them.
 const AMOUNTS: std::ops::RangeInclusive<i64> = 1..=99_999_999;
 
@@ -32,11 +42,14 @@ fn amount(node: &Node<'_>, faults: &mut Faults) -> Option<Amount> {
 #[derive(Debug, ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub struct AuthorizeRequest {
-    /// Minor units.
+    /// Minor units, as Stripe has them: 5998 in `usd` is $59.98, 500 in `jpy` is ¥500.
     #[schema(value_type = u64, minimum = 1, maximum = 99_999_999, example = 5998)]
     amount: Amount,
-    /// `usd`, `eur`, `gbp` or `mxn`.
-    #[schema(value_type = String, pattern = "^(usd|eur|gbp|mxn)$", example = "usd")]
+    /// An ISO 4217 code that the provider takes; `USD` is `usd`.
+    #[schema(
+        value_type = String, example = "usd",
+        pattern = "^(usd|eur|gbp|mxn|cad|aud|nzd|chf|sek|nok|dkk|pln|czk|brl|inr|sgd|hkd|jpy|krw)$",
+    )]
     currency: Currency,
     #[schema(value_type = Option<String>, min_length = 1, max_length = 255, example = "order-1")]
     order_id: Option<OrderId>,
@@ -56,6 +69,11 @@ impl FromJson for AuthorizeRequest {
 }
 
 impl AuthorizeRequest {
+    /// Returns the body as its fingerprint is made of it.
+    pub fn canonical(&self, canonical: &str) -> String {
+        with_currency(canonical, self.currency)
+    }
+
     pub fn shown(&self) -> Value {
         json!({
             "amount": self.amount.minor_units(),
@@ -178,11 +196,14 @@ impl RefundRequest {
 #[derive(Debug, ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub struct ChargeRequest {
-    /// Minor units.
+    /// Minor units, as Stripe has them: 5998 in `usd` is $59.98, 500 in `jpy` is ¥500.
     #[schema(value_type = u64, minimum = 1, maximum = 99_999_999, example = 5998)]
     amount: Amount,
-    /// `usd`, `eur`, `gbp` or `mxn`.
-    #[schema(value_type = String, pattern = "^(usd|eur|gbp|mxn)$", example = "usd")]
+    /// An ISO 4217 code that the provider takes; `USD` is `usd`.
+    #[schema(
+        value_type = String, example = "usd",
+        pattern = "^(usd|eur|gbp|mxn|cad|aud|nzd|chf|sek|nok|dkk|pln|czk|brl|inr|sgd|hkd|jpy|krw)$",
+    )]
     currency: Currency,
     /// A card or a token of one. Nothing keeps it.
     #[schema(min_length = 1, max_length = 255, example = "tok_visa")]
@@ -212,6 +233,11 @@ impl FromJson for ChargeRequest {
 }
 
 impl ChargeRequest {
+    /// Returns the body as its fingerprint is made of it.
+    pub fn canonical(&self, canonical: &str) -> String {
+        with_currency(canonical, self.currency)
+    }
+
     /// Without the description, which can say anything.
     pub fn shown(&self) -> Value {
         json!({

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
     response::Response,
 };
 use service_kit::{json::ValidJson, openapi::Fails, problem::Problem};
@@ -19,8 +19,8 @@ use crate::{
     shared::{
         deps::Deps,
         presentation::{
-            Asked, CallHeaders, Distribution, RecentParams, RecentRequests, Shown, Stats, StatsReset, Undone,
-            created, distribution, done, found, recent, reset_stats, stats,
+            Asked, CallHeaders, Distribution, Params, RecentParams, RecentRequests, Shown, Stats, StatsReset,
+            Undone, created, distribution, done, found, recent, reset_stats, stats,
         },
     },
 };
@@ -56,6 +56,7 @@ async fn authorize(
     asked: Asked,
     ValidJson { value, canonical }: ValidJson<AuthorizeRequest>,
 ) -> Result<Response, Problem> {
+    let canonical = value.canonical(&canonical);
     let shown = value.shown();
     let command = value.command(asked.order());
     let call = asked.call(AUTHORIZE, &payments.deps.catalogue, &canonical, &shown)?;
@@ -118,6 +119,7 @@ async fn charge(
     asked: Asked,
     ValidJson { value, canonical }: ValidJson<ChargeRequest>,
 ) -> Result<Response, Problem> {
+    let canonical = value.canonical(&canonical);
     let shown = value.shown();
     let command = value.command(asked.order());
     let call = asked.call(CHARGE, &payments.deps.catalogue, &canonical, &shown)?;
@@ -150,7 +152,7 @@ async fn get_stats(State(payments): State<Arc<Payments>>) -> Result<Json<Stats>,
 )]
 async fn get_recent(
     State(payments): State<Arc<Payments>>,
-    Query(params): Query<RecentParams>,
+    Params(params): Params<RecentParams>,
 ) -> Result<Json<RecentRequests>, Problem> {
     Ok(Json(recent(&payments.deps, CONTEXT, params.try_into()?).await?))
 }

@@ -2,4 +2,4 @@
 
 mod registry;
 
-pub use registry::{Registry, RunError, RunInfo};
+pub use registry::{Access, Registry, RunError, RunInfo};

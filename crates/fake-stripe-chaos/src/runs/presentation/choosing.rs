@@ -6,16 +6,16 @@ use std::sync::Arc;
 use axum::{
     Extension, Router,
     extract::{Request, State},
-    http::{Uri, uri::PathAndQuery},
+    http::{Method, Uri, uri::PathAndQuery},
     response::Response,
 };
 use service_kit::{openapi::UI_PATH, problem::Problem};
 use tower::ServiceExt;
 
 use crate::{
-    runs::application::Registry,
+    runs::application::{Access, Registry},
     shared::{
-        presentation::{break_on_the_wire, connection_of, problems},
+        presentation::{break_on_the_wire, connection_of, header, problems},
         run::RunName,
     },
 };
@@ -63,6 +63,10 @@ impl Choosing {
     /// The router of the request's run; what named the run is taken out of the path.
     async fn router(&self, request: &mut Request) -> Result<Router, Problem> {
         let path = request.uri().path();
+        // A browser asks whether it may ask; that makes no run.
+        if request.method() == Method::OPTIONS {
+            return Ok(self.default_run.clone());
+        }
         if path == PREFIX.trim_end_matches('/') || manages(path) {
             return Ok(self.default_run.clone());
         }
@@ -82,8 +86,13 @@ impl Choosing {
         if name.is_default() || request.uri().path().starts_with(UI_PATH) {
             return Ok(self.default_run.clone());
         }
-        Ok(self.registry.provider(&name).await?)
+        Ok(self.registry.provider(&name, access(request.method())).await?)
     }
+}
+
+/// A method that HTTP doesn't know opens nothing.
+fn access(method: &Method) -> Access {
+    if [Method::POST, Method::PUT, Method::PATCH].contains(method) { Access::Write } else { Access::Read }
 }
 
 /// Whether a path is that of a run itself, and not of something in it.
@@ -92,9 +101,7 @@ fn manages(path: &str) -> bool {
 }
 
 fn by_header(request: &Request) -> Result<Option<RunName>, Problem> {
-    let Some(value) = request.headers().get(HEADER) else { return Ok(None) };
-    let name = value.to_str().unwrap_or_default().parse();
-    name.map(Some).map_err(|error| problems::invalid_header(HEADER, error))
+    header(request.headers(), HEADER)
 }
 
 /// The run, and what of the address comes after it.

@@ -2,12 +2,11 @@
 
 use service_kit::{error_codes, problem::Problem};
 
-use crate::runs::application::RunError;
+use crate::{runs::application::RunError, shared::presentation::problems::ProviderCode};
 
 error_codes! {
     /// See the module.
     pub enum RunsCode {
-        NotFound = "run_not_found", 404, "There is no such run", final;
         TooMany = "too_many_runs", 409, "There are too many runs", final;
         OtherSeed = "run_has_other_seed", 409, "The run is there with another seed", final;
         IsDefault = "run_is_default", 409, "The default run is always there", final;
@@ -17,7 +16,7 @@ error_codes! {
 impl From<RunError> for Problem {
     fn from(error: RunError) -> Self {
         let code = match error {
-            RunError::Unknown(_) => RunsCode::NotFound,
+            RunError::Unknown(_) => return Self::new(ProviderCode::UnknownRun, error.to_string()),
             RunError::TooMany(_) => RunsCode::TooMany,
             RunError::OtherSeed(_) => RunsCode::OtherSeed,
             RunError::IsDefault => RunsCode::IsDefault,

@@ -23,6 +23,7 @@ impl TimeoutDelay {
 }
 
 /// Holds an answer back.
+#[expect(clippy::disallowed_methods, reason = "chaos delays an answer")]
 pub async fn hold_back(delay: Duration) {
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;

@@ -25,6 +25,7 @@ pub fn seed_of_run(server: u64, run: &RunName) -> u64 {
     first_bytes(&[b"run", &server.to_le_bytes(), run.as_str().as_bytes()])
 }
 
+#[expect(clippy::disallowed_methods, reason = "chaos draws")]
 fn first_bytes(fields: &[&[u8]]) -> u64 {
     let mut hasher = blake3::Hasher::new();
     for field in fields {
@@ -34,6 +35,13 @@ fn first_bytes(fields: &[&[u8]]) -> u64 {
     let mut first = [0; 8];
     hasher.finalize_xof().fill(&mut first);
     u64::from_be_bytes(first)
+}
+
+/// Returns a seed that nobody can foresee. Each of its bits is random.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the seed of a provider that has none configured")]
+pub fn random_seed() -> u64 {
+    rand::random()
 }
 
 #[cfg(test)]
@@ -66,5 +74,12 @@ mod tests {
         let joined = Operation::new("ab");
         assert_ne!(draw(1, "p", operation, "bc", 1), draw(1, "p", joined, "c", 1));
         assert_ne!(draw(1, "pa", Operation::new("b"), "c", 1), draw(1, "p", joined, "c", 1));
+    }
+
+    #[test]
+    fn no_bit_of_a_random_seed_is_fixed() {
+        let (ones, zeros) =
+            (0..256).map(|_| random_seed()).fold((0, 0), |(ones, zeros), seed| (ones | seed, zeros | !seed));
+        assert_eq!((ones, zeros), (u64::MAX, u64::MAX));
     }
 }

@@ -22,6 +22,9 @@ pub enum ChaosKey {
     Order(OrderId),
     /// Where no order is known: the idempotency key, else the resource.
     Request(String),
+    /// Where there is nothing that another request could have as well. There is only one attempt, and nobody
+    /// counts it.
+    Once(String),
 }
 
 impl ChaosKey {
@@ -29,7 +32,7 @@ impl ChaosKey {
     pub fn as_str(&self) -> &str {
         match self {
             Self::Order(order) => order.as_str(),
-            Self::Request(key) => key,
+            Self::Request(key) | Self::Once(key) => key,
         }
     }
 }
@@ -45,9 +48,13 @@ pub trait Attempts {
     /// # Errors
     /// When the store fails.
     fn attempts(&self, operation: Operation, key: &str) -> Result<u32, StoreError>;
+    /// Sets how often it was. The oldest attempts of no order are forgotten where there are too many; an order
+    /// that comes again after that would begin with attempt 1, so its attempts are never forgotten.
+    ///
     /// # Errors
     /// When the store fails.
-    fn set_attempts(&mut self, operation: Operation, key: &str, attempts: u32) -> Result<(), StoreError>;
+    fn set_attempts(&mut self, operation: Operation, key: &ChaosKey, attempts: u32)
+    -> Result<(), StoreError>;
 }
 
 /// The planned scenarios of one operation of one order.
@@ -66,7 +73,7 @@ pub trait Plans {
     /// Replaces the whole plan of an order.
     ///
     /// # Errors
-    /// When the store fails.
+    /// When the store fails, or too many orders have a plan that isn't used up.
     fn set_plan(
         &mut self,
         order: &OrderId,
@@ -109,12 +116,12 @@ impl Chaos for KeyedChaos {
     fn decide(&self, tx: &mut dyn Transaction, about: About<'_>) -> Result<Decision, StoreError> {
         let About { operation, key, forced } = about;
         let attempt = tx.attempts(operation, key.as_str())?.saturating_add(1);
-        tx.set_attempts(operation, key.as_str(), attempt)?;
+        tx.set_attempts(operation, &key, attempt)?;
 
         let profile = self.profiles.in_force(tx)?.profile;
         let planned = match &key {
             ChaosKey::Order(order) => tx.plan(order, operation)?,
-            ChaosKey::Request(_) => None,
+            ChaosKey::Request(_) | ChaosKey::Once(_) => None,
         };
         let by_header = forced.and_then(|script| script.at(attempt));
         let by_plan = planned.and_then(|plan| step(&plan.scenarios, attempt.saturating_sub(plan.made_after)));

@@ -18,7 +18,7 @@ pub use audit::{AuditVerdict, Audited, Observed, audit};
 pub use catalogue::{Catalogue, OperationChaos};
 pub use decision::{Decision, Source};
 pub use delay::{TimeoutDelay, hold_back};
-pub use draw::{draw, seed_of_run};
+pub use draw::{draw, random_seed, seed_of_run};
 pub use engine::{About, Attempts, Chaos, ChaosKey, KeyedChaos, PlannedScript, Plans};
 pub use profile::{Profile, ProfileName, Share, UnknownProfile, Weight};
 pub use profiles::{InForce, Profiles, tables_as_json};

@@ -230,6 +230,7 @@ impl fmt::Display for Profile {
 }
 
 /// The first 8 hexadecimal digits of BLAKE3 over the tables' fields, each preceded by its length.
+#[expect(clippy::disallowed_methods, reason = "the hash names a profile")]
 fn hash(tables: &BTreeMap<Operation, Vec<Share>>) -> String {
     let mut hasher = blake3::Hasher::new();
     let mut field = |bytes: &[u8]| {

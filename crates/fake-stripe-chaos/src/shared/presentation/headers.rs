@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, request::Parts},
 };
 use serde_json::Value;
-use service_kit::{correlation::CorrelationId, problem::Problem};
+use service_kit::{correlation::CorrelationId, headers::single, problem::Problem};
 use utoipa::IntoParams;
 
 use super::problems;
@@ -63,13 +63,15 @@ impl<S: Sync> FromRequestParts<S> for Asked {
     }
 }
 
+/// Returns a header's value, if the header is there.
+///
 /// # Errors
-/// 400 where the header is there and doesn't parse.
-fn header<T: FromStr<Err: Display>>(headers: &HeaderMap, name: &str) -> Result<Option<T>, Problem> {
-    let Some(value) = headers.get(name) else { return Ok(None) };
-    let text = value
-        .to_str()
-        .map_err(|_| problems::invalid_header(name, "must be 1 to 255 visible ASCII characters"))?;
+/// 400 where the header does not parse, or is there more than once.
+pub fn header<T: FromStr<Err: Display>>(headers: &HeaderMap, name: &str) -> Result<Option<T>, Problem> {
+    let value = single(headers, name).map_err(|error| problems::invalid_header(name, error))?;
+    let Some(value) = value else { return Ok(None) };
+    let text =
+        value.to_str().map_err(|_| problems::invalid_header(name, "must be visible ASCII characters"))?;
     text.parse().map(Some).map_err(|error| problems::invalid_header(name, error))
 }
 

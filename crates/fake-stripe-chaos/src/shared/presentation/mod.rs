@@ -4,6 +4,7 @@ mod distribution;
 mod documented;
 mod headers;
 mod journal;
+mod params;
 pub mod problems;
 mod read;
 mod respond;
@@ -12,8 +13,9 @@ mod wire;
 
 pub use distribution::{Distribution, distribution, percent};
 pub use documented::documented;
-pub use headers::{Asked, CallHeaders};
+pub use headers::{Asked, CallHeaders, header};
 pub use journal::LineView;
+pub use params::Params;
 pub use read::{order_id, target, text};
 pub use respond::{NothingToUndo, Presented, Shown, Undone, created, done, found};
 pub use stats::{RecentParams, RecentRequests, Stats, StatsReset, limit, recent, reset_stats, stats};

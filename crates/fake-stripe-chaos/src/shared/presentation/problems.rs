@@ -16,7 +16,9 @@ error_codes! {
         InvalidHeader = "invalid_header", 400, "A header does not fit", final;
         InvalidPath = "invalid_path", 400, "A part of the path does not fit", final;
         InvalidQuery = "invalid_query", 400, "A part of the query does not fit", final;
+        UnknownRun = "unknown_run", 404, "There is no such run", final;
         UnknownScenario = "unknown_scenario", 422, "The operation has no such scenario", final;
+        TooManyPlans = "too_many_plans", 409, "Too many orders have a plan", final;
         KeyInUse = "idempotency_key_in_use", 409, "The idempotency key is in use", retryable;
         KeyReused = "idempotency_key_reused", 409, "The idempotency key was used for something else", final;
         Buried = "undone_before_execution", 409, "It was undone before it was executed", final;
@@ -82,8 +84,18 @@ pub fn chaos(scenario: Scenario) -> Problem {
 /// Logged here, since the caller can do nothing with its cause.
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        tracing::error!(error = %error, "the store failed");
-        Self::new(ProviderCode::StoreUnavailable, "The provider's store failed; nothing was done.")
+        match error {
+            // It isn't retryable: another try would begin the run anew, without what its caller did in it.
+            StoreError::Forgotten => {
+                let why = "The run was forgotten while the request was being executed; nothing was done.";
+                Self::new(ProviderCode::UnknownRun, why)
+            }
+            StoreError::TooManyPlans(_) => Self::new(ProviderCode::TooManyPlans, error.to_string()),
+            StoreError::Unavailable(_) | StoreError::Corrupt { .. } => {
+                tracing::error!(error = %error, "the store failed");
+                Self::new(ProviderCode::StoreUnavailable, "The provider's store failed; nothing was done.")
+            }
+        }
     }
 }
 

@@ -128,6 +128,7 @@ fn of_operation(operation: Operation, counts: &Counts, profile: &Profile, tally:
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct RecentParams {
     /// 1 to 10 000; 10 where there is none.

@@ -86,6 +86,7 @@ impl<R: Resource> Answer<R> {
                 _ => INTERNAL_ERROR.name,
             },
             Self::KeyRefused(refusal) => refusal.code(),
+            Self::StoreFailed(StoreError::Forgotten) => "unknown_run",
             Self::StoreFailed(_) => "store_unavailable",
         }
     }

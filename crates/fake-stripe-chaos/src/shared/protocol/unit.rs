@@ -230,7 +230,7 @@ impl<'a, R: Resource> Unit<'a, R> {
             (Some(order), _, _) => ChaosKey::Order(order.clone()),
             (None, Some(key), _) => ChaosKey::Request(key.as_str().to_owned()),
             (None, None, Some(target)) => ChaosKey::Request(target.as_str().to_owned()),
-            (None, None, None) => ChaosKey::Request(self.deps.ids.next().to_string()),
+            (None, None, None) => ChaosKey::Once(self.deps.ids.next().to_string()),
         };
         let about = About { operation: self.call.operation, key, forced: self.call.forced.as_ref() };
         self.deps.chaos.decide(self.tx, about).map(Arc::new)

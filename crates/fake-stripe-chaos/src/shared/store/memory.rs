@@ -8,16 +8,23 @@ use std::{
 use async_trait::async_trait;
 
 use super::{
-    Store, StoreError, Stores, Work,
+    Limits, Store, StoreError, Stores, Usage, Work,
+    limits::Dropped,
     state::{State, StateTransaction},
 };
 
 /// One run in memory.
 pub struct MemoryStore(Mutex<Option<State>>);
 
+impl MemoryStore {
+    fn new(limits: Limits, dropped: Arc<Dropped>) -> Self {
+        Self(Mutex::new(Some(State::new(limits, dropped))))
+    }
+}
+
 impl Default for MemoryStore {
     fn default() -> Self {
-        Self(Mutex::new(Some(State::default())))
+        Self::new(Limits::default(), Arc::default())
     }
 }
 
@@ -37,22 +44,51 @@ impl Store for MemoryStore {
 
 /// The runs in memory, by name.
 #[derive(Default)]
-pub struct MemoryStores(Mutex<BTreeMap<String, Arc<MemoryStore>>>);
+pub struct MemoryStores {
+    runs: Mutex<BTreeMap<String, Arc<MemoryStore>>>,
+    limits: Limits,
+    dropped: Arc<Dropped>,
+}
+
+impl MemoryStores {
+    /// Makes stores that grow within these limits.
+    #[must_use]
+    pub fn within(limits: Limits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+}
 
 #[async_trait]
 impl Stores for MemoryStores {
     async fn open(&self, run: &str) -> Result<Arc<dyn Store>, StoreError> {
-        Ok(Arc::clone(locked(&self.0).entry(run.to_owned()).or_default()) as Arc<dyn Store>)
+        let empty = || Arc::new(MemoryStore::new(self.limits, Arc::clone(&self.dropped)));
+        Ok(Arc::clone(locked(&self.runs).entry(run.to_owned()).or_insert_with(empty)) as Arc<dyn Store>)
     }
 
     async fn forget(&self, run: &str) -> Result<bool, StoreError> {
-        let forgotten = locked(&self.0).remove(run);
+        let forgotten = locked(&self.runs).remove(run);
         // Whoever still has it must not go on as if it were there.
         Ok(forgotten.is_some_and(|store| locked(&store.0).take().is_some()))
     }
 
     async fn runs(&self) -> Result<Vec<String>, StoreError> {
-        Ok(locked(&self.0).keys().cloned().collect())
+        Ok(locked(&self.runs).keys().cloned().collect())
+    }
+
+    async fn settings(&self, name: &'static str) -> Result<Vec<(String, Option<String>)>, StoreError> {
+        let setting = |store: &MemoryStore| locked(&store.0).as_ref()?.settings.get(name).cloned();
+        Ok(locked(&self.runs).iter().map(|(run, store)| (run.clone(), setting(store))).collect())
+    }
+
+    async fn usage(&self) -> Result<Usage, StoreError> {
+        let runs: Vec<_> = locked(&self.runs).values().cloned().collect();
+        let mut usage = Usage { runs: runs.len(), dropped: self.dropped.counts(), ..Usage::default() };
+        for run in runs {
+            if let Some(state) = &*locked(&run.0) {
+                usage.sizes += state.sizes();
+            }
+        }
+        Ok(usage)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The store: one port that runs a piece of work in one transaction, whole or not at all.
 
+mod limits;
 mod memory;
 mod sqlite;
 mod state;
@@ -18,6 +19,7 @@ use crate::shared::{
     orders::Orders,
 };
 
+pub use limits::{DroppedCounts, Limits, Sizes, Usage};
 pub use memory::{MemoryStore, MemoryStores};
 pub use sqlite::{OpenError, SqliteStores};
 
@@ -29,6 +31,8 @@ pub enum StoreError {
     Corrupt { kind: &'static str, id: String, why: String },
     #[error("the run was forgotten")]
     Forgotten,
+    #[error("{0} orders have a plan already; take one back, or forget the run")]
+    TooManyPlans(usize),
 }
 
 /// The contexts' entities, each in its own encoding.
@@ -97,6 +101,18 @@ pub trait Stores: Send + Sync {
     /// # Errors
     /// When the store fails.
     async fn runs(&self) -> Result<Vec<String>, StoreError>;
+
+    /// Returns one setting of every run, sorted by the runs' names. It opens no run.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn settings(&self, name: &'static str) -> Result<Vec<(String, Option<String>)>, StoreError>;
+
+    /// Returns how much the runs hold in memory.
+    ///
+    /// # Errors
+    /// When the store fails.
+    async fn usage(&self) -> Result<Usage, StoreError>;
 }
 
 impl dyn Store {

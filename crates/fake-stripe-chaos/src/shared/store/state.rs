@@ -3,13 +3,17 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, HashMap, VecDeque},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
 };
 
-use super::{Records, Settings, StoreError};
+use super::{
+    Records, Settings, StoreError,
+    limits::{Dropped, Limits, Sizes},
+};
 use crate::shared::{
-    chaos::{Attempts, PlannedScript, Plans},
-    idempotency::{Idempotency, InFlight, Record},
+    chaos::{Attempts, ChaosKey, PlannedScript, Plans},
+    clock::Timestamp,
+    idempotency::{ANSWERS_LIVE, Idempotency, InFlight, Record},
     ids::{Key, OrderId},
     journal::{self, Journal, Line},
     ledger::{Entry, Ledger, NewEntry, Totals},
@@ -33,7 +37,7 @@ pub(super) struct State {
     pub entries_of: HashMap<Option<OrderId>, Vec<usize>>,
     pub totals: Totals,
     pub orders: HashMap<OrderId, Option<Told>>,
-    pub attempts: HashMap<Operation, HashMap<Arc<str>, u32>>,
+    pub attempts: HashMap<Operation, HashMap<Arc<str>, Counted>>,
     pub plans: HashMap<OrderId, Plan>,
     pub settings: HashMap<Cow<'static, str>, String>,
     /// What ends with the process, in every store: requests that are being executed,
@@ -42,6 +46,22 @@ pub(super) struct State {
     journal: VecDeque<Arc<Line>>,
     /// The number of the journal's first line.
     journal_start: u64,
+    /// What the journal's lines take.
+    journal_bytes: usize,
+    /// The records that may be dropped, the oldest first: attempts that are counted for no order,
+    attempts_of_requests: VecDeque<(Operation, Arc<str>)>,
+    /// and keys that were refused, each with its record's time.
+    refusals: VecDeque<(Timestamp, Key)>,
+    limits: Limits,
+    dropped: Arc<Dropped>,
+}
+
+/// How often an operation was decided for a chaos key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counted {
+    pub attempts: u32,
+    /// Remembered as long as the order is.
+    pub of_order: bool,
 }
 
 /// One write: where it was, and what was there before.
@@ -50,18 +70,70 @@ pub(super) struct State {
     reason = "an order unknown, one without an outcome, and one with are three things"
 )]
 pub(super) enum Change {
-    Record { kind: &'static str, id: Arc<str>, before: Option<Arc<str>> },
-    Key { key: Key, before: Option<Arc<Record>> },
-    Tombstone { key: Key, before: Option<u64> },
-    Entry { index: usize, totals: Totals },
-    Order { order: OrderId, before: Option<Option<Told>> },
-    Attempts { operation: Operation, key: Arc<str>, before: Option<u32> },
-    Plan { order: OrderId, before: Option<Plan> },
-    Setting { name: &'static str, before: Option<String> },
-    InFlight { key: Key, before: Option<InFlight> },
-    Noted { forgotten: Option<Arc<Line>> },
-    Amended { number: u64, before: Arc<Line> },
-    ForgotJournal { lines: VecDeque<Arc<Line>>, start: u64 },
+    Record {
+        kind: &'static str,
+        id: Arc<str>,
+        before: Option<Arc<str>>,
+    },
+    Key {
+        key: Key,
+        before: Option<Arc<Record>>,
+        queued: bool,
+    },
+    /// The oldest refusal was dropped; nothing was, where another record had taken its place.
+    DroppedRefusal {
+        at: Timestamp,
+        key: Key,
+        record: Option<Arc<Record>>,
+    },
+    Tombstone {
+        key: Key,
+        before: Option<u64>,
+    },
+    Entry {
+        index: usize,
+        totals: Totals,
+    },
+    Order {
+        order: OrderId,
+        before: Option<Option<Told>>,
+    },
+    Attempts {
+        operation: Operation,
+        key: Arc<str>,
+        before: Option<Counted>,
+        queued: bool,
+    },
+    /// The oldest attempts of no order were dropped; nothing was, where an order has come to share the key.
+    DroppedAttempts {
+        operation: Operation,
+        key: Arc<str>,
+        counted: Option<Counted>,
+    },
+    Plan {
+        order: OrderId,
+        before: Option<Plan>,
+    },
+    Setting {
+        name: &'static str,
+        before: Option<String>,
+    },
+    InFlight {
+        key: Key,
+        before: Option<InFlight>,
+    },
+    /// A line was added, for which the oldest were forgotten.
+    Noted {
+        forgotten: Vec<Arc<Line>>,
+    },
+    Amended {
+        number: u64,
+        before: Arc<Line>,
+    },
+    ForgotJournal {
+        lines: VecDeque<Arc<Line>>,
+        start: u64,
+    },
 }
 
 impl Change {
@@ -70,10 +142,12 @@ impl Change {
         match self {
             Self::Record { .. }
             | Self::Key { .. }
+            | Self::DroppedRefusal { .. }
             | Self::Tombstone { .. }
             | Self::Entry { .. }
             | Self::Order { .. }
             | Self::Attempts { .. }
+            | Self::DroppedAttempts { .. }
             | Self::Plan { .. }
             | Self::Setting { .. } => true,
             Self::InFlight { .. }
@@ -85,6 +159,42 @@ impl Change {
 }
 
 impl State {
+    /// Makes an empty state; what it drops is counted in `dropped`.
+    pub fn new(limits: Limits, dropped: Arc<Dropped>) -> Self {
+        Self { limits, dropped, ..Self::default() }
+    }
+
+    /// Puts what was read from a file in the queues that the bounds go by. A file doesn't know which attempts
+    /// are older.
+    pub fn enqueue(&mut self) {
+        let refused = self.keys.iter().filter(|(_, record)| record.led_to.is_refusal());
+        let mut refusals: Vec<_> = refused.map(|(key, record)| (record.at, key.clone())).collect();
+        refusals.sort_unstable();
+        self.refusals = refusals.into();
+        for (operation, keys) in &self.attempts {
+            let of_requests = keys.iter().filter(|(_, counted)| !counted.of_order);
+            self.attempts_of_requests.extend(of_requests.map(|(key, _)| (*operation, Arc::clone(key))));
+        }
+    }
+
+    pub fn sizes(&self) -> Sizes {
+        let attempts: usize = self.attempts.values().map(HashMap::len).sum();
+        Sizes {
+            resources: self.records.values().map(HashMap::len).sum(),
+            entries: self.entries.len(),
+            orders: self.orders.len(),
+            tombstones: self.tombstones.len(),
+            effects: self.keys.len().saturating_sub(self.refusals.len()),
+            refusals: self.refusals.len(),
+            in_flight: self.in_flight.len(),
+            attempts_of_orders: attempts.saturating_sub(self.attempts_of_requests.len()),
+            attempts_of_requests: self.attempts_of_requests.len(),
+            plans: self.plans.len(),
+            journal_lines: self.journal.len(),
+            journal_bytes: self.journal_bytes,
+        }
+    }
+
     pub fn push(&mut self, entry: Entry) {
         let order = entry.entry.order.clone();
         self.entries_of.entry(order).or_default().push(self.entries.len());
@@ -101,7 +211,18 @@ impl State {
             Change::Record { kind, id, before } => {
                 restore(self.records.entry(Cow::Borrowed(kind)).or_default(), id, before);
             }
-            Change::Key { key, before } => restore(&mut self.keys, key, before),
+            Change::Key { key, before, queued } => {
+                if queued {
+                    self.refusals.pop_back();
+                }
+                restore(&mut self.keys, key, before);
+            }
+            Change::DroppedRefusal { at, key, record } => {
+                self.refusals.push_front((at, key.clone()));
+                if let Some(record) = record {
+                    self.keys.insert(key, record);
+                }
+            }
             Change::Tombstone { key, before } => restore(&mut self.tombstones, key, before),
             Change::Entry { index, totals } => {
                 for entry in self.entries.drain(index..) {
@@ -117,34 +238,62 @@ impl State {
             Change::Order { order, before: None } => {
                 self.orders.remove(&order);
             }
-            Change::Attempts { operation, key, before } => {
+            Change::Attempts { operation, key, before, queued } => {
+                if queued {
+                    self.attempts_of_requests.pop_back();
+                }
                 restore(self.attempts.entry(operation).or_default(), key, before);
+            }
+            Change::DroppedAttempts { operation, key, counted } => {
+                self.attempts_of_requests.push_front((operation, Arc::clone(&key)));
+                if let Some(counted) = counted {
+                    self.attempts.entry(operation).or_default().insert(key, counted);
+                }
             }
             Change::Plan { order, before } => restore(&mut self.plans, order, before),
             Change::Setting { name, before } => restore(&mut self.settings, Cow::Borrowed(name), before),
             Change::InFlight { key, before } => restore(&mut self.in_flight, key, before),
             Change::Noted { forgotten } => {
-                self.journal.pop_back();
-                if let Some(line) = forgotten {
+                self.journal_bytes -= self.journal.pop_back().map_or(0, |line| line.bytes());
+                for line in forgotten.into_iter().rev() {
                     self.journal_start -= 1;
+                    self.journal_bytes += line.bytes();
                     self.journal.push_front(line);
                 }
             }
             Change::Amended { number, before } => {
-                if let Some(place) = self.line(number) {
-                    *place = before;
-                }
+                self.amend(number, before);
             }
             Change::ForgotJournal { lines, start } => {
+                self.journal_bytes = lines.iter().map(|line| line.bytes()).sum();
                 self.journal = lines;
                 self.journal_start = start;
             }
         }
     }
 
-    fn line(&mut self, number: u64) -> Option<&mut Arc<Line>> {
+    /// Replaces a line of the journal, and returns the one that was there.
+    fn amend(&mut self, number: u64, line: Arc<Line>) -> Option<Arc<Line>> {
         let position = usize::try_from(number.checked_sub(self.journal_start)?).ok()?;
-        self.journal.get_mut(position)
+        let place = self.journal.get_mut(position)?;
+        let bytes = line.bytes();
+        let before = std::mem::replace(place, line);
+        self.journal_bytes = self.journal_bytes + bytes - before.bytes();
+        Some(before)
+    }
+
+    /// Removes the journal's oldest line while the journal is too large, but never its last one.
+    fn shorten_journal(&mut self) -> Vec<Arc<Line>> {
+        let mut forgotten = Vec::new();
+        while self.journal.len() > journal::CAPACITY
+            || (self.journal.len() > 1 && self.journal_bytes > self.limits.journal_bytes)
+        {
+            let Some(line) = self.journal.pop_front() else { break };
+            self.journal_start += 1;
+            self.journal_bytes -= line.bytes();
+            forgotten.push(line);
+        }
+        forgotten
     }
 }
 
@@ -168,7 +317,69 @@ impl<'a> StateTransaction<'a> {
 
     /// Keeps what was written, and says what that was.
     pub fn commit(mut self) -> Vec<Change> {
-        std::mem::take(&mut self.changes)
+        let changes = std::mem::take(&mut self.changes);
+        let dropped = &self.state.dropped;
+        for change in &changes {
+            match change {
+                Change::DroppedRefusal { record: Some(_), .. } => {
+                    dropped.refusals.fetch_add(1, Ordering::Relaxed);
+                }
+                Change::DroppedAttempts { counted: Some(_), .. } => {
+                    dropped.attempts.fetch_add(1, Ordering::Relaxed);
+                }
+                Change::Noted { forgotten } if !forgotten.is_empty() => {
+                    dropped.journal_lines.fetch_add(forgotten.len() as u64, Ordering::Relaxed);
+                }
+                _ => {}
+            }
+        }
+        changes
+    }
+
+    /// Drops the oldest refusals: those that are given again no more, and those beyond the limit.
+    fn drop_refusals(&mut self, now: Timestamp) {
+        while let Some((at, _)) = self.state.refusals.front()
+            && (self.state.refusals.len() > self.state.limits.keys || now.since(*at) >= ANSWERS_LIVE)
+        {
+            let Some((at, key)) = self.state.refusals.pop_front() else { break };
+            let is_it = |record: &Arc<Record>| record.at == at && record.led_to.is_refusal();
+            let record = if self.state.keys.get(&key).is_some_and(is_it) {
+                self.state.keys.remove(&key)
+            } else {
+                None
+            };
+            self.changes.push(Change::DroppedRefusal { at, key, record });
+        }
+    }
+
+    /// Drops the oldest attempts that are counted for no order, where there are too many.
+    fn drop_attempts(&mut self) {
+        while self.state.attempts_of_requests.len() > self.state.limits.keys {
+            let Some((operation, key)) = self.state.attempts_of_requests.pop_front() else { break };
+            let keys = self.state.attempts.entry(operation).or_default();
+            let is_of_order = keys.get(&key).is_some_and(|counted| counted.of_order);
+            let counted = if is_of_order { None } else { keys.remove(&key) };
+            self.changes.push(Change::DroppedAttempts { operation, key, counted });
+        }
+    }
+
+    /// Drops the plans that no attempt will meet any more.
+    fn drop_used_plans(&mut self) {
+        let attempts = &self.state.attempts;
+        let is_used = |order: &OrderId, operation: &Operation, script: &PlannedScript| {
+            let counted = attempts.get(operation).and_then(|keys| keys.get(order.as_str()));
+            let made = counted.map_or(0, |counted| counted.attempts).saturating_sub(script.made_after);
+            made as usize >= script.scenarios.len()
+        };
+        let used =
+            self.state.plans.iter().filter(|(order, plan)| {
+                plan.iter().all(|(operation, script)| is_used(order, operation, script))
+            });
+        let used: Vec<_> = used.map(|(order, _)| order.clone()).collect();
+        for order in used {
+            let before = self.state.plans.remove(&order);
+            self.changes.push(Change::Plan { order, before });
+        }
     }
 
     fn set_order(&mut self, order: &OrderId, told: Option<Told>) {
@@ -203,8 +414,13 @@ impl Idempotency for StateTransaction<'_> {
     }
 
     fn set_record(&mut self, key: &Key, record: Record) -> Result<(), StoreError> {
+        let (at, queued) = (record.at, record.led_to.is_refusal());
         let before = self.state.keys.insert(key.clone(), Arc::new(record));
-        self.changes.push(Change::Key { key: key.clone(), before });
+        if queued {
+            self.state.refusals.push_back((at, key.clone()));
+        }
+        self.changes.push(Change::Key { key: key.clone(), before, queued });
+        self.drop_refusals(at);
         Ok(())
     }
 
@@ -294,13 +510,31 @@ impl Orders for StateTransaction<'_> {
 
 impl Attempts for StateTransaction<'_> {
     fn attempts(&self, operation: Operation, key: &str) -> Result<u32, StoreError> {
-        Ok(self.state.attempts.get(&operation).and_then(|of| of.get(key)).copied().unwrap_or(0))
+        let counted = self.state.attempts.get(&operation).and_then(|of| of.get(key));
+        Ok(counted.map_or(0, |counted| counted.attempts))
     }
 
-    fn set_attempts(&mut self, operation: Operation, key: &str, attempts: u32) -> Result<(), StoreError> {
-        let key: Arc<str> = key.into();
-        let before = self.state.attempts.entry(operation).or_default().insert(Arc::clone(&key), attempts);
-        self.changes.push(Change::Attempts { operation, key, before });
+    fn set_attempts(
+        &mut self,
+        operation: Operation,
+        key: &ChaosKey,
+        attempts: u32,
+    ) -> Result<(), StoreError> {
+        let keys = self.state.attempts.entry(operation).or_default();
+        let (key, names_order): (Arc<str>, _) = match key {
+            ChaosKey::Order(order) => (order.as_str().into(), true),
+            ChaosKey::Request(key) => (key.as_str().into(), false),
+            ChaosKey::Once(_) => return Ok(()),
+        };
+        // An order may have the name of an idempotency key; then they are counted together.
+        let of_order = names_order || keys.get(&key).is_some_and(|counted| counted.of_order);
+        let before = keys.insert(Arc::clone(&key), Counted { attempts, of_order });
+        let queued = before.is_none() && !of_order;
+        if queued {
+            self.state.attempts_of_requests.push_back((operation, Arc::clone(&key)));
+        }
+        self.changes.push(Change::Attempts { operation, key, before, queued });
+        self.drop_attempts();
         Ok(())
     }
 }
@@ -311,6 +545,13 @@ impl Plans for StateTransaction<'_> {
     }
 
     fn set_plan(&mut self, order: &OrderId, plan: Plan) -> Result<(), StoreError> {
+        let limit = self.state.limits.keys;
+        if !plan.is_empty() && !self.state.plans.contains_key(order) && self.state.plans.len() >= limit {
+            self.drop_used_plans();
+            if self.state.plans.len() >= limit {
+                return Err(StoreError::TooManyPlans(limit));
+            }
+        }
         let before = if plan.is_empty() {
             self.state.plans.remove(order)
         } else {
@@ -339,20 +580,15 @@ impl Settings for StateTransaction<'_> {
 impl Journal for StateTransaction<'_> {
     fn note(&mut self, line: Arc<Line>) -> Result<u64, StoreError> {
         let number = self.state.journal_start + self.state.journal.len() as u64;
+        self.state.journal_bytes += line.bytes();
         self.state.journal.push_back(line);
-        let forgotten = if self.state.journal.len() > journal::CAPACITY {
-            self.state.journal_start += 1;
-            self.state.journal.pop_front()
-        } else {
-            None
-        };
+        let forgotten = self.state.shorten_journal();
         self.changes.push(Change::Noted { forgotten });
         Ok(number)
     }
 
     fn amend(&mut self, number: u64, line: Arc<Line>) -> Result<(), StoreError> {
-        if let Some(place) = self.state.line(number) {
-            let before = std::mem::replace(place, line);
+        if let Some(before) = self.state.amend(number, line) {
             self.changes.push(Change::Amended { number, before });
         }
         Ok(())
@@ -372,6 +608,7 @@ impl Journal for StateTransaction<'_> {
         let lines = std::mem::take(&mut self.state.journal);
         let count = lines.len();
         self.state.journal_start += count as u64;
+        self.state.journal_bytes = 0;
         self.changes.push(Change::ForgotJournal { lines, start });
         Ok(count)
     }

@@ -33,6 +33,7 @@ impl SlowPrinter {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "chaos delays a label")]
 #[async_trait]
 impl LabelPrinter for SlowPrinter {
     fn takes(&self) -> Duration {

@@ -44,10 +44,12 @@ pub struct AddressRequest {
     street: String,
     #[schema(min_length = 1, max_length = 255, example = "Springfield")]
     city: String,
+    /// State, province or the like; absent where the country has none.
     #[schema(min_length = 1, max_length = 255, example = "IL")]
-    state: String,
+    state: Option<String>,
+    /// Postal code; absent where the country has none.
     #[schema(min_length = 1, max_length = 255, example = "62701")]
-    zip: String,
+    zip: Option<String>,
     #[schema(min_length = 1, max_length = 255, example = "US")]
     country: String,
 }
@@ -60,8 +62,8 @@ impl FromJson for AddressRequest {
         let object = node.object(&["street", "city", "state", "zip", "country"], faults)?;
         let street = part(&object, "street", faults);
         let city = part(&object, "city", faults);
-        let state = part(&object, "state", faults);
-        let zip = part(&object, "zip", faults);
+        let state = object.optional_with("state", faults, |node, faults| text(node, 255, faults));
+        let zip = object.optional_with("zip", faults, |node, faults| text(node, 255, faults));
         let country = part(&object, "country", faults);
         Some(Self { street: street?, city: city?, state: state?, zip: zip?, country: country? })
     }

@@ -6,7 +6,7 @@ use crate::shared::{
     clock::Timestamp,
     ids::{Key, OrderId},
     ledger::{Entry, Posting},
-    money::Money,
+    money::{Currency, Money},
     orders::Told,
 };
 
@@ -70,13 +70,15 @@ impl Facts {
             .filter_map(|entry| entry.entry.resource.as_deref().map(|id| (id, entry.entry.posting)))
     }
 
-    /// The payments by id.
+    /// Returns the sums of each payment, by its id. Where a payment has entries in several currencies, which
+    /// may never be, it has sums in each: nothing is added up across currencies.
     #[must_use]
-    pub fn payments(&self) -> BTreeMap<&str, PaymentSums> {
-        let mut payments: BTreeMap<&str, PaymentSums> = BTreeMap::new();
+    pub fn payments(&self) -> Vec<(&str, PaymentSums)> {
+        let mut payments: BTreeMap<(&str, Currency), PaymentSums> = BTreeMap::new();
         for (id, posting) in self.of_resources() {
-            let Some(Money { amount, .. }) = posting.money() else { continue };
-            let (sums, units) = (payments.entry(id).or_default(), i128::from(amount.minor_units()));
+            let Some(Money { amount, currency }) = posting.money() else { continue };
+            let sums = payments.entry((id, currency)).or_default();
+            let units = i128::from(amount.minor_units());
             match posting {
                 Posting::Held { until, .. } => {
                     sums.authorized += units;
@@ -88,7 +90,7 @@ impl Facts {
                 _ => {}
             }
         }
-        payments
+        payments.into_iter().map(|((id, _), sums)| (id, sums)).collect()
     }
 
     /// The ids of the reservations that stand: neither returned nor expired, or used.

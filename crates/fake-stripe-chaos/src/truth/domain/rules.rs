@@ -49,7 +49,7 @@ fn captured_once_in_full(facts: &Facts) -> Option<String> {
         [(id, sums)] => Some(format!("{id} is captured with {} of {}", sums.net(), sums.authorized)),
         [] => Some("nothing is captured".to_owned()),
         many => {
-            Some(format!("{} payments are captured: {}", many.len(), list(many.iter().map(|(id, _)| *id))))
+            Some(format!("{} payments are captured: {}", many.len(), list(many.iter().map(|(id, _)| id))))
         }
     }
 }
@@ -238,6 +238,24 @@ mod tests {
     #[test]
     fn an_order_that_shipped_as_it_should_breaks_no_rule() {
         assert_eq!(broken(&shipped(&good())), [""; 0]);
+    }
+
+    #[test]
+    fn no_sum_goes_across_currencies() {
+        let eur = Money { currency: Currency::Eur, ..usd(500) };
+        let entries = [
+            ("auth", held(500)),
+            ("auth", Posting::Captured(eur)),
+            ("res", RESERVED),
+            ("lbl", Posting::Labelled),
+            ("res", Posting::Fulfilled),
+        ];
+        assert_eq!(broken(&shipped(&entries)), ["shipped_is_paid_once_in_full", "shipped_leaves_no_hold"]);
+        let refunded =
+            [("auth", held(500)), ("auth", Posting::Captured(usd(500))), ("auth", Posting::Refunded(eur))];
+        let found = broken(&not_shipped(&refunded));
+        assert!(found.contains(&"refunds_stay_within_captures"), "{found:?}");
+        assert!(found.contains(&"not_shipped_leaves_no_money_captured"), "{found:?}");
     }
 
     #[test]

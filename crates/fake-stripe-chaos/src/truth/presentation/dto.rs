@@ -231,7 +231,7 @@ impl OutcomeResponse {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct VerdictParams {
     /// Judge only this order.
@@ -309,7 +309,7 @@ impl From<Verdict> for VerdictResponse {
 }
 
 #[derive(Debug, Deserialize, IntoParams)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct JournalParams {
     /// 1 to 10 000; 100 where there is none.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::{
     Json,
-    extract::{Path, Query, State},
+    extract::{Path, State},
 };
 use service_kit::{json::ValidJson, openapi::Fails, problem::Problem};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -14,7 +14,10 @@ use super::dto::{
     OutcomeResponse, VerdictParams, VerdictResponse,
 };
 use crate::{
-    shared::{ids::OrderId, presentation::problems},
+    shared::{
+        ids::OrderId,
+        presentation::{Params, problems},
+    },
     truth::application::{TellOutcome, TruthService},
 };
 
@@ -79,7 +82,7 @@ async fn put_outcome(
 )]
 async fn get_verdict(
     State(truth): Truth,
-    Query(params): Query<VerdictParams>,
+    Params(params): Params<VerdictParams>,
 ) -> Result<Json<VerdictResponse>, Problem> {
     let verdict = truth.verdict(params.try_into()?).await??;
     Ok(Json(verdict.into()))
@@ -92,7 +95,7 @@ async fn get_verdict(
 )]
 async fn get_journal(
     State(truth): Truth,
-    Query(params): Query<JournalParams>,
+    Params(params): Params<JournalParams>,
 ) -> Result<Json<JournalResponse>, Problem> {
     let lines = truth.journal(params.try_into()?).await?;
     Ok(Json(lines.into()))

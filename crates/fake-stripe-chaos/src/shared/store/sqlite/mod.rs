@@ -21,7 +21,7 @@ use self::{
     rows::RunId,
     writer::{Message, Writer},
 };
-use super::{Store, StoreError, Stores, Work};
+use super::{Limits, Store, StoreError, Stores, Usage, Work};
 use crate::shared::chaos::Catalogue;
 
 /// The runs of one file.
@@ -41,18 +41,27 @@ struct Queue {
 }
 
 impl SqliteStores {
-    /// Opens the file, or makes it, and brings it up to this program's version.
+    /// Opens the file, or makes it, and brings it up to this program's version. Its runs grow within the usual
+    /// limits.
     ///
     /// # Errors
     /// When it can't be used; then it is as it was.
     pub fn open(path: &Path, catalogue: Arc<Catalogue>) -> Result<Self, OpenError> {
+        Self::open_within(path, catalogue, Limits::default())
+    }
+
+    /// Does the same as [`Self::open`], with other limits.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub fn open_within(path: &Path, catalogue: Arc<Catalogue>, limits: Limits) -> Result<Self, OpenError> {
         let (connection, lock) = schema::open(path)?;
         let (messages, queue) = mpsc::unbounded_channel();
         let thread = thread::Builder::new()
             .name("ledger".to_owned())
             .spawn(move || {
                 let _locked = lock;
-                Writer::new(connection, catalogue).run(queue);
+                Writer::new(connection, catalogue, limits).run(queue);
             })
             .map_err(|source| OpenError::Unusable { path: path.to_owned(), source: Box::new(source) })?;
         Ok(Self(Arc::new(Queue { messages: Some(messages), thread: Mutex::new(Some(thread)) })))
@@ -95,6 +104,14 @@ impl Stores for SqliteStores {
 
     async fn runs(&self) -> Result<Vec<String>, StoreError> {
         self.0.ask(|answer| Message::Runs { answer }).await?
+    }
+
+    async fn settings(&self, name: &'static str) -> Result<Vec<(String, Option<String>)>, StoreError> {
+        self.0.ask(|answer| Message::Settings { name, answer }).await?
+    }
+
+    async fn usage(&self) -> Result<Usage, StoreError> {
+        self.0.ask(|answer| Message::Usage { answer }).await?
     }
 }
 

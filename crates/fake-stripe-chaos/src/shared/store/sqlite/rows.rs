@@ -5,12 +5,15 @@ use std::{borrow::Cow, collections::BTreeMap, str::FromStr, sync::Arc};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use serde::{Deserialize, Serialize};
 
-use super::{schema::TABLES, writer::unavailable};
+use super::{
+    schema::TABLES,
+    writer::{Setting, unavailable},
+};
 use crate::shared::{
     chaos::{Catalogue, ChaosKey, Decision, PlannedScript, Scenario, Source, scenario},
     clock::Timestamp,
     idempotency::{Fingerprint, LedTo, Record},
-    ids::{Key, OrderId},
+    ids::{Key, NotAnId, OrderId},
     ledger::{Entry, MoneyTotals, NewEntry, Posting, Totals},
     money::{Amount, Currency, Money},
     operation::Operation,
@@ -18,7 +21,7 @@ use crate::shared::{
     resource::Part,
     store::{
         StoreError, decode, encode,
-        state::{Change, Plan, State},
+        state::{Change, Counted, Plan, State},
     },
 };
 
@@ -38,6 +41,17 @@ pub(super) fn run(connection: &Connection, name: &str) -> rusqlite::Result<RunId
 
 pub(super) fn runs(connection: &Connection) -> rusqlite::Result<Vec<String>> {
     connection.prepare("SELECT name FROM runs ORDER BY name")?.query_map([], |row| row.get(0))?.collect()
+}
+
+/// Returns one setting of every run, sorted by the runs' names.
+pub(super) fn settings(connection: &Connection, name: &str) -> rusqlite::Result<Vec<Setting>> {
+    connection
+        .prepare(
+            "SELECT runs.name, settings.value FROM runs \
+             LEFT JOIN settings ON settings.run = runs.id AND settings.name = ? ORDER BY runs.name",
+        )?
+        .query_map([name], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
 }
 
 /// Deletes a run, and says which it was.
@@ -73,18 +87,8 @@ pub(super) fn write(
                 params![run, kind, &**id, &**record],
             )
         }
-        Change::Key { key, .. } => {
-            let Some(record) = state.keys.get(key) else { return Ok(()) };
-            let Record { at, operation, fingerprint, led_to, decision } = &**record;
-            let led_to = encode("key", key.as_str(), &LedToRow::from(led_to))?;
-            let decision = decision.as_deref().map(DecisionRow::from);
-            let decision = decision.map(|row| encode("key", key.as_str(), &row)).transpose()?;
-            let fingerprint = fingerprint.as_bytes();
-            let (key, operation) = (key.as_str(), operation.name());
-            execute(
-                "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?, ?)",
-                params![run, key, at.millis(), operation, fingerprint, led_to, decision],
-            )
+        Change::Key { key, .. } | Change::DroppedRefusal { key, .. } => {
+            return write_key(connection, run, key, state.keys.get(key).map(|record| &**record));
         }
         Change::Tombstone { key, .. } => {
             let Some(sequence) = state.tombstones.get(key) else { return Ok(()) };
@@ -122,12 +126,18 @@ pub(super) fn write(
                 params![run, order.as_str(), outcome, at],
             )
         }
-        Change::Attempts { operation, key, .. } => {
-            let attempts = state.attempts.get(operation).and_then(|of| of.get(key)).copied();
-            execute(
-                "INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?)",
-                params![run, operation.name(), key, attempts.unwrap_or(0)],
-            )
+        Change::Attempts { operation, key, .. } | Change::DroppedAttempts { operation, key, .. } => {
+            let operation_name = operation.name();
+            match state.attempts.get(operation).and_then(|of| of.get(key)) {
+                Some(Counted { attempts, .. }) => execute(
+                    "INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?)",
+                    params![run, operation_name, key, attempts],
+                ),
+                None => execute(
+                    "DELETE FROM attempts WHERE run = ? AND operation = ? AND key = ?",
+                    params![run, operation_name, key],
+                ),
+            }
         }
         Change::Plan { order, .. } => match state.plans.get(order) {
             Some(plan) => {
@@ -154,6 +164,34 @@ pub(super) fn write(
     written.map_err(|error| unavailable(&error))
 }
 
+/// Writes what a key led to, or that it is dropped.
+fn write_key(
+    connection: &Connection,
+    run: i64,
+    key: &Key,
+    record: Option<&Record>,
+) -> Result<(), StoreError> {
+    let execute = |sql: &str, values: &[&dyn ToSql]| {
+        let mut statement = connection.prepare_cached(sql)?;
+        statement.execute(values).map(|_| ())
+    };
+    let written = match record {
+        None => execute("DELETE FROM keys WHERE run = ? AND key = ?", params![run, key.as_str()]),
+        Some(Record { at, operation, fingerprint, led_to, decision }) => {
+            let led_to = encode("key", key.as_str(), &LedToRow::from(led_to))?;
+            let decision = decision.as_deref().map(DecisionRow::from);
+            let decision = decision.map(|row| encode("key", key.as_str(), &row)).transpose()?;
+            let fingerprint = fingerprint.as_bytes();
+            let (key, operation) = (key.as_str(), operation.name());
+            execute(
+                "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?, ?)",
+                params![run, key, at.millis(), operation, fingerprint, led_to, decision],
+            )
+        }
+    };
+    written.map_err(|error| unavailable(&error))
+}
+
 pub(super) fn write_totals(
     connection: &Connection,
     RunId(run): RunId,
@@ -167,14 +205,14 @@ pub(super) fn write_totals(
         .map_err(|error| unavailable(&error))
 }
 
-/// Everything that is kept of a run.
+/// Reads everything that is kept of a run into an empty state.
 pub(super) fn read(
     connection: &Connection,
     RunId(run): RunId,
     catalogue: &Catalogue,
-) -> Result<State, StoreError> {
+    state: &mut State,
+) -> Result<(), StoreError> {
     let reader = Reader { connection, run, catalogue };
-    let mut state = State::default();
     reader.each("SELECT kind, id, record FROM records WHERE run = ?", |row| {
         let (kind, id) = (row.get::<_, String>(0)?, row.get(1)?);
         state.records.entry(Cow::Owned(kind)).or_default().insert(id, row.get(2)?);
@@ -194,13 +232,14 @@ pub(super) fn read(
                     None => None,
                 },
             };
-            state.keys.insert(parsed("key", &key)?, Arc::new(record));
+            state.keys.insert(kept("key", &key, Key::kept)?, Arc::new(record));
             Ok(())
         },
     )?;
     reader.each("SELECT key, sequence FROM tombstones WHERE run = ?", |row| {
         let key: String = row.get(0)?;
-        state.tombstones.insert(parsed("tombstone", &key)?, unsigned("tombstone", &key, row.get(1)?)?);
+        let sequence = unsigned("tombstone", &key, row.get(1)?)?;
+        state.tombstones.insert(kept("tombstone", &key, Key::kept)?, sequence);
         Ok(())
     })?;
     reader.each(
@@ -226,25 +265,29 @@ pub(super) fn read(
             }
             _ => None,
         };
-        state.orders.insert(parsed("order", &order)?, told);
+        state.orders.insert(kept("order", &order, OrderId::kept)?, told);
         Ok(())
     })?;
     reader.each("SELECT operation, key, attempts FROM attempts WHERE run = ?", |row| {
         let operation = reader.operation(&row.get::<_, String>(0)?)?;
-        state.attempts.entry(operation).or_default().insert(row.get(1)?, row.get(2)?);
+        let key: Arc<str> = row.get(1)?;
+        let of_order = OrderId::kept(&key).is_ok_and(|order| state.orders.contains_key(&order));
+        let counted = Counted { attempts: row.get(2)?, of_order };
+        state.attempts.entry(operation).or_default().insert(key, counted);
         Ok(())
     })?;
     reader.each("SELECT order_id, plan FROM plans WHERE run = ?", |row| {
         let order: String = row.get(0)?;
         let plan = reader.plan(decode("plan", &order, &row.get::<_, String>(1)?)?)?;
-        state.plans.insert(parsed("order", &order)?, plan);
+        state.plans.insert(kept("order", &order, OrderId::kept)?, plan);
         Ok(())
     })?;
     reader.each("SELECT name, value FROM settings WHERE run = ?", |row| {
         state.settings.insert(Cow::Owned(row.get(0)?), row.get(1)?);
         Ok(())
     })?;
-    Ok(state)
+    state.enqueue();
+    Ok(())
 }
 
 /// Reads the rows of one run.
@@ -345,8 +388,8 @@ impl Reader<'_> {
             entry: NewEntry {
                 at: Timestamp::from_millis(row.get(1)?),
                 operation: operation.map(|name| self.operation(&name)).transpose()?,
-                order: order.map(|order| parsed("order", &order)).transpose()?,
-                key: key.map(|key| parsed("key", &key)).transpose()?,
+                order: order.map(|order| kept("order", &order, OrderId::kept)).transpose()?,
+                key: key.map(|key| kept("key", &key, Key::kept)).transpose()?,
                 resource: row.get(5)?,
                 posting,
             },
@@ -407,7 +450,7 @@ impl<'a> From<&'a Decision> for DecisionRow<'a> {
             operation: Cow::Borrowed(decision.operation.name()),
             key: match &decision.key {
                 ChaosKey::Order(order) => ChaosKeyRow::Order(order.clone()),
-                ChaosKey::Request(key) => ChaosKeyRow::Request(key.clone()),
+                ChaosKey::Request(key) | ChaosKey::Once(key) => ChaosKeyRow::Request(key.clone()),
             },
             attempt: decision.attempt,
             scenario: Cow::Borrowed(decision.scenario.name),
@@ -537,6 +580,14 @@ impl From<TotalsRow> for Totals {
 
 fn parsed<T: FromStr<Err: std::fmt::Display>>(kind: &'static str, text: &str) -> Result<T, StoreError> {
     text.parse().map_err(|error: T::Err| corrupt(kind, text, &error.to_string()))
+}
+
+fn kept<T>(
+    kind: &'static str,
+    text: &str,
+    read: impl FnOnce(&str) -> Result<T, NotAnId>,
+) -> Result<T, StoreError> {
+    read(text).map_err(|error| corrupt(kind, text, &error.to_string()))
 }
 
 /// SQLite's integers are signed.

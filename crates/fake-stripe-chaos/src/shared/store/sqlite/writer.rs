@@ -15,7 +15,8 @@ use super::rows::{self, RunId};
 use crate::shared::{
     chaos::Catalogue,
     store::{
-        StoreError, Work,
+        Limits, Sizes, StoreError, Usage, Work,
+        limits::Dropped,
         state::{Change, State, StateTransaction},
     },
 };
@@ -28,7 +29,12 @@ pub(super) enum Message {
     Open { name: String, answer: oneshot::Sender<Result<RunId, StoreError>> },
     Forget { name: String, answer: oneshot::Sender<Result<bool, StoreError>> },
     Runs { answer: oneshot::Sender<Result<Vec<String>, StoreError>> },
+    Settings { name: &'static str, answer: oneshot::Sender<Result<Vec<Setting>, StoreError>> },
+    Usage { answer: oneshot::Sender<Result<Usage, StoreError>> },
 }
+
+/// A run's name, and the setting that it has.
+pub(super) type Setting = (String, Option<String>);
 
 /// What became of a piece of work, or what it panicked with.
 pub(super) type Done = Result<Result<(), StoreError>, Box<dyn Any + Send>>;
@@ -40,6 +46,8 @@ pub(super) struct Writer {
     runs: HashMap<RunId, State>,
     /// The work that was run and isn't committed.
     group: Vec<Ran>,
+    limits: Limits,
+    dropped: Arc<Dropped>,
 }
 
 struct Ran {
@@ -50,8 +58,9 @@ struct Ran {
 }
 
 impl Writer {
-    pub fn new(connection: Connection, catalogue: Arc<Catalogue>) -> Self {
-        Self { connection, catalogue, runs: HashMap::new(), group: Vec::new() }
+    pub fn new(connection: Connection, catalogue: Arc<Catalogue>, limits: Limits) -> Self {
+        let (runs, group, dropped) = (HashMap::new(), Vec::new(), Arc::default());
+        Self { connection, catalogue, runs, group, limits, dropped }
     }
 
     /// Until nobody is left who could send anything.
@@ -79,6 +88,15 @@ impl Writer {
             }
             Message::Runs { answer } => {
                 let _ = answer.send(rows::runs(&self.connection).map_err(|error| unavailable(&error)));
+            }
+            Message::Settings { name, answer } => {
+                // Settings that were asked for before are in the file then.
+                self.commit();
+                let settings = rows::settings(&self.connection, name);
+                let _ = answer.send(settings.map_err(|error| unavailable(&error)));
+            }
+            Message::Usage { answer } => {
+                let _ = answer.send(self.usage());
             }
         }
     }
@@ -143,10 +161,18 @@ impl Writer {
     fn open(&mut self, name: &str) -> Result<RunId, StoreError> {
         let run = rows::run(&self.connection, name).map_err(|error| unavailable(&error))?;
         if !self.runs.contains_key(&run) {
-            let state = rows::read(&self.connection, run, &self.catalogue)?;
+            let mut state = State::new(self.limits, Arc::clone(&self.dropped));
+            rows::read(&self.connection, run, &self.catalogue, &mut state)?;
             self.runs.insert(run, state);
         }
         Ok(run)
+    }
+
+    fn usage(&self) -> Result<Usage, StoreError> {
+        let runs = rows::runs(&self.connection).map_err(|error| unavailable(&error))?.len();
+        let mut sizes = Sizes::default();
+        self.runs.values().for_each(|state| sizes += state.sizes());
+        Ok(Usage { runs, sizes, dropped: self.dropped.counts() })
     }
 
     fn forget(&mut self, name: &str) -> Result<bool, StoreError> {

@@ -1,0 +1,102 @@
+//! `explore`: finds the fault schedules that a system's orders don't survive.
+//!
+//! It speaks HTTP only, with the provider and with the system under test. It learns the operations from an
+//! order without faults. It gives each further order one schedule of faults as its plan, reports the order's
+//! outcome to the provider, and asks for the verdict.
+
+mod arguments;
+mod explorer;
+mod finding;
+mod http;
+mod planner;
+mod poll;
+mod progress;
+mod provider;
+mod report;
+mod schedule;
+mod shrink;
+mod stop;
+mod system;
+mod trial;
+
+use std::{io, process::ExitCode};
+
+pub use arguments::Arguments;
+
+use crate::{
+    arguments::{Task, UsageError},
+    explorer::{ExploreError, Explorer},
+    progress::{BAD, Progress, print_line},
+    provider::Provider,
+    report::Report,
+    stop::{Signal, Stop},
+    system::System,
+    trial::TrialRunner,
+};
+
+/// Exit code when the system can't be explored.
+const CANNOT_EXPLORE: u8 = 2;
+
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    UsageError(#[from] UsageError),
+    #[error(transparent)]
+    Explore(#[from] ExploreError),
+    #[error("signals can't be listened to: {0}")]
+    Signals(#[from] io::Error),
+}
+
+/// Lists how an exploration can end.
+enum End {
+    Clean,
+    Found,
+    /// A signal came before every schedule was tried.
+    Interrupted(Signal),
+}
+
+/// Explores, and writes the report to standard output.
+///
+/// The exit code is 0 without findings, 1 with findings, and 2 when the system can't be explored. After a signal it
+/// is that signal's.
+pub async fn run(arguments: Arguments) -> ExitCode {
+    let progress = Progress::default();
+    match explore(arguments, &progress).await {
+        Ok(End::Clean) => ExitCode::SUCCESS,
+        Ok(End::Found) => ExitCode::FAILURE,
+        Ok(End::Interrupted(signal)) => signal.exit_code(),
+        Err(failure) => {
+            print_line(&format!("{BAD}error{BAD:#}: {failure}"));
+            ExitCode::from(CANNOT_EXPLORE)
+        }
+    }
+}
+
+async fn explore(arguments: Arguments, progress: &Progress) -> Result<End, Failure> {
+    let stop = Stop::listen()?;
+    let Task { provider, order, status_rules, time_limit, settle, settings, json } = arguments.task()?;
+    let client = service_kit::client::build(time_limit).map_err(UsageError::Client)?;
+    let provider = Provider::new(client.clone(), provider);
+    let system = System { client, order, status_rules, time_limit };
+    let catalogue = provider.catalogue().await.map_err(ExploreError::from)?;
+    print_line("one order without faults, to learn from");
+    let runner = TrialRunner { provider: provider.clone(), system: system.clone(), catalogue, settle };
+    let explorer = Explorer::new(runner, settings, progress, stop.clone());
+    let Some(findings) = explorer.explore().await? else {
+        print_line("stopped before anything was learned");
+        return Ok(End::Interrupted(stop.received().await));
+    };
+    let report = Report { findings: &findings, system: &system, provider: provider.base() };
+    if json {
+        println!("{:#}", report.json());
+    } else {
+        anstream::print!("{report}");
+    }
+    Ok(if findings.cut_short {
+        End::Interrupted(stop.received().await)
+    } else if findings.failures.is_empty() {
+        End::Clean
+    } else {
+        End::Found
+    })
+}

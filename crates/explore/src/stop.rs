@@ -1,0 +1,62 @@
+//! Ctrl-C and SIGTERM end an exploration early; the report then has the findings so far.
+
+use std::{io, process::ExitCode};
+
+use futures::{
+    FutureExt,
+    future::{BoxFuture, Shared},
+};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// The exit code of a process that a signal ended is this plus the signal's number.
+const BY_SIGNAL: u8 = 128;
+
+/// Names the signal that ended an exploration early.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    Interrupt,
+    Terminate,
+}
+
+impl Signal {
+    #[must_use]
+    pub fn exit_code(self) -> ExitCode {
+        ExitCode::from(match self {
+            Self::Interrupt => BY_SIGNAL + 2,
+            Self::Terminate => BY_SIGNAL + 15,
+        })
+    }
+}
+
+/// Waits for a signal; every clone receives the same one.
+#[derive(Clone)]
+pub struct Stop(Shared<BoxFuture<'static, Signal>>);
+
+impl Stop {
+    /// Replaces the default handling, which ends the process at once.
+    ///
+    /// # Errors
+    /// Returns an error when the handlers can't be installed.
+    pub fn listen() -> io::Result<Self> {
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let wait = async move {
+            tokio::select! {
+                _ = interrupt.recv() => Signal::Interrupt,
+                _ = terminate.recv() => Signal::Terminate,
+            }
+        };
+        Ok(Self(wait.boxed().shared()))
+    }
+
+    /// Waits for the signal.
+    pub async fn received(&self) -> Signal {
+        self.0.clone().await
+    }
+
+    /// Returns whether the signal has come.
+    #[must_use]
+    pub fn is_received(&self) -> bool {
+        self.0.clone().now_or_never().is_some()
+    }
+}
