@@ -4,20 +4,20 @@
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 use workflows::{
-    activities::{Attempt, Undo, Undone, user_context},
+    activities::{AttemptDetails, UndoInput, UndoOutput, user_context},
     ids::Call,
     order_fulfillment::{
         messages::OrderInput,
-        progress::{CurrentStep, Decision, FailureCode, OrderStatus, Step},
+        state::{CurrentStep, Decision, FailureCode, OrderStatus, Step},
     },
     payment::{
         messages::PaymentInput,
-        progress::{PaymentFailure, PaymentStatus},
+        state::{PaymentFailure, PaymentStatus},
     },
-    saga::{Compensation, Compensations, Saga},
+    saga::{Compensation, CompensationRecords, Saga},
     user_context::{
         messages::Strategy,
-        progress::{UserContextFailure, UserContextStatus},
+        state::{UserContextFailure, UserContextStatus},
     },
 };
 
@@ -38,11 +38,11 @@ fn a_saga_keeps_its_serialized_form() {
 
 #[test]
 fn the_records_of_compensations_keep_their_serialized_form() {
-    round_trips::<Compensations>(
+    round_trips::<CompensationRecords>(
         r#"[{"name":"refund_payment","status":"waiting","timestamp":"t","attempts":2,"error":{"code":"internal_error","message":"m"}},{"name":"release_payment","status":"resolved","timestamp":"t","attempts":0,"note":"ops: by hand"}]"#,
     );
     for status in ["running", "waiting", "completed", "nothing_to_undo", "failed", "resolved"] {
-        round_trips::<Compensations>(&format!(
+        round_trips::<CompensationRecords>(&format!(
             r#"[{{"name":"refund_charge","status":"{status}","timestamp":"t","attempts":1}}]"#
         ));
     }
@@ -70,19 +70,19 @@ fn the_input_of_a_continued_payment_keeps_its_serialized_form() {
 
 #[test]
 fn the_messages_of_undos_keep_their_serialized_form() {
-    round_trips::<Undo>(
+    round_trips::<UndoInput>(
         r#"{"call":{"orderId":"42","idempotencyKey":"k","correlationId":"c","retryAfterMaximumMs":60000},"forwardKey":"f"}"#,
     );
-    round_trips::<Undone>(r#"{"found":"undone","attempt":1}"#);
-    round_trips::<Undone>(r#"{"found":"nothing_to_undo","attempt":2}"#);
-    round_trips::<Attempt>(r#"{"attempt":1}"#);
-    round_trips::<Attempt>(r#"{"attempt":2,"retryAfterMs":7000}"#);
+    round_trips::<UndoOutput>(r#"{"found":"undone","attempt":1}"#);
+    round_trips::<UndoOutput>(r#"{"found":"nothing_to_undo","attempt":2}"#);
+    round_trips::<AttemptDetails>(r#"{"attempt":1}"#);
+    round_trips::<AttemptDetails>(r#"{"attempt":2,"retryAfterMs":7000}"#);
 }
 
 #[test]
 fn the_inputs_of_the_sources_keep_their_serialized_form() {
-    round_trips::<user_context::Ask>(r#"{"correlationId":"c"}"#);
-    round_trips::<user_context::AskWeather>(r#"{"correlationId":"c","latitude":1.5,"longitude":-2.5}"#);
+    round_trips::<user_context::LookUpInput>(r#"{"correlationId":"c"}"#);
+    round_trips::<user_context::WeatherInput>(r#"{"correlationId":"c","latitude":1.5,"longitude":-2.5}"#);
 }
 
 /// Compares names with their list, and with the serialized form.
@@ -182,7 +182,15 @@ fn the_names_of_a_payment_and_of_a_user_context_stay() {
     names_are(
         &PaymentStatus::ALL,
         PaymentStatus::name,
-        &["pending", "processing", "succeeded", "failed", "compensated", "compensating", "compensation_failed"],
+        &[
+            "pending",
+            "processing",
+            "succeeded",
+            "failed",
+            "compensated",
+            "compensating",
+            "compensation_failed",
+        ],
     );
     names_are(
         &PaymentFailure::ALL,
@@ -205,7 +213,7 @@ fn the_names_of_a_payment_and_of_a_user_context_stay() {
 #[test]
 fn the_names_of_compensations_stay() {
     names_are(
-        &[Compensation::OF_AN_ORDER.as_slice(), Compensation::OF_A_PAYMENT.as_slice()].concat(),
+        &[Compensation::ORDER.as_slice(), Compensation::PAYMENT.as_slice()].concat(),
         Compensation::name,
         &["cancel_shipping", "refund_payment", "release_inventory", "release_payment", "refund_charge"],
     );
