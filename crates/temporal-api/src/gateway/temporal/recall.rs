@@ -169,8 +169,13 @@ fn remember(order: &mut Order, fact: Fact<'_>, at: &str) {
                     order.record_approval(at);
                 }
                 order.start_step(step);
-            } else if order.state().error.is_none() {
-                order.start_compensation(Cause::new(FailureCode::Internal, "a step failed"));
+            } else {
+                if order.state().error.is_none() {
+                    order.start_compensation(Cause::new(FailureCode::Internal, "a step failed"));
+                }
+                if let Some(compensation) = undo(&Compensation::ORDER, call) {
+                    order.start_undo(compensation, at);
+                }
             }
         }
         Fact::Done(Call::AuthorizePayment, result) => {
@@ -252,11 +257,16 @@ impl Recall for PaymentState {
         for (at, fact) in past.facts() {
             match fact {
                 Fact::Began(Call::ChargePayment) => payment.start_charge(),
-                Fact::Began(_) if payment.state().error.is_none() => {
-                    payment.start_compensation(payment::Cause::new(
-                        PaymentFailure::Internal,
-                        "the charge failed",
-                    ));
+                Fact::Began(call) => {
+                    if payment.state().error.is_none() {
+                        payment.start_compensation(payment::Cause::new(
+                            PaymentFailure::Internal,
+                            "the charge failed",
+                        ));
+                    }
+                    if let Some(compensation) = undo(&Compensation::PAYMENT, call) {
+                        payment.start_undo(compensation, &at);
+                    }
                 }
                 Fact::Done(Call::ChargePayment, result) => {
                     if let Some(charged) = first::<Charged>(result.as_ref()) {
@@ -285,7 +295,7 @@ impl Recall for PaymentState {
                 Fact::CancelAsked(Reason { reason }) => {
                     payment.cancel(reason);
                 }
-                Fact::Began(_) | Fact::Signalled(..) | Fact::TimerFired => {}
+                Fact::Signalled(..) | Fact::TimerFired => {}
             }
         }
         let mut state = payment.state().clone();
@@ -350,9 +360,14 @@ impl Recall for UserContextState {
     }
 }
 
+/// Returns the compensation that makes a call.
+fn undo(owed: &[Compensation], call: Call) -> Option<Compensation> {
+    owed.iter().copied().find(|one| one.undo_call() == call)
+}
+
 /// Returns the undo that a completed call was.
 fn undone(owed: &[Compensation], call: Call, result: Option<&Payloads>) -> Option<CompensationOutcome> {
-    let compensation = owed.iter().copied().find(|one| one.undo_call() == call)?;
+    let compensation = undo(owed, call)?;
     let UndoOutput { found, attempt } = first(result)?;
     let status = match found {
         UndoResult::Undone => CompensationStatus::Completed,
@@ -368,7 +383,7 @@ fn not_undone(
     error: StateError,
     attempts: u32,
 ) -> Option<CompensationOutcome> {
-    let compensation = owed.iter().copied().find(|one| one.undo_call() == call)?;
+    let compensation = undo(owed, call)?;
     Some(CompensationOutcome {
         compensation,
         status: CompensationStatus::Failed,
@@ -382,12 +397,10 @@ fn reason(payload: Option<&Payloads>) -> Option<String> {
     first::<Reason>(payload).and_then(|given| given.reason)
 }
 
-/// Returns the undo that somebody did by hand, where it had failed before.
+/// Returns the compensation that an operator resolved by hand, where that still counted.
 fn by_hand(records: &CompensationRecords, payload: Option<&Payloads>) -> Option<(Compensation, String)> {
     let Resolution { step, note, actor } = first(payload)?;
-    let failed = records
-        .iter()
-        .find(|record| record.name.name() == step && record.status == CompensationStatus::Failed)?;
+    let failed = records.iter().find(|record| record.name.name() == step && record.status.is_resolvable())?;
     Some((failed.name, format!("{actor}: {note}")))
 }
 
