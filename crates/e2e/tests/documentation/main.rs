@@ -20,8 +20,8 @@ use serde_json::json;
 use service_kit::process::Configuration;
 use tables::assert_tables;
 use workflows::{
-    activities::refusal::Refusal, order_fulfillment::progress::FailureCode,
-    payment::progress::PaymentFailure, user_context::progress::UserContextFailure,
+    activities::refusal::Refusal, order_fulfillment::state::FailureCode, payment::state::PaymentFailure,
+    user_context::state::UserContextFailure,
 };
 
 fn root() -> PathBuf {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::messages::{Progress, Strategy};
 use crate::{
     activities::user_context::{CatFact, Location, Weather},
-    failure::{StateError, because},
+    failure::{StateError, with_reason},
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -89,7 +89,7 @@ pub struct UserContextState {
     pub location: Option<Location>,
     pub weather: Option<Weather>,
     pub cat_fact: Option<CatFact>,
-    /// One line for each part that is missing, with why.
+    /// One line for each part that is missing, with reason.
     pub errors: Vec<String>,
     /// Why there is no context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -144,31 +144,31 @@ impl UserContext {
         &self.state
     }
 
-    fn change(&mut self) -> &mut UserContextState {
+    fn state_mut(&mut self) -> &mut UserContextState {
         self.state.version += 1;
         &mut self.state
     }
 
-    pub fn located(&mut self, location: Location) {
-        self.change().location = Some(location);
+    pub fn record_location(&mut self, location: Location) {
+        self.state_mut().location = Some(location);
     }
 
-    pub fn forecast(&mut self, weather: Weather) {
-        self.change().weather = Some(weather);
+    pub fn record_weather(&mut self, weather: Weather) {
+        self.state_mut().weather = Some(weather);
     }
 
-    pub fn told(&mut self, fact: CatFact) {
-        self.change().cat_fact = Some(fact);
+    pub fn record_cat_fact(&mut self, fact: CatFact) {
+        self.state_mut().cat_fact = Some(fact);
     }
 
     /// A part could not be had.
-    pub fn failed(&mut self, part: Part, why: &str) {
-        self.change().errors.push(format!("{} failed: {why}", part.name()));
+    pub fn record_failure(&mut self, part: Part, reason: &str) {
+        self.state_mut().errors.push(format!("{} failed: {reason}", part.name()));
     }
 
     /// A part was not asked for.
-    pub fn skipped(&mut self, part: Part, why: &str) {
-        self.change().errors.push(format!("{} skipped: {why}", part.name()));
+    pub fn record_skip(&mut self, part: Part, reason: &str) {
+        self.state_mut().errors.push(format!("{} skipped: {reason}", part.name()));
     }
 
     /// Signal `cancel` or Temporal's own cancellation. `false` where it has ended, or was cancelled before.
@@ -177,7 +177,7 @@ impl UserContext {
             return false;
         }
         self.cancelled_because = reason;
-        self.change().cancelled = true;
+        self.state_mut().cancelled = true;
         true
     }
 
@@ -190,10 +190,10 @@ impl UserContext {
     ///
     /// # Errors
     /// Why there is no context.
-    pub fn end(&mut self) -> Result<(), (UserContextFailure, String)> {
+    pub fn finish(&mut self) -> Result<(), (UserContextFailure, String)> {
         let got = self.state.progress();
         let failure = if self.state.cancelled {
-            let message = because("it was cancelled", self.cancelled_because.take());
+            let message = with_reason("it was cancelled", self.cancelled_because.take());
             Some((UserContextStatus::Cancelled, UserContextFailure::UserContextCancelled, message))
         } else if got.location || got.weather || got.cat_fact {
             None
@@ -201,7 +201,7 @@ impl UserContext {
             let message = "no source gave anything".to_owned();
             Some((UserContextStatus::Failed, UserContextFailure::UserContextUnavailable, message))
         };
-        let state = self.change();
+        let state = self.state_mut();
         match failure {
             None => {
                 state.status = UserContextStatus::Completed;
@@ -229,13 +229,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named_and_the_rest_counts() {
+    fn a_missing_part_is_named_and_the_others_are_kept() {
         let mut context = context();
         assert!(!context.state().progress().completed);
-        context.failed(Part::Location, "rate limited");
-        context.skipped(Part::Weather, "location unavailable");
-        context.told(fact());
-        assert_eq!(context.end(), Ok(()));
+        context.record_failure(Part::Location, "rate limited");
+        context.record_skip(Part::Weather, "location unavailable");
+        context.record_cat_fact(fact());
+        assert_eq!(context.finish(), Ok(()));
         let state = context.state();
         assert_eq!(state.status, UserContextStatus::Completed);
         assert_eq!(state.errors, ["location failed: rate limited", "weather skipped: location unavailable"]);
@@ -246,9 +246,9 @@ mod tests {
     #[test]
     fn nothing_at_all_is_a_failure() {
         let mut context = context();
-        context.failed(Part::Location, "no answer in time");
-        context.failed(Part::CatFact, "no answer in time");
-        let (code, _) = context.end().unwrap_err();
+        context.record_failure(Part::Location, "no answer in time");
+        context.record_failure(Part::CatFact, "no answer in time");
+        let (code, _) = context.finish().unwrap_err();
         assert_eq!(code, UserContextFailure::UserContextUnavailable);
         assert_eq!(context.state().status, UserContextStatus::Failed);
     }
@@ -256,10 +256,10 @@ mod tests {
     #[test]
     fn a_cancelled_context_keeps_what_it_had() {
         let mut context = context();
-        context.told(fact());
+        context.record_cat_fact(fact());
         assert!(context.cancel(Some("not needed".to_owned())));
         assert!(!context.cancel(None), "it is cancelled already");
-        let (code, message) = context.end().unwrap_err();
+        let (code, message) = context.finish().unwrap_err();
         assert_eq!(code, UserContextFailure::UserContextCancelled);
         assert_eq!(message, "it was cancelled: not needed");
         assert_eq!(context.state().status, UserContextStatus::Cancelled);
@@ -269,8 +269,8 @@ mod tests {
     #[test]
     fn a_cancellation_after_the_end_changes_nothing() {
         let mut context = context();
-        context.told(fact());
-        assert_eq!(context.end(), Ok(()));
+        context.record_cat_fact(fact());
+        assert_eq!(context.finish(), Ok(()));
         let before = context.clone();
         assert!(!context.cancel(None));
         assert_eq!(context, before);

@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     activities::{payment::Charged, refusal::Refusal},
-    failure::{StateError, because},
-    saga::{Compensation, CompensationStatus, Compensations, Ran, Saga},
+    failure::{StateError, with_reason},
+    saga::{Compensation, CompensationOutcome, CompensationRecords, CompensationStatus, Saga},
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -137,7 +137,7 @@ pub struct PaymentState {
     pub cancellable: bool,
     /// Somebody cancelled it in time.
     pub cancelled: bool,
-    pub compensations: Compensations,
+    pub compensations: CompensationRecords,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<StateError>,
     /// Grows by one with every change that a caller can see.
@@ -169,7 +169,7 @@ impl Payment {
                 charged_at: None,
                 cancellable: true,
                 cancelled: false,
-                compensations: Compensations::default(),
+                compensations: CompensationRecords::default(),
                 error: None,
                 version: 0,
             },
@@ -182,21 +182,21 @@ impl Payment {
         &self.state
     }
 
-    fn change(&mut self) -> &mut PaymentState {
+    fn state_mut(&mut self) -> &mut PaymentState {
         self.state.version += 1;
         &mut self.state
     }
 
     /// The charge is asked for.
-    pub fn processing(&mut self) {
-        let state = self.change();
+    pub fn start_charge(&mut self) {
+        let state = self.state_mut();
         state.status = PaymentStatus::Processing;
         state.attempts = 1;
     }
 
     /// The charge was answered.
-    pub fn charged(&mut self, charged: &Charged, at: &str) {
-        let state = self.change();
+    pub fn record_charge(&mut self, charged: &Charged, at: &str) {
+        let state = self.state_mut();
         state.attempts = charged.attempt;
         state.charge_id = Some(charged.charge_id.clone());
         state.auth_id = Some(charged.auth_id.clone());
@@ -205,8 +205,8 @@ impl Payment {
     }
 
     /// The charge failed, after so many attempts that are known of.
-    pub fn refused(&mut self, attempts: u32) {
-        self.change().attempts = attempts.max(1);
+    pub fn record_failed_charge(&mut self, attempts: u32) {
+        self.state_mut().attempts = attempts.max(1);
     }
 
     /// Signal `cancelPayment` or Temporal's own cancellation: works until the window closes or something
@@ -215,9 +215,9 @@ impl Payment {
         if !self.state.cancellable {
             return false;
         }
-        let message = because("the payment was cancelled", reason);
+        let message = with_reason("the payment was cancelled", reason);
         self.cause = Some(Cause::new(PaymentFailure::PaymentCancelled, message));
-        let state = self.change();
+        let state = self.state_mut();
         state.cancelled = true;
         state.cancellable = false;
         true
@@ -229,55 +229,55 @@ impl Payment {
     }
 
     /// The window closes: the payment stays. `false` where it was cancelled before.
-    pub fn settle(&mut self) -> bool {
+    pub fn close_cancel_window(&mut self) -> bool {
         if self.state.cancellable {
-            self.change().cancellable = false;
+            self.state_mut().cancellable = false;
         }
         self.cause.is_none()
     }
 
     /// The payment won't stay; what was charged is given back. The first cause stays.
-    pub fn compensate(&mut self, cause: Cause) {
+    pub fn start_compensation(&mut self, cause: Cause) {
         let cause = self.cause.get_or_insert(cause).clone();
-        let state = self.change();
+        let state = self.state_mut();
         state.error = Some(StateError::new(cause.code.name(), cause.message));
         state.cancellable = false;
         state.status = PaymentStatus::Compensating;
     }
 
     /// A round of compensation begins.
-    pub fn compensating(&mut self) {
-        self.change().status = PaymentStatus::Compensating;
+    pub fn enter_compensating(&mut self) {
+        self.state_mut().status = PaymentStatus::Compensating;
     }
 
     /// An attempt at an undo begins.
-    pub fn compensation_runs(&mut self, name: Compensation, at: &str) {
-        self.change().compensations.running(name, at);
+    pub fn start_undo(&mut self, name: Compensation, at: &str) {
+        self.state_mut().compensations.record_start(name, at);
     }
 
     /// An undo ran.
-    pub fn compensation(&mut self, ran: Ran, at: &str) {
-        self.change().compensations.ran(ran, at);
+    pub fn record_compensation(&mut self, outcome: CompensationOutcome, at: &str) {
+        self.state_mut().compensations.record_outcome(outcome, at);
     }
 
     /// Somebody undid it by hand.
-    pub fn resolved(&mut self, name: Compensation, note: String, at: &str) {
-        self.change().compensations.resolved(name, note, at);
+    pub fn record_resolution(&mut self, name: Compensation, note: String, at: &str) {
+        self.state_mut().compensations.record_resolution(name, note, at);
     }
 
     /// A round is over and left something undone.
-    pub fn compensation_failed(&mut self) {
-        self.change().status = PaymentStatus::CompensationFailed;
+    pub fn enter_compensation_failed(&mut self) {
+        self.state_mut().status = PaymentStatus::CompensationFailed;
     }
 
     /// Nothing is owed any more: the payment ends with its original cause.
-    pub fn ended(&mut self, saga: &Saga) -> Cause {
-        debug_assert_eq!(saga.open().count(), 0);
+    pub fn finish(&mut self, saga: &Saga) -> Cause {
+        debug_assert_eq!(saga.pending().count(), 0);
         let given_back =
             self.state.compensations.iter().any(|undo| {
                 matches!(undo.status, CompensationStatus::Completed | CompensationStatus::Resolved)
             });
-        self.change().status = if given_back { PaymentStatus::Compensated } else { PaymentStatus::Failed };
+        self.state_mut().status = if given_back { PaymentStatus::Compensated } else { PaymentStatus::Failed };
         self.cause
             .clone()
             .unwrap_or_else(|| Cause::new(PaymentFailure::Internal, "the payment ended without a cause"))
@@ -303,20 +303,20 @@ mod tests {
         Cause::new(code, "as the test wants it")
     }
 
-    fn refunded(status: CompensationStatus) -> Ran {
-        Ran { compensation: Compensation::RefundCharge, status, attempts: 1, error: None }
+    fn refunded(status: CompensationStatus) -> CompensationOutcome {
+        CompensationOutcome { compensation: Compensation::RefundCharge, status, attempts: 1, error: None }
     }
 
     #[test]
     fn a_payment_that_stays_shows_its_charge_and_its_attempts() {
         let mut payment = payment();
         assert_eq!((payment.state().status, payment.state().attempts), (PaymentStatus::Pending, 0));
-        payment.processing();
+        payment.start_charge();
         assert_eq!((payment.state().status, payment.state().attempts), (PaymentStatus::Processing, 1));
-        payment.charged(&charged(), AT);
+        payment.record_charge(&charged(), AT);
         let state = payment.state();
         assert_eq!((state.status, state.attempts, state.cancellable), (PaymentStatus::Succeeded, 2, true));
-        assert!(payment.settle());
+        assert!(payment.close_cancel_window());
         let state = payment.state();
         assert_eq!((state.status, state.cancellable), (PaymentStatus::Succeeded, false));
         assert_eq!(state.charge_id.as_deref(), Some("ch_1"));
@@ -325,8 +325,8 @@ mod tests {
     #[test]
     fn a_cancellation_after_the_window_changes_nothing() {
         let mut payment = payment();
-        payment.charged(&charged(), AT);
-        assert!(payment.settle());
+        payment.record_charge(&charged(), AT);
+        assert!(payment.close_cancel_window());
         let before = payment.clone();
         assert!(!payment.cancel(None));
         assert_eq!(payment, before);
@@ -335,13 +335,13 @@ mod tests {
     #[test]
     fn a_cancellation_inside_the_window_keeps_it_from_settling() {
         let mut payment = payment();
-        payment.charged(&charged(), AT);
+        payment.record_charge(&charged(), AT);
         assert!(payment.cancel(Some("changed my mind".to_owned())));
         assert!(!payment.cancel(Some("again".to_owned())));
-        assert!(!payment.settle());
-        payment.compensate(cause(PaymentFailure::Internal));
-        payment.compensation(refunded(CompensationStatus::Completed), AT);
-        let cause = payment.ended(&Saga::default());
+        assert!(!payment.close_cancel_window());
+        payment.start_compensation(cause(PaymentFailure::Internal));
+        payment.record_compensation(refunded(CompensationStatus::Completed), AT);
+        let cause = payment.finish(&Saga::default());
         assert_eq!(cause.code, PaymentFailure::PaymentCancelled);
         assert_eq!(cause.message, "the payment was cancelled: changed my mind");
         assert_eq!(payment.state().status, PaymentStatus::Compensated);
@@ -356,12 +356,12 @@ mod tests {
             (None, PaymentStatus::Failed),
         ] {
             let mut payment = payment();
-            payment.processing();
-            payment.compensate(cause(PaymentFailure::ProviderUnavailable));
+            payment.start_charge();
+            payment.start_compensation(cause(PaymentFailure::ProviderUnavailable));
             if let Some(found) = found {
-                payment.compensation(refunded(found), AT);
+                payment.record_compensation(refunded(found), AT);
             }
-            payment.ended(&Saga::default());
+            payment.finish(&Saga::default());
             assert_eq!(payment.state().status, status, "{found:?}");
         }
     }
@@ -389,7 +389,7 @@ mod tests {
         /// Whatever happens in whatever order: who was told that it is cancelled is right for ever, and so
         /// is who was told that it stays.
         #[test]
-        fn a_payment_either_stays_or_is_cancelled_and_never_both(
+        fn a_payment_is_never_both_settled_and_cancelled(
             events in proptest::collection::vec(
                 prop_oneof![
                     Just(Event::Process), Just(Event::Charge), Just(Event::Cancel), Just(Event::Settle), Just(Event::Fail),
@@ -401,11 +401,11 @@ mod tests {
             let (mut stays, mut cancelled, mut version) = (false, false, 0);
             for event in events {
                 match event {
-                    Event::Process => payment.processing(),
-                    Event::Charge => payment.charged(&charged(), AT),
+                    Event::Process => payment.start_charge(),
+                    Event::Charge => payment.record_charge(&charged(), AT),
                     Event::Cancel => cancelled |= payment.cancel(None),
-                    Event::Settle => stays |= payment.settle(),
-                    Event::Fail if !stays => payment.compensate(cause(PaymentFailure::Internal)),
+                    Event::Settle => stays |= payment.close_cancel_window(),
+                    Event::Fail if !stays => payment.start_compensation(cause(PaymentFailure::Internal)),
                     Event::Fail => {}
                 }
                 prop_assert!(!(stays && cancelled));

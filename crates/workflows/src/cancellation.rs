@@ -14,13 +14,13 @@ pub(crate) trait Cancellable: 'static {
 }
 
 /// Runs the steps; a cancellation that still counts interrupts what runs under the scope.
-pub(crate) async fn unless_cancelled<W: Cancellable, T>(
+pub(crate) async fn run_until_cancelled<W: Cancellable, T>(
     ctx: &WorkflowContext<W>,
     scope: &WorkflowCancellationToken,
     steps: impl Future<Output = T>,
 ) -> T {
     let steps = steps.fuse();
-    let cancelled = cancellation(ctx).fuse();
+    let cancelled = wait_for_cancellation(ctx).fuse();
     pin_mut!(steps, cancelled);
     select! {
         outcome = steps => outcome,
@@ -32,7 +32,7 @@ pub(crate) async fn unless_cancelled<W: Cancellable, T>(
 }
 
 /// Resolves once the workflow is cancelled; never, where it is too late for that.
-async fn cancellation<W: Cancellable>(ctx: &WorkflowContext<W>) {
+async fn wait_for_cancellation<W: Cancellable>(ctx: &WorkflowContext<W>) {
     let signalled = ctx
         .wait_condition_with_options(
             W::is_cancelled,
