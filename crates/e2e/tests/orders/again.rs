@@ -1,5 +1,4 @@
-//! The same order sent again: by a client whose answer was lost, by many clients at once, under a key or
-//! without one.
+//! Tests repeated orders: after a lost answer or from many clients at once, with or without an idempotency key.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +8,7 @@ use xtask::services::API;
 
 use crate::support::TestStack;
 
-/// Posts an order under a key; gives status, body, and whether the answer was given before.
+/// Posts an order with a key. Returns the status, the body, and whether the answer is a replay.
 async fn post(test: &TestStack, key: Option<&str>, body: &str) -> (u16, Value, bool) {
     let url = format!("{}/api/v1/order", test.stack.url(&API));
     let mut request = reqwest::Client::new().post(url).header(CONTENT_TYPE, "application/json");
@@ -22,7 +21,7 @@ async fn post(test: &TestStack, key: Option<&str>, body: &str) -> (u16, Value, b
     (status, response.json().await.unwrap(), replayed)
 }
 
-/// The runs that Temporal has under an order's id.
+/// Returns the number of runs that Temporal lists for an order.
 async fn runs(test: &TestStack, order: &str) -> usize {
     let query = format!("WorkflowId = 'order-fulfillment-{}'", test.order_id(order));
     let listed = test.temporal(&["workflow", "list", "--query", &query, "-o", "json"]).await;
@@ -30,7 +29,7 @@ async fn runs(test: &TestStack, order: &str) -> usize {
 }
 
 #[tokio::test]
-async fn an_order_sent_again_under_its_key_is_answered_as_the_first_time() {
+async fn a_repeated_order_with_the_same_key_gets_the_first_answer() {
     let test = TestStack::start("keyed").await;
     let mut asked = test.order("1");
     asked["requiresApproval"] = json!(true);
@@ -44,7 +43,7 @@ async fn an_order_sent_again_under_its_key_is_answered_as_the_first_time() {
     let (status, problem, _) = post(&test, Some("keyed-1"), &other).await;
     assert_eq!((status, &problem["error"]), (409, &json!("idempotency_key_reused")), "{problem}");
 
-    // An order that has ended is not placed again by its own key, whichever end it came to.
+    // The same key never places an order again, whatever its end was.
     test.signal_by_api("1", "reject", None).await;
     assert_eq!(test.wait_for_end("1").await["status"], "rejected");
     assert_eq!(post(&test, Some("keyed-1"), &body).await, (201, first.clone(), true));
@@ -56,7 +55,7 @@ async fn an_order_sent_again_under_its_key_is_answered_as_the_first_time() {
     assert_ne!(second["runId"], first["runId"]);
     let deadline = Instant::now() + Duration::from_secs(20);
     while post(&test, Some("keyed-1"), &body).await != (201, first.clone(), true) {
-        assert!(Instant::now() < deadline, "the first key's run is never found");
+        assert!(Instant::now() < deadline, "the first key never returns its run");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
     assert_eq!(post(&test, Some("keyed-2"), &body).await, (201, second.clone(), true));
@@ -64,7 +63,7 @@ async fn an_order_sent_again_under_its_key_is_answered_as_the_first_time() {
     assert_eq!(test.wait_for_end("1").await["status"], "shipped");
     assert_eq!(post(&test, Some("keyed-2"), &body).await, (201, second, true));
 
-    // The key of one order under another order's id. Temporal has listed the order with its end by now.
+    // The key of one order is refused for another order. The check needs both runs in Temporal's list.
     let listed = || async { runs(&test, "1").await == 2 };
     test.wait_until("both runs in the list", listed).await;
     let elsewhere = test.order("2").to_string();
@@ -74,7 +73,7 @@ async fn an_order_sent_again_under_its_key_is_answered_as_the_first_time() {
 }
 
 #[tokio::test]
-async fn twenty_at_once_with_one_key_are_one_order_with_one_answer() {
+async fn twenty_concurrent_orders_with_one_key_are_one_order() {
     let test = TestStack::start("crowd").await;
     for (round, key) in [("1", Some("crowd-1")), ("2", None)] {
         let mut asked = test.order(round);
@@ -100,7 +99,7 @@ async fn twenty_at_once_with_one_key_are_one_order_with_one_answer() {
 }
 
 #[tokio::test]
-async fn without_a_key_the_same_order_is_one_that_was_placed_and_another_one_a_conflict() {
+async fn without_a_key_a_repeated_order_is_reported_and_a_different_one_is_a_conflict() {
     let test = TestStack::start("unkeyed").await;
     let mut asked = test.order("1");
     asked["requiresApproval"] = json!(true);

@@ -1,5 +1,4 @@
-//! Workers killed with SIGKILL at the moments that matter, seen through the provider's journal; and one that is
-//! asked to stop.
+//! Tests workers that are killed at critical moments, and one that is stopped gracefully.
 
 use std::{
     sync::atomic::Ordering,
@@ -14,7 +13,7 @@ use crate::{
     support::TestStack,
 };
 
-/// An answer that takes this long to be lost leaves time to kill the one who waits for it.
+/// Starts a stack with slow timeouts, which leave time to kill the worker that waits for an answer.
 async fn start_slow_stack(name: &'static str) -> TestStack {
     TestStack::start_with(name, |options| {
         options.environment.push((&PROVIDER, "CHAOS_TIMEOUT_DELAY", "3s".to_owned()));
@@ -23,7 +22,7 @@ async fn start_slow_stack(name: &'static str) -> TestStack {
     .await
 }
 
-/// Kills the worker once the ledger shows an effect, and not a later one.
+/// Kills and restarts the worker between two effects in the ledger.
 async fn kill_after(test: &mut TestStack, effect: &str, not: &str) {
     test.wait_until(effect, || async { test.effects("1").await.iter().any(|seen| seen == effect) }).await;
     test.stack.kill(&WORKER).unwrap();
@@ -32,7 +31,7 @@ async fn kill_after(test: &mut TestStack, effect: &str, not: &str) {
     test.stack.restart(&WORKER).await.unwrap();
 }
 
-/// The order ships with one capture and one label, whoever was killed.
+/// Asserts that the order ships with one capture and one label.
 async fn ships_once(test: &TestStack) -> Value {
     let end = test.wait_for_end("1").await;
     assert_eq!(end["status"], "shipped", "{end}");
@@ -65,7 +64,7 @@ async fn a_worker_killed_between_capture_and_label_charges_once() {
             || test.wait_for_end("1").await["status"] == "shipped"
     );
     ships_once(&test).await;
-    assert!(test.journal("1", "payment.capture").await.len() >= 2, "the second attempt asks again");
+    assert!(test.journal("1", "payment.capture").await.len() >= 2, "the second attempt repeats the call");
     test.stop().await;
 }
 
@@ -73,7 +72,7 @@ async fn a_worker_killed_between_capture_and_label_charges_once() {
 async fn a_worker_killed_during_the_label_makes_one_label() {
     let mut test = start_slow_stack("crash-labelling").await;
     test.place(&test.order("1")).await;
-    test.wait_until("a label in the making", || async {
+    test.wait_until("a label request", || async {
         !test.journal("1", "shipping.create-label").await.is_empty()
     })
     .await;
@@ -81,7 +80,10 @@ async fn a_worker_killed_during_the_label_makes_one_label() {
     assert!(!test.effects("1").await.iter().any(|seen| seen == "labelled"), "killed too late");
     test.stack.restart(&WORKER).await.unwrap();
     ships_once(&test).await;
-    assert!(test.journal("1", "shipping.create-label").await.len() >= 2, "the second attempt asks again");
+    assert!(
+        test.journal("1", "shipping.create-label").await.len() >= 2,
+        "the second attempt repeats the call"
+    );
     test.stop().await;
 }
 
@@ -89,7 +91,7 @@ async fn is_notified(test: &TestStack, order: &str) -> bool {
     test.effects(order).await.iter().any(|effect| effect == "notified")
 }
 
-/// Of one of two labels nobody knows the progress once the worker was killed.
+/// The progress of one of the two labels is unavailable after the worker was killed.
 #[tokio::test]
 async fn a_labels_heartbeats_never_decrease_and_survive_a_killed_worker() {
     let (address, to) = faulty_proxy::start(Mutation::UnexpectedAnswers).await;
@@ -132,23 +134,26 @@ async fn a_worker_killed_before_the_labels_answer_changes_nothing() {
     test.place(&test.order("1")).await;
     kill_after(&mut test, "labelled", "notified").await;
     ships_once(&test).await;
-    assert!(test.journal("1", "shipping.create-label").await.len() >= 2, "the second attempt asks again");
+    assert!(
+        test.journal("1", "shipping.create-label").await.len() >= 2,
+        "the second attempt repeats the call"
+    );
     test.stop().await;
 }
 
 #[tokio::test]
-async fn a_worker_that_stops_shows_its_health_until_its_activities_have_ended() {
+async fn a_stopping_worker_answers_health_checks_until_its_activities_have_ended() {
     let mut test = TestStack::start_with("draining", |options| {
         options.environment.push((&PROVIDER, "SHIPPING_LABEL_DURATION", "4s".to_owned()));
     })
     .await;
     test.place(&test.order("1")).await;
-    test.wait_until("a label in the making", || async {
+    test.wait_until("a label request", || async {
         !test.journal("1", "shipping.create-label").await.is_empty()
     })
     .await;
     let worker = test.stack.url(&WORKER);
-    let looks = async {
+    let checks = async {
         let mut answers = Vec::new();
         loop {
             tokio::time::sleep(Duration::from_millis(100)).await;
@@ -165,20 +170,20 @@ async fn a_worker_that_stops_shows_its_health_until_its_activities_have_ended() 
         }
     };
     let stopped = Instant::now();
-    let (end, answers) = tokio::join!(test.stack.stop_service(&WORKER), looks);
+    let (end, answers) = tokio::join!(test.stack.stop_service(&WORKER), checks);
     end.unwrap();
     let ended = stopped.elapsed();
-    // The label takes longer than this, and its activity is let end.
+    // The label takes longer than this, and the worker waits for its activity.
     assert!(ended > Duration::from_secs(1), "nothing to drain: {ended:?}");
-    let (last, _) = answers.last().expect("its health never answered");
+    let (last, _) = answers.last().expect("the health endpoint answers");
     let last = last.duration_since(stopped);
-    assert!(ended.saturating_sub(last) < Duration::from_secs(1), "silent from {last:?} to {ended:?}");
+    assert!(ended.saturating_sub(last) < Duration::from_secs(1), "no answer from {last:?} to {ended:?}");
     let draining = answers.iter().filter(|(_, now)| now[1].0 == 503 && now[1].1.contains("draining"));
     assert!(draining.count() > 5, "{answers:?}");
     assert!(answers.iter().all(|(_, now)| (now[0].0, now[2].0) == (200, 200)), "{answers:?}");
     test.stack.restart(&WORKER).await.unwrap();
     ships_once(&test).await;
-    assert_eq!(test.journal("1", "shipping.create-label").await.len(), 1, "the activity was let end");
+    assert_eq!(test.journal("1", "shipping.create-label").await.len(), 1, "the activity ran once");
     test.stop().await;
 }
 
@@ -200,7 +205,7 @@ async fn an_order_reset_to_before_its_capture_is_charged_once() {
         .unwrap();
     let completed =
         |event: &&Value| event["eventType"].as_str().unwrap().ends_with("WORKFLOW_TASK_COMPLETED");
-    // To the task that scheduled the capture, and to the one that saw it done.
+    // The reset goes to the task that scheduled the capture, and to the one that completed it.
     let before = events[..captured].iter().rfind(completed).unwrap();
     let after = events[captured..].iter().find(completed).unwrap();
     let tasks = [before, after].map(|event| event["eventId"].as_str().unwrap());

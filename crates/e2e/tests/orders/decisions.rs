@@ -1,4 +1,4 @@
-//! Approval, rejection, timeout, cancellation.
+//! Tests approval, rejection, timeout and cancellation of orders.
 
 use serde_json::{Value, json};
 use xtask::services::{API, PROVIDER, WORKER};
@@ -8,7 +8,7 @@ use crate::{
     support::{TestStack, names},
 };
 
-fn asking(test: &TestStack, order: &str) -> Value {
+fn order_with_approval(test: &TestStack, order: &str) -> Value {
     let mut body = test.order(order);
     body["requiresApproval"] = json!(true);
     body
@@ -17,7 +17,7 @@ fn asking(test: &TestStack, order: &str) -> Value {
 #[tokio::test]
 async fn an_approved_order_ships() {
     let test = TestStack::start("approved").await;
-    assert_eq!(test.place(&asking(&test, "1")).await["status"], "pending_approval");
+    assert_eq!(test.place(&order_with_approval(&test, "1")).await["status"], "pending_approval");
     test.wait_for_step("1", "awaiting_approval").await;
     assert_eq!(test.signal_by_api("1", "approve", None).await.0, 200);
     let end = test.wait_for_end("1").await;
@@ -31,7 +31,7 @@ async fn an_approved_order_ships() {
 async fn an_approval_before_the_wait_counts() {
     let test = TestStack::start("early").await;
     test.plan("1", &json!({"payment.authorize": ["timeout", "success"]})).await;
-    test.place(&asking(&test, "1")).await;
+    test.place(&order_with_approval(&test, "1")).await;
     assert_eq!(test.signal_by_api("1", "approve", None).await.0, 200);
     assert_eq!(test.wait_for_end("1").await["status"], "shipped");
     test.stop().await;
@@ -40,7 +40,7 @@ async fn an_approval_before_the_wait_counts() {
 #[tokio::test]
 async fn a_rejected_order_ends_with_its_reason_and_its_authorization_voided() {
     let test = TestStack::start("rejected").await;
-    test.place(&asking(&test, "1")).await;
+    test.place(&order_with_approval(&test, "1")).await;
     test.wait_for_step("1", "awaiting_approval").await;
     assert_eq!(test.signal_by_api("1", "reject", Some(&json!({"reason": "too dear"}))).await.0, 200);
     let end = test.wait_for_end("1").await;
@@ -62,7 +62,7 @@ async fn an_order_without_a_decision_is_rejected_after_its_timeout() {
         options.environment.push((&API, "APPROVAL_TIMEOUT", "1s".to_owned()));
     })
     .await;
-    test.place(&asking(&test, "1")).await;
+    test.place(&order_with_approval(&test, "1")).await;
     let end = test.wait_for_end("1").await;
     assert_eq!((&end["status"], &end["error"]["code"]), (&json!("rejected"), &json!("APPROVAL_TIMEOUT")));
     test.assert_verdict("1", &end).await;
@@ -119,7 +119,7 @@ async fn a_cancellation_at_any_step_ends_within_2_s_and_blocks_the_late_call() {
         test.plan(call, &json!({ operation: ["timeout"] })).await;
         let placed = test.place(&test.order(call)).await;
         test.wait_for_step(call, step).await;
-        // The call has reached the provider, and its answer is on its slow way.
+        // The call has reached the provider, which delays the answer.
         test.wait_until(operation, || async { !test.journal(call, operation).await.is_empty() }).await;
         let asked = std::time::Instant::now();
         assert_eq!(test.signal_by_api(call, "cancel", None).await.0, 200, "{call}");
@@ -159,7 +159,7 @@ async fn exactly_one_of_two_racing_decisions_counts() {
     let test = TestStack::start("racing").await;
     for round in 0..8 {
         let order = format!("{round}");
-        test.place(&asking(&test, &order)).await;
+        test.place(&order_with_approval(&test, &order)).await;
         test.wait_for_step(&order, "awaiting_approval").await;
         let (approve, reject) = tokio::join!(
             test.signal_by_api(&order, "approve", None),
@@ -172,7 +172,7 @@ async fn exactly_one_of_two_racing_decisions_counts() {
         test.assert_verdict(&order, &end).await;
     }
     let order = "twice";
-    test.place(&asking(&test, order)).await;
+    test.place(&order_with_approval(&test, order)).await;
     let both =
         tokio::join!(test.signal_by_api(order, "approve", None), test.signal_by_api(order, "approve", None));
     assert!(both.0.0 == 200 || both.1.0 == 200, "{both:?}");
@@ -183,9 +183,9 @@ async fn exactly_one_of_two_racing_decisions_counts() {
 #[tokio::test]
 async fn an_approval_after_a_cancellation_changes_nothing() {
     let test = TestStack::start("regret").await;
-    // The release fails for a while, so that the approval finds the order still there.
+    // The void fails for a while, so that the order still runs when the approval arrives.
     test.plan("1", &json!({"payment.release": vec!["internal_error"; 9]})).await;
-    test.place(&asking(&test, "1")).await;
+    test.place(&order_with_approval(&test, "1")).await;
     test.wait_for_step("1", "awaiting_approval").await;
     test.signal("1", "cancelOrder", None).await;
     test.signal("1", "approveOrder", None).await;
@@ -195,8 +195,8 @@ async fn an_approval_after_a_cancellation_changes_nothing() {
     test.stop().await;
 }
 
-/// The label's answer is held back until the cancellation is accepted, and reaches the worker before that
-/// learns of the cancellation.
+/// The proxy delays the label's answer until the API has accepted the cancellation. The answer reaches the worker
+/// before the cancellation does.
 #[tokio::test]
 async fn a_label_that_completes_during_a_cancellation_is_cancelled() {
     let (address, to) = faulty_proxy::start(Mutation::UnexpectedAnswers).await;
@@ -217,16 +217,16 @@ async fn a_label_that_completes_during_a_cancellation_is_cancelled() {
         test.assert_verdict(&order, &end).await;
         let effects = test.effects(&order).await;
         assert!(effects.iter().any(|effect| effect == "labelled"), "{effects:?}");
-        // A heartbeat in between, once a second, is how a worker learns of it: then this was not the moment.
-        if was_finished_after_its_cancellation(&test, &order).await {
+        // A worker learns of a cancellation by a heartbeat, once a second. If one came in between, the test repeats.
+        if label_completed_after_cancellation(&test, &order).await {
             break;
         }
-        assert!(attempt < 10, "the worker always knew first");
+        assert!(attempt < 10, "the worker always learned of the cancellation first");
     }
     test.stop().await;
 }
 
-async fn was_finished_after_its_cancellation(test: &TestStack, order: &str) -> bool {
+async fn label_completed_after_cancellation(test: &TestStack, order: &str) -> bool {
     let id = format!("order-fulfillment-{}", test.order_id(order));
     let history = test.temporal(&["workflow", "show", "-w", &id, "-o", "json"]).await;
     let history: Value = serde_json::from_str(&history).unwrap();

@@ -1,5 +1,4 @@
-//! The explorer against our own workflow: every single fault of every operation, those of the undos too, and
-//! none leaves a contradiction.
+//! Runs the explorer against the order workflow. No single fault of any operation leaves a contradiction.
 
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
@@ -8,7 +7,7 @@ use xtask::services::{API, PROVIDER};
 
 use crate::support::TestStack;
 
-/// The report of an exploration that finds nothing.
+/// Runs an exploration that must find nothing, and returns its report.
 async fn explored(name: &'static str, extra: &[&str]) -> Value {
     let test = TestStack::start_with(name, |options| {
         options.environment.push((&API, "COMPENSATION_RETRY_INITIAL", "200ms".to_owned()));

@@ -1,4 +1,4 @@
-//! Refusals, lost answers, crashes, outages: whatever fails, ledger and order agree in the end.
+//! Tests refusals, lost answers and failures. Ledger and order agree after each of them.
 
 use reqwest::Method;
 use serde_json::json;
@@ -13,9 +13,9 @@ async fn a_decline_ends_the_order_at_once_with_the_providers_message() {
     let end = test.run("1").await;
     assert_eq!((&end["status"], &end["error"]["code"]), (&json!("failed"), &json!("PAYMENT_DECLINED")));
     let journal = test.journal("1", "payment.authorize").await;
-    assert_eq!(journal.len(), 1, "a decline is never tried again");
+    assert_eq!(journal.len(), 1, "a decline is not retried");
     assert!(!end["error"]["message"].as_str().unwrap().contains("Activity task failed"), "{end}");
-    assert_eq!(end["compensations"], json!([]), "nothing happened, so nothing is undone");
+    assert_eq!(end["compensations"], json!([]), "a refused call is not undone");
     test.stop().await;
 }
 
@@ -87,7 +87,7 @@ async fn an_undo_that_fails_is_shown_and_retried_until_it_succeeds() {
 }
 
 #[tokio::test]
-async fn without_a_worker_an_order_waits_and_its_status_says_why() {
+async fn without_a_worker_an_order_waits_and_its_status_gives_the_reason() {
     let mut test = TestStack::start("workerless").await;
     test.stack.kill(&WORKER).unwrap();
     test.place(&test.order("1")).await;

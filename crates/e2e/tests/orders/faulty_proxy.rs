@@ -1,6 +1,5 @@
-//! A provider seen through somebody else's mistakes: a proxy between worker and provider that changes
-//! calls as a wrong worker would make them, after which the ledger must contradict; or that answers what
-//! this provider never would, which an order must stand.
+//! A proxy between worker and provider that makes the mistakes of a wrong worker, so that the verdict must find them.
+//! It can also send answers that this provider never gives, which an order must handle.
 
 use std::{
     collections::HashMap,
@@ -24,27 +23,27 @@ use tokio::sync::{Notify, oneshot};
 /// A mutation that sagas make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mutation {
-    /// Undoes only what it heard of: an undo by key never reaches the provider.
+    /// Undoes only answered calls: an undo by key never reaches the provider.
     NoUndoByKey,
-    /// Another idempotency key in every attempt.
+    /// Uses another idempotency key in every attempt.
     KeyPerAttempt,
-    /// Takes a timeout for a refusal that needs no undo.
+    /// Treats a timeout as a refusal that needs no undo.
     TimeoutIsFailure,
-    /// The provider's own: to the orders of [`UNEXPECTED_ANSWERS`] it answers what it has no reason to.
+    /// Sends the answers of [`UNEXPECTED_ANSWERS`] instead of the provider's.
     UnexpectedAnswers,
 }
 
-/// What one order is answered in the provider's stead, at one path.
+/// An answer for one order at one path, instead of the provider's.
 struct UnexpectedAnswer {
-    /// The end of the order's id.
+    /// The suffix of the order's id.
     order: &'static str,
     path: &'static str,
     status: StatusCode,
     body: &'static str,
-    /// How many calls are answered so; later ones reach the provider.
+    /// The number of calls with this answer. Later calls reach the provider.
     calls: usize,
     retry_after: Option<&'static str>,
-    /// How long the answer is held back.
+    /// The delay of the answer.
     delay: Duration,
 }
 
@@ -86,7 +85,7 @@ const UNEXPECTED_ANSWERS: [UnexpectedAnswer; 9] = [
         "internal",
         "/inventory/reserve",
         StatusCode::UNPROCESSABLE_ENTITY,
-        r#"{"error":"validation_failed","message":"the body is not as it should be","retryable":false}"#,
+        r#"{"error":"validation_failed","message":"the body is invalid","retryable":false}"#,
     ),
     UnexpectedAnswer {
         retry_after: A_DAY,
@@ -123,11 +122,11 @@ const UNEXPECTED_ANSWERS: [UnexpectedAnswer; 9] = [
         "undo-refused",
         "/payment/release",
         StatusCode::UNPROCESSABLE_ENTITY,
-        r#"{"error":"validation_failed","message":"the body is not as it should be","retryable":false}"#,
+        r#"{"error":"validation_failed","message":"the body is invalid","retryable":false}"#,
     ),
 ];
 
-/// How many calls of an order were answered at a path.
+/// The number of calls of each order at each path.
 type Answered = Arc<Mutex<HashMap<(String, &'static str), usize>>>;
 
 fn find_unexpected_answer(
@@ -145,13 +144,13 @@ fn find_unexpected_answer(
     (*calls <= unexpected.calls).then_some(unexpected)
 }
 
-/// The end of the id of an order whose label is made, while its answer is held back until [`SEND_LABEL`].
+/// The suffix of an order's id whose label answer is delayed until [`SEND_LABEL`].
 pub const HELD: &str = "label-held";
-/// A label is made, and nobody knows it yet.
+/// Signals that a label exists and its answer is delayed.
 pub static LABEL_MADE: Notify = Notify::const_new();
 pub static SEND_LABEL: Notify = Notify::const_new();
 
-/// The end of the id of an order whose label's progress nobody knows, once [`IS_UNSEEN`] is set.
+/// The suffix of an order's id whose label progress is unavailable when [`IS_UNSEEN`] is set.
 pub const UNSEEN: &str = "label-unseen";
 pub static IS_UNSEEN: AtomicBool = AtomicBool::new(false);
 
@@ -169,7 +168,7 @@ struct Proxy {
     answered: Answered,
 }
 
-/// Starts the proxy; the provider that it stands before is sent to it once its address is known.
+/// Starts the proxy. Its caller sends the provider's URL when that is known.
 pub async fn start(mutation: Mutation) -> (SocketAddr, oneshot::Sender<String>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

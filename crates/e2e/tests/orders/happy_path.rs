@@ -1,4 +1,4 @@
-//! Orders that ship.
+//! Tests orders that ship.
 
 use std::collections::BTreeSet;
 
@@ -46,7 +46,7 @@ async fn an_order_ships_and_the_ledger_holds_its_exact_amount() {
     test.stop().await;
 }
 
-/// Prices and quantities as they come; at the ends, the least and the most that an order can be worth.
+/// Returns random prices and quantities, and the smallest and the largest amount of an order.
 fn any_items() -> Vec<Vec<(u64, u64)>> {
     let mut runner = TestRunner::deterministic();
     let items = vec((1_u64..=20, 1_u64..=4000), 1..=100);
@@ -54,7 +54,7 @@ fn any_items() -> Vec<Vec<(u64, u64)>> {
     [vec![(1, 1)], vec![(1, 99_999_999)]].into_iter().chain(drawn).collect()
 }
 
-/// In major units, as a person writes it.
+/// Returns an amount in major units.
 fn decimal(cents: u64) -> Value {
     serde_json::from_str(&format!("{}.{:02}", cents / 100, cents % 100)).unwrap()
 }
@@ -119,7 +119,7 @@ async fn one_correlation_id_joins_every_process_and_no_log_names_a_person() {
     let id = test.journal("1", "payment.capture").await[0]["correlationId"].as_str().unwrap().to_owned();
     for service in [&API, &WORKER, &PROVIDER] {
         let log = test.log(service);
-        assert!(log.contains(&id), "{} doesn't know {id}", service.name);
+        assert!(log.contains(&id), "the log of {} lacks {id}", service.name);
         for secret in ["ada.lovelace", "Lovelace", "Analytical Row"] {
             assert!(!log.contains(secret), "{} logs {secret}", service.name);
         }
@@ -164,7 +164,7 @@ async fn metrics_count_one_order_exactly() {
     test.stop().await;
 }
 
-/// The lines of one metric, without its name.
+/// Returns the lines of one metric without its name.
 fn counted(metrics: &str, name: &str) -> Vec<String> {
     metrics.lines().filter_map(|line| line.strip_prefix(name)).map(str::to_owned).collect()
 }
@@ -236,7 +236,7 @@ async fn orders_are_listed_by_status_and_customer_page_by_page() {
         "/api/v1/orders?status=shipped&customerId=customer-of-listed&minTotal=59.98&maxTotal=59.98&limit=2";
     let deadline = std::time::Instant::now() + crate::support::TIMEOUT;
     let first = loop {
-        // Visibility follows the truth with a little delay.
+        // Temporal's list is updated with a short delay.
         let (status, page) = test.call(&API, Method::GET, list, None).await;
         assert_eq!(status, 200, "{page}");
         if page["nextPageToken"].is_string() {

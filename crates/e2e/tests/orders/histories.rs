@@ -1,5 +1,5 @@
-//! Every end that an order can have, reached for real; its history is the corpus that replay tests run
-//! again. `cargo xtask record` writes those that the corpus doesn't have.
+//! Reaches every end of an order on a real stack. `cargo xtask record` adds the missing histories to the corpus of the
+//! replay tests.
 
 use serde_json::{Value, json};
 use xtask::services::{API, PROVIDER, WORKER};
@@ -9,7 +9,7 @@ use crate::{
     support::{TestStack, record},
 };
 
-/// The codes that the ends of these are named after.
+/// The failure codes of the scripts that are named after them.
 const CODES: [(&str, &str); 3] = [
     ("payment-expired", "PAYMENT_EXPIRED"),
     ("ledger-mismatch", "LEDGER_MISMATCH"),
@@ -84,7 +84,7 @@ fn scripts() -> Vec<HistoryScript> {
                 "failed",
             )
         },
-        // Undos whose waits are the workflow's own.
+        // These compensations wait in the workflow, not in the activity's retry policy.
         script("undone-in-reverse", json!({"shipping.create-label": ["address_error"]}), "failed"),
         script(
             "undo-waited",
@@ -117,7 +117,7 @@ fn scripts() -> Vec<HistoryScript> {
             ..script("undo-refused", json!({"inventory.reserve": ["out_of_stock"]}), "failed")
         },
         script("provider-unavailable", json!({"payment.authorize": errors(3)}), "failed"),
-        // What the provider answers to these is in `faulty_proxy`, by their names.
+        // The answers to these are in `faulty_proxy`, by the same names.
         script("payment-expired", none(), "failed"),
         script("ledger-mismatch", none(), "failed"),
         script("internal", none(), "failed"),
@@ -155,7 +155,7 @@ async fn run_script(test: &TestStack, script: &HistoryScript) {
     let workflow = format!("order-fulfillment-{}", test.order_id(script.name));
     match script.signal {
         Signal::None => {}
-        Signal::Api(what) => assert_eq!(test.signal_by_api(script.name, what, None).await.0, 200),
+        Signal::Api(action) => assert_eq!(test.signal_by_api(script.name, action, None).await.0, 200),
         Signal::TemporalCancellation => {
             test.temporal(&["workflow", "cancel", "-w", &workflow]).await;
         }

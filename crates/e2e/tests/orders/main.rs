@@ -1,5 +1,4 @@
-//! Orders through four real processes and a real Temporal server: what people are promised, seen from
-//! outside.
+//! Tests orders from outside, with four real processes and a real Temporal server.
 
 mod again;
 mod crashes;

@@ -1,4 +1,4 @@
-//! The provider, Temporal or a right that isn't there.
+//! Tests outages of the provider and of Temporal, and missing permissions.
 
 use std::time::{Duration, Instant};
 
@@ -31,15 +31,15 @@ async fn an_order_without_a_provider_waits_and_ends_when_it_returns() {
     test.stop().await;
 }
 
-/// Rounds of the release that an order has tried so far: three attempts each.
+/// Returns the number of rounds of an order's void so far. A round has three attempts.
 async fn rounds(test: &TestStack) -> usize {
     test.journal("1", "payment.release").await.len().div_ceil(3)
 }
 
 #[tokio::test]
 async fn an_undo_that_keeps_failing_runs_fewer_than_3_rounds_in_its_first_minute() {
-    // The default timing, except of the approval.
-    let test = TestStack::start_with("patient", |options| {
+    // The API keeps its default timing.
+    let test = TestStack::start_with("doubling", |options| {
         options.environment.retain(|(service, _, _)| *service != &API);
     })
     .await;
@@ -47,11 +47,11 @@ async fn an_undo_that_keeps_failing_runs_fewer_than_3_rounds_in_its_first_minute
     test.plan("1", &plan).await;
     test.place(&test.order("1")).await;
     test.wait_for_state("1", "compensation_failed", |state| state["status"] == "compensation_failed").await;
-    test.temporal(&["workflow", "cancel", "-w", "order-fulfillment-patient-1"]).await;
+    test.temporal(&["workflow", "cancel", "-w", "order-fulfillment-doubling-1"]).await;
     let is = |event: &Value, kind: &str| event["eventType"] == format!("EVENT_TYPE_{kind}");
     let events = async || {
         let history =
-            test.temporal(&["workflow", "show", "-w", "order-fulfillment-patient-1", "-o", "json"]).await;
+            test.temporal(&["workflow", "show", "-w", "order-fulfillment-doubling-1", "-o", "json"]).await;
         serde_json::from_str::<Value>(&history).unwrap()["events"].as_array().unwrap().clone()
     };
     test.wait_until("the cancellation handled", || async {
@@ -74,8 +74,8 @@ async fn an_undo_that_keeps_failing_runs_fewer_than_3_rounds_in_its_first_minute
     assert_eq!((&end["status"], &end["compensations"][0]["status"]), (&json!("failed"), &json!("resolved")));
     assert_eq!(end["compensations"][0]["note"], "ops: released by hand");
     let history =
-        test.temporal(&["workflow", "show", "-w", "order-fulfillment-patient-1", "-o", "json"]).await;
-    assert!(history.contains("resolveCompensation"), "the history keeps who resolved it");
+        test.temporal(&["workflow", "show", "-w", "order-fulfillment-doubling-1", "-o", "json"]).await;
+    assert!(history.contains("resolveCompensation"), "the history contains the resolution");
     test.stop().await;
 }
 
@@ -116,7 +116,7 @@ async fn health_check(test: &TestStack, service: &'static Service, arguments: &[
 }
 
 #[tokio::test]
-async fn without_temporal_every_answer_comes_within_5_s_and_the_service_comes_back_by_itself() {
+async fn without_temporal_every_request_is_answered_within_5_s_and_the_service_recovers() {
     let mut test = TestStack::start_with_own_server("serverless", |_| ()).await;
     test.run("1").await;
     test.stack.kill(&TEMPORAL).unwrap();
@@ -130,7 +130,7 @@ async fn without_temporal_every_answer_comes_within_5_s_and_the_service_comes_ba
         assert_eq!((status, &body["error"]), (503, &json!("temporal_unavailable")), "{path}");
         assert!(asked.elapsed() < Duration::from_secs(5), "{path}: {:?}", asked.elapsed());
     }
-    // An orchestrator must not restart what only waits for Temporal.
+    // An orchestrator must not restart a service that waits for Temporal.
     for service in [&API, &WORKER] {
         assert_eq!(health_check(&test, service, &[]).await, Some(1), "{} is ready", service.name);
         assert_eq!(health_check(&test, service, &["--live"]).await, Some(0), "{} isn't live", service.name);
@@ -157,10 +157,10 @@ async fn without_a_worker_orders_are_still_listed() {
 }
 
 #[tokio::test]
-async fn where_search_attributes_cannot_be_registered_orders_work_and_a_log_line_says_so() {
+async fn orders_work_without_search_attributes_and_a_log_line_reports_it() {
     let mut test =
         TestStack::start_with_own_server("unsearchable", |options| options.services = Vec::new()).await;
-    // A namespace takes ten of a kind: with ten others there is no room for ours.
+    // A namespace has room for ten attributes of a type, so the stack can't register its own.
     for number in 0..10 {
         let name = format!("taken{number}");
         test.temporal(&["operator", "search-attribute", "create", "--name", &name, "--type", "Keyword"])
@@ -170,8 +170,8 @@ async fn where_search_attributes_cannot_be_registered_orders_work_and_a_log_line
         test.stack.restart(service).await.unwrap();
     }
     assert_eq!(test.run("1").await["status"], "shipped");
-    let said = |log: &str| log.matches("search attributes may not be registered").count();
-    assert_eq!((said(&test.log(&API)), said(&test.log(&WORKER))), (1, 1));
+    let count = |log: &str| log.matches("search attributes may not be registered").count();
+    assert_eq!((count(&test.log(&API)), count(&test.log(&WORKER))), (1, 1));
     let (status, body) = test.call(&API, Method::GET, "/api/v1/orders?status=shipped", None).await;
     assert_eq!((status, &body["error"]), (503, &json!("search_unavailable")));
     let (status, body) = test.call(&API, Method::GET, "/api/v1/orders", None).await;
@@ -181,7 +181,7 @@ async fn where_search_attributes_cannot_be_registered_orders_work_and_a_log_line
 }
 
 #[tokio::test]
-async fn a_compensation_that_outgrows_its_history_goes_on_in_a_new_one_and_can_be_recorded() {
+async fn a_compensation_with_a_long_history_continues_as_new_and_can_be_recorded() {
     let (_server, address) = dev_server(&["limit.historyCount.suggestContinueAsNew=30"]).await;
     let mut test = TestStack::start_on_server(Temporal::External(address.clone()), "outgrown", |options| {
         options.environment.push((&API, "COMPENSATION_RETRY_INITIAL", "100ms".to_owned()));
@@ -199,7 +199,7 @@ async fn a_compensation_that_outgrows_its_history_goes_on_in_a_new_one_and_can_b
         described["workflowExecutionInfo"]["execution"]["runId"].as_str().unwrap().to_owned()
     };
     test.wait_until("another run", || async { run().await != placed["runId"].as_str().unwrap() }).await;
-    // What it had reached is carried over, and so are the keys: the release is the one it always was.
+    // The new run keeps the state and the idempotency keys, so the void is the same call.
     let state = test.status("1").await;
     assert_eq!((&state["error"]["code"], &state["authId"].is_string()), (&json!("OUT_OF_STOCK"), &true));
     test.plan("1", &json!({"payment.release": ["success"]})).await;

@@ -1,4 +1,4 @@
-//! Orders whose workflow somebody ended from outside, past its own code.
+//! Tests orders whose workflow was terminated from outside.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use xtask::services::{API, Temporal, WORKER};
 
 use crate::support::{TestStack, dev_server, names};
 
-fn asking(test: &TestStack, order: &str) -> Value {
+fn order_with_approval(test: &TestStack, order: &str) -> Value {
     let mut body = test.order(order);
     body["requiresApproval"] = json!(true);
     body
@@ -21,8 +21,8 @@ async fn get(test: &TestStack, path: &str) -> (u16, Value) {
 #[tokio::test]
 async fn a_terminated_order_is_terminated_everywhere_without_a_worker() {
     let mut test = TestStack::start("ended").await;
-    let placed = test.place(&asking(&test, "1")).await;
-    test.place(&asking(&test, "2")).await;
+    let placed = test.place(&order_with_approval(&test, "1")).await;
+    test.place(&order_with_approval(&test, "2")).await;
     test.wait_for_step("1", "awaiting_approval").await;
     test.wait_for_step("2", "awaiting_approval").await;
     let id = placed["workflowId"].as_str().unwrap().to_owned();
@@ -54,9 +54,9 @@ async fn a_terminated_order_is_terminated_everywhere_without_a_worker() {
     let (status, progress) = get(&test, &format!("{path}/progress")).await;
     assert_eq!((status, &progress["progress"], &progress["workflowId"]), (200, &json!(20), &json!(id)));
 
-    for what in ["cancel", "approve", "reject", "retry-compensation"] {
-        let (status, body) = test.signal_by_api("1", what, None).await;
-        assert_eq!((status, &body["error"]), (409, &json!("order_already_closed")), "{what}: {body}");
+    for action in ["cancel", "approve", "reject", "retry-compensation"] {
+        let (status, body) = test.signal_by_api("1", action, None).await;
+        assert_eq!((status, &body["error"]), (409, &json!("order_already_closed")), "{action}: {body}");
     }
     let (status, body) = test.call(&API, Method::POST, &format!("/api/v1/workflows/{id}/cancel"), None).await;
     assert_eq!((status, &body["error"]), (409, &json!("order_already_closed")));
@@ -147,6 +147,6 @@ async fn an_order_that_continues_in_a_new_run_is_one_order() {
         orders.len() == 1 && orders[0]["status"] == "terminated"
     })
     .await;
-    assert_eq!(place().await, placed, "a key is known after the end, too");
+    assert_eq!(place().await, placed, "a key is known after the end");
     test.stack.stop(|_, _| ()).await.unwrap();
 }

@@ -1,4 +1,4 @@
-//! A stack that is ended and started again: orders and ledger are kept together, or forgotten together.
+//! Tests a stack that is restarted: it keeps or removes orders and ledger together.
 
 use reqwest::Method;
 use serde_json::json;
@@ -21,7 +21,7 @@ async fn a_kept_stack_keeps_its_orders_and_a_fresh_stack_has_none() {
     let test = TestStack::start_in_folder(folder.path(), State::Kept, "kept").await;
     assert_eq!(test.status("1").await["status"], "shipped");
     assert_eq!(test.effects("1").await, shipped);
-    // What was in the middle of something goes on.
+    // An order in progress continues.
     assert_eq!(test.signal_by_api("2", "approve", None).await.0, 200);
     let end = test.wait_for_end("2").await;
     assert_eq!(end["status"], "shipped", "{end}");
@@ -33,7 +33,7 @@ async fn a_kept_stack_keeps_its_orders_and_a_fresh_stack_has_none() {
     assert_eq!(test.call(&API, Method::GET, path, None).await.0, 404);
     let (_, verdict) = test.call(&PROVIDER, Method::GET, "/verdict", None).await;
     assert_eq!(verdict["orders"], 0, "{verdict}");
-    // Its id is free for another one.
+    // The id can be used again.
     assert_eq!(test.run("1").await["status"], "shipped");
     test.stop().await;
 }
@@ -41,7 +41,7 @@ async fn a_kept_stack_keeps_its_orders_and_a_fresh_stack_has_none() {
 #[tokio::test]
 async fn a_profile_override_survives_a_restart_until_a_stack_removes_it() {
     let folder = tempfile::tempdir().unwrap();
-    let in_force = async |test: &TestStack| {
+    let active_profile = async |test: &TestStack| {
         let (status, profile) = test.call(&PROVIDER, Method::GET, "/chaos/profile", None).await;
         assert_eq!(status, 200, "{profile}");
         profile["name"].clone()
@@ -52,12 +52,12 @@ async fn a_profile_override_survives_a_restart_until_a_stack_removes_it() {
     test.stop().await;
 
     let test = TestStack::start_in_folder(folder.path(), State::Kept, "profiled").await;
-    assert_eq!(in_force(&test).await, "outage");
+    assert_eq!(active_profile(&test).await, "outage");
     test.stop().await;
 
     let asked = |options: &mut Options| options.removes_profile_override = true;
     let test = TestStack::start_in_folder_with(folder.path(), State::Kept, "profiled", asked).await;
-    assert_eq!(in_force(&test).await, "off");
+    assert_eq!(active_profile(&test).await, "off");
     assert_eq!(test.run("1").await["status"], "shipped");
     test.stop().await;
 }

@@ -1,11 +1,11 @@
-//! Signals sent past the API, with whatever payload.
+//! Tests signals with arbitrary payloads that bypass the API.
 
 use serde_json::json;
 
 use crate::support::TestStack;
 
 #[tokio::test]
-async fn no_payload_of_a_signal_can_wedge_an_order() {
+async fn no_payload_of_a_signal_blocks_an_order() {
     let test = TestStack::start("wedged").await;
     let mut order = test.order("1");
     order["requiresApproval"] = json!(true);

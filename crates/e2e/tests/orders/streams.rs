@@ -1,5 +1,4 @@
-//! The stream of an order's states, and long polls: what a client that reconnects is told, and how they end
-//! when the API stops.
+//! Tests event streams and long polls of orders: reconnection, and their end when the API stops.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +8,7 @@ use xtask::services::API;
 
 use crate::support::TestStack;
 
-/// The ids of the events in a stream's text.
+/// Returns the ids of the events in a stream's text.
 fn ids(text: &str) -> Vec<String> {
     text.lines().filter_map(|line| line.strip_prefix("id: ").map(str::to_owned)).collect()
 }
@@ -26,7 +25,7 @@ async fn events(test: &TestStack, order: &str, last: Option<&str>) -> (u16, Stri
 }
 
 #[tokio::test]
-async fn an_event_belongs_to_a_run_and_after_the_last_one_there_is_none() {
+async fn an_event_belongs_to_a_run_and_the_last_one_ends_the_stream() {
     let test = TestStack::start("replaced").await;
     test.plan("1", &json!({"inventory.reserve": ["out_of_stock", "success"]})).await;
     let first = test.place(&test.order("1")).await["runId"].as_str().unwrap().to_owned();
@@ -36,7 +35,7 @@ async fn an_event_belongs_to_a_run_and_after_the_last_one_there_is_none() {
     assert_eq!(status, 200);
     assert!(last.starts_with(&format!("{first}:")), "{text}");
     assert_eq!(events(&test, "1", Some(&last)).await, (204, String::new()));
-    // An id of an older client doesn't hide the final state.
+    // An event id in the old format still returns the final state.
     let version = last.rsplit(':').next().unwrap();
     assert_eq!(events(&test, "1", Some(version)).await.0, 200);
 
@@ -45,7 +44,7 @@ async fn an_event_belongs_to_a_run_and_after_the_last_one_there_is_none() {
     assert_eq!(status, 200);
     assert!(text.contains(r#""status":"shipped""#), "{text}");
     assert!(ids(&text).iter().all(|id| id.starts_with(&format!("{second}:"))), "{text}");
-    // The states before the final one are there, though their versions are lower than the one seen.
+    // The stream has the states before the final one, although their versions are lower than the one in the header.
     assert!(ids(&text).len() > 1, "{text}");
     test.stop().await;
 }

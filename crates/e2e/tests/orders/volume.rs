@@ -1,5 +1,5 @@
-//! Many orders at once under chaos: none contradicts, and the same seed means the same fate. And what a
-//! wrong worker leaves behind is found, so the verdict can speak.
+//! Tests many concurrent orders under chaos: none leaves a contradiction, and a seed repeats its ends. The verdict
+//! detects the mistakes of wrong workers.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use crate::{
     support::TestStack,
 };
 
-/// Places orders at once, waits for the end of each and tells the provider of it.
+/// Places orders concurrently, waits for their ends, and records their outcomes at the provider.
 async fn run_all(test: &TestStack, orders: usize) -> BTreeMap<usize, Value> {
     let ends: Vec<(usize, Value)> = stream::iter(0..orders)
         .map(|number| async move {
@@ -33,8 +33,8 @@ async fn verdict(test: &TestStack) -> Value {
     test.call(&PROVIDER, Method::GET, "/verdict?final=true", None).await.1
 }
 
-/// Two hundred orders under a seed, on a Temporal server of their own so that their ids can be the same
-/// each time; gives how each ended.
+/// Runs two hundred orders under a seed, and returns their ends. Each call has its own Temporal server, so that the ids
+/// can repeat.
 async fn two_hundred(seed: u64) -> Vec<(Value, Value)> {
     let test = TestStack::start_with_own_server("volume", |options| {
         options.chaos = String::from("seed");
@@ -61,7 +61,7 @@ async fn two_hundred_concurrent_orders_end_consistently_and_a_seed_repeats_their
     let second = two_hundred(2).await;
     two_hundred(3).await;
     assert_eq!(two_hundred(1).await, first);
-    assert_ne!(second, first, "another seed, another fate");
+    assert_ne!(second, first, "another seed gives other ends");
 }
 
 #[tokio::test]
@@ -77,14 +77,14 @@ async fn orders_at_a_hostile_provider_leave_nothing_behind() {
     let counts = (&verdict["orders"], &verdict["open"], &verdict["contradictions"]);
     assert_eq!(counts, (&json!(30), &json!(0), &json!([])), "{verdict}");
     let (_, stats) = test.call(&PROVIDER, Method::GET, "/journal?limit=10000", None).await;
-    let met = stats["entries"].as_array().unwrap().iter();
-    let broken = met.filter(|line| {
+    let requests = stats["entries"].as_array().unwrap().iter();
+    let broken = requests.filter(|line| {
         let scenario = line["decision"]["scenario"].as_str().unwrap_or_default();
         ["connection_reset", "truncated_body", "malformed_json"]
             .iter()
             .any(|fault| scenario.starts_with(fault))
     });
-    assert!(broken.count() > 0, "no answer broke on the wire, so it wasn't hostile");
+    assert!(broken.count() > 0, "the profile broke no answer on the wire");
     test.stop().await;
 }
 

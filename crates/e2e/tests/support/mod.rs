@@ -1,5 +1,5 @@
-//! A stack for each test, on free ports and with a task queue of its own, over one Temporal dev server that all
-//! tests share: that of `cargo xtask test`, or else one for each test process.
+//! Gives each test a stack with free ports and its own task queue. All tests share one Temporal development server:
+//! that of `cargo xtask test`, else one for each test process.
 
 use std::{
     fs,
@@ -28,14 +28,14 @@ use xtask::{
     test::TEMPORAL_ADDRESS,
 };
 
-/// Longer than anything here takes, on a machine that does other things too.
+/// Exceeds the duration of every wait here, even on a busy machine.
 pub const TIMEOUT: Duration = Duration::from_mins(1);
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 struct SharedTemporal {
     address: String,
     cli: TemporalCli,
-    /// Ended with the test's process, by the stack's own guard.
+    /// The stack's guard ends it together with the test's process.
     _stack: Option<Stack>,
 }
 
@@ -48,14 +48,14 @@ async fn temporal() -> &'static SharedTemporal {
             let cli = SearchPaths::from_env(tools)
                 .find()
                 .await
-                .expect("a Temporal CLI: `cargo xtask test` finds one");
+                .expect("a Temporal CLI; `cargo xtask test` finds one");
             if let Ok(address) = std::env::var(TEMPORAL_ADDRESS) {
                 return SharedTemporal { address, cli, _stack: None };
             }
             let server = Temporal::DevServer(cli.clone());
             let folder = tempfile::tempdir().unwrap().keep();
             let mut options = Options::new(folder, Ports::free().unwrap(), server);
-            // Nothing is dropped at the end of a test's process.
+            // A static is never dropped, so the guard removes the folder.
             options.state = State::Temporary;
             options.services = Vec::new();
             let address = options.temporal_address();
@@ -65,7 +65,7 @@ async fn temporal() -> &'static SharedTemporal {
         .await
 }
 
-/// A dev server with settings of its own; ends with the value.
+/// Starts a development server with dynamic settings. A drop of the child ends it.
 pub async fn dev_server(settings: &[&str]) -> (Child, String) {
     let ports = Ports::free().unwrap();
     let port = ports.of(&TEMPORAL_SERVER).to_string();
@@ -78,13 +78,13 @@ pub async fn dev_server(settings: &[&str]) -> (Child, String) {
     let address = ports.address(&TEMPORAL_SERVER);
     let deadline = Instant::now() + TIMEOUT;
     while tokio::net::TcpStream::connect(&address).await.is_err() {
-        assert!(Instant::now() < deadline, "the dev server never listened");
+        assert!(Instant::now() < deadline, "the development server doesn't listen");
         tokio::time::sleep(POLL_INTERVAL).await;
     }
     (server, address)
 }
 
-/// A client of the tests' server.
+/// Returns a client of the shared server.
 async fn client() -> Client {
     client_of(&temporal().await.address).await
 }
@@ -95,7 +95,7 @@ async fn client_of(address: &str) -> Client {
     Client::new(connection, ClientOptions::new("default").build()).unwrap()
 }
 
-/// One test's stack and its way to speak to it.
+/// The stack of one test, with the requests that a test sends to it.
 pub struct TestStack {
     pub stack: Stack,
     name: &'static str,
@@ -104,7 +104,7 @@ pub struct TestStack {
 }
 
 impl TestStack {
-    /// Everything, without chaos; waits as short as they can be.
+    /// Starts all services that orders need, without chaos and with short waits.
     pub async fn start(name: &'static str) -> Self {
         Self::start_with(name, |_| ()).await
     }
@@ -114,7 +114,7 @@ impl TestStack {
         Self::start_on_server(shared, name, change).await
     }
 
-    /// With a Temporal server of the test's own, for what it does to it.
+    /// Starts a stack with its own Temporal server, for tests that stop or change the server.
     pub async fn start_with_own_server(name: &'static str, change: impl FnOnce(&mut Options)) -> Self {
         let own = Temporal::DevServer(temporal().await.cli.clone());
         Self::start_on_server(own, name, change).await
@@ -130,8 +130,7 @@ impl TestStack {
         Self { _folder: Some(folder), ..test }
     }
 
-    /// With a Temporal server of the test's own, in a folder that outlives it; empty, or as the last one there
-    /// left it.
+    /// Starts a stack with its own Temporal server in a given folder, with or without the data in it.
     pub async fn start_in_folder(folder: &Path, state: State, name: &'static str) -> Self {
         Self::start_in_folder_with(folder, state, name, |_| ()).await
     }
@@ -158,7 +157,7 @@ impl TestStack {
     ) -> Self {
         let mut options = Options::new(folder.to_owned(), Ports::free().unwrap(), server);
         options.task_queue = name.to_owned();
-        // No order needs it.
+        // Orders don't use founder.
         options.services.retain(|service| *service != &FOUNDER);
         options.environment = vec![
             (&PROVIDER, "SHIPPING_LABEL_DURATION", "200ms".to_owned()),
@@ -173,12 +172,12 @@ impl TestStack {
         Self { stack, name, http: reqwest::Client::new(), _folder: None }
     }
 
-    /// The id of one of the test's orders; no other test has it.
+    /// Returns the id of an order, which is unique among all tests.
     pub fn order_id(&self, order: &str) -> String {
         format!("{}-{order}", self.name)
     }
 
-    /// Two books for 59.98.
+    /// Returns the body of an order of two books for 59.98.
     pub fn order(&self, order: &str) -> Value {
         json!({
             "orderId": self.order_id(order),
@@ -215,14 +214,14 @@ impl TestStack {
         body
     }
 
-    /// Places an order as a careful customer does: again, where that can help. The order's id makes it one.
+    /// Places an order, and repeats the request after a retryable failure. The order's id makes that safe.
     pub async fn place_with_retry(&self, order: &Value) {
         let deadline = Instant::now() + TIMEOUT;
         loop {
             let (status, body) = self.call(&API, Method::POST, "/api/v1/order", Some(order)).await;
             match body["error"].as_str() {
                 None if matches!(status, 200 | 201) => return,
-                // An earlier try of ours came through, whatever was answered.
+                // An earlier request placed the order, and its answer was lost.
                 Some("order_already_exists") => return,
                 _ if body["retryable"] == true && Instant::now() < deadline => {
                     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -236,9 +235,9 @@ impl TestStack {
         format!("/api/v1/order/order-fulfillment-{}/{rest}", self.order_id(order))
     }
 
-    /// Tells an order something, with a body or without.
-    pub async fn signal_by_api(&self, order: &str, what: &str, body: Option<&Value>) -> (u16, Value) {
-        self.call(&API, Method::POST, &self.path(order, what), body).await
+    /// Sends a signal to an order over the API, with or without a body.
+    pub async fn signal_by_api(&self, order: &str, action: &str, body: Option<&Value>) -> (u16, Value) {
+        self.call(&API, Method::POST, &self.path(order, action), body).await
     }
 
     pub async fn status(&self, order: &str) -> Value {
@@ -247,7 +246,7 @@ impl TestStack {
         body
     }
 
-    /// The final state.
+    /// Waits for the end of an order, and returns its final state.
     pub async fn wait_for_end(&self, order: &str) -> Value {
         let path = self.path(order, &format!("result?timeout={}", TIMEOUT.as_secs()));
         let (status, body) = self.call(&API, Method::GET, &path, None).await;
@@ -255,15 +254,15 @@ impl TestStack {
         body
     }
 
-    /// Waits until the order's state is as wanted.
-    pub async fn wait_for_state(&self, order: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+    /// Waits until the order's state meets a condition.
+    pub async fn wait_for_state(&self, order: &str, name: &str, condition: impl Fn(&Value) -> bool) -> Value {
         let deadline = Instant::now() + TIMEOUT;
         loop {
             let state = self.status(order).await;
-            if wanted(&state) {
+            if condition(&state) {
                 return state;
             }
-            assert!(Instant::now() < deadline, "{order} never was {what}: {state}");
+            assert!(Instant::now() < deadline, "{order} never reached {name}: {state}");
             tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
@@ -272,14 +271,14 @@ impl TestStack {
         self.wait_for_state(order, step, |state| state["currentStep"] == step).await
     }
 
-    /// Decides how the provider treats an order's calls.
+    /// Sets the provider's plan for an order's calls.
     pub async fn plan(&self, order: &str, plan: &Value) {
         let path = format!("/chaos/plans/{}", self.order_id(order));
         let (status, body) = self.call(&PROVIDER, Method::PUT, &path, Some(plan)).await;
         assert!((200..300).contains(&status), "{body}");
     }
 
-    /// All that the provider remembers of an order.
+    /// Returns the provider's ledger of an order.
     pub async fn ledger(&self, order: &str) -> Value {
         let path = format!("/ledger/orders/{}", self.order_id(order));
         let (status, body) = self.call(&PROVIDER, Method::GET, &path, None).await;
@@ -287,7 +286,7 @@ impl TestStack {
         body
     }
 
-    /// The provider's calls of one operation for an order, the newest first.
+    /// Returns the journal's calls of one operation for an order, newest first.
     pub async fn journal(&self, order: &str, operation: &str) -> Vec<Value> {
         let path = format!("/journal?orderId={}&operation={operation}&limit=100", self.order_id(order));
         let (status, body) = self.call(&PROVIDER, Method::GET, &path, None).await;
@@ -295,11 +294,11 @@ impl TestStack {
         body["entries"].as_array().unwrap_or_else(|| panic!("{body}")).clone()
     }
 
-    /// Tells the provider what became of the order.
+    /// Records the outcome of an order at the provider, as an observer.
     pub async fn record_outcome(&self, order: &str, end: &Value) {
         let outcome = match end["status"].as_str() {
             Some("shipped") => "shipped",
-            // Of a payment, which ships nothing.
+            // A payment without an order ends as paid.
             Some("succeeded") => "paid",
             _ => "not_shipped",
         };
@@ -309,7 +308,7 @@ impl TestStack {
         assert!((200..300).contains(&status), "{body}");
     }
 
-    /// Tells the provider what became of the order, and requires that its ledger agrees.
+    /// Records the outcome of an order, and asserts that the verdict has no contradiction.
     pub async fn assert_verdict(&self, order: &str, end: &Value) {
         self.record_outcome(order, end).await;
         let path = format!("/verdict?final=true&orderId={}", self.order_id(order));
@@ -318,7 +317,7 @@ impl TestStack {
         assert_eq!(verdict["orders"], 1, "{verdict}");
     }
 
-    /// Places an order and follows it to its end, where ledger and order must agree.
+    /// Places an order, waits for its end, and asserts the verdict.
     pub async fn run(&self, order: &str) -> Value {
         self.place(&self.order(order)).await;
         let end = self.wait_for_end(order).await;
@@ -330,7 +329,7 @@ impl TestStack {
     pub async fn temporal(&self, arguments: &[&str]) -> String {
         let output = Command::new(temporal().await.cli.path())
             .args(arguments)
-            // Histories keep who asked; without this they would name the machine.
+            // Histories keep the caller's identity. The default would name the machine.
             .args(["--address", &self.stack.options().temporal_address(), "--identity", "a-test"])
             .output()
             .await
@@ -339,7 +338,7 @@ impl TestStack {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// Sends a signal as the Temporal CLI does, with the payload as it is or with none.
+    /// Sends a signal with the Temporal CLI, with or without a payload.
     pub async fn signal(&self, order: &str, name: &str, payload: Option<&str>) {
         let id = format!("order-fulfillment-{}", self.order_id(order));
         let mut arguments = vec!["workflow", "signal", "-w", &id, "--name", name];
@@ -349,16 +348,16 @@ impl TestStack {
         self.temporal(&arguments).await;
     }
 
-    /// Waits until something about the provider is as wanted.
-    pub async fn wait_until<F: Future<Output = bool>>(&self, what: &str, wanted: impl Fn() -> F) {
+    /// Waits until a condition is true.
+    pub async fn wait_until<F: Future<Output = bool>>(&self, name: &str, condition: impl Fn() -> F) {
         let deadline = Instant::now() + TIMEOUT;
-        while !wanted().await {
-            assert!(Instant::now() < deadline, "never saw {what}");
+        while !condition().await {
+            assert!(Instant::now() < deadline, "timed out waiting for {name}");
             tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// What the provider's ledger says happened to an order, in time order.
+    /// Returns the effects of an order from the provider's ledger, in time order.
     pub async fn effects(&self, order: &str) -> Vec<String> {
         let path = format!("/ledger/orders/{}", self.order_id(order));
         let (_, body) = self.call(&PROVIDER, Method::GET, &path, None).await;
@@ -366,11 +365,11 @@ impl TestStack {
         entries.iter().map(|entry| entry["effect"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// A forward call that comes late, with the key that an order's step had.
+    /// Sends a late forward call with the idempotency key of an order's step.
     pub async fn late_call(&self, operation: &str, key: &str, order_id: &str) -> (u16, String) {
         let (path, body) = match operation {
             "payment.authorize" => ("/payment/authorize", json!({"amount": 5998, "currency": "usd"})),
-            "payment.capture" => ("/payment/capture", json!({"authId": "auth_of_nobody"})),
+            "payment.capture" => ("/payment/capture", json!({"authId": "auth_unknown"})),
             "inventory.reserve" => ("/inventory/reserve", json!({"items": [{"sku": "book", "quantity": 2}]})),
             _ => {
                 let address = json!({"street": "s", "city": "c", "state": "s", "zip": "z", "country": "c"});
@@ -392,7 +391,7 @@ impl TestStack {
         (status, body["error"].as_str().unwrap_or_default().to_owned())
     }
 
-    /// The activity that an order waits for: its attempt, and the progress that it told last.
+    /// Returns the attempt of the order's pending activity, and the progress in its last heartbeat.
     pub async fn heartbeat(&self, order: &str) -> Option<(i32, u8)> {
         let id = format!("order-fulfillment-{}", self.order_id(order));
         let handle = client().await.get_workflow_handle::<UntypedWorkflow>(id);
@@ -417,21 +416,21 @@ impl TestStack {
     }
 }
 
-/// The names of a list's members, in their order.
+/// Returns the names in a list, in their order.
 pub fn names(list: &Value) -> Vec<&str> {
     list.as_array().unwrap().iter().map(|member| member["name"].as_str().unwrap()).collect()
 }
 
-/// Set by `cargo xtask record`.
+/// The variable that `cargo xtask record` sets.
 const RECORD: &str = "RECORD_HISTORIES";
 
-/// Keeps the history of a workflow that has come to an end which the corpus doesn't have. Histories of
-/// released workflows are never replaced, only added.
+/// Saves the history of a finished workflow, unless the corpus has one with this name. Recorded histories are never
+/// replaced.
 pub async fn record(name: &str, workflow: &str) {
     record_run(&temporal().await.address, name, workflow, None).await;
 }
 
-/// As [`record`], of one run of a workflow on any server.
+/// Saves the history of one run of a workflow on a given server, as [`record`] does.
 pub async fn record_run(server: &str, name: &str, workflow: &str, run: Option<&str>) {
     let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../workflows/tests/histories"));
     let path = folder.join(format!("{name}.json"));
