@@ -20,8 +20,8 @@ use crate::{
 /// operation on a fresh order. Reports the faults after which the ledger contradicts how the order ended. Learns
 /// undo operations as they appear, and tries their faults too.
 ///
-/// The system under test must call the provider, and must send the order's id with each call, as `orderId` in the
-/// body or as header `X-Order-Id`.
+/// The system under test must call the provider. Each call must have the order's id, as `orderId` in the body or as
+/// header `X-Order-Id`.
 ///
 /// Exit code: 0 nothing found, 1 something found, 2 the system couldn't be explored. 130 or 143: Ctrl-C or SIGTERM
 /// ended it early; the report then has the findings so far.

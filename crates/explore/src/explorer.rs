@@ -1,4 +1,4 @@
-//! The explorer: learns the operations from an order without faults, tries the faults in batches, and shrinks
+//! The explorer: learns the operations from an order without faults, and tries the faults in batches. It shrinks
 //! each schedule that fails.
 
 use std::{

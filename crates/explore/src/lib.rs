@@ -1,8 +1,8 @@
 //! `explore`: finds the fault schedules that a system's orders don't survive.
 //!
 //! It speaks HTTP only, with the provider and with the system under test. It learns the operations from an
-//! order without faults. It gives each further order one schedule of faults as its plan, reports the order's
-//! outcome to the provider, and asks for the verdict.
+//! order without faults. Each further order has one schedule of faults as its plan. The explorer records the order's
+//! outcome with the provider, and reads the verdict.
 
 mod arguments;
 mod explorer;

@@ -66,8 +66,8 @@ impl Planner {
         slots(happy).flat_map(|slot| self.faults_for(&Schedule::without_faults(), &slot)).collect()
     }
 
-    /// Plans the next batch from schedules that passed: the same fault for several attempts when the system
-    /// retried, and the faults of operations that appeared for the first time.
+    /// Plans the next batch from schedules that passed. Repeats a fault for
+    /// several attempts when the system retried. Adds the faults of operations that appeared for the first time.
     pub fn follow_ups(&mut self, passed: &[PassedTrial]) -> Vec<Candidate> {
         let mut candidates = Vec::new();
         for PassedTrial { candidate: Candidate { base, fault, .. }, reached, .. } in passed {

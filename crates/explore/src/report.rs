@@ -1,5 +1,5 @@
-//! Writes the report: each finding with its explanation, its calls and the shell lines that reproduce it, and then
-//! a table of all findings.
+//! Writes the report. Each finding has its explanation, its calls, and the shell lines that reproduce it. A table
+//! lists all findings.
 
 use std::fmt::{self, Write as _};
 

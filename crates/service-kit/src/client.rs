@@ -1,5 +1,5 @@
-//! The HTTP clients. [`build`] makes the plain one for calls between our services. [`Caller`] calls sources on
-//! the internet, with retries and limits.
+//! The HTTP clients. [`build`] makes a plain client for our own services. [`Caller`] has retries and limits for
+//! sources on the internet.
 
 use std::{
     net::IpAddr,

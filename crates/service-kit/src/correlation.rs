@@ -33,8 +33,8 @@ impl CorrelationId {
         Self((*uuid::Uuid::now_v7().hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer())).into())
     }
 
-    /// Returns the id in the headers. Returns none for no id, an invalid one, or two that differ: a wrong id would
-    /// mislead more than a new one.
+    /// Returns the id in the headers. Returns none for no id, an invalid one, or two that differ. A wrong
+    /// id would mislead more than a new one.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Option<Self> {
         let mut values = headers.get_all(HEADER).iter();

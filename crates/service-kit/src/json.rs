@@ -125,8 +125,8 @@ impl<'a> Node<'a> {
         if found == wanted { Some(()) } else { self.fault(faults, format!("must be {wanted}, not {found}")) }
     }
 
-    /// Returns an object that may have only these members. Adds a validation error with a suggestion for each
-    /// other member, since a misspelt name would silently change the meaning of the body.
+    /// Returns an object that may have only these members. Every other member is a validation error with a
+    /// suggestion, since a misspelt name would silently change the meaning of the body.
     pub fn object(&self, known: &'static [&'static str], faults: &mut Faults) -> Option<Object<'a>> {
         let object = Object { known: Some(known), ..self.map(faults)? };
         object.refuse_unknown(known, faults);
@@ -421,8 +421,7 @@ fn root_node(raw: &RawValue) -> Node<'_> {
 /// and plain numbers (`5998` for `5998.0` and `5.998e3`). A number with too many digits keeps its spelling.
 ///
 /// # Errors
-/// Returns 400 when it isn't JSON, and 422 when parsers would disagree on its content, for example on a member
-/// that occurs twice.
+/// Returns 400 when it isn't JSON, and 422 when its content is ambiguous, for example a repeated member.
 pub fn canonical(body: &[u8]) -> Result<String, Problem> {
     let (mut out, mut faults) = (String::new(), Faults::default());
     let value = write_canonical(&root_node(parse_document(body)?), &mut out, &mut faults);
@@ -522,8 +521,8 @@ fn depth(body: &[u8]) -> usize {
     deepest
 }
 
-/// Extracts a JSON body. Answers 415 for another media type, 413 for a body that is too large, 400 for a body
-/// that isn't JSON, and 422 with all validation errors.
+/// Extracts a JSON body. Answers 415 for another media type, 413 for a large body, 400 for other text than JSON,
+/// and 422 with all validation errors.
 #[derive(Debug)]
 pub struct ValidJson<T> {
     pub value: T,

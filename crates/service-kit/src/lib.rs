@@ -1,5 +1,5 @@
-//! The parts that all services of the suite share: configuration, logs, correlation ids, problem documents,
-//! JSON with validation errors, health, metrics and serving. Nothing here knows an order or a payment.
+//! The common parts of all services: configuration, logs, correlation ids, problem documents, JSON, health,
+//! metrics and serving. Nothing here knows an order or a payment.
 
 pub mod client;
 pub mod config;

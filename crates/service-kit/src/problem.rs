@@ -123,7 +123,7 @@ pub struct Problem(Box<ProblemParts>);
 struct ProblemParts {
     info: CodeInfo,
     detail: String,
-    faults: Vec<Fault>,
+    errors: Vec<Fault>,
     retry_after: Option<Duration>,
     extensions: Map<String, Value>,
 }
@@ -134,7 +134,7 @@ impl Problem {
         Self(Box::new(ProblemParts {
             info: code.info(),
             detail: detail.into(),
-            faults: Vec::new(),
+            errors: Vec::new(),
             retry_after: None,
             extensions: Map::new(),
         }))
@@ -142,14 +142,14 @@ impl Problem {
 
     /// Makes a 422 with all validation errors of the body.
     #[must_use]
-    pub fn invalid(faults: Vec<Fault>) -> Self {
-        let detail = match faults.as_slice() {
+    pub fn invalid(errors: Vec<Fault>) -> Self {
+        let detail = match errors.as_slice() {
             [only] if only.pointer.is_empty() => format!("the body {}", only.message),
             [only] => format!("{} {}", only.pointer, only.message),
             many => format!("{} validation errors in the body, see errors", many.len()),
         };
         let mut problem = Self::new(HttpCode::ValidationFailed, detail);
-        problem.0.faults = faults;
+        problem.0.errors = errors;
         problem
     }
 
@@ -192,7 +192,7 @@ impl Problem {
     /// Returns the validation errors of the body, for 422.
     #[must_use]
     pub fn faults(&self) -> &[Fault] {
-        &self.0.faults
+        &self.0.errors
     }
 
     /// Makes a problem from an error response of a library.
@@ -209,7 +209,7 @@ impl Problem {
     #[must_use]
     pub fn body(self, instance: &str, correlation_id: &str) -> ProblemBody {
         let status = self.status();
-        let ProblemParts { info, detail, faults, extensions, .. } = *self.0;
+        let ProblemParts { info, detail, errors, extensions, .. } = *self.0;
         ProblemBody {
             r#type: format!("{CATALOGUE_PATH}#{}", info.code),
             title: info.title.to_owned(),
@@ -221,7 +221,7 @@ impl Problem {
             message: detail,
             retryable: info.retryable,
             correlation_id: correlation_id.to_owned(),
-            errors: faults,
+            errors,
             extensions,
         }
     }

@@ -33,8 +33,8 @@ pub trait Configuration: Sized {
 
 /// Runs a service: reads `.env` and the environment, and starts the logs and the runtime.
 ///
-/// With the argument `healthcheck` it checks the readiness of the service with the same configuration instead, or
-/// with `--live` that it answers.
+/// With the argument `healthcheck` it only checks that the service with this configuration is ready. With `--live`,
+/// it checks that the service answers.
 pub fn main<C, F>(name: &str, version: &str, run: impl FnOnce(C) -> F) -> ExitCode
 where
     C: Configuration,
