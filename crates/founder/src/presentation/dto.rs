@@ -13,6 +13,7 @@ use crate::{
 };
 
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct UserContextQuery {
     /// `promise-allsettled` (or `parallel`), `async-sequential` (or `sequential`) or `rxjs` (or `stream`), in upper

@@ -130,6 +130,16 @@ async fn an_unknown_strategy_is_refused_with_the_names_of_the_valid_ones_and_ask
 }
 
 #[tokio::test]
+async fn a_misspelt_parameter_is_refused_and_asks_no_source() {
+    let founder = Founder::start(&[]).await;
+    let answer = founder.get("/api/v1/user-context?strategi=rxjs").await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{answer:?}");
+    let detail = answer.body["detail"].as_str().unwrap();
+    assert!(detail.contains("strategi") && detail.contains("strategy"), "{detail}");
+    assert_eq!(founder.sources.visits(Source::Ipapi), []);
+}
+
+#[tokio::test]
 async fn the_callers_correlation_id_reaches_every_source() {
     for strategy in STRATEGIES {
         let founder = Founder::start(&[]).await;

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_with_a_successs_status_is_an_error() {
+    fn an_error_with_a_ok_status_is_an_error() {
         assert_eq!(
             fault(r#"{"ip": "127.0.0.1", "error": true, "reason": "Reserved IP Address", "reserved": true}"#),
             r#""Reserved IP Address""#
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_limit_with_a_successs_status_is_a_rate_limit() {
+    fn a_rate_limit_with_a_ok_status_is_a_rate_limit() {
         let body = r#"{"error": true, "reason": "RateLimited", "message": "…"}"#;
         assert!(matches!(parse(body.as_bytes(), read), Ok(Said::RateLimited)));
     }

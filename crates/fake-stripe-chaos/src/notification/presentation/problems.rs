@@ -6,7 +6,7 @@ use service_kit::{error_codes, problem::Problem};
 use super::dto::NotificationView;
 use crate::{
     notification::domain::{Notification, NotificationError},
-    shared::{presentation::Presented, resource::Seen},
+    shared::{presentation::Present, resource::Snapshot},
 };
 
 error_codes! {
@@ -16,7 +16,7 @@ error_codes! {
     }
 }
 
-impl Presented for Notification {
+impl Present for Notification {
     fn problem(error: &NotificationError) -> Problem {
         let code = match error {
             NotificationError::NotFound(_) => NotificationCode::NotFound,
@@ -24,8 +24,8 @@ impl Presented for Notification {
         Problem::new(code, error.to_string())
     }
 
-    fn shown(seen: &Seen<Self>) -> Value {
-        serde_json::to_value(NotificationView::from(&seen.resource)).unwrap_or_default()
+    fn view(snapshot: &Snapshot<Self>) -> Value {
+        serde_json::to_value(NotificationView::from(&snapshot.resource)).unwrap_or_default()
     }
 }
 

@@ -169,8 +169,13 @@ fn remember(order: &mut Order, fact: Fact<'_>, at: &str) {
                     order.approved(at);
                 }
                 order.begin(step);
-            } else if order.state().error.is_none() {
-                order.compensate(Cause::new(FailureCode::Internal, "a step failed"));
+            } else {
+                if order.state().error.is_none() {
+                    order.compensate(Cause::new(FailureCode::Internal, "a step failed"));
+                }
+                if let Some(compensation) = undo(&Compensation::OF_AN_ORDER, call) {
+                    order.compensation_runs(compensation, at);
+                }
             }
         }
         Fact::Done(Call::AuthorizePayment, result) => {
@@ -252,8 +257,14 @@ impl Recall for PaymentState {
         for (at, fact) in past.facts() {
             match fact {
                 Fact::Began(Call::ChargePayment) => payment.processing(),
-                Fact::Began(_) if payment.state().error.is_none() => {
-                    payment.compensate(payment::Cause::new(PaymentFailure::Internal, "the charge failed"));
+                Fact::Began(call) => {
+                    if payment.state().error.is_none() {
+                        payment
+                            .compensate(payment::Cause::new(PaymentFailure::Internal, "the charge failed"));
+                    }
+                    if let Some(compensation) = undo(&Compensation::OF_A_PAYMENT, call) {
+                        payment.compensation_runs(compensation, &at);
+                    }
                 }
                 Fact::Done(Call::ChargePayment, result) => {
                     if let Some(charged) = first::<Charged>(result.as_ref()) {
@@ -282,7 +293,7 @@ impl Recall for PaymentState {
                 Fact::CancelAsked(Reason { reason }) => {
                     payment.cancel(reason);
                 }
-                Fact::Began(_) | Fact::Signalled(..) | Fact::TimerFired => {}
+                Fact::Signalled(..) | Fact::TimerFired => {}
             }
         }
         let mut state = payment.state().clone();
@@ -341,9 +352,14 @@ impl Recall for UserContextState {
     }
 }
 
+/// Returns the compensation that makes a call.
+fn undo(owed: &[Compensation], call: Call) -> Option<Compensation> {
+    owed.iter().copied().find(|one| one.call() == call)
+}
+
 /// Returns the undo that a completed call was.
 fn undone(owed: &[Compensation], call: Call, result: Option<&Payloads>) -> Option<Ran> {
-    let compensation = owed.iter().copied().find(|one| one.call() == call)?;
+    let compensation = undo(owed, call)?;
     let Undone { found, attempt } = first(result)?;
     let status = match found {
         Found::Undone => CompensationStatus::Completed,
@@ -354,7 +370,7 @@ fn undone(owed: &[Compensation], call: Call, result: Option<&Payloads>) -> Optio
 
 /// Returns the undo that a failed call was.
 fn not_undone(owed: &[Compensation], call: Call, error: StateError, attempts: u32) -> Option<Ran> {
-    let compensation = owed.iter().copied().find(|one| one.call() == call)?;
+    let compensation = undo(owed, call)?;
     Some(Ran { compensation, status: CompensationStatus::Failed, attempts, error: Some(error) })
 }
 
@@ -363,12 +379,10 @@ fn reason(payload: Option<&Payloads>) -> Option<String> {
     first::<Reason>(payload).and_then(|given| given.reason)
 }
 
-/// Returns the undo that somebody did by hand, where it had failed before.
+/// Returns the compensation that an operator resolved by hand, where that still counted.
 fn by_hand(records: &Compensations, payload: Option<&Payloads>) -> Option<(Compensation, String)> {
     let Resolution { step, note, actor } = first(payload)?;
-    let failed = records
-        .iter()
-        .find(|record| record.name.name() == step && record.status == CompensationStatus::Failed)?;
+    let failed = records.iter().find(|record| record.name.name() == step && record.status.is_resolvable())?;
     Some((failed.name, format!("{actor}: {note}")))
 }
 
