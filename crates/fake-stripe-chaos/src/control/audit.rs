@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::shared::{
-    chaos::{ObservedDraws, Share, audit},
+    chaos::{ObservedDraws, Share, chi_square_test},
     deps::Deps,
     operation::Operation,
     presentation::percent,
@@ -78,7 +78,8 @@ impl AuditView {
         let mut scenarios: BTreeMap<_, _> =
             drawn.into_iter().map(|(name, drawn)| (name, ObservedDraws { drawn, weight: 0 })).collect();
         for share in shares {
-            let observed = scenarios.entry(share.scenario.name).or_insert(ObservedDraws { drawn: 0, weight: 0 });
+            let observed =
+                scenarios.entry(share.scenario.name).or_insert(ObservedDraws { drawn: 0, weight: 0 });
             observed.weight += share.weight.as_millionths();
         }
         let audited = chi_square_test(&scenarios.values().copied().collect::<Vec<_>>());

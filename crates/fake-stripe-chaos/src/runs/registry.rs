@@ -8,7 +8,7 @@ use std::{
 use crate::shared::{
     chaos::seed_of_run,
     gate::Gate,
-    run::{RunName, store_seed, load_seed, load_seeds},
+    run::{RunName, load_seed, load_seeds, store_seed},
     store::{Store, StoreError, Stores},
 };
 

@@ -46,7 +46,10 @@ async fn delete_journal(State(deps): State<Arc<Deps>>) -> Result<Json<ForgottenR
 }
 
 /// Returns the matching lines with their numbers, the newest first.
-async fn matching_lines(deps: &Deps, query: JournalQuery) -> Result<Vec<(u64, Arc<JournalEntry>)>, StoreError> {
+async fn matching_lines(
+    deps: &Deps,
+    query: JournalQuery,
+) -> Result<Vec<(u64, Arc<JournalEntry>)>, StoreError> {
     deps.store
         .transact(move |tx| {
             let mut lines = Vec::new();

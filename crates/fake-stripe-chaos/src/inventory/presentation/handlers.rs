@@ -17,7 +17,9 @@ use crate::{
     inventory::application::{CONTEXT, InventoryService, RELEASE, RESERVE},
     shared::{
         deps::Deps,
-        presentation::{RequestHeaders, CallHeaders, Distribution, Shown, Undone, created, distribution, done, found},
+        presentation::{
+            CallHeaders, Distribution, RequestHeaders, Shown, Undone, created, distribution, done, found,
+        },
     },
 };
 

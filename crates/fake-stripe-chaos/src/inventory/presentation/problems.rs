@@ -45,6 +45,7 @@ impl Present for Reservation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shared::resource::Resource;
 
     #[test]
     fn the_domain_and_the_body_have_the_same_code() {
@@ -55,7 +56,7 @@ mod tests {
             InventoryError::Expired,
             InventoryError::Fulfilled,
         ] {
-            assert_eq!(Reservation::problem(&error).code(), error.code());
+            assert_eq!(Reservation::problem(&error).code(), Reservation::code(&error));
         }
     }
 }

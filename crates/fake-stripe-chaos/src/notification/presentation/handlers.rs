@@ -15,7 +15,7 @@ use crate::{
     notification::application::{CONTEXT, NotificationService, SEND},
     shared::{
         deps::Deps,
-        presentation::{RequestHeaders, CallHeaders, Distribution, Shown, created, distribution, found},
+        presentation::{CallHeaders, Distribution, RequestHeaders, Shown, created, distribution, found},
     },
 };
 
@@ -70,5 +70,7 @@ async fn get_notification(
     State(notifications): State<Arc<Notifications>>,
     Path(id): Path<String>,
 ) -> Result<Json<Shown<NotificationView>>, Problem> {
-    found(&id, notifications.service.find(id.clone()).await, |snapshot| NotificationView::from(&snapshot.resource))
+    found(&id, notifications.service.find(id.clone()).await, |snapshot| {
+        NotificationView::from(&snapshot.resource)
+    })
 }

@@ -32,10 +32,11 @@ impl Present for Notification {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shared::resource::Resource;
 
     #[test]
     fn the_domain_and_the_body_have_the_same_code() {
         let error = NotificationError::NotFound(String::new());
-        assert_eq!(Notification::problem(&error).code(), error.code());
+        assert_eq!(Notification::problem(&error).code(), Notification::code(&error));
     }
 }

@@ -19,8 +19,8 @@ use crate::{
     shared::{
         deps::Deps,
         presentation::{
-            RequestHeaders, CallHeaders, Distribution, Params, RecentParams, RecentRequests, Shown, Stats, StatsReset,
-            Undone, created, distribution, done, found, recent, reset_stats, stats,
+            CallHeaders, Distribution, Params, RecentParams, RecentRequests, RequestHeaders, Shown, Stats,
+            StatsReset, Undone, created, distribution, done, found, recent, reset_stats, stats,
         },
     },
 };

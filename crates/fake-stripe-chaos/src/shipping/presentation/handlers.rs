@@ -18,7 +18,8 @@ use crate::{
         deps::Deps,
         ids::Key,
         presentation::{
-            RequestHeaders, CallHeaders, Distribution, Shown, Undone, created, distribution, done, found, problems,
+            CallHeaders, Distribution, RequestHeaders, Shown, Undone, created, distribution, done, found,
+            problems,
         },
     },
     shipping::application::{CANCEL, CONTEXT, CREATE_LABEL, ShippingService},

@@ -41,6 +41,7 @@ impl Present for Label {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shared::resource::Resource;
 
     #[test]
     fn the_domain_and_the_body_have_the_same_code() {
@@ -49,7 +50,7 @@ mod tests {
             ShippingError::AddressRejected,
             ShippingError::AlreadyCancelled,
         ] {
-            assert_eq!(Label::problem(&error).code(), error.code());
+            assert_eq!(Label::problem(&error).code(), Label::code(&error));
         }
     }
 }

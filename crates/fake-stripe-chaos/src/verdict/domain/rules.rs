@@ -421,8 +421,11 @@ mod tests {
         assert_eq!(totals_differ(&stored, &Totals::from_postings(&entries)), None);
         assert!(totals_differ(&stored, &Totals::from_postings(&entries[..1])).is_some());
         assert!(
-            totals_differ(&stored, &Totals::from_postings(&[Posting::Held { money: usd(6), until }, RESERVED]))
-                .is_some()
+            totals_differ(
+                &stored,
+                &Totals::from_postings(&[Posting::Held { money: usd(6), until }, RESERVED])
+            )
+            .is_some()
         );
     }
 }
