@@ -129,7 +129,7 @@ fn out_of_layer(
         };
     }
     let known: &[&str] = match layer {
-        "domain" => &["thiserror", "uuid"],
+        "domain" => &["strum", "thiserror", "uuid"],
         "application" => &["async_trait", "thiserror", "uuid"],
         _ => return None,
     };

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::shared::{
-    chaos::{Observed, Share, audit},
+    chaos::{ObservedDraws, Share, chi_square_test},
     deps::Deps,
     operation::Operation,
     presentation::percent,
@@ -22,9 +22,9 @@ pub fn routes(deps: &Arc<Deps>) -> OpenApiRouter {
 /// Compare the scenarios drawn from the active profile since the start with its weights.
 #[utoipa::path(get, path = "/chaos/audit", tag = "chaos", responses((status = 200, description = "A test of each operation.", body = AuditResponse)))]
 async fn get_audit(State(deps): State<Arc<Deps>>) -> Result<Json<AuditResponse>, Problem> {
-    let profile = deps.profile_in_force().await?.profile;
+    let profile = deps.active_profile().await?.profile;
     let view = |(operation, shares): (Operation, &[Share])| {
-        let drawn = deps.tally.draws(operation, profile.told());
+        let drawn = deps.request_counts.draws(operation, profile.version());
         (operation.name(), AuditView::new(drawn, shares))
     };
     let operations = profile.tables().map(view).collect();
@@ -76,12 +76,13 @@ pub struct DrawnView {
 impl AuditView {
     fn new(drawn: BTreeMap<&'static str, u64>, shares: &[Share]) -> Self {
         let mut scenarios: BTreeMap<_, _> =
-            drawn.into_iter().map(|(name, drawn)| (name, Observed { drawn, weight: 0 })).collect();
+            drawn.into_iter().map(|(name, drawn)| (name, ObservedDraws { drawn, weight: 0 })).collect();
         for share in shares {
-            let observed = scenarios.entry(share.scenario.name).or_insert(Observed { drawn: 0, weight: 0 });
-            observed.weight += share.weight.in_millionths();
+            let observed =
+                scenarios.entry(share.scenario.name).or_insert(ObservedDraws { drawn: 0, weight: 0 });
+            observed.weight += share.weight.as_millionths();
         }
-        let audited = audit(&scenarios.values().copied().collect::<Vec<_>>());
+        let audited = chi_square_test(&scenarios.values().copied().collect::<Vec<_>>());
         let draws = scenarios.values().map(|scenario| scenario.drawn).sum();
         let weights = scenarios.values().map(|scenario| scenario.weight).sum();
         let scenarios = scenarios.iter().map(|(name, scenario)| {

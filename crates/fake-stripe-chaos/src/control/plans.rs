@@ -66,8 +66,8 @@ async fn replace_plan(deps: &Deps, order: OrderId, scripts: Scripts) -> Result<(
         .transact(move |tx| {
             let mut planned = BTreeMap::new();
             for (operation, scenarios) in scripts {
-                let made_after = tx.attempts(operation, order.as_str())?;
-                planned.insert(operation, PlannedScript { made_after, scenarios });
+                let after_attempt = tx.attempts(operation, order.as_str())?;
+                planned.insert(operation, PlannedScript { after_attempt, scenarios });
             }
             tx.set_plan(&order, planned)
         })

@@ -20,7 +20,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::shared::{
-    chaos::{InForce, Profile, Profiles, tables_as_json},
+    chaos::{ActiveProfile, Profile, Profiles, tables_as_json},
     deps::Deps,
     presentation::{Params, problems},
     store::StoreError,
@@ -36,7 +36,7 @@ pub fn routes(deps: &Arc<Deps>) -> OpenApiRouter {
 /// Show the active profile.
 #[utoipa::path(get, path = "/chaos/profile", tag = "chaos", responses((status = 200, description = "The profile.", body = ProfileResponse)))]
 async fn get_profile(State(deps): State<Arc<Deps>>) -> Result<Json<ProfileResponse>, Problem> {
-    let active = deps.profile_in_force().await?;
+    let active = deps.active_profile().await?;
     Ok(Json(ProfileResponse::new(&active, deps.profiles.configured())))
 }
 
@@ -67,7 +67,7 @@ async fn delete_profile(State(deps): State<Arc<Deps>>) -> Result<Json<ProfileRes
 /// List the profiles that have a name.
 #[utoipa::path(get, path = "/chaos/profiles", tag = "chaos", responses((status = 200, description = "The profiles.", body = ProfilesResponse)))]
 async fn get_profiles(State(deps): State<Arc<Deps>>) -> Json<ProfilesResponse> {
-    Json(ProfilesResponse::new(deps.profiles.known()))
+    Json(ProfilesResponse::new(deps.profiles.named()))
 }
 
 /// Overrides the configured profile, permanently if there is no `ttl`.
@@ -75,24 +75,24 @@ async fn override_profile(
     deps: &Deps,
     profile: Arc<Profile>,
     ttl: Option<Duration>,
-) -> Result<InForce, StoreError> {
-    let until = ttl.map(|ttl| deps.clock.now().plus(ttl));
+) -> Result<ActiveProfile, StoreError> {
+    let until = ttl.map(|ttl| deps.clock.now().saturating_add(ttl));
     let profiles = Arc::clone(&deps.profiles);
     deps.store
         .transact(move |tx| {
-            profiles.put(tx, profile, until)?;
-            profiles.in_force(tx)
+            profiles.set_override(tx, profile, until)?;
+            profiles.active(tx)
         })
         .await
 }
 
 /// Removes the override, so that the configured profile is active again.
-async fn reset_profile(deps: &Deps) -> Result<InForce, StoreError> {
+async fn reset_profile(deps: &Deps) -> Result<ActiveProfile, StoreError> {
     let profiles = Arc::clone(&deps.profiles);
     deps.store
         .transact(move |tx| {
-            profiles.take_back(tx)?;
-            profiles.in_force(tx)
+            profiles.clear_override(tx)?;
+            profiles.active(tx)
         })
         .await
 }
@@ -107,9 +107,9 @@ async fn read(request: Request, profiles: &Profiles) -> Result<Arc<Profile>, Pro
     }
     let body: Bytes = json::body(request, &()).await?;
     if is_toml {
-        profiles.reading().toml(&String::from_utf8_lossy(&body))
+        profiles.parser().toml(&String::from_utf8_lossy(&body))
     } else {
-        profiles.reading().json(&body)
+        profiles.parser().json(&body)
     }
 }
 
@@ -196,11 +196,11 @@ impl From<&Profile> for ProfileView {
 }
 
 impl ProfileResponse {
-    pub fn new(active: &InForce, configured: &Profile) -> Self {
+    pub fn new(active: &ActiveProfile, configured: &Profile) -> Self {
         Self {
             success: true,
             profile: ProfileView::from(&*active.profile),
-            put: active.put,
+            put: active.is_override,
             until: active.until.map(|until| from_millis(until.millis())),
             configured: configured.to_string(),
         }

@@ -15,7 +15,7 @@ use self::{
     infrastructure::{NotificationRecords, chaos},
     presentation::NotificationCode,
 };
-use crate::shared::{deps::Deps, presentation::documented, slice::Slice};
+use crate::shared::{deps::Deps, presentation::with_scenario_examples, slice::Slice};
 
 /// Registers notification in the application.
 pub const SLICE: Slice = Slice {
@@ -26,5 +26,5 @@ pub const SLICE: Slice = Slice {
 /// Wires the context and returns its routes.
 pub fn module(deps: &Deps) -> OpenApiRouter {
     let routes = presentation::routes(NotificationService::new(deps, Arc::new(NotificationRecords)), deps);
-    documented::<Notification>(routes, CONTEXT, &deps.catalogue)
+    with_scenario_examples::<Notification>(routes, CONTEXT, &deps.catalogue)
 }

@@ -15,7 +15,7 @@ use self::{
     infrastructure::{PaymentRecords, chaos},
     presentation::PaymentCode,
 };
-use crate::shared::{deps::Deps, presentation::documented, slice::Slice};
+use crate::shared::{deps::Deps, presentation::with_scenario_examples, slice::Slice};
 
 /// Registers payments in the application.
 pub const SLICE: Slice = Slice {
@@ -26,5 +26,5 @@ pub const SLICE: Slice = Slice {
 /// Wires the context and returns its routes.
 pub fn module(deps: &Deps) -> OpenApiRouter {
     let routes = presentation::routes(PaymentService::new(deps, Arc::new(PaymentRecords)), deps);
-    documented::<Payment>(routes, CONTEXT, &deps.catalogue)
+    with_scenario_examples::<Payment>(routes, CONTEXT, &deps.catalogue)
 }

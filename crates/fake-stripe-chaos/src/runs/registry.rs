@@ -8,7 +8,7 @@ use std::{
 use crate::shared::{
     chaos::seed_of_run,
     gate::Gate,
-    run::{RunName, keep_seed, kept_seed, kept_seeds},
+    run::{RunName, load_seed, load_seeds, store_seed},
     store::{Store, StoreError, Stores},
 };
 
@@ -109,7 +109,7 @@ impl<P: Clone> Registry<P> {
     /// Fails if the stores fail.
     pub async fn list(&self) -> Result<Vec<RunInfo>, StoreError> {
         let mut runs = Vec::new();
-        for (name, seed) in kept_seeds(&*self.stores).await? {
+        for (name, seed) in load_seeds(&*self.stores).await? {
             let Ok(run) = name.parse::<RunName>() else { continue };
             if !run.is_default() {
                 // A process that ended while it opened the run left it without a seed.
@@ -131,7 +131,7 @@ impl<P: Clone> Registry<P> {
         let _changing = self.changes.pass().await;
         // The provider goes first: a caller that disconnects here must not leave a provider without its store.
         self.open_runs().remove(name);
-        if self.stores.forget(name.as_str()).await? { Ok(()) } else { Err(RunError::Unknown(name.clone())) }
+        if self.stores.delete(name.as_str()).await? { Ok(()) } else { Err(RunError::Unknown(name.clone())) }
     }
 
     /// Opens a run. Returns true with it if it is new.
@@ -158,10 +158,10 @@ impl<P: Clone> Registry<P> {
         let wanted = seed.unwrap_or_else(|| seed_of_run(self.seed, name));
         let (seed, is_new) = store
             .transact(move |tx| {
-                if let Some(kept) = kept_seed(tx)? {
+                if let Some(kept) = load_seed(tx)? {
                     return Ok((kept, false));
                 }
-                keep_seed(tx, wanted)?;
+                store_seed(tx, wanted)?;
                 Ok((wanted, true))
             })
             .await?;

@@ -14,7 +14,7 @@ use tower::ServiceExt;
 
 use super::registry::{Access, Registry};
 use crate::shared::{
-    presentation::{break_on_the_wire, connection_of, header, problems},
+    presentation::{apply_wire_fault, connection_of, header, problems},
     run::RunName,
 };
 
@@ -49,7 +49,7 @@ async fn route(State(run_router): State<Arc<RunRouter>>, mut request: Request) -
         }
     };
     match router.oneshot(request).await {
-        Ok(response) => break_on_the_wire(response, connection).await,
+        Ok(response) => apply_wire_fault(response, connection).await,
         Err(never) => match never {},
     }
 }

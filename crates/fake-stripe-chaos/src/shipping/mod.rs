@@ -18,7 +18,7 @@ use self::{
     },
     presentation::ShippingCode,
 };
-use crate::shared::{deps::Deps, presentation::documented, slice::Slice};
+use crate::shared::{deps::Deps, presentation::with_scenario_examples, slice::Slice};
 
 /// Registers shipping in the application.
 pub const SLICE: Slice = Slice {
@@ -30,5 +30,5 @@ pub const SLICE: Slice = Slice {
 pub fn module(deps: &Deps) -> OpenApiRouter {
     let printer = Arc::new(FixedDurationPrinter::new(deps.label_duration));
     let routes = presentation::routes(ShippingService::new(deps, Arc::new(LabelRecords), printer), deps);
-    documented::<Label>(routes, CONTEXT, &deps.catalogue)
+    with_scenario_examples::<Label>(routes, CONTEXT, &deps.catalogue)
 }

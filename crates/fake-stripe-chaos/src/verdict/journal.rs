@@ -11,7 +11,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::shared::{
     deps::Deps,
     ids::OrderId,
-    journal::Line,
+    journal::JournalEntry,
     presentation::{LineView, Params, limit as parse_limit},
     store::StoreError,
 };
@@ -41,16 +41,19 @@ async fn get_journal(
     delete, path = "/journal", tag = "truth", responses((status = 200, description = "The number of removed lines.", body = ForgottenResponse))
 )]
 async fn delete_journal(State(deps): State<Arc<Deps>>) -> Result<Json<ForgottenResponse>, Problem> {
-    let forgotten = deps.store.transact(|tx| tx.forget()).await?;
+    let forgotten = deps.store.transact(|tx| tx.clear_journal()).await?;
     Ok(Json(ForgottenResponse { success: true, forgotten }))
 }
 
 /// Returns the matching lines with their numbers, the newest first.
-async fn matching_lines(deps: &Deps, query: JournalQuery) -> Result<Vec<(u64, Arc<Line>)>, StoreError> {
+async fn matching_lines(
+    deps: &Deps,
+    query: JournalQuery,
+) -> Result<Vec<(u64, Arc<JournalEntry>)>, StoreError> {
     deps.store
         .transact(move |tx| {
             let mut lines = Vec::new();
-            tx.each_line(&mut |number, line| {
+            tx.visit_lines(&mut |number, line| {
                 if lines.len() < query.limit && query.matches(line) {
                     lines.push((number, Arc::clone(line)));
                 }
@@ -70,7 +73,7 @@ struct JournalQuery {
 }
 
 impl JournalQuery {
-    fn matches(&self, line: &Line) -> bool {
+    fn matches(&self, line: &JournalEntry) -> bool {
         let matches = |wanted: &Option<String>, actual: Option<&str>| {
             wanted.as_deref().is_none_or(|wanted| actual == Some(wanted))
         };

@@ -54,7 +54,7 @@ async fn judge_order(
     let now = deps.clock.now();
     deps.store
         .transact(move |tx| {
-            if !tx.knows_order(&order)? {
+            if !tx.has_order(&order)? {
                 return Ok(Err(VerdictError::UnknownOrder(order.to_string())));
             }
             let mut verdict = Verdict::default();
@@ -85,7 +85,7 @@ async fn judge_all(deps: &Deps, is_final: bool) -> Result<Verdict, StoreError> {
     let judge = move |tx: &mut dyn Transaction| {
         verdict.judge(&load_facts(tx, None, now)?, is_final);
         let mut sum = Totals::default();
-        tx.each_entry(&mut |entry| sum.post(&entry.entry.posting))?;
+        tx.visit_entries(&mut |entry| sum.post(&entry.entry.posting))?;
         verdict.judge_totals(&tx.totals()?, &sum);
         Ok(verdict)
     };
@@ -98,7 +98,7 @@ pub fn load_facts(
     order: Option<OrderId>,
     now: Timestamp,
 ) -> Result<OrderFacts, StoreError> {
-    let entries = tx.entries_of(order.as_ref())?;
+    let entries = tx.entries_for(order.as_ref())?;
     let mut tombstones = BTreeMap::new();
     for key in entries.iter().filter_map(|entry| entry.entry.key.as_ref()) {
         if let Some(sequence) = tx.tombstone(key)? {

@@ -26,7 +26,7 @@ use crate::shared::{
     deps::Deps,
     ids::OrderId,
     ledger::{Entry, MoneyTotals, NewEntry, Posting, Totals},
-    orders::{Outcome, Told},
+    orders::{Outcome, RecordedOutcome},
     presentation::problems,
     store::{StoreError, Transaction},
 };
@@ -90,7 +90,7 @@ async fn totals(deps: &Deps) -> Result<(Totals, Expired), StoreError> {
     deps.store
         .transact(move |tx| {
             let mut open = OpenResources::default();
-            tx.each_entry(&mut |entry| open.apply(&entry.entry))?;
+            tx.visit_entries(&mut |entry| open.apply(&entry.entry))?;
             Ok((tx.totals()?, open.expired(now)))
         })
         .await
@@ -100,13 +100,13 @@ async fn totals(deps: &Deps) -> Result<(Totals, Expired), StoreError> {
 async fn history(
     deps: &Deps,
     order: OrderId,
-) -> Result<Result<(Option<Told>, Vec<Entry>), VerdictError>, StoreError> {
+) -> Result<Result<(Option<RecordedOutcome>, Vec<Entry>), VerdictError>, StoreError> {
     deps.store
         .transact(move |tx| {
-            if !tx.knows_order(&order)? {
+            if !tx.has_order(&order)? {
                 return Ok(Err(VerdictError::UnknownOrder(order.to_string())));
             }
-            Ok(Ok((tx.outcome(&order)?, tx.entries_of(Some(&order))?)))
+            Ok(Ok((tx.outcome(&order)?, tx.entries_for(Some(&order))?)))
         })
         .await
 }
@@ -117,18 +117,18 @@ async fn record_outcome(
     deps: &Deps,
     order: OrderId,
     outcome: Outcome,
-) -> Result<Result<Told, VerdictError>, StoreError> {
+) -> Result<Result<RecordedOutcome, VerdictError>, StoreError> {
     let now = deps.clock.now();
     deps.store
         .transact(move |tx| {
             match tx.outcome(&order)? {
                 Some(recorded) if recorded.outcome == outcome => return Ok(Ok(recorded)),
-                Some(Told { outcome: Outcome::Shipped, .. }) => {
+                Some(RecordedOutcome { outcome: Outcome::Shipped, .. }) => {
                     return Ok(Err(VerdictError::AlreadyShipped));
                 }
-                Some(Told { outcome: Outcome::Paid | Outcome::NotShipped, .. }) | None => {}
+                Some(RecordedOutcome { outcome: Outcome::Paid | Outcome::NotShipped, .. }) | None => {}
             }
-            let recorded = Told { outcome, at: now };
+            let recorded = RecordedOutcome { outcome, at: now };
             tx.set_outcome(&order, recorded)?;
             if outcome == Outcome::Shipped {
                 mark_fulfilled(tx, &order, now)?;
@@ -255,8 +255,8 @@ pub struct OutcomeView {
     told_at: String,
 }
 
-impl From<Told> for OutcomeView {
-    fn from(Told { outcome, at }: Told) -> Self {
+impl From<RecordedOutcome> for OutcomeView {
+    fn from(RecordedOutcome { outcome, at }: RecordedOutcome) -> Self {
         Self { outcome: outcome.name(), told_at: from_millis(at.millis()) }
     }
 }

@@ -157,7 +157,7 @@ async fn assert_ledger_consistent(provider: Provider, callers: Vec<Vec<Step>>) -
     let mut add = |name: &str, amount: u64| sums[name] = json!(sums[name].as_u64().unwrap_or(0) + amount);
     let payments = provider.store.transact(|tx| {
         let mut all = BTreeSet::new();
-        tx.each_entry(&mut |entry| {
+        tx.visit_entries(&mut |entry| {
             if entry.entry.posting.money().is_some() {
                 all.extend(entry.entry.resource.clone());
             }

@@ -8,7 +8,7 @@ use std::{
 use axum::http::Method;
 use fake_stripe_chaos::{
     app,
-    shared::chaos::{AuditVerdict, Observed, Profile, ProfileName, audit, draw},
+    shared::chaos::{AuditVerdict, ObservedDraws, Profile, ProfileName, chi_square_test, draw},
 };
 use serde_json::{Value, json};
 
@@ -193,7 +193,7 @@ fn drawn_shares_fit_their_weights_and_the_audit_detects_a_shift_of_two_points() 
             }
             let mut observed: Vec<_> = shares
                 .iter()
-                .map(|share| Observed { drawn: 0, weight: share.weight.in_millionths() })
+                .map(|share| ObservedDraws { drawn: 0, weight: share.weight.as_millionths() })
                 .collect();
             for order in 0..DRAWS {
                 let drawn = draw(SEED, profile.name(), operation, &format!("order-{order}"), 1);
@@ -201,12 +201,12 @@ fn drawn_shares_fit_their_weights_and_the_audit_detects_a_shift_of_two_points() 
                 let place = shares.iter().position(|share| share.scenario == scenario).unwrap();
                 observed[place].drawn += 1;
             }
-            let fit = audit(&observed);
+            let fit = chi_square_test(&observed);
             assert_eq!(fit.verdict, AuditVerdict::Fits, "{} {operation}: {fit:?}", profile.name());
             let two_points = observed.iter().map(|scenario| scenario.weight).sum::<u64>() / 50;
             observed[0].weight -= two_points;
             observed[1].weight += two_points;
-            let moved = audit(&observed);
+            let moved = chi_square_test(&observed);
             assert_eq!(moved.verdict, AuditVerdict::Deviates, "{} {operation}: {moved:?}", profile.name());
         }
     }

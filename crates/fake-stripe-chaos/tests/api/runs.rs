@@ -133,7 +133,7 @@ async fn a_seed_is_kept_with_the_ledger_unless_another_is_configured() {
     };
     let mut seeds = Vec::new();
     for (drawn, configured) in [(1, None), (2, None), (3, Some(7)), (4, None)] {
-        seeds.push(ports(drawn).with_kept_seed(configured).await.unwrap().seed);
+        seeds.push(ports(drawn).with_stored_seed(configured).await.unwrap().seed);
     }
     assert_eq!(seeds, [1, 1, 7, 7]);
 }
@@ -263,10 +263,10 @@ impl Stores for SlowStores {
         store
     }
 
-    async fn forget(&self, run: &str) -> Result<bool, StoreError> {
+    async fn delete(&self, run: &str) -> Result<bool, StoreError> {
         // The deletion takes longer than an opening.
         tokio::time::sleep(Duration::from_millis(20)).await;
-        let forgotten = self.stores.forget(run).await;
+        let forgotten = self.stores.delete(run).await;
         Self::wait().await;
         forgotten
     }

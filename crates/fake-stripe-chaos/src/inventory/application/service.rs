@@ -13,7 +13,7 @@ use crate::{
         deps::Deps,
         ledger::Posting,
         protocol::{Call, Protocol, Reply},
-        resource::Seen,
+        resource::Snapshot,
         store::StoreError,
     },
 };
@@ -32,10 +32,10 @@ impl InventoryService {
         let order = command.order_id.clone();
         self.reservations
             .create(call, order, |work| {
-                let until = work.now.plus(RESERVATION_TTL);
+                let until = work.now.saturating_add(RESERVATION_TTL);
                 work.post(Posting::Reserved { until });
                 Reservation::reserved(Terms {
-                    id: ReservationId::mint(work.mint()),
+                    id: ReservationId::mint(work.new_id()),
                     items: command.items,
                     order_id: command.order_id,
                     created_at: work.now,
@@ -59,7 +59,7 @@ impl InventoryService {
     ///
     /// # Errors
     /// Fails if the store fails.
-    pub async fn find(&self, id: String) -> Result<Option<Seen<Reservation>>, StoreError> {
+    pub async fn find(&self, id: String) -> Result<Option<Snapshot<Reservation>>, StoreError> {
         self.reservations.find(id).await
     }
 }

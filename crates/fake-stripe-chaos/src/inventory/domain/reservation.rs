@@ -32,24 +32,13 @@ pub struct Terms {
 }
 
 /// The status of a reservation at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Status {
     Reserved,
     Released,
     Fulfilled,
     Expired,
-}
-
-impl Status {
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Reserved => "reserved",
-            Self::Released => "released",
-            Self::Fulfilled => "fulfilled",
-            Self::Expired => "expired",
-        }
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +76,7 @@ impl Reservation {
         let Terms { created_at, expires_at, .. } = self.terms;
         if self.released_at.is_some() {
             Status::Released
-        } else if orders::fulfils(shipped_at, created_at, expires_at) {
+        } else if orders::was_live_at_shipping(shipped_at, created_at, expires_at) {
             Status::Fulfilled
         } else if now >= expires_at {
             Status::Expired
@@ -127,13 +116,13 @@ mod tests {
             items: Vec::new(),
             order_id: None,
             created_at: START,
-            expires_at: START.plus(RESERVATION_TTL),
+            expires_at: START.saturating_add(RESERVATION_TTL),
         })
     }
 
     #[test]
     fn a_reservation_expires_in_the_millisecond_of_its_expiry() {
-        let over = START.plus(RESERVATION_TTL);
+        let over = START.saturating_add(RESERVATION_TTL);
         let last = Timestamp::from_millis(over.millis() - 1);
         assert_eq!(reservation().release(last, None), Ok(()));
         assert_eq!(reservation().release(over, None), Err(InventoryError::Expired));
@@ -141,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_reservation_that_is_live_at_shipping_is_fulfilled_and_never_expires() {
-        let over = START.plus(RESERVATION_TTL);
+        let over = START.saturating_add(RESERVATION_TTL);
         assert_eq!(reservation().status(over, Some(START)), Status::Fulfilled);
         assert_eq!(reservation().status(over, Some(over)), Status::Expired);
         assert_eq!(reservation().release(START, Some(START)), Err(InventoryError::Fulfilled));
@@ -152,6 +141,6 @@ mod tests {
         let mut reservation = reservation();
         reservation.release(START, None).unwrap();
         assert_eq!(reservation.release(START, None), Err(InventoryError::AlreadyReleased));
-        assert_eq!(reservation.status(START.plus(RESERVATION_TTL), Some(START)), Status::Released);
+        assert_eq!(reservation.status(START.saturating_add(RESERVATION_TTL), Some(START)), Status::Released);
     }
 }

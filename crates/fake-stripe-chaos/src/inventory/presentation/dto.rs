@@ -17,7 +17,7 @@ use crate::{
         ids::{Key, OrderId},
         presentation::{order_id, target, text},
         protocol::Target,
-        resource::Seen,
+        resource::Snapshot,
     },
 };
 
@@ -102,7 +102,7 @@ impl FromJson for ReleaseReservationRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
         let object = node.object(&["reservationId", "key"], faults)?;
         let target = target(&object, "reservationId", faults)?;
-        let (reservation_id, key) = target.members();
+        let (reservation_id, key) = target.into_parts();
         Some(Self { reservation_id, key, target })
     }
 }
@@ -210,13 +210,13 @@ pub struct ReservationView {
     order_id: Option<String>,
 }
 
-impl From<&Seen<Reservation>> for ReservationView {
-    fn from(Seen { resource, now, shipped_at }: &Seen<Reservation>) -> Self {
+impl From<&Snapshot<Reservation>> for ReservationView {
+    fn from(Snapshot { resource, now, shipped_at }: &Snapshot<Reservation>) -> Self {
         let terms = resource.terms();
         Self {
             reservation_id: terms.id.to_string(),
             items: items(resource),
-            status: resource.status(*now, *shipped_at).name(),
+            status: resource.status(*now, *shipped_at).into(),
             created_at: from_millis(terms.created_at.millis()),
             expires_at: from_millis(terms.expires_at.millis()),
             released_at: resource.released_at().map(|at| from_millis(at.millis())),

@@ -17,7 +17,9 @@ use crate::{
     inventory::application::{CONTEXT, InventoryService, RELEASE, RESERVE},
     shared::{
         deps::Deps,
-        presentation::{Asked, CallHeaders, Distribution, Shown, Undone, created, distribution, done, found},
+        presentation::{
+            CallHeaders, Distribution, RequestHeaders, Shown, Undone, created, distribution, done, found,
+        },
     },
 };
 
@@ -43,14 +45,14 @@ pub fn routes(service: InventoryService, deps: &Deps) -> OpenApiRouter {
 )]
 async fn reserve(
     State(inventory): State<Arc<Inventory>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<ReserveRequest>,
 ) -> Result<Response, Problem> {
     let redacted = value.redacted();
-    let command = value.into_command(asked.order());
-    let call = asked.call(RESERVE, &inventory.deps.catalogue, &canonical, &redacted)?;
+    let command = value.into_command(headers.order());
+    let call = headers.into_call(RESERVE, &inventory.deps.catalogue, &canonical, &redacted)?;
     let reply = inventory.service.reserve(call, command).await;
-    Ok(created(reply, |seen, _| Some(ReserveResponse::of(&seen.resource))))
+    Ok(created(reply, |snapshot, _| Some(ReserveResponse::of(&snapshot.resource))))
 }
 
 /// Release reserved stock.
@@ -61,12 +63,12 @@ async fn reserve(
 )]
 async fn release_reservation(
     State(inventory): State<Arc<Inventory>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<ReleaseReservationRequest>,
 ) -> Result<Response, Problem> {
-    let call = asked.call(RELEASE, &inventory.deps.catalogue, &canonical, &value.redacted())?;
+    let call = headers.into_call(RELEASE, &inventory.deps.catalogue, &canonical, &value.redacted())?;
     let reply = inventory.service.release(call, value.into_command()).await;
-    Ok(done(reply, |seen, _| ReleaseReservationResponse::of(&seen.resource)))
+    Ok(done(reply, |snapshot, _| ReleaseReservationResponse::of(&snapshot.resource)))
 }
 
 /// Show the weight of each scenario of inventory.
@@ -87,5 +89,5 @@ async fn get_reservation(
     State(inventory): State<Arc<Inventory>>,
     Path(id): Path<String>,
 ) -> Result<Json<Shown<ReservationView>>, Problem> {
-    found(&id, inventory.service.find(id.clone()).await, |seen| ReservationView::from(seen))
+    found(&id, inventory.service.find(id.clone()).await, |snapshot| ReservationView::from(snapshot))
 }

@@ -6,7 +6,7 @@ use service_kit::{error_codes, problem::Problem};
 use super::dto::ReservationView;
 use crate::{
     inventory::domain::{InventoryError, Reservation},
-    shared::{presentation::Presented, resource::Seen},
+    shared::{presentation::Present, resource::Snapshot},
 };
 
 error_codes! {
@@ -32,19 +32,20 @@ impl From<&InventoryError> for InventoryCode {
     }
 }
 
-impl Presented for Reservation {
+impl Present for Reservation {
     fn problem(error: &InventoryError) -> Problem {
         Problem::new(InventoryCode::from(error), error.to_string())
     }
 
-    fn shown(seen: &Seen<Self>) -> Value {
-        serde_json::to_value(ReservationView::from(seen)).unwrap_or_default()
+    fn view(snapshot: &Snapshot<Self>) -> Value {
+        serde_json::to_value(ReservationView::from(snapshot)).unwrap_or_default()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shared::resource::Resource;
 
     #[test]
     fn the_domain_and_the_body_have_the_same_code() {
@@ -55,7 +56,7 @@ mod tests {
             InventoryError::Expired,
             InventoryError::Fulfilled,
         ] {
-            assert_eq!(Reservation::problem(&error).code(), error.code());
+            assert_eq!(Reservation::problem(&error).code(), Reservation::code(&error));
         }
     }
 }

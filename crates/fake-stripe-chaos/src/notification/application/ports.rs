@@ -6,7 +6,7 @@ use crate::{
         chaos::Scenario,
         ids::OrderId,
         operation::Operation,
-        resource::{Repository, Resource, Settled},
+        resource::{Repository, Resource, UndoState},
     },
 };
 
@@ -27,11 +27,11 @@ impl Resource for Notification {
         self.order_id.as_ref()
     }
 
-    fn settled(&self, _: &NotificationError) -> Settled {
-        Settled::No
+    fn undo_state(&self, _: &NotificationError) -> UndoState {
+        UndoState::InEffect
     }
 
-    fn unknown(id: &str) -> NotificationError {
+    fn not_found(id: &str) -> NotificationError {
         NotificationError::NotFound(id.to_owned())
     }
 
@@ -40,6 +40,6 @@ impl Resource for Notification {
     }
 
     fn code(error: &NotificationError) -> &'static str {
-        error.code()
+        error.into()
     }
 }

@@ -9,7 +9,7 @@ use crate::{
         deps::Deps,
         ledger::Posting,
         protocol::{Call, Protocol, Reply},
-        resource::Seen,
+        resource::Snapshot,
         store::StoreError,
     },
 };
@@ -30,7 +30,7 @@ impl NotificationService {
             .create(call, order, move |work| {
                 work.post(Posting::Notified);
                 Notification {
-                    id: NotificationId::mint(work.mint()),
+                    id: NotificationId::mint(work.new_id()),
                     channel: command.channel,
                     recipient: command.recipient,
                     order_id: command.order_id,
@@ -44,7 +44,7 @@ impl NotificationService {
     ///
     /// # Errors
     /// Fails if the store fails.
-    pub async fn find(&self, id: String) -> Result<Option<Seen<Notification>>, StoreError> {
+    pub async fn find(&self, id: String) -> Result<Option<Snapshot<Notification>>, StoreError> {
         self.notifications.find(id).await
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     notification::application::{CONTEXT, NotificationService, SEND},
     shared::{
         deps::Deps,
-        presentation::{Asked, CallHeaders, Distribution, Shown, created, distribution, found},
+        presentation::{CallHeaders, Distribution, RequestHeaders, Shown, created, distribution, found},
     },
 };
 
@@ -40,14 +40,14 @@ pub fn routes(service: NotificationService, deps: &Deps) -> OpenApiRouter {
 )]
 async fn send(
     State(notifications): State<Arc<Notifications>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<SendRequest>,
 ) -> Result<Response, Problem> {
     let redacted = value.redacted();
-    let command = value.into_command(asked.order());
-    let call = asked.call(SEND, &notifications.deps.catalogue, &canonical, &redacted)?;
+    let command = value.into_command(headers.order());
+    let call = headers.into_call(SEND, &notifications.deps.catalogue, &canonical, &redacted)?;
     let reply = notifications.service.send(call, command).await;
-    Ok(created(reply, |seen, _| Some(Shown::new(NotificationView::from(&seen.resource)))))
+    Ok(created(reply, |snapshot, _| Some(Shown::new(NotificationView::from(&snapshot.resource)))))
 }
 
 /// Show the weight of each scenario of notification.
@@ -70,5 +70,7 @@ async fn get_notification(
     State(notifications): State<Arc<Notifications>>,
     Path(id): Path<String>,
 ) -> Result<Json<Shown<NotificationView>>, Problem> {
-    found(&id, notifications.service.find(id.clone()).await, |seen| NotificationView::from(&seen.resource))
+    found(&id, notifications.service.find(id.clone()).await, |snapshot| {
+        NotificationView::from(&snapshot.resource)
+    })
 }

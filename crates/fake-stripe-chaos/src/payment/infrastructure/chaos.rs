@@ -6,8 +6,8 @@ use crate::{
 };
 
 const INSUFFICIENT_FUNDS: Scenario = Scenario::refusal("insufficient_funds");
-const ALREADY_CAPTURED: Scenario = Scenario::already("already_captured");
-const ALREADY_REFUNDED: Scenario = Scenario::already("already_refunded");
+const ALREADY_CAPTURED: Scenario = Scenario::already_done("already_captured");
+const ALREADY_REFUNDED: Scenario = Scenario::already_done("already_refunded");
 
 /// In percent. Each of the two kinds of timeout has half of an operation's share of timeouts.
 pub const TABLES: &[OperationChaos] = &[

@@ -18,7 +18,7 @@ use crate::{
         money::{Amount, Currency, Money},
         presentation::{order_id, target, text},
         protocol::Target,
-        resource::{Part, Seen},
+        resource::{Part, Snapshot},
     },
 };
 
@@ -139,7 +139,7 @@ impl FromJson for ReleaseRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
         let object = node.object(&["authId", "key"], faults)?;
         let target = target(&object, "authId", faults)?;
-        let (auth_id, key) = target.members();
+        let (auth_id, key) = target.into_parts();
         Some(Self { auth_id, key, target })
     }
 }
@@ -180,7 +180,7 @@ impl FromJson for RefundRequest {
         let amount = object.optional_with("amount", faults, amount);
         let reason = object.optional_with("reason", faults, |node, faults| text(node, 500, faults));
         let target = target?;
-        let (auth_id, key) = target.members();
+        let (auth_id, key) = target.into_parts();
         Some(Self { auth_id, key, target, amount: amount?, reason: reason? })
     }
 }
@@ -495,8 +495,8 @@ impl From<&Refund> for RefundView {
     }
 }
 
-impl From<&Seen<Payment>> for PaymentView {
-    fn from(Seen { resource: payment, now, .. }: &Seen<Payment>) -> Self {
+impl From<&Snapshot<Payment>> for PaymentView {
+    fn from(Snapshot { resource: payment, now, .. }: &Snapshot<Payment>) -> Self {
         let terms = payment.terms();
         let (captured_at, released_at) = match payment.state() {
             State::Authorized => (None, None),
@@ -509,7 +509,7 @@ impl From<&Seen<Payment>> for PaymentView {
             amount: terms.money.amount.minor_units(),
             refunded_amount: payment.refunded().minor_units(),
             currency: terms.money.currency.code(),
-            status: payment.status(*now).name(),
+            status: payment.status(*now).into(),
             created_at: from_millis(terms.created_at.millis()),
             expires_at: from_millis(terms.expires_at.millis()),
             captured_at: captured_at.map(|at| from_millis(at.millis())),

@@ -19,8 +19,8 @@ use crate::{
     shared::{
         deps::Deps,
         presentation::{
-            Asked, CallHeaders, Distribution, Params, RecentParams, RecentRequests, Shown, Stats, StatsReset,
-            Undone, created, distribution, done, found, recent, reset_stats, stats,
+            CallHeaders, Distribution, Params, RecentParams, RecentRequests, RequestHeaders, Shown, Stats,
+            StatsReset, Undone, created, distribution, done, found, recent, reset_stats, stats,
         },
     },
 };
@@ -53,15 +53,15 @@ pub fn routes(service: PaymentService, deps: &Deps) -> OpenApiRouter {
 )]
 async fn authorize(
     State(payments): State<Arc<Payments>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<AuthorizeRequest>,
 ) -> Result<Response, Problem> {
     let canonical = value.canonical(&canonical);
     let redacted = value.redacted();
-    let command = value.into_command(asked.order());
-    let call = asked.call(AUTHORIZE, &payments.deps.catalogue, &canonical, &redacted)?;
+    let command = value.into_command(headers.order());
+    let call = headers.into_call(AUTHORIZE, &payments.deps.catalogue, &canonical, &redacted)?;
     let reply = payments.service.authorize(call, command).await;
-    Ok(created(reply, |seen, _| Some(AuthorizeResponse::of(&seen.resource))))
+    Ok(created(reply, |snapshot, _| Some(AuthorizeResponse::of(&snapshot.resource))))
 }
 
 /// Capture the authorized amount.
@@ -71,12 +71,12 @@ async fn authorize(
 )]
 async fn capture(
     State(payments): State<Arc<Payments>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<CaptureRequest>,
 ) -> Result<Response, Problem> {
-    let call = asked.call(CAPTURE, &payments.deps.catalogue, &canonical, &value.redacted())?;
+    let call = headers.into_call(CAPTURE, &payments.deps.catalogue, &canonical, &value.redacted())?;
     let reply = payments.service.capture(call, value.into_command()).await;
-    Ok(done(reply, |seen, _| CaptureResponse::of(&seen.resource)))
+    Ok(done(reply, |snapshot, _| CaptureResponse::of(&snapshot.resource)))
 }
 
 /// Void an authorization.
@@ -86,12 +86,12 @@ async fn capture(
 )]
 async fn release(
     State(payments): State<Arc<Payments>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<ReleaseRequest>,
 ) -> Result<Response, Problem> {
-    let call = asked.call(RELEASE, &payments.deps.catalogue, &canonical, &value.redacted())?;
+    let call = headers.into_call(RELEASE, &payments.deps.catalogue, &canonical, &value.redacted())?;
     let reply = payments.service.release(call, value.into_command()).await;
-    Ok(done(reply, |seen, _| ReleaseResponse::of(&seen.resource)))
+    Ok(done(reply, |snapshot, _| ReleaseResponse::of(&snapshot.resource)))
 }
 
 /// Refund a captured amount, in part or whole.
@@ -101,12 +101,12 @@ async fn release(
 )]
 async fn refund(
     State(payments): State<Arc<Payments>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<RefundRequest>,
 ) -> Result<Response, Problem> {
-    let call = asked.call(REFUND, &payments.deps.catalogue, &canonical, &value.redacted())?;
+    let call = headers.into_call(REFUND, &payments.deps.catalogue, &canonical, &value.redacted())?;
     let reply = payments.service.refund(call, value.into_command()).await;
-    Ok(done(reply, |seen, part| RefundResponse::of(&seen.resource, part)))
+    Ok(done(reply, |snapshot, part| RefundResponse::of(&snapshot.resource, part)))
 }
 
 /// Authorize and capture in one call.
@@ -116,15 +116,15 @@ async fn refund(
 )]
 async fn charge(
     State(payments): State<Arc<Payments>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<ChargeRequest>,
 ) -> Result<Response, Problem> {
     let canonical = value.canonical(&canonical);
     let redacted = value.redacted();
-    let command = value.into_command(asked.order());
-    let call = asked.call(CHARGE, &payments.deps.catalogue, &canonical, &redacted)?;
+    let command = value.into_command(headers.order());
+    let call = headers.into_call(CHARGE, &payments.deps.catalogue, &canonical, &redacted)?;
     let reply = payments.service.charge(call, command).await;
-    Ok(done(reply, |seen, _| ChargeResponse::of(&seen.resource)))
+    Ok(done(reply, |snapshot, _| ChargeResponse::of(&snapshot.resource)))
 }
 
 /// Show the weight of each scenario of payments.
@@ -175,5 +175,5 @@ async fn get_payment(
     State(payments): State<Arc<Payments>>,
     Path(auth_id): Path<String>,
 ) -> Result<Json<Shown<PaymentView>>, Problem> {
-    found(&auth_id, payments.service.find(auth_id.clone()).await, |seen| PaymentView::from(seen))
+    found(&auth_id, payments.service.find(auth_id.clone()).await, |snapshot| PaymentView::from(snapshot))
 }

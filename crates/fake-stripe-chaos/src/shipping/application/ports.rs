@@ -10,7 +10,7 @@ use crate::{
         chaos::Scenario,
         ids::OrderId,
         operation::Operation,
-        resource::{Repository, Resource, Settled},
+        resource::{Repository, Resource, UndoState},
     },
     shipping::domain::{Label, ShippingError},
 };
@@ -43,22 +43,22 @@ impl Resource for Label {
         self.terms().order_id.as_ref()
     }
 
-    fn settled(&self, error: &ShippingError) -> Settled {
+    fn undo_state(&self, error: &ShippingError) -> UndoState {
         match error {
-            ShippingError::AlreadyCancelled => Settled::Already(None),
-            _ => Settled::No,
+            ShippingError::AlreadyCancelled => UndoState::AlreadyUndone(None),
+            _ => UndoState::InEffect,
         }
     }
 
-    fn unknown(id: &str) -> ShippingError {
+    fn not_found(id: &str) -> ShippingError {
         ShippingError::NotFound(id.to_owned())
     }
 
     fn refusal(scenario: Scenario) -> Option<ShippingError> {
-        REFUSALS.into_iter().find(|error| error.code() == scenario.name)
+        REFUSALS.into_iter().find(|error| Self::code(error) == scenario.name)
     }
 
     fn code(error: &ShippingError) -> &'static str {
-        error.code()
+        error.into()
     }
 }

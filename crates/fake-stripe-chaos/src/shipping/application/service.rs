@@ -10,11 +10,11 @@ use super::{
 use crate::{
     shared::{
         deps::Deps,
-        idempotency::LedTo,
+        idempotency::StoredAnswer,
         ids::Key,
         ledger::Posting,
         protocol::{Call, Protocol, Reply},
-        resource::Seen,
+        resource::Snapshot,
         store::StoreError,
     },
     shipping::domain::{Label, LabelId, Progress, Terms, tracking_number},
@@ -39,11 +39,11 @@ impl ShippingService {
         let printer = Arc::clone(&self.printer);
         let printing = async move { printer.print().await };
         self.labels
-            .create_slowly(call, order, printing, |work| {
+            .create_with_duration(call, order, printing, |work| {
                 work.post(Posting::Labelled);
                 Label::generated(Terms {
-                    id: LabelId::mint(work.mint()),
-                    tracking_number: tracking_number(work.mint()),
+                    id: LabelId::mint(work.new_id()),
+                    tracking_number: tracking_number(work.new_id()),
                     carrier: command.carrier,
                     order_id: command.order_id,
                     created_at: work.now,
@@ -66,7 +66,7 @@ impl ShippingService {
     ///
     /// # Errors
     /// Fails if the store fails.
-    pub async fn find(&self, id: String) -> Result<Option<Seen<Label>>, StoreError> {
+    pub async fn find(&self, id: String) -> Result<Option<Snapshot<Label>>, StoreError> {
         self.labels.find(id).await
     }
 
@@ -82,7 +82,7 @@ impl ShippingService {
             .transact(move |tx| {
                 if let Some(record) = tx.record(&key)?
                     && record.operation == CREATE_LABEL
-                    && let LedTo::Effect { resource: id, .. } = &record.led_to
+                    && let StoredAnswer::Effect { resource: id, .. } = &record.answer
                     && let Some(label) = repository.load(tx, id)?
                 {
                     return Ok(Progress::Generated(label));
@@ -94,7 +94,7 @@ impl ShippingService {
                     .in_flight(&key)?
                     .filter(|flight| flight.operation == CREATE_LABEL)
                     .map_or(Progress::Unknown, |flight| {
-                        Progress::generating(clock.now().since(flight.since), duration)
+                        Progress::generating(clock.now().duration_since(flight.since), duration)
                     }))
             })
             .await

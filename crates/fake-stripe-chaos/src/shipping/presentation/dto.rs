@@ -13,7 +13,7 @@ use crate::{
         ids::{Key, OrderId},
         presentation::{order_id, target, text},
         protocol::Target,
-        resource::Seen,
+        resource::Snapshot,
     },
     shipping::{
         application::{Cancel, CreateLabel},
@@ -114,7 +114,7 @@ impl FromJson for CancelRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
         let object = node.object(&["labelId", "key"], faults)?;
         let target = target(&object, "labelId", faults)?;
-        let (label_id, key) = target.members();
+        let (label_id, key) = target.into_parts();
         Some(Self { label_id, key, target })
     }
 }
@@ -247,8 +247,8 @@ pub struct LabelView {
     order_id: Option<String>,
 }
 
-impl From<&Seen<Label>> for LabelView {
-    fn from(Seen { resource: label, .. }: &Seen<Label>) -> Self {
+impl From<&Snapshot<Label>> for LabelView {
+    fn from(Snapshot { resource: label, .. }: &Snapshot<Label>) -> Self {
         let terms = label.terms();
         Self {
             label_id: terms.id.to_string(),

@@ -18,7 +18,8 @@ use crate::{
         deps::Deps,
         ids::Key,
         presentation::{
-            Asked, CallHeaders, Distribution, Shown, Undone, created, distribution, done, found, problems,
+            CallHeaders, Distribution, RequestHeaders, Shown, Undone, created, distribution, done, found,
+            problems,
         },
     },
     shipping::application::{CANCEL, CONTEXT, CREATE_LABEL, ShippingService},
@@ -47,14 +48,14 @@ pub fn routes(service: ShippingService, deps: &Deps) -> OpenApiRouter {
 )]
 async fn create_label(
     State(shipping): State<Arc<Shipping>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<CreateLabelRequest>,
 ) -> Result<Response, Problem> {
     let redacted = value.redacted();
-    let command = value.into_command(asked.order());
-    let call = asked.call(CREATE_LABEL, &shipping.deps.catalogue, &canonical, &redacted)?;
+    let command = value.into_command(headers.order());
+    let call = headers.into_call(CREATE_LABEL, &shipping.deps.catalogue, &canonical, &redacted)?;
     let reply = shipping.service.create_label(call, command).await;
-    Ok(created(reply, |seen, _| Some(CreateLabelResponse::of(&seen.resource))))
+    Ok(created(reply, |snapshot, _| Some(CreateLabelResponse::of(&snapshot.resource))))
 }
 
 /// Cancel a label, also one that is still being generated.
@@ -64,12 +65,12 @@ async fn create_label(
 )]
 async fn cancel_label(
     State(shipping): State<Arc<Shipping>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<CancelRequest>,
 ) -> Result<Response, Problem> {
-    let call = asked.call(CANCEL, &shipping.deps.catalogue, &canonical, &value.redacted())?;
+    let call = headers.into_call(CANCEL, &shipping.deps.catalogue, &canonical, &value.redacted())?;
     let reply = shipping.service.cancel(call, value.into_command()).await;
-    Ok(done(reply, |seen, _| CancelResponse::of(&seen.resource)))
+    Ok(done(reply, |snapshot, _| CancelResponse::of(&snapshot.resource)))
 }
 
 /// Show the progress of the label that was requested with an idempotency key.
@@ -105,5 +106,5 @@ async fn get_label(
     State(shipping): State<Arc<Shipping>>,
     Path(id): Path<String>,
 ) -> Result<Json<Shown<LabelView>>, Problem> {
-    found(&id, shipping.service.find(id.clone()).await, |seen| LabelView::from(seen))
+    found(&id, shipping.service.find(id.clone()).await, |snapshot| LabelView::from(snapshot))
 }

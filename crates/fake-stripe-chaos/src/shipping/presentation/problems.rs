@@ -5,7 +5,7 @@ use service_kit::{error_codes, problem::Problem};
 
 use super::dto::LabelView;
 use crate::{
-    shared::{presentation::Presented, resource::Seen},
+    shared::{presentation::Present, resource::Snapshot},
     shipping::domain::{Label, ShippingError},
 };
 
@@ -28,19 +28,20 @@ impl From<&ShippingError> for ShippingCode {
     }
 }
 
-impl Presented for Label {
+impl Present for Label {
     fn problem(error: &ShippingError) -> Problem {
         Problem::new(ShippingCode::from(error), error.to_string())
     }
 
-    fn shown(seen: &Seen<Self>) -> Value {
-        serde_json::to_value(LabelView::from(seen)).unwrap_or_default()
+    fn view(snapshot: &Snapshot<Self>) -> Value {
+        serde_json::to_value(LabelView::from(snapshot)).unwrap_or_default()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shared::resource::Resource;
 
     #[test]
     fn the_domain_and_the_body_have_the_same_code() {
@@ -49,7 +50,7 @@ mod tests {
             ShippingError::AddressRejected,
             ShippingError::AlreadyCancelled,
         ] {
-            assert_eq!(Label::problem(&error).code(), error.code());
+            assert_eq!(Label::problem(&error).code(), Label::code(&error));
         }
     }
 }

@@ -7,14 +7,14 @@ use crate::shared::{
     ids::{Key, OrderId},
     ledger::{Entry, Posting},
     money::{Currency, Money},
-    orders::Told,
+    orders::RecordedOutcome,
 };
 
 /// Everything about one order, or about the entries that belong to none.
 #[derive(Debug, Clone)]
 pub struct OrderFacts {
     pub order: Option<OrderId>,
-    pub outcome: Option<Told>,
+    pub outcome: Option<RecordedOutcome>,
     /// In their order of time.
     pub entries: Vec<Entry>,
     /// The keys of the entries that have a tombstone, with the number of its entry.

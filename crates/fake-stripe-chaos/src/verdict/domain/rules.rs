@@ -173,7 +173,7 @@ mod tests {
         ids::Key,
         ledger::{Entry, NewEntry},
         money::{Amount, Currency, Money},
-        orders::Told,
+        orders::RecordedOutcome,
     };
 
     const NOW: Timestamp = Timestamp::from_millis(1_000);
@@ -203,7 +203,7 @@ mod tests {
         });
         OrderFacts {
             order: "order".parse().ok(),
-            outcome: outcome.map(|outcome| Told { outcome, at: NOW }),
+            outcome: outcome.map(|outcome| RecordedOutcome { outcome, at: NOW }),
             entries: entries.collect(),
             tombstones: BTreeMap::new(),
             now: NOW,
@@ -415,14 +415,17 @@ mod tests {
 
     #[test]
     fn the_stored_totals_equal_the_sum_of_the_entries() {
-        let until = NOW.plus(Duration::from_secs(1));
+        let until = NOW.saturating_add(Duration::from_secs(1));
         let entries = [Posting::Held { money: usd(5), until }, RESERVED];
-        let stored = Totals::of(&entries);
-        assert_eq!(totals_differ(&stored, &Totals::of(&entries)), None);
-        assert!(totals_differ(&stored, &Totals::of(&entries[..1])).is_some());
+        let stored = Totals::from_postings(&entries);
+        assert_eq!(totals_differ(&stored, &Totals::from_postings(&entries)), None);
+        assert!(totals_differ(&stored, &Totals::from_postings(&entries[..1])).is_some());
         assert!(
-            totals_differ(&stored, &Totals::of(&[Posting::Held { money: usd(6), until }, RESERVED]))
-                .is_some()
+            totals_differ(
+                &stored,
+                &Totals::from_postings(&[Posting::Held { money: usd(6), until }, RESERVED])
+            )
+            .is_some()
         );
     }
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::shared::{clock::Timestamp, ids::Ids, ledger::Posting};
 
 /// The moment, new ids, and the entries that the operation leaves in the ledger.
-pub struct Work<'a> {
+pub struct OperationContext<'a> {
     pub now: Timestamp,
     /// When the resource's order shipped, if it did.
     pub shipped_at: Option<Timestamp>,
@@ -13,12 +13,12 @@ pub struct Work<'a> {
     postings: Vec<Posting>,
 }
 
-impl<'a> Work<'a> {
+impl<'a> OperationContext<'a> {
     pub(super) fn new(now: Timestamp, shipped_at: Option<Timestamp>, ids: &'a dyn Ids) -> Self {
         Self { now, shipped_at, ids, postings: Vec::new() }
     }
 
-    pub fn mint(&self) -> Uuid {
+    pub fn new_id(&self) -> Uuid {
         self.ids.next()
     }
 

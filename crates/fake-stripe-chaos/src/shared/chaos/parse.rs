@@ -20,14 +20,14 @@ use super::{
 use crate::shared::operation::Operation;
 
 /// The name of a whole profile that gives itself none.
-const NAMELESS: &str = "custom";
-const LONGEST_NAME: usize = 64;
+const DEFAULT_NAME: &str = "custom";
+const MAX_NAME_LENGTH: usize = 64;
 /// Whoever waits longer has gone.
-const LONGEST_DELAY: Duration = Duration::from_mins(5);
+const MAX_DELAY: Duration = Duration::from_mins(5);
 
 /// What a profile is read with.
 #[derive(Debug, Clone, Copy)]
-pub struct Reading<'a> {
+pub struct ProfileParser<'a> {
     pub catalogue: &'a Catalogue,
     /// The profiles that can be named.
     pub known: &'a [Arc<Profile>],
@@ -36,19 +36,19 @@ pub struct Reading<'a> {
 /// What a TOML text can't be read for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("is not TOML: {0}")]
-pub struct NotToml(String);
+pub struct TomlError(String);
 
 /// The same document as JSON.
 ///
 /// # Errors
 /// Where the text isn't TOML, or has a number that JSON can't write.
-pub fn toml_as_json(text: &str) -> Result<String, NotToml> {
-    let not_toml = |error: &dyn std::fmt::Display| NotToml(error.to_string().trim_end().replace('\n', " "));
+pub fn toml_as_json(text: &str) -> Result<String, TomlError> {
+    let not_toml = |error: &dyn std::fmt::Display| TomlError(error.to_string().trim_end().replace('\n', " "));
     let document: serde_json::Value = toml::from_str(text).map_err(|error| not_toml(&error))?;
     serde_json::to_string(&document).map_err(|error| not_toml(&error))
 }
 
-impl Reading<'_> {
+impl ProfileParser<'_> {
     /// # Errors
     /// 400 where the text isn't JSON, else 422 with every fault.
     pub fn json(&self, text: &[u8]) -> Result<Arc<Profile>, Problem> {
@@ -68,21 +68,21 @@ impl Reading<'_> {
         let object = node.object(&["name", "basedOn", "operations"], faults)?;
         let is_whole = object.get("basedOn").is_some() || object.get("operations").is_some();
         if !is_whole {
-            return object.required_with("name", faults, |node, faults| self.named(node, faults));
+            return object.required_with("name", faults, |node, faults| self.by_name(node, faults));
         }
-        let name = object.optional_with("name", faults, own_name);
-        let base = object.optional_with("basedOn", faults, |node, faults| self.named(node, faults));
+        let name = object.optional_with("name", faults, parse_name);
+        let base = object.optional_with("basedOn", faults, |node, faults| self.by_name(node, faults));
         let tables = object.optional_with("operations", faults, |node, faults| {
             let object = node.map(faults)?;
             self.tables(&object, faults)
         });
         let (name, base, tables) = (name?, base?, tables?);
-        let mut all = self.sorted(base.as_deref());
+        let mut all = self.base_tables(base.as_deref());
         all.extend(tables.unwrap_or_default());
-        Some(Arc::new(Profile::new(name.as_deref().unwrap_or(NAMELESS), all)))
+        Some(Arc::new(Profile::new(name.as_deref().unwrap_or(DEFAULT_NAME), all)))
     }
 
-    fn named(&self, node: &Node<'_>, faults: &mut Faults) -> Option<Arc<Profile>> {
+    fn by_name(&self, node: &Node<'_>, faults: &mut Faults) -> Option<Arc<Profile>> {
         let name = node.string(faults)?;
         let found = self.known.iter().find(|profile| profile.name() == name);
         found.cloned().or_else(|| {
@@ -93,8 +93,8 @@ impl Reading<'_> {
 
     /// The tables of the profile that another one is based on, each in the order in which a whole profile
     /// has it: by the scenarios' names.
-    fn sorted(&self, base: Option<&Profile>) -> BTreeMap<Operation, Vec<Share>> {
-        let Some(base) = base else { return self.catalogue.nothing_fails() };
+    fn base_tables(&self, base: Option<&Profile>) -> BTreeMap<Operation, Vec<Share>> {
+        let Some(base) = base else { return self.catalogue.success_tables() };
         self.catalogue
             .operations()
             .map(|entry| {
@@ -109,7 +109,7 @@ impl Reading<'_> {
         let mut tables: BTreeMap<Operation, (usize, Vec<Share>)> = BTreeMap::new();
         let mut complete = true;
         for pattern in object.names() {
-            let operations = self.matching(pattern);
+            let operations = self.operations_matching(pattern);
             if operations.is_empty() {
                 let valid: Vec<_> = self.catalogue.operations().map(|entry| entry.operation.name()).collect();
                 let message = format!(
@@ -138,7 +138,7 @@ impl Reading<'_> {
     }
 
     /// The operations that a name or a pattern stands for.
-    fn matching(&self, pattern: &str) -> Vec<Operation> {
+    fn operations_matching(&self, pattern: &str) -> Vec<Operation> {
         let fits = |operation: &Operation| match pattern.strip_suffix('*') {
             Some("") => true,
             Some(context) => context.strip_suffix('.') == Some(operation.context()),
@@ -178,13 +178,13 @@ impl Reading<'_> {
     }
 }
 
-fn own_name(node: &Node<'_>, faults: &mut Faults) -> Option<String> {
+fn parse_name(node: &Node<'_>, faults: &mut Faults) -> Option<String> {
     let name = node.string(faults)?;
-    let fits = (1..=LONGEST_NAME).contains(&name.len())
+    let fits = (1..=MAX_NAME_LENGTH).contains(&name.len())
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
     if !fits {
         let message =
-            format!("must be 1 to {LONGEST_NAME} ASCII letters, digits, hyphens, underscores or dots");
+            format!("must be 1 to {MAX_NAME_LENGTH} ASCII letters, digits, hyphens, underscores or dots");
         return node.fault(faults, message);
     }
     if ProfileName::ALL.iter().any(|built_in| built_in.name() == name) {
@@ -206,7 +206,7 @@ fn share(node: &Node<'_>, faults: &mut Faults) -> Option<(Weight, Option<Duratio
 
 fn delay(node: &Node<'_>, faults: &mut Faults) -> Option<Duration> {
     match duration(&node.string(faults)?) {
-        Ok(delay) if delay <= LONGEST_DELAY && delay.subsec_nanos() % 1_000_000 == 0 => Some(delay),
+        Ok(delay) if delay <= MAX_DELAY && delay.subsec_nanos() % 1_000_000 == 0 => Some(delay),
         Ok(_) => node.fault(faults, "must be whole milliseconds, at most 5m"),
         Err(why) => node.fault(faults, why),
     }
@@ -240,15 +240,15 @@ mod tests {
         ]);
         let known: Vec<_> =
             ProfileName::ALL.iter().map(|name| Arc::new(Profile::built_in(*name, &catalogue))).collect();
-        let reading = Reading { catalogue: &catalogue, known: &known };
-        let profile = if text.starts_with('{') { reading.json(text.as_bytes()) } else { reading.toml(text) };
+        let parser = ProfileParser { catalogue: &catalogue, known: &known };
+        let profile = if text.starts_with('{') { parser.json(text.as_bytes()) } else { parser.toml(text) };
         profile.map_err(|problem| {
             problem.faults().iter().map(|fault| (fault.pointer.clone(), fault.message.clone())).collect()
         })
     }
 
     fn share(scenario: Scenario, millionths: u64) -> Share {
-        Share::new(scenario, Weight::millionths(millionths))
+        Share::new(scenario, Weight::from_millionths(millionths))
     }
 
     #[test]

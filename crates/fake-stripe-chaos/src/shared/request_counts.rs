@@ -1,4 +1,4 @@
-//! The tally: how often what was decided, since the process started or the count began anew.
+//! Counts the requests of each operation and their scenarios, since the start or the last reset.
 
 use std::{
     collections::BTreeMap,
@@ -6,19 +6,19 @@ use std::{
 };
 
 use crate::shared::{
-    chaos::{SUCCESS, Source},
+    chaos::{DecisionSource, SUCCESS},
     clock::Timestamp,
-    journal::Line,
+    journal::JournalEntry,
     operation::Operation,
     protocol::NOTHING_TO_UNDO,
 };
 
 /// The draws of how many profiles are remembered for each operation; older ones are forgotten.
-const PROFILES: usize = 16;
+const MAX_PROFILES: usize = 16;
 
 /// See the module.
-pub struct Tally {
-    began: Timestamp,
+pub struct RequestCounts {
+    started_at: Timestamp,
     state: Mutex<State>,
 }
 
@@ -45,13 +45,13 @@ pub struct Counts {
     pub scenarios: BTreeMap<&'static str, u64>,
 }
 
-impl Tally {
+impl RequestCounts {
     #[must_use]
-    pub fn new(began: Timestamp) -> Self {
-        Self { began, state: Mutex::default() }
+    pub fn new(started_at: Timestamp) -> Self {
+        Self { started_at, state: Mutex::default() }
     }
 
-    pub fn count(&self, line: &Line) {
+    pub fn count(&self, line: &JournalEntry) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let State { counts, draws, .. } = &mut *state;
         let counts = counts.entry(line.operation).or_default();
@@ -66,7 +66,7 @@ impl Tally {
         let Some(decision) = line.decided.as_ref().map(|decided| &decided.decision) else { return };
         let scenario = decision.scenario.name;
         *counts.scenarios.entry(scenario).or_default() += 1;
-        if decision.source != Source::Draw {
+        if decision.source != DecisionSource::Draw {
             return;
         }
         let profiles = draws.entry(line.operation).or_default();
@@ -74,14 +74,14 @@ impl Tally {
             *drawn.entry(scenario).or_default() += 1;
             return;
         }
-        if profiles.len() == PROFILES {
+        if profiles.len() == MAX_PROFILES {
             profiles.remove(0);
         }
         profiles.push((Arc::clone(&decision.profile), BTreeMap::from([(scenario, 1)])));
     }
 
     #[must_use]
-    pub fn of(&self, operation: Operation) -> Counts {
+    pub fn for_operation(&self, operation: Operation) -> Counts {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.counts.get(&operation).cloned().unwrap_or_default()
     }
@@ -97,13 +97,13 @@ impl Tally {
 
     /// Since when a context's requests are counted.
     #[must_use]
-    pub fn since(&self, context: &str) -> Timestamp {
+    pub fn counted_since(&self, context: &str) -> Timestamp {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.anew.get(context).copied().unwrap_or(self.began)
+        state.anew.get(context).copied().unwrap_or(self.started_at)
     }
 
     /// Counts the requests of a context anew; the draws are counted on.
-    pub fn begin_anew(&self, context: &str, now: Timestamp) {
+    pub fn reset(&self, context: &str, now: Timestamp) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.counts.retain(|operation, _| operation.context() != context);
         state.anew.insert(context.to_owned(), now);

@@ -3,7 +3,7 @@
 use service_kit::json::{Faults, Node, Object};
 
 use crate::shared::{
-    ids::{Key, NotAnId, OrderId, visible},
+    ids::{InvalidId, Key, OrderId, parse_visible_ascii},
     protocol::Target,
 };
 
@@ -17,9 +17,9 @@ pub fn order_id(object: &Object<'_>, faults: &mut Faults) -> Option<Option<Order
 pub fn target(object: &Object<'_>, id: &str, faults: &mut Faults) -> Option<Target> {
     let by_id = object.optional_with(id, faults, |node, faults| {
         let text = node.string(faults)?;
-        match visible(&text) {
+        match parse_visible_ascii(&text) {
             Ok(_) => Some(text),
-            Err(error @ NotAnId) => node.fault(faults, error.to_string()),
+            Err(error @ InvalidId) => node.fault(faults, error.to_string()),
         }
     });
     let by_key = object.optional_with("key", faults, Node::parse::<Key>);
@@ -37,12 +37,12 @@ pub fn target(object: &Object<'_>, id: &str, faults: &mut Faults) -> Option<Targ
     }
 }
 
-/// Text of 1 to `longest` characters, not blank, and without control characters but line breaks and tabs.
-pub fn text(node: &Node<'_>, longest: usize, faults: &mut Faults) -> Option<String> {
+/// Text of 1 to `max_chars` characters, not blank, and without control characters but line breaks and tabs.
+pub fn text(node: &Node<'_>, max_chars: usize, faults: &mut Faults) -> Option<String> {
     let text = node.string(faults)?;
     let length = text.chars().count();
-    if text.trim().is_empty() || length > longest {
-        return node.fault(faults, format!("must have 1 to {longest} characters, not all blank"));
+    if text.trim().is_empty() || length > max_chars {
+        return node.fault(faults, format!("must have 1 to {max_chars} characters, not all blank"));
     }
     if text.chars().any(|char| char.is_control() && !matches!(char, '\n' | '\r' | '\t')) {
         return node.fault(faults, "must not have control characters");

@@ -15,7 +15,7 @@ use utoipa::{
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{problems, respond::Presented};
+use super::{problems, respond::Present};
 use crate::shared::{
     chaos::{Catalogue, Effect, Response, Scenario},
     operation::Operation,
@@ -25,7 +25,7 @@ const CORRELATION: &str = "0197a5c0-f3d2-7e0f-8b1c-2d3e4f506172";
 
 /// Adds the scenarios of a context's operations to the document of its routes.
 #[must_use]
-pub fn documented<R: Presented>(
+pub fn with_scenario_examples<R: Present>(
     mut router: OpenApiRouter,
     context: &str,
     catalogue: &Catalogue,
@@ -51,7 +51,7 @@ fn path(operation: Operation) -> String {
     format!("/{}/{}", operation.context(), operation.action())
 }
 
-fn add<R: Presented>(endpoint: &mut Endpoint, path: &str, scenario: Scenario) {
+fn add<R: Present>(endpoint: &mut Endpoint, path: &str, scenario: Scenario) {
     let Some(problem) = answer::<R>(scenario) else {
         if let Some(fault) = scenario.wire_fault() {
             let text = endpoint.description.get_or_insert_default();
@@ -86,10 +86,12 @@ const fn told(effect: Effect) -> &'static str {
 }
 
 /// What a scenario answers where that isn't the operation's own answer, or none.
-fn answer<R: Presented>(scenario: Scenario) -> Option<Problem> {
+fn answer<R: Present>(scenario: Scenario) -> Option<Problem> {
     match scenario.response {
-        Response::Real | Response::Broken(_) => None,
+        Response::Real | Response::WireFault(_) => None,
         Response::Refusal => R::refusal(scenario).map(|error| R::problem(&error)),
-        Response::Failure | Response::Timeout | Response::RateLimited => Some(problems::chaos(scenario)),
+        Response::Failure | Response::Timeout | Response::RateLimited => {
+            Some(problems::scenario_problem(scenario))
+        }
     }
 }
