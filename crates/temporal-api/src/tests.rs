@@ -27,17 +27,17 @@ use workflows::{
     activities::{payment::Charged, user_context::CatFact},
     order_fulfillment::{
         messages::OrderInput,
-        progress::{Cause, CurrentStep, FailureCode, Order, OrderState, OrderStatus},
+        state::{Cause, CurrentStep, FailureCode, Order, OrderState, OrderStatus},
     },
     payment::{
         messages::PaymentInput,
-        progress::{self as payment, Payment, PaymentFailure, PaymentState},
+        state::{self as payment, Payment, PaymentFailure, PaymentState},
     },
     policies::Timing,
-    saga::{Compensation, CompensationStatus, Ran, Reason, Saga},
+    saga::{Compensation, CompensationOutcome, CompensationStatus, Reason, Saga},
     user_context::{
         messages::{Strategy, UserContextInput},
-        progress::{Part, UserContext, UserContextState},
+        state::{Part, UserContext, UserContextState},
     },
 };
 
@@ -177,8 +177,8 @@ impl OrderGateway for Script {
                     order.cancel(reason);
                 }
                 OrderSignal::ResolveCompensation(by_hand) => {
-                    let compensation = Compensation::by_name(&by_hand.step).unwrap();
-                    order.resolved(compensation, by_hand.note, "");
+                    let compensation = by_hand.step.parse().unwrap();
+                    order.record_resolution(compensation, by_hand.note, "");
                 }
                 OrderSignal::RetryCompensation => {}
             }
@@ -379,13 +379,13 @@ fn waiting() -> Order {
 fn labelled() -> Order {
     let mut order = Order::new("1", true);
     order.approve();
-    order.labelled("lbl_1", "1Z", "2026-11-23T12:00:00.000Z");
+    order.record_label("lbl_1", "1Z", "2026-11-23T12:00:00.000Z");
     order
 }
 
 fn shipped() -> Order {
     let mut order = labelled();
-    order.shipped();
+    order.mark_shipped();
     order
 }
 

@@ -7,10 +7,10 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use temporalio_sdk::ApplicationFailure;
 use user_context::{SourceError, SourceFault};
-use workflows::activities::{Attempt, refusal::LEDGER_MISMATCH};
+use workflows::activities::{AttemptDetails, refusal::LEDGER_MISMATCH};
 
 /// The longest text of somebody else's that goes into histories and states. Characters.
-const LONGEST_MESSAGE: usize = 500;
+const MAX_MESSAGE_CHARS: usize = 500;
 
 /// Whether a text can be a code: codes become the types of failures, and labels of metrics.
 fn is_code(text: &str) -> bool {
@@ -55,7 +55,7 @@ impl CallError {
         match serde_json::from_slice::<ProblemDocument>(body) {
             Ok(problem) if is_code(&problem.error) => Self {
                 code: problem.error,
-                message: problem.message.chars().take(LONGEST_MESSAGE).collect(),
+                message: problem.message.chars().take(MAX_MESSAGE_CHARS).collect(),
                 retryable: problem.retryable || transient,
                 retry_after,
                 resource: problem.resource,
@@ -71,18 +71,18 @@ impl CallError {
     }
 
     /// A success whose body makes no sense: the call may have had its effect.
-    pub(crate) fn unreadable(error: &serde_json::Error) -> Self {
-        Self::lost("unreadable_answer", format!("the provider's answer could not be read: {error}"))
+    pub(crate) fn invalid_body(error: &serde_json::Error) -> Self {
+        Self::no_answer("unreadable_answer", format!("the provider's answer could not be read: {error}"))
     }
 
     /// An answer that is too long to be one. The call may have had its effect.
     pub(crate) fn too_large(max_bytes: usize) -> Self {
-        Self::lost("unreadable_answer", format!("the provider's answer has more than {max_bytes} bytes"))
+        Self::no_answer("unreadable_answer", format!("the provider's answer has more than {max_bytes} bytes"))
     }
 
     /// The provider's ledger and this order disagree: no retry can mend that.
-    pub(crate) fn mismatch(message: impl Into<String>) -> Self {
-        Self::refused(LEDGER_MISMATCH, message)
+    pub(crate) fn ledger_mismatch(message: impl Into<String>) -> Self {
+        Self { retryable: false, ..Self::no_answer(LEDGER_MISMATCH, message) }
     }
 
     /// What Temporal and the workflow read of it. Nobody waits for longer than `longest`.
@@ -94,16 +94,16 @@ impl CallError {
             .type_name(code)
             .non_retryable(!retryable)
             .maybe_next_retry_delay(retry_after)
-            .details(Attempt { attempt, retry_after_ms })
+            .details(AttemptDetails { attempt, retry_after_ms })
             .build()
     }
 
     /// A call that makes no sense, so that it was never made.
-    pub(crate) fn refused(code: &str, message: impl Into<String>) -> Self {
-        Self { retryable: false, ..Self::lost(code, message) }
+    pub(crate) fn not_sent(code: &str, message: impl Into<String>) -> Self {
+        Self { retryable: false, ..Self::no_answer(code, message) }
     }
 
-    fn lost(code: &str, message: impl Into<String>) -> Self {
+    fn no_answer(code: &str, message: impl Into<String>) -> Self {
         Self {
             code: code.to_owned(),
             message: message.into(),
@@ -130,7 +130,7 @@ impl From<SourceError> for CallError {
             SourceFault::WrongShape(_) | SourceFault::TooLarge(_) => "source_unreadable",
         };
         let (retryable, retry_after) = (error.retryable(), error.retry_after());
-        Self { retryable, retry_after, ..Self::lost(code, error.to_string()) }
+        Self { retryable, retry_after, ..Self::no_answer(code, error.to_string()) }
     }
 }
 
@@ -139,11 +139,11 @@ impl From<reqwest::Error> for CallError {
     fn from(error: reqwest::Error) -> Self {
         let error = error.without_url();
         if error.is_timeout() {
-            Self::lost("provider_timeout", "the provider did not answer in time")
+            Self::no_answer("provider_timeout", "the provider did not answer in time")
         } else if error.is_connect() {
-            Self::lost("provider_unreachable", "the provider cannot be reached")
+            Self::no_answer("provider_unreachable", "the provider cannot be reached")
         } else {
-            Self::lost("provider_connection_lost", format!("the provider's answer was lost: {error}"))
+            Self::no_answer("provider_connection_lost", format!("the provider's answer was lost: {error}"))
         }
     }
 }
@@ -178,7 +178,7 @@ mod tests {
         }
         let body = serde_json::json!({"error": "e", "message": "é".repeat(10_000), "retryable": true});
         let error = CallError::from_answer(500, None, body.to_string().as_bytes());
-        assert_eq!((error.code.as_str(), error.message.chars().count()), ("e", LONGEST_MESSAGE));
+        assert_eq!((error.code.as_str(), error.message.chars().count()), ("e", MAX_MESSAGE_CHARS));
     }
 
     #[test]
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_speaks_nonsense_is_not_asked_again_and_a_busy_one_when_it_wants() {
+    fn an_invalid_answer_is_not_retried_and_a_rate_limit_is_retried_after_its_delay() {
         let nonsense = SourceError { fault: SourceFault::WrongShape("no JSON".to_owned()), attempts: 1 };
         let error = CallError::from(nonsense);
         assert_eq!((error.code.as_str(), error.retryable), ("source_unreadable", false));

@@ -6,7 +6,7 @@ use workflows::activities::refusal::LEDGER_MISMATCH;
 
 /// How an attempt of an activity ended.
 #[derive(Debug, Clone, Copy)]
-pub enum Outcome {
+pub enum AttemptOutcome {
     Completed,
     /// It will be tried again, if attempts are left.
     Retryable,
@@ -38,12 +38,12 @@ impl ActivityMetrics {
         }
     }
 
-    pub fn attempt(&self, activity: &str, outcome: Outcome, code: &str) {
+    pub fn record_attempt(&self, activity: &str, outcome: AttemptOutcome, code: &str) {
         let outcome = match outcome {
-            Outcome::Completed => "completed",
-            Outcome::Retryable => "retryable",
-            Outcome::Final => "final",
-            Outcome::Cancelled => "cancelled",
+            AttemptOutcome::Completed => "completed",
+            AttemptOutcome::Retryable => "retryable",
+            AttemptOutcome::Final => "final",
+            AttemptOutcome::Cancelled => "cancelled",
         };
         self.attempts.with_label_values(&[activity, outcome, self.codes.label(code)]).inc();
     }
@@ -58,9 +58,9 @@ mod tests {
         let registry = Registry::new();
         let metrics = ActivityMetrics::new(&registry);
         for code in 0..10_000 {
-            metrics.attempt("capturePayment", Outcome::Final, &format!("code_{code}"));
+            metrics.record_attempt("capturePayment", AttemptOutcome::Final, &format!("code_{code}"));
         }
-        metrics.attempt("capturePayment", Outcome::Final, LEDGER_MISMATCH);
+        metrics.record_attempt("capturePayment", AttemptOutcome::Final, LEDGER_MISMATCH);
         let families = registry.gather();
         let counted = families[0].get_metric();
         assert_eq!(counted.len(), MAX_CODES, "98 of the provider's, one of ours, and the others together");

@@ -37,7 +37,7 @@ use workflows::{
 };
 
 use crate::{
-    activities::{Inventory, Notification, Payment, Shared, Shipping, UserContext},
+    activities::{ActivityDeps, Inventory, Notification, Payment, Shipping, UserContext},
     config::Config,
     metrics::ActivityMetrics,
     provider::Provider,
@@ -54,7 +54,7 @@ const HEALTH_GRACE: Duration = Duration::from_secs(1);
     title = "temporal-worker",
     description = "Health and metrics of the worker that runs the workflows."
 ))]
-struct About;
+struct ApiDoc;
 
 /// Runs until a signal stops it.
 ///
@@ -68,13 +68,13 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
     let provider = Provider::new(&config.provider_url)?;
     // Temporal tries again.
     let sources = Sources::start(&config.sources, Tries::ONCE).await?;
-    let state = Arc::new(State::default());
+    let state = Arc::new(PollingState::default());
 
-    let (app, _) = Service::new("temporal-worker", env!("CARGO_PKG_VERSION"), About::openapi())
+    let (app, _) = Service::new("temporal-worker", env!("CARGO_PKG_VERSION"), ApiDoc::openapi())
         .metrics(metrics.clone())
-        .depends_on(state.clone().temporal())
-        .depends_on(state.clone().polling())
-        .depends_on(provider_answers(provider.clone()))
+        .depends_on(state.clone().temporal_dependency())
+        .depends_on(state.clone().polling_dependency())
+        .depends_on(provider_dependency(provider.clone()))
         .build(&config.common);
     // Health and metrics are there for as long as activities are, so that a watcher sees the worker drain.
     let (drained, last) = oneshot::channel::<()>();
@@ -88,14 +88,14 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
         client = connect(&config) => Some(client),
     };
     if let Some(client) = connected {
-        let activities = Shared::new(provider, sources, ActivityMetrics::new(metrics.registry()));
+        let activities = ActivityDeps::new(provider, sources, ActivityMetrics::new(metrics.registry()));
         let mut worker = Worker::new(&runtime, client.clone(), options(&config, &activities)?)?;
         let shut_down = worker.shutdown_handle();
-        state.polls(client);
+        state.mark_polling(client);
         tracing::info!(task_queue = config.task_queue, "worker polling");
         let stopping = async {
             stop.await;
-            state.drains();
+            state.mark_draining();
             shut_down();
             std::future::pending::<()>().await;
         };
@@ -115,7 +115,7 @@ async fn connect(config: &Config) -> Client {
     client
 }
 
-fn options(config: &Config, shared: &Shared) -> Result<WorkerOptions, Box<dyn Error + Send + Sync>> {
+fn options(config: &Config, shared: &ActivityDeps) -> Result<WorkerOptions, Box<dyn Error + Send + Sync>> {
     let activities = config.max_concurrent_activities;
     let tuner = TunerHolder::builder()
         .workflow_task_slot_supplier(FixedSizeSlotSupplier::new(WORKFLOW_SLOTS))
@@ -173,19 +173,19 @@ fn runtime() -> Result<(Runtime, Appendix), Box<dyn Error + Send + Sync>> {
 
 /// What the health checks look at.
 #[derive(Default)]
-struct State {
+struct PollingState {
     /// Set once the worker polls.
     client: OnceLock<Client>,
     draining: AtomicBool,
 }
 
-impl State {
-    fn polls(&self, client: Client) {
+impl PollingState {
+    fn mark_polling(&self, client: Client) {
         // Called once.
         let _ = self.client.set(client);
     }
 
-    fn drains(&self) {
+    fn mark_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
@@ -196,7 +196,7 @@ impl State {
         self.client.get().map(|_| ()).ok_or_else(|| "not polling yet".to_owned())
     }
 
-    fn temporal(self: Arc<Self>) -> Dependency {
+    fn temporal_dependency(self: Arc<Self>) -> Dependency {
         Dependency::new("temporal", move || {
             let client = self.client.get().cloned();
             async move {
@@ -208,12 +208,12 @@ impl State {
         })
     }
 
-    fn polling(self: Arc<Self>) -> Dependency {
+    fn polling_dependency(self: Arc<Self>) -> Dependency {
         Dependency::new("polling", move || std::future::ready(self.polling_state()))
     }
 }
 
-fn provider_answers(provider: Provider) -> Dependency {
+fn provider_dependency(provider: Provider) -> Dependency {
     Dependency::new("provider", move || {
         let provider = provider.clone();
         async move { provider.ping().await }

@@ -16,7 +16,7 @@ use tokio::{
     net::TcpListener,
 };
 use workflows::activities::{
-    CallContext, Found, Undo,
+    CallContext, UndoInput, UndoResult,
     inventory::{Reserve, StockLine},
     notification::Notify,
     payment::{Authorize, Authorized, Capture, Charge},
@@ -34,7 +34,7 @@ async fn provider() -> Provider {
     let config = Config::from_lookup(&lookup).unwrap();
     let listener = serve::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let (router, _) = app::build(&config, Ports::real(&config).await.unwrap());
+    let (router, _) = app::build(&config, Ports::from_config(&config).await.unwrap());
     tokio::spawn(serve::run(listener, router, std::future::pending(), Duration::ZERO));
     Provider::new(&url).unwrap()
 }
@@ -48,8 +48,8 @@ fn call(order: &str, step: &str) -> CallContext {
     }
 }
 
-fn undo(order: &str, step: &str) -> Undo {
-    Undo { call: call(order, &format!("undo_{step}")), forward_key: call(order, step).idempotency_key }
+fn undo(order: &str, step: &str) -> UndoInput {
+    UndoInput { call: call(order, &format!("undo_{step}")), forward_key: call(order, step).idempotency_key }
 }
 
 async fn authorize(provider: &Provider, order: &str) -> Result<Authorized, CallError> {
@@ -86,22 +86,22 @@ async fn a_payment_is_authorized_captured_and_refunded_by_its_keys() {
     let payment = authorize(&provider, "1").await.unwrap();
     assert_eq!(authorize(&provider, "1").await.unwrap(), payment, "the same key gets the same payment");
     provider.capture(&capture("1", "capture", &payment.auth_id, 5998)).await.unwrap();
-    assert_eq!(provider.refund(&undo("1", "capture")).await.unwrap(), Found::Undone);
-    assert_eq!(provider.refund(&undo("1", "capture")).await.unwrap(), Found::Undone);
+    assert_eq!(provider.refund(&undo("1", "capture")).await.unwrap(), UndoResult::Undone);
+    assert_eq!(provider.refund(&undo("1", "capture")).await.unwrap(), UndoResult::Undone);
 }
 
 #[tokio::test]
-async fn a_hold_is_released_by_its_key_once_nothing_was_captured() {
+async fn an_authorization_is_voided_by_its_key_if_nothing_was_captured() {
     let provider = provider().await;
     authorize(&provider, "1").await.unwrap();
-    assert_eq!(provider.refund(&undo("1", "capture")).await.unwrap(), Found::NothingToUndo);
-    assert_eq!(provider.release_payment(&undo("1", "authorize")).await.unwrap(), Found::Undone);
+    assert_eq!(provider.refund(&undo("1", "capture")).await.unwrap(), UndoResult::NothingToUndo);
+    assert_eq!(provider.release_payment(&undo("1", "authorize")).await.unwrap(), UndoResult::Undone);
 }
 
 #[tokio::test]
-async fn what_was_undone_before_it_happened_never_happens() {
+async fn a_call_undone_before_it_ran_is_refused() {
     let provider = provider().await;
-    assert_eq!(provider.release_payment(&undo("1", "authorize")).await.unwrap(), Found::NothingToUndo);
+    assert_eq!(provider.release_payment(&undo("1", "authorize")).await.unwrap(), UndoResult::NothingToUndo);
     let error = authorize(&provider, "1").await.unwrap_err();
     assert_eq!((error.code.as_str(), error.retryable), ("undone_before_execution", false));
 }
@@ -133,13 +133,13 @@ async fn a_charge_happens_once_and_is_refunded_by_its_key() {
     let charged = provider.charge(&charge("1")).await.unwrap();
     assert!(charged.id.starts_with("ch_") && charged.auth_id.starts_with("auth_"), "{charged:?}");
     assert_eq!(provider.charge(&charge("1")).await.unwrap(), charged, "the same key gets the same charge");
-    assert_eq!(provider.refund(&undo("1", "charge")).await.unwrap(), Found::Undone);
+    assert_eq!(provider.refund(&undo("1", "charge")).await.unwrap(), UndoResult::Undone);
 }
 
 #[tokio::test]
-async fn a_charge_that_was_undone_before_it_happened_never_happens() {
+async fn a_charge_undone_before_it_ran_is_refused() {
     let provider = provider().await;
-    assert_eq!(provider.refund(&undo("1", "charge")).await.unwrap(), Found::NothingToUndo);
+    assert_eq!(provider.refund(&undo("1", "charge")).await.unwrap(), UndoResult::NothingToUndo);
     let error = provider.charge(&charge("1")).await.unwrap_err();
     assert_eq!((error.code.as_str(), error.retryable), ("undone_before_execution", false));
 }
@@ -150,7 +150,7 @@ async fn stock_is_reserved_and_released() {
     let lines = vec![StockLine { sku: "book".to_owned(), quantity: 2 }];
     let reserved = provider.reserve(&Reserve { call: call("1", "reserve"), lines }).await.unwrap();
     assert!(reserved.reservation_id.starts_with("res_"));
-    assert_eq!(provider.release_inventory(&undo("1", "reserve")).await.unwrap(), Found::Undone);
+    assert_eq!(provider.release_inventory(&undo("1", "reserve")).await.unwrap(), UndoResult::Undone);
 }
 
 #[tokio::test]
@@ -173,7 +173,7 @@ async fn a_label_shows_its_progress_until_it_exists_and_can_be_cancelled() {
     assert!(label.label_id.starts_with("lbl_") && !label.tracking_number.is_empty());
     let done = provider.label_progress(&call("1", "label")).await.unwrap();
     assert_eq!((done.status, done.progress), (LabelStatus::Generated, 100));
-    assert_eq!(provider.cancel_label(&undo("1", "label")).await.unwrap(), Found::Undone);
+    assert_eq!(provider.cancel_label(&undo("1", "label")).await.unwrap(), UndoResult::Undone);
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use temporalio_common::{
 use temporalio_workflow::WorkflowTermination;
 
 use crate::{
-    activities::{Attempt, refusal::Refusal},
+    activities::{AttemptDetails, refusal::Refusal},
     policies::Policy,
 };
 
@@ -33,12 +33,12 @@ impl StateError {
 }
 
 /// What somebody did, with the reason they gave.
-pub(crate) fn because(what: &str, reason: Option<String>) -> String {
+pub(crate) fn with_reason(what: &str, reason: Option<String>) -> String {
     reason.map_or_else(|| what.to_owned(), |reason| format!("{what}: {reason}"))
 }
 
 /// A call that failed: what it means to the workflow, in the provider's words.
-pub(crate) struct Failed {
+pub(crate) struct ActivityFailure {
     pub refusal: Refusal,
     pub error: StateError,
     pub attempts: Attempts,
@@ -63,7 +63,7 @@ impl Attempts {
     }
 
     /// Those of a call whose last attempt failed without saying which one it was, as a worker's shutdown does.
-    const fn untold(state: RetryState) -> Self {
+    const fn from_retry_state(state: RetryState) -> Self {
         match state {
             RetryState::MaximumAttemptsReached => Self::All,
             _ => Self::Known(1),
@@ -86,9 +86,9 @@ impl Attempts {
     }
 }
 
-impl Failed {
+impl ActivityFailure {
     /// Reads what a failed activity says, without the wrappings that mean nothing to a reader.
-    pub fn read(error: &ActivityExecutionError) -> Self {
+    pub fn from_activity_error(error: &ActivityExecutionError) -> Self {
         let unexpected = |code, message: &str| Self::new(Refusal::Unexpected, StateError::new(code, message));
         match error {
             ActivityExecutionError::Cancelled(_) => {
@@ -105,7 +105,7 @@ impl Failed {
                             cause.source_error().to_string(),
                         ),
                         attempts: attempt.map_or_else(
-                            || Attempts::untold(failed.retry_state()),
+                            || Attempts::from_retry_state(failed.retry_state()),
                             |failed| Attempts::Known(failed.attempt),
                         ),
                         retry_after: attempt
@@ -135,13 +135,13 @@ impl Failed {
     }
 }
 
-fn attempt(failure: &ApplicationFailure) -> Option<Attempt> {
+fn attempt(failure: &ApplicationFailure) -> Option<AttemptDetails> {
     failure.details().ok().flatten()
 }
 
 /// The end of a workflow that failed: its type is the code, its details are the final state. Benign
 /// ends are the business's own, and no error in Temporal's metrics.
-pub(crate) fn ended<S: TemporalSerializable + Send + Sync + 'static>(
+pub(crate) fn workflow_failure<S: TemporalSerializable + Send + Sync + 'static>(
     code: &str,
     message: &str,
     benign: bool,
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn only_attempts_that_were_made_are_counted() {
-        let policy = Policy::of(Call::RefundPayment);
+        let policy = Policy::for_call(Call::RefundPayment);
         for (timeout, state, failed_before, attempts) in [
             (TimeoutType::StartToClose, RetryState::MaximumAttemptsReached, 0, 3),
             (TimeoutType::Heartbeat, RetryState::MaximumAttemptsReached, 2, 3),

@@ -2,9 +2,9 @@
 //! definitions, public names, policies. No I/O, clock, randomness or environment here.
 
 pub mod activities;
+mod cancellation;
 pub mod failure;
 pub mod ids;
-mod interruption;
 pub mod order_fulfillment;
 pub mod payment;
 pub mod policies;

@@ -38,7 +38,7 @@ const fn policy(start_to_close: u64, http_timeout: u64, attempts: u32) -> Policy
 
 impl Policy {
     #[must_use]
-    pub const fn of(call: Call) -> Self {
+    pub const fn for_call(call: Call) -> Self {
         match call {
             Call::AuthorizePayment
             | Call::CapturePayment
@@ -59,7 +59,7 @@ impl Policy {
     /// Of a whole call: its attempts, the longest waits between them, and the wait for a worker.
     #[must_use]
     pub fn schedule_to_close(&self, timing: &Timing) -> Duration {
-        let waits = timing.longest_wait().saturating_mul(self.attempts.saturating_sub(1));
+        let waits = timing.max_wait().saturating_mul(self.attempts.saturating_sub(1));
         self.start_to_close.saturating_mul(self.attempts).saturating_add(waits).saturating_add(QUEUE)
     }
 }
@@ -120,7 +120,7 @@ impl Timing {
             .max(Duration::from_millis(1))
     }
 
-    fn longest_wait(&self) -> Duration {
+    fn max_wait(&self) -> Duration {
         Duration::from_millis(self.retry_maximum_ms.max(self.retry_after_maximum_ms))
     }
 }
@@ -134,14 +134,14 @@ fn doubled(initial_ms: u64, time: u32, maximum_ms: u64) -> Duration {
 /// The options of one attempt at an undo, whose waits and further attempts are the workflow's own.
 #[must_use]
 pub fn attempt_options(call: Call, timing: &Timing, token: WorkflowCancellationToken) -> ActivityOptions {
-    options_of(call, Policy { attempts: 1, ..Policy::of(call) }, timing, token)
+    options_of(call, Policy { attempts: 1, ..Policy::for_call(call) }, timing, token)
 }
 
 /// A call's options in the workflow. The token decides what interrupts it: the workflow's scope for a
 /// step, a detached one for an undo.
 #[must_use]
-pub fn options(call: Call, timing: &Timing, token: WorkflowCancellationToken) -> ActivityOptions {
-    options_of(call, Policy::of(call), timing, token)
+pub fn activity_options(call: Call, timing: &Timing, token: WorkflowCancellationToken) -> ActivityOptions {
+    options_of(call, Policy::for_call(call), timing, token)
 }
 
 fn options_of(
@@ -191,7 +191,7 @@ mod tests {
             Call::ChargePayment,
             Call::GetLocation,
         ] {
-            let policy = Policy::of(call);
+            let policy = Policy::for_call(call);
             assert!(policy.http_timeout < policy.start_to_close, "{call:?}");
         }
     }
@@ -212,13 +212,13 @@ mod tests {
             (Call::CreateShippingLabel, 660),
             (Call::SendNotification, 130),
         ] {
-            let policy = Policy::of(call);
+            let policy = Policy::for_call(call);
             assert_eq!(
                 policy.schedule_to_close(&Timing::default()),
                 Duration::from_secs(seconds),
                 "{call:?}"
             );
-            let options = options(call, &Timing::default(), WorkflowCancellationToken::new());
+            let options = activity_options(call, &Timing::default(), WorkflowCancellationToken::new());
             let ActivityCloseTimeouts::ScheduleAndStartToClose { schedule_to_close, start_to_close } =
                 options.close_timeouts
             else {
@@ -227,19 +227,22 @@ mod tests {
             assert_eq!((schedule_to_close.as_secs(), start_to_close), (seconds, policy.start_to_close));
         }
         let endless = Timing { retry_after_maximum_ms: u64::MAX, ..Timing::default() };
-        assert!(Policy::of(Call::CreateShippingLabel).schedule_to_close(&endless) > Duration::from_hours(24));
+        assert!(
+            Policy::for_call(Call::CreateShippingLabel).schedule_to_close(&endless)
+                > Duration::from_hours(24)
+        );
     }
 
     #[test]
     fn an_attempt_at_an_undo_is_one_and_ends() {
-        for compensation in Compensation::OF_AN_ORDER {
-            let call = compensation.call();
+        for compensation in Compensation::ORDER {
+            let call = compensation.undo_call();
             let options = attempt_options(call, &Timing::default(), WorkflowCancellationToken::new());
             assert_eq!(options.retry_policy.map(|policy| policy.maximum_attempts()), Some(1));
             assert!(matches!(
                 options.close_timeouts,
                 ActivityCloseTimeouts::ScheduleAndStartToClose { schedule_to_close, .. }
-                    if schedule_to_close == Policy::of(call).start_to_close + QUEUE
+                    if schedule_to_close == Policy::for_call(call).start_to_close + QUEUE
             ));
         }
     }

@@ -21,7 +21,7 @@ use workflows::{
 };
 
 /// The ends that orders, payments and user contexts can have, each with a history of its own.
-const ENDS: &[&str] = &[
+const RECORDED_HISTORIES: &[&str] = &[
     "shipped",
     "shipped-after-approval",
     "shipped-without-notification",
@@ -91,7 +91,7 @@ async fn every_recorded_history_replays() {
         }
     }
     let names: Vec<_> = paths.iter().map(|path| path.file_stem().unwrap().to_str().unwrap()).collect();
-    for end in ENDS {
+    for end in RECORDED_HISTORIES {
         assert!(names.contains(end), "no history ends {end}: `cargo xtask record` records it");
     }
 }
@@ -144,10 +144,10 @@ async fn a_step_that_ran_out_of_time_is_undone_and_one_that_was_refused_is_not()
 /// The order workflow with a change that no `patched` guards: it waits before it begins.
 #[workflow]
 #[derive(Default)]
-struct Mutated;
+struct ChangedWorkflow;
 
 #[workflow_methods]
-impl Mutated {
+impl ChangedWorkflow {
     #[run(name = "orderFulfillmentWorkflow")]
     async fn run(ctx: &mut WorkflowContext<Self>, _input: serde_json::Value) -> WorkflowResult<()> {
         ctx.timer(Duration::from_secs(1)).await;
@@ -156,8 +156,8 @@ impl Mutated {
 }
 
 #[tokio::test]
-async fn a_change_without_a_patch_is_found_out() {
-    let options = WorkflowReplayerOptions::new().register_workflow::<Mutated>().unwrap().build();
+async fn a_change_without_a_patch_fails_the_replay() {
+    let options = WorkflowReplayerOptions::new().register_workflow::<ChangedWorkflow>().unwrap().build();
     let replayer = WorkflowReplayer::new(options).unwrap();
     let result = replayer.replay_workflow(history(&folder().join("shipped.json"))).await;
     assert!(

@@ -12,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rules::{CONTEXTS, LAYERS};
+use rules::{CONTEXTS, FLAT, LAYERS};
 use source::File;
 
 fn crates() -> PathBuf {
@@ -109,6 +109,15 @@ fn every_crate_inherits_the_workspaces_lints() {
         let inherited = toml::Value::Table("workspace = true".parse().unwrap());
         assert_eq!(manifest.get("lints"), Some(&inherited), "{name} has no `[lints] workspace = true`");
     }
+}
+
+/// Rule 5 would not apply to a folder that is in none of the lists.
+#[test]
+fn every_folder_of_the_provider_has_layers_or_is_flat() {
+    let known: Vec<_> = CONTEXTS.iter().chain(&FLAT).chain(&["shared"]).copied().collect();
+    let files = source::read(&crates(), rules::PROVIDER);
+    let folders: BTreeSet<_> = files.iter().filter_map(|file| Some(file.place.split_once('/')?.0)).collect();
+    assert_eq!(folders, known.into_iter().collect());
 }
 
 /// Ensures that rules 5 and 6 have files to check.

@@ -8,6 +8,13 @@ pub const PROVIDER: &str = "fake-stripe-chaos";
 pub const CONTEXTS: [&str; 4] = ["payment", "inventory", "shipping", "notification"];
 pub const LAYERS: [&str; 4] = ["domain", "application", "infrastructure", "presentation"];
 
+/// The folders without the four layers. A file of theirs is a few endpoints; their rules, if any, are in `domain`.
+pub const FLAT: [&str; 3] = ["control", "runs", "verdict"];
+
+/// The crates that the endpoints of a flat folder may use. None of them reaches outside.
+const ENDPOINTS: [&str; 8] =
+    ["axum", "serde", "serde_json", "service_kit", "thiserror", "tower", "utoipa", "utoipa_axum"];
+
 /// The modules of `shared` that a domain may use, each with its ports, which a domain may not.
 const VALUE_MODULES: [(&str, &[&str]); 5] = [
     ("clock", &["Clock", "ManualClock", "SystemClock"]),
@@ -56,6 +63,9 @@ pub fn layers(file: &File, crates: &BTreeSet<String>) -> Vec<String> {
                 .then_some("domains use this module, so it must be pure")
         });
     }
+    if FLAT.contains(&context) {
+        return check(file, file.production(), |reference| out_of_flat(context, inner, reference, crates));
+    }
     if !LAYERS.contains(&inner) {
         let is_beside = CONTEXTS.contains(&context) && inner != "mod";
         return check(file, file.references.iter(), |_| {
@@ -63,6 +73,24 @@ pub fn layers(file: &File, crates: &BTreeSet<String>) -> Vec<String> {
         });
     }
     check(file, file.production(), |reference| out_of_layer(context, inner, reference, crates))
+}
+
+/// In a flat folder, `domain` is a domain, and `registry.rs` knows no HTTP, as an application.
+fn out_of_flat(
+    context: &str,
+    inner: &str,
+    reference: &Reference,
+    crates: &BTreeSet<String>,
+) -> Option<&'static str> {
+    let known: &[&str] = match inner {
+        "domain" => return out_of_layer(context, "domain", reference, crates),
+        "registry" if reference.is_within(&format!("crate::{context}")) => {
+            return Some("a registry knows no endpoint");
+        }
+        "registry" => return out_of_layer(context, "application", reference, crates),
+        _ => &ENDPOINTS,
+    };
+    out_of_crates(known, reference, crates)
 }
 
 fn out_of_layer(
@@ -101,10 +129,15 @@ fn out_of_layer(
         };
     }
     let known: &[&str] = match layer {
-        "domain" => &["thiserror", "uuid"],
+        "domain" => &["strum", "thiserror", "uuid"],
         "application" => &["async_trait", "thiserror", "uuid"],
         _ => return None,
     };
+    out_of_crates(known, reference, crates)
+}
+
+/// Of the outside, code with this check knows the listed crates, and the parts of `std` that don't reach it.
+fn out_of_crates(known: &[&str], reference: &Reference, crates: &BTreeSet<String>) -> Option<&'static str> {
     let path = reference.path.trim_end_matches("::*");
     if IO_PATHS.iter().any(|io| reference.is_within(io) || io.starts_with(&format!("{path}::"))) {
         return Some("this layer has side effects only through ports");
@@ -132,6 +165,9 @@ pub fn statuses(file: &File) -> Vec<String> {
         "service-kit" => return Vec::new(),
         // The stand-in answers as foreign services do.
         "user-context" if file.place == "stand_in.rs" => return Vec::new(),
+        PROVIDER if FLAT.iter().any(|folder| file.place.starts_with(&format!("{folder}/"))) => {
+            !is_in("domain") && !is_in("registry")
+        }
         PROVIDER | "founder" => is_in("presentation"),
         // The slices of the API are presentation. The gateway and the crate's root are not.
         "temporal-api" => file.place.contains('/') && !file.place.starts_with("gateway"),
@@ -188,6 +224,14 @@ mod tests {
         ("layers", "payment/infrastructure/records.rs", "use crate::payment::presentation::Code;"),
         ("layers", "payment/presentation/dto.rs", "fn f(x: crate::payment::infrastructure::R) {}"),
         ("layers", "payment/helpers.rs", "use std::fmt;"),
+        ("layers", "control/plans.rs", "use std::fs;"),
+        ("layers", "control/profiles.rs", "use tokio::fs::read;"),
+        ("layers", "verdict/domain/rules.rs", "use axum::Json;"),
+        ("layers", "verdict/domain/rules.rs", "use crate::verdict::judge::load_facts;"),
+        ("layers", "verdict/domain/rules.rs", "use crate::shared::store::Store;"),
+        ("layers", "runs/registry.rs", "use axum::Router;"),
+        ("layers", "runs/registry.rs", "use crate::shared::presentation::problems;"),
+        ("layers", "runs/registry.rs", "use super::handlers::routes;"),
         ("layers", "shared/money.rs", "use axum::Json;"),
         ("siblings", "payment/application/service.rs", "use crate::inventory::domain::Reservation;"),
         ("siblings", "payment/application/service.rs", "use crate as root;"),
@@ -200,8 +244,12 @@ mod tests {
         ),
         ("siblings", "payment/domain/payment.rs", "fn f() { assert!(crate::shipping::DONE) }"),
         ("siblings", "shared/ledger.rs", "use super::super::app::build;"),
+        ("siblings", "verdict/ledger.rs", "use crate::payment::domain::Payment;"),
         ("statuses", "payment/application/service.rs", "use axum::http::StatusCode;"),
         ("statuses", "app.rs", "#[utoipa::path(get)] fn f() {}"),
+        ("statuses", "runs/registry.rs", "use axum::http::StatusCode;"),
+        ("statuses", "verdict/domain/rules.rs", "use axum::http::StatusCode;"),
+        ("statuses", "control/plans.rs", "fn f() { StatusCode::NOT_FOUND; }"),
         ("statuses", "payment/presentation/handlers.rs", "fn f() { StatusCode::NOT_FOUND; }"),
         ("statuses", "payment/presentation/handlers.rs", "use axum::http::StatusCode as Code;"),
         ("statuses", "payment/presentation/handlers.rs", "error_codes! { A = \"a\", 404; }"),
@@ -225,10 +273,22 @@ mod tests {
             "use crate::{payment::domain::P, shared::store::Store};",
         ),
         ("layers", "payment/mod.rs", "use self::{infrastructure::Records, presentation::Code};"),
+        (
+            "layers",
+            "verdict/judge.rs",
+            "use axum::Json; use crate::{shared::store::Store, verdict::domain::V};",
+        ),
+        (
+            "layers",
+            "runs/registry.rs",
+            "use std::sync::Mutex; use crate::shared::{gate::Gate, store::Stores};",
+        ),
         ("siblings", "payment/domain/payment.rs", "pub(crate) fn f() { \"crate::inventory::X\"; }"),
         ("siblings", "app.rs", "use crate::{payment, inventory};"),
         ("statuses", "payment/presentation/handlers.rs", "fn f() -> StatusCode { StatusCode::CREATED }"),
         ("statuses", "payment/presentation/problems.rs", "error_codes! { A = \"a\", 404; }"),
+        ("statuses", "runs/problems.rs", "error_codes! { A = \"a\", 404; }"),
+        ("statuses", "runs/handlers.rs", "fn f() -> StatusCode { StatusCode::CREATED }"),
         ("statuses", "app.rs", "#[cfg(test)] use axum::http::StatusCode; fn f() {}"),
         ("time", "shared/chaos/delay.rs", "async fn f() { tokio::time::timeout(D, g()).await }"),
     ];

@@ -19,8 +19,8 @@ use serde_json::json;
 use service_kit::process::Configuration;
 use tables::assert_tables;
 use workflows::{
-    activities::refusal::Refusal, order_fulfillment::progress::FailureCode,
-    payment::progress::PaymentFailure, user_context::progress::UserContextFailure,
+    activities::refusal::Refusal, order_fulfillment::state::FailureCode, payment::state::PaymentFailure,
+    user_context::state::UserContextFailure,
 };
 
 fn root() -> PathBuf {
@@ -284,7 +284,7 @@ async fn the_provider_serves_every_code_that_it_declares() {
     let config = configured::<fake_stripe_chaos::config::Config>(&[("LISTEN_ADDR", "127.0.0.1:0")]);
     let listener = service_kit::serve::bind(config.listen).await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (router, _) = app::build(&config, app::Ports::real(&config).await.unwrap());
+    let (router, _) = app::build(&config, app::Ports::from_config(&config).await.unwrap());
     let serving =
         tokio::spawn(service_kit::serve::run(listener, router, std::future::pending(), Duration::ZERO));
     assert_eq!(served(&address.to_string()).await, declared(app::NAME));

@@ -192,7 +192,7 @@ async fn two_faults_that_matter_only_together_are_found_in_pairs() {
 async fn an_order_that_never_ends_is_a_finding() {
     let bench = TestBench::start(Mistake::ForgetsFailedOrders).await;
     let status = format!("{}/orders/{{orderId}}", bench.shop.url);
-    let few = ["--status", &status, "--patience", "2s", "--scenario", "out_of_stock,internal_error"];
+    let few = ["--status", &status, "--order-timeout", "2s", "--scenario", "out_of_stock,internal_error"];
     let report = bench.explore(1, &few).await;
     let stuck = finding_of(&report, &json!({"inventory.reserve": ["out_of_stock"]}));
     assert_eq!((&stuck["meanings"], &stuck["outcome"]), (&json!(["never_ends"]), &Value::Null), "{stuck:#}");

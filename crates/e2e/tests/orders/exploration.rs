@@ -20,7 +20,7 @@ async fn explored(name: &'static str, extra: &[&str]) -> Value {
         .args(["explore", "--json", "--jobs", "24", "--provider", &test.stack.url(&PROVIDER)])
         .args(["--post", &format!("{}/api/v1/order", test.stack.url(&API)), "--body", &order.to_string()])
         .args(["--header", &format!("{CONTENT_TYPE}: application/json"), "--status", &status])
-        .args(["--shipped", "shipped", "--not-shipped", "failed,rejected,cancelled", "--patience", "1m"])
+        .args(["--shipped", "shipped", "--not-shipped", "failed,rejected,cancelled", "--order-timeout", "1m"])
         .args(extra)
         .output()
         .await

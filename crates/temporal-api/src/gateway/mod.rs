@@ -14,11 +14,11 @@ use workflows::{
     ids,
     order_fulfillment::{
         messages::OrderInput,
-        progress::{OrderState, OrderStatus},
+        state::{OrderState, OrderStatus},
     },
-    payment::{messages::PaymentInput, progress::PaymentState},
+    payment::{messages::PaymentInput, state::PaymentState},
     saga::{Reason, Resolution},
-    user_context::{messages::UserContextInput, progress::UserContextState},
+    user_context::{messages::UserContextInput, state::UserContextState},
 };
 
 pub use observed::{Observed, Outside, Run, Shown};

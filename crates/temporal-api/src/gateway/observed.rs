@@ -4,8 +4,8 @@
 use std::time::SystemTime;
 
 use workflows::{
-    failure::StateError, order_fulfillment::progress::OrderStatus, payment::progress::PaymentStatus,
-    user_context::progress::UserContextStatus,
+    failure::StateError, order_fulfillment::state::OrderStatus, payment::state::PaymentStatus,
+    user_context::state::UserContextStatus,
 };
 
 /// One execution of a workflow.
@@ -103,19 +103,19 @@ pub trait Wanted {
     fn succeeded(&self) -> bool;
 }
 
-impl Wanted for workflows::order_fulfillment::progress::OrderState {
+impl Wanted for workflows::order_fulfillment::state::OrderState {
     fn succeeded(&self) -> bool {
         self.status == OrderStatus::Shipped
     }
 }
 
-impl Wanted for workflows::payment::progress::PaymentState {
+impl Wanted for workflows::payment::state::PaymentState {
     fn succeeded(&self) -> bool {
         self.status == PaymentStatus::Succeeded
     }
 }
 
-impl Wanted for workflows::user_context::progress::UserContextState {
+impl Wanted for workflows::user_context::state::UserContextState {
     fn succeeded(&self) -> bool {
         self.status == UserContextStatus::Completed
     }

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use temporalio_common::protos::temporal::api::{
     common::v1::Payload, enums::v1::WorkflowExecutionStatus, workflow::v1::WorkflowExecutionInfo,
 };
-use workflows::{ids, order_fulfillment::progress::OrderStatus, search_attributes};
+use workflows::{ids, order_fulfillment::state::OrderStatus, search_attributes};
 
 use super::{ListedOrder, OrderFilter, Outside, Shown};
 

@@ -11,7 +11,7 @@ use service_kit::{
     problem::Problem,
 };
 use workflows::{
-    order_fulfillment::progress::{Decision, OrderState, OrderStatus},
+    order_fulfillment::state::{Decision, OrderState, OrderStatus},
     saga::{Compensation, CompensationStatus, Reason, Resolution},
 };
 

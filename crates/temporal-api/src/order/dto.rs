@@ -12,7 +12,7 @@ use service_kit::problem::Problem;
 use utoipa::{IntoParams, ToSchema};
 use workflows::{
     failure::StateError,
-    order_fulfillment::progress::{CompletedStep, Decision, OrderState, OrderStatus, StepStatus},
+    order_fulfillment::state::{CompletedStep, Decision, OrderState, OrderStatus, StepStatus},
     saga::{CompensationRecord, CompensationStatus},
 };
 

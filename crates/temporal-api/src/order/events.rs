@@ -15,7 +15,7 @@ use service_kit::{
     openapi::{Fails, ServerSentEvent},
     problem::Problem,
 };
-use workflows::order_fulfillment::progress::OrderState;
+use workflows::order_fulfillment::state::OrderState;
 
 use super::{Orders, dto::StateBody, handlers::order};
 use crate::{

@@ -19,7 +19,7 @@ pub use problems::OrderCode;
 pub use request::CustomerId;
 use service_kit::problem::Problem;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use workflows::{order_fulfillment::progress::OrderState, policies::Timing};
+use workflows::{order_fulfillment::state::OrderState, policies::Timing};
 
 use crate::gateway::{Awaited, GatewayError, Observed, OrderGateway, WorkflowId};
 

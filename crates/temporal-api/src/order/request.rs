@@ -71,7 +71,7 @@ impl FromJson for ResolutionRequest {
         let object = body.object(&["step", "note", "actor"], faults)?;
         let compensation = object.required_with("step", faults, |step, faults| {
             let name = step.string(faults)?;
-            let ours = Compensation::OF_AN_ORDER;
+            let ours = Compensation::ORDER;
             ours.into_iter().find(|one| one.name() == name).or_else(|| {
                 let names = ours.map(Compensation::name).join(", ");
                 step.fault(faults, format!("must be one of {names}"))

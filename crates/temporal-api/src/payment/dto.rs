@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 use utoipa::ToSchema;
-use workflows::payment::progress::PaymentState;
+use workflows::payment::state::PaymentState;
 
 use crate::{
     gateway::{Observed, WorkflowId},

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 pub use dto::PaymentBody;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use workflows::{payment::progress::PaymentState, policies::Timing};
+use workflows::{payment::state::PaymentState, policies::Timing};
 
 use crate::gateway::{Awaited, FlowGateway, GatewayError, PaymentFlow, WorkflowId};
 

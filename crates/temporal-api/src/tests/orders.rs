@@ -22,14 +22,14 @@ fn order() -> Value {
 
 fn compensating(code: FailureCode) -> Order {
     let mut order = Order::new("1", true);
-    order.begin(CurrentStep::CapturingPayment);
-    order.compensate(Cause::new(code, "as the test wants it"));
+    order.start_step(CurrentStep::CapturingPayment);
+    order.start_compensation(Cause::new(code, "as the test wants it"));
     order
 }
 
 fn ended(code: FailureCode) -> Order {
     let mut order = compensating(code);
-    order.ended(&Saga::default());
+    order.finish(&Saga::default());
     order
 }
 
@@ -203,11 +203,12 @@ fn refunding(status: CompensationStatus) -> Order {
     let mut order = compensating(FailureCode::OutOfStock);
     let compensation = Compensation::RefundPayment;
     match status {
-        CompensationStatus::Running => order.compensation_runs(compensation, ""),
-        _ => order.compensation(Ran { compensation, status, attempts: 1, error: None }, ""),
+        CompensationStatus::Running => order.start_undo(compensation, ""),
+        _ => order
+            .record_compensation(CompensationOutcome { compensation, status, attempts: 1, error: None }, ""),
     }
     if status == CompensationStatus::Failed {
-        order.compensation_failed();
+        order.enter_compensation_failed();
     }
     order
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use workflows::{
     activities::user_context::{CatFact, Location, Weather},
-    user_context::{messages::Progress, progress::UserContextState},
+    user_context::{messages::Progress, state::UserContextState},
 };
 
 use crate::{

@@ -7,9 +7,9 @@ use axum::{
 };
 use service_kit::{json::OptionalJson, openapi::Fails, problem::Problem};
 use workflows::{
-    payment::progress::{PaymentState, PaymentStatus},
+    payment::state::{PaymentState, PaymentStatus},
     saga::Reason,
-    user_context::progress::{UserContextState, UserContextStatus},
+    user_context::state::{UserContextState, UserContextStatus},
 };
 
 use super::{

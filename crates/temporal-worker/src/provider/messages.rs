@@ -1,7 +1,7 @@
 //! The bodies of the provider's API, as far as an order needs them.
 
 use serde::{Deserialize, Serialize};
-use workflows::activities::{Found, inventory::Reserve, notification::Notify, shipping::CreateLabel};
+use workflows::activities::{UndoResult, inventory::Reserve, notification::Notify, shipping::CreateLabel};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -51,19 +51,20 @@ pub struct ChargeResponse {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ReserveRequest<'a> {
-    items: Vec<Line<'a>>,
+    items: Vec<ReserveItem<'a>>,
     order_id: &'a str,
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct ReserveItem<'a> {
     sku: &'a str,
     quantity: u32,
 }
 
 impl<'a> ReserveRequest<'a> {
     pub fn new(input: &'a Reserve) -> Self {
-        let items = input.lines.iter().map(|line| Line { sku: &line.sku, quantity: line.quantity }).collect();
+        let items =
+            input.lines.iter().map(|line| ReserveItem { sku: &line.sku, quantity: line.quantity }).collect();
         Self { items, order_id: &input.call.order_id }
     }
 }
@@ -145,8 +146,8 @@ pub(super) struct UndoResponse {
 }
 
 impl UndoResponse {
-    pub fn found(&self) -> Found {
-        if self.status == "nothing_to_undo" { Found::NothingToUndo } else { Found::Undone }
+    pub fn result(&self) -> UndoResult {
+        if self.status == "nothing_to_undo" { UndoResult::NothingToUndo } else { UndoResult::Undone }
     }
 }
 

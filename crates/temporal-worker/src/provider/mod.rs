@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use service_kit::{client, correlation};
 use workflows::{
     activities::{
-        CallContext, Found, Undo,
+        CallContext, UndoInput, UndoResult,
         inventory::{Reserve, Reserved},
         notification::{Notified, Notify},
         payment::{Authorize, Authorized, Capture, Charge},
@@ -34,7 +34,7 @@ use crate::failure::{self, Resource};
 const PROGRESS_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Bytes of an answer. Nothing that the provider answers comes near it.
-const LARGEST_ANSWER: usize = 1024 * 1024;
+const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
 /// A client of one provider.
 #[derive(Clone)]
@@ -68,14 +68,14 @@ impl Provider {
     /// Counts a payment that was captured before as captured, if it is this order's, to the cent.
     ///
     /// # Errors
-    /// Any answer but the capture; [`CallError::mismatch`] where another payment was captured.
+    /// Any answer but the capture; [`CallError::ledger_mismatch`] where another payment was captured.
     pub async fn capture(&self, input: &Capture) -> Result<(), CallError> {
         let body = CaptureRequest { auth_id: &input.auth_id };
         match self.post::<PaymentResponse>(Call::CapturePayment, "/payment/capture", &input.call, &body).await
         {
-            Ok(payment) => input.check(&payment),
+            Ok(payment) => input.verify(&payment),
             Err(error) if error.code == "already_captured" => {
-                input.check(&error.resource::<PaymentResponse>().ok_or_else(|| error.clone())?)
+                input.verify(&error.resource::<PaymentResponse>().ok_or_else(|| error.clone())?)
             }
             Err(error) => Err(error),
         }
@@ -84,7 +84,7 @@ impl Provider {
     /// Authorizes and captures in one.
     ///
     /// # Errors
-    /// Any answer but the charge; [`CallError::mismatch`] where another amount was charged.
+    /// Any answer but the charge; [`CallError::ledger_mismatch`] where another amount was charged.
     pub async fn charge(&self, input: &Charge) -> Result<ChargeResponse, CallError> {
         let body = ChargeRequest {
             amount: input.amount,
@@ -98,7 +98,7 @@ impl Provider {
         if (charge.amount, &charge.currency) == (input.amount, &input.currency) {
             Ok(charge)
         } else {
-            Err(CallError::mismatch(format!(
+            Err(CallError::ledger_mismatch(format!(
                 "charged {} {}, this payment is about {} {}",
                 charge.amount, charge.currency, input.amount, input.currency
             )))
@@ -107,13 +107,13 @@ impl Provider {
 
     /// # Errors
     /// Any answer but that the payment is released, now or before.
-    pub async fn release_payment(&self, undo: &Undo) -> Result<Found, CallError> {
+    pub async fn release_payment(&self, undo: &UndoInput) -> Result<UndoResult, CallError> {
         self.undo(Call::ReleasePayment, "/payment/release", undo, "already_released").await
     }
 
     /// # Errors
     /// Any answer but that the payment is refunded, now or before.
-    pub async fn refund(&self, undo: &Undo) -> Result<Found, CallError> {
+    pub async fn refund(&self, undo: &UndoInput) -> Result<UndoResult, CallError> {
         self.undo(Call::RefundPayment, "/payment/refund", undo, "already_refunded").await
     }
 
@@ -128,7 +128,7 @@ impl Provider {
 
     /// # Errors
     /// Any answer but that the reservation is released, now or before.
-    pub async fn release_inventory(&self, undo: &Undo) -> Result<Found, CallError> {
+    pub async fn release_inventory(&self, undo: &UndoInput) -> Result<UndoResult, CallError> {
         self.undo(Call::ReleaseInventory, "/inventory/release", undo, "already_released").await
     }
 
@@ -155,7 +155,7 @@ impl Provider {
 
     /// # Errors
     /// Any answer but that the label is cancelled, now or before.
-    pub async fn cancel_label(&self, undo: &Undo) -> Result<Found, CallError> {
+    pub async fn cancel_label(&self, undo: &UndoInput) -> Result<UndoResult, CallError> {
         self.undo(Call::CancelShippingLabel, "/shipping/cancel", undo, "already_cancelled").await
     }
 
@@ -178,16 +178,22 @@ impl Provider {
         if response.status().is_success() { Ok(()) } else { Err(format!("it answers {}", response.status())) }
     }
 
-    async fn undo(&self, call: Call, path: &str, undo: &Undo, already: &str) -> Result<Found, CallError> {
+    async fn undo(
+        &self,
+        call: Call,
+        path: &str,
+        undo: &UndoInput,
+        already: &str,
+    ) -> Result<UndoResult, CallError> {
         let body = UndoRequest { key: &undo.forward_key };
         match self.post::<UndoResponse>(call, path, &undo.call, &body).await {
-            Ok(response) => Ok(response.found()),
+            Ok(response) => Ok(response.result()),
             Err(error) if error.code == already => {
                 let resource = error.resource::<Resource>().ok_or_else(|| error.clone())?;
                 if resource.order_id.is_none_or(|order| order == undo.call.order_id) {
-                    Ok(Found::Undone)
+                    Ok(UndoResult::Undone)
                 } else {
-                    Err(CallError::mismatch("what was undone before belongs to another order"))
+                    Err(CallError::ledger_mismatch("what was undone before belongs to another order"))
                 }
             }
             Err(error) => Err(error),
@@ -204,7 +210,7 @@ impl Provider {
         let request = self
             .request(Method::POST, path, context)
             .header("idempotency-key", &context.idempotency_key)
-            .timeout(Policy::of(call).http_timeout)
+            .timeout(Policy::for_call(call).http_timeout)
             .json(body);
         answer(request).await
     }
@@ -221,30 +227,30 @@ async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, CallE
     let response = request.send().await?;
     let status = response.status();
     let retry_after = failure::retry_after(response.headers());
-    let Some(body) = client::bounded(response, LARGEST_ANSWER).await? else {
-        return Err(CallError::too_large(LARGEST_ANSWER));
+    let Some(body) = client::bounded(response, MAX_ANSWER_BYTES).await? else {
+        return Err(CallError::too_large(MAX_ANSWER_BYTES));
     };
     if status.is_success() {
-        serde_json::from_slice(&body).map_err(|error| CallError::unreadable(&error))
+        serde_json::from_slice(&body).map_err(|error| CallError::invalid_body(&error))
     } else {
         Err(CallError::from_answer(status.as_u16(), retry_after, &body))
     }
 }
 
-trait Check {
-    fn check(&self, payment: &PaymentResponse) -> Result<(), CallError>;
+trait VerifyPayment {
+    fn verify(&self, payment: &PaymentResponse) -> Result<(), CallError>;
 }
 
-impl Check for Capture {
+impl VerifyPayment for Capture {
     /// What was captured must be what this order authorized.
-    fn check(&self, payment: &PaymentResponse) -> Result<(), CallError> {
+    fn verify(&self, payment: &PaymentResponse) -> Result<(), CallError> {
         let same = payment.auth_id == self.auth_id
             && payment.amount == self.amount
             && payment.currency == self.currency;
         if same {
             Ok(())
         } else {
-            Err(CallError::mismatch(format!(
+            Err(CallError::ledger_mismatch(format!(
                 "captured {} {} under {}, this order authorized {} {} under {}",
                 payment.amount, payment.currency, payment.auth_id, self.amount, self.currency, self.auth_id
             )))

@@ -15,7 +15,7 @@ use crate::policies::retry_after_maximum_ms;
 /// An attempt that failed, as the failure's details show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Attempt {
+pub struct AttemptDetails {
     /// Counted from 1.
     pub attempt: u32,
     /// How long the other side wants to be left alone, within the limit of the call.
@@ -38,7 +38,7 @@ pub struct CallContext {
 /// Undoes whatever the forward call with this key did, and blocks it where it hasn't happened yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Undo {
+pub struct UndoInput {
     pub call: CallContext,
     /// The idempotency key of the forward call.
     pub forward_key: String,
@@ -47,15 +47,15 @@ pub struct Undo {
 /// What an undo found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Undone {
-    pub found: Found,
+pub struct UndoOutput {
+    pub found: UndoResult,
     /// The attempt that got the answer, counted from 1.
     pub attempt: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Found {
+pub enum UndoResult {
     /// The effect was there and is undone, now or before.
     Undone,
     /// The forward call never took effect, and never will.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
 
-use super::{CallContext, Undo, Undone};
+use super::{CallContext, UndoInput, UndoOutput};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -74,12 +74,12 @@ impl PaymentActivities {
     }
 
     #[activity(name = "releasePayment")]
-    pub fn release_payment(input: Undo) -> Undone {
+    pub fn release_payment(input: UndoInput) -> UndoOutput {
         unimplemented!()
     }
 
     #[activity(name = "refundPayment")]
-    pub fn refund_payment(input: Undo) -> Undone {
+    pub fn refund_payment(input: UndoInput) -> UndoOutput {
         unimplemented!()
     }
 }

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_refusal_by_the_business_proves_that_nothing_happened() {
+    fn only_a_business_refusal_proves_that_a_call_had_no_effect() {
         for code in ["insufficient_funds", "out_of_stock", "address_error"] {
             assert!(Refusal::from_failure(Some(code), false).is_definitive(), "{code}");
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
 
-use super::{CallContext, Undo, Undone};
+use super::{CallContext, UndoInput, UndoOutput};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -44,7 +44,7 @@ impl ShippingActivities {
     }
 
     #[activity(name = "cancelShippingLabel")]
-    pub fn cancel_shipping_label(input: Undo) -> Undone {
+    pub fn cancel_shipping_label(input: UndoInput) -> UndoOutput {
         unimplemented!()
     }
 }

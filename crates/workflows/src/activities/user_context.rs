@@ -5,13 +5,13 @@ use temporalio_macros::activity_definitions;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Ask {
+pub struct LookUpInput {
     pub correlation_id: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct AskWeather {
+pub struct WeatherInput {
     pub correlation_id: String,
     /// Degrees, north positive.
     pub latitude: f64,
@@ -62,17 +62,17 @@ pub struct UserContextActivities;
 #[activity_definitions]
 impl UserContextActivities {
     #[activity(name = "getCurrentLocationActivity")]
-    pub fn get_location(input: Ask) -> Location {
+    pub fn get_location(input: LookUpInput) -> Location {
         unimplemented!()
     }
 
     #[activity(name = "getWeatherActivity")]
-    pub fn get_weather(input: AskWeather) -> Weather {
+    pub fn get_weather(input: WeatherInput) -> Weather {
         unimplemented!()
     }
 
     #[activity(name = "getCatFactActivity")]
-    pub fn get_cat_fact(input: Ask) -> CatFact {
+    pub fn get_cat_fact(input: LookUpInput) -> CatFact {
         unimplemented!()
     }
 }

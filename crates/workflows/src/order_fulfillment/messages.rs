@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::progress::Order;
+use super::state::Order;
 use crate::{activities::shipping::Address, policies::Timing, saga::Saga};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -25,7 +25,7 @@ pub struct OrderInput {
     pub timing: Timing,
     /// Set by continue-as-new alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resumed: Option<Box<Resumed>>,
+    pub resumed: Option<Box<CarriedState>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ pub struct Item {
 /// What a compensation that outlives one history carries over.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Resumed {
+pub struct CarriedState {
     pub order: Order,
     pub saga: Saga,
     pub round: u32,

@@ -13,8 +13,8 @@ use temporalio_workflow::{
 };
 
 use super::{
-    messages::{OrderInput, Progress, Resumed},
-    progress::{Approval, Cause, CurrentStep, FailureCode, Order, OrderState, OrderStatus},
+    messages::{CarriedState, OrderInput, Progress},
+    state::{Approval, Cause, CurrentStep, FailureCode, Order, OrderState, OrderStatus},
 };
 use crate::{
     activities::{
@@ -23,13 +23,13 @@ use crate::{
         payment::{self, PaymentActivities},
         shipping::{self, ShippingActivities},
     },
-    failure::{self, Failed},
+    cancellation::{Cancellable, run_until_cancelled},
+    failure::{self, ActivityFailure},
     ids::{self, Call},
-    interruption::{Cancellable, unless_cancelled},
     policies::{self, Timing},
     saga::{
-        self, Compensation, Owes, Ran, Reason, Resolution, Rounds, Saga, call_context, change, compensate,
-        now,
+        self, Compensating, Compensation, CompensationOutcome, CompensationRounds, Reason, Resolution, Saga,
+        call_context, compensate, update_state, workflow_time,
     },
     search_attributes,
     signal::Signal,
@@ -41,9 +41,9 @@ use crate::{
 pub struct OrderFulfillment {
     input: OrderInput,
     order: Order,
-    rounds: Rounds,
+    rounds: CompensationRounds,
     /// The status that the search attribute shows: the starter wrote the first one.
-    published: OrderStatus,
+    published_status: OrderStatus,
 }
 
 type Context = WorkflowContext<OrderFulfillment>;
@@ -52,16 +52,16 @@ type Context = WorkflowContext<OrderFulfillment>;
 impl OrderFulfillment {
     #[init]
     pub fn new(_ctx: &WorkflowContextView, mut input: OrderInput) -> Self {
-        let Resumed { order, saga, round } = match input.resumed.take() {
+        let CarriedState { order, saga, round } = match input.resumed.take() {
             Some(resumed) => *resumed,
-            None => Resumed {
+            None => CarriedState {
                 order: Order::new(&input.order_id, input.requires_approval),
                 saga: Saga::default(),
                 round: 1,
             },
         };
-        let published = order.state().status;
-        Self { input, order, rounds: Rounds::new(saga, round), published }
+        let published_status = order.state().status;
+        Self { input, order, rounds: CompensationRounds::new(saga, round), published_status }
     }
 
     /// # Errors
@@ -69,20 +69,20 @@ impl OrderFulfillment {
     /// in its details.
     #[run(name = "orderFulfillmentWorkflow")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<OrderState> {
-        if ctx.state(|s| s.rounds.first == 1) {
+        if ctx.state(|s| s.rounds.first_round == 1) {
             let scope = WorkflowCancellationToken::new();
-            match unless_cancelled(ctx, &scope, ship(ctx, &scope)).await {
+            match run_until_cancelled(ctx, &scope, run_steps(ctx, &scope)).await {
                 Ok(()) => return Ok(ctx.state(|s| s.order.state().clone())),
                 Err(cause) => {
-                    change(ctx, |s| s.order.compensate(cause));
-                    remember_error(ctx);
+                    update_state(ctx, |s| s.order.start_compensation(cause));
+                    write_error_memo(ctx);
                 }
             }
         }
         compensate(ctx).await?;
-        let Cause { code, message } = change(ctx, |s| s.order.ended(&s.rounds.saga));
+        let Cause { code, message } = update_state(ctx, |s| s.order.finish(&s.rounds.saga));
         let state = ctx.state(|s| s.order.state().clone());
-        Err(failure::ended(code.name(), &message, code.is_benign(), state))
+        Err(failure::workflow_failure(code.name(), &message, code.is_benign(), state))
     }
 
     #[signal(name = "approveOrder")]
@@ -102,13 +102,17 @@ impl OrderFulfillment {
 
     #[signal(name = "retryCompensation")]
     pub fn retry_compensation(&mut self, _ctx: &mut SyncWorkflowContext<Self>, _: Signal<()>) {
-        self.rounds.retry();
+        self.rounds.request_retry();
     }
 
     #[signal(name = "resolveCompensation")]
-    pub fn resolve_compensation(&mut self, ctx: &mut SyncWorkflowContext<Self>, by_hand: Signal<Resolution>) {
-        if let Some((compensation, note)) = self.rounds.resolve(by_hand) {
-            self.order.resolved(compensation, note, &time::rfc3339(ctx.workflow_time()));
+    pub fn resolve_compensation(
+        &mut self,
+        ctx: &mut SyncWorkflowContext<Self>,
+        resolution: Signal<Resolution>,
+    ) {
+        if let Some((compensation, note)) = self.rounds.resolve(resolution) {
+            self.order.record_resolution(compensation, note, &time::rfc3339(ctx.workflow_time()));
         }
     }
 
@@ -133,12 +137,12 @@ impl Cancellable for OrderFulfillment {
     }
 }
 
-impl Owes for OrderFulfillment {
-    fn rounds(&self) -> &Rounds {
+impl Compensating for OrderFulfillment {
+    fn rounds(&self) -> &CompensationRounds {
         &self.rounds
     }
 
-    fn rounds_mut(&mut self) -> &mut Rounds {
+    fn rounds_mut(&mut self) -> &mut CompensationRounds {
         &mut self.rounds
     }
 
@@ -154,39 +158,39 @@ impl Owes for OrderFulfillment {
         &self.input.correlation_id
     }
 
-    fn running(&mut self, compensation: Compensation, at: &str) {
-        self.order.compensation_runs(compensation, at);
+    fn start_undo(&mut self, compensation: Compensation, at: &str) {
+        self.order.start_undo(compensation, at);
     }
 
-    fn ran(&mut self, ran: Ran, at: &str) {
-        self.order.compensation(ran, at);
+    fn record_compensation(&mut self, outcome: CompensationOutcome, at: &str) {
+        self.order.record_compensation(outcome, at);
     }
 
-    fn compensation_failed(&mut self) {
-        self.order.compensation_failed();
+    fn enter_compensation_failed(&mut self) {
+        self.order.enter_compensation_failed();
     }
 
-    fn compensating(&mut self) {
-        self.order.compensating();
+    fn enter_compensating(&mut self) {
+        self.order.enter_compensating();
     }
 
-    fn go_on(ctx: &Context, round: u32) -> Result<Infallible, WorkflowTermination> {
+    fn continue_as_new(ctx: &Context, round: u32) -> Result<Infallible, WorkflowTermination> {
         let input = ctx.state(|s| {
-            let resumed = Resumed { order: s.order.clone(), saga: s.rounds.saga.clone(), round };
+            let resumed = CarriedState { order: s.order.clone(), saga: s.rounds.saga.clone(), round };
             OrderInput { resumed: Some(Box::new(resumed)), ..s.input.clone() }
         });
         ctx.continue_as_new(input, ContinueAsNewOptions::default())
     }
 
     /// Writes the search attribute and the summary that the Temporal UI shows.
-    fn show(ctx: &Context) {
+    fn publish_state(ctx: &Context) {
         let (status, step, usable) = ctx.state(|s| {
             let state = s.order.state();
             (state.status, state.current_step, s.input.search_attributes)
         });
         ctx.set_current_details(format!("**{}**: {}", status.name(), step.name()));
-        if usable && ctx.state(|s| s.published != status) {
-            ctx.state_mut(|s| s.published = status);
+        if usable && ctx.state(|s| s.published_status != status) {
+            ctx.state_mut(|s| s.published_status = status);
             ctx.upsert_search_attributes([
                 search_attributes::ORDER_STATUS.value_set(status.name().to_owned())
             ]);
@@ -195,21 +199,21 @@ impl Owes for OrderFulfillment {
 }
 
 /// Lists show why an order failed, and what they can read of it is its memo.
-fn remember_error(ctx: &Context) {
+fn write_error_memo(ctx: &Context) {
     let error = ctx.state(|s| s.order.state().error.clone());
     // A memo that can't be written is no reason to leave money held.
     let _ = ctx.upsert_memo([(ids::ERROR_MEMO, Some(MemoValue::new(error)))]);
 }
 
 /// The steps of an order, in their order.
-async fn ship(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<(), Cause> {
+async fn run_steps(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<(), Cause> {
     let auth_id = authorize(ctx, scope).await?;
-    approval(ctx, scope).await?;
+    wait_for_approval(ctx, scope).await?;
     reserve(ctx, scope).await?;
     capture(ctx, scope, auth_id).await?;
-    label(ctx, scope).await?;
-    notify(ctx).await;
-    change(ctx, |s| s.order.shipped());
+    create_label(ctx, scope).await?;
+    send_notification(ctx).await;
+    update_state(ctx, |s| s.order.mark_shipped());
     Ok(())
 }
 
@@ -220,18 +224,18 @@ async fn authorize(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<S
         amount: s.input.amount,
         currency: s.input.currency.clone(),
     });
-    change(ctx, |s| s.order.begin(CurrentStep::AuthorizingPayment));
+    update_state(ctx, |s| s.order.start_step(CurrentStep::AuthorizingPayment));
     let authorized =
         step(ctx, scope, Compensation::ReleasePayment, PaymentActivities::authorize_payment, input).await?;
-    change(ctx, |s| s.order.authorized(&authorized.auth_id, &now(ctx)));
+    update_state(ctx, |s| s.order.record_authorization(&authorized.auth_id, &workflow_time(ctx)));
     Ok(authorized.auth_id)
 }
 
-async fn approval(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<(), Cause> {
+async fn wait_for_approval(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<(), Cause> {
     if ctx.state(|s| !s.input.requires_approval) {
         return Ok(());
     }
-    change(ctx, |s| s.order.begin(CurrentStep::AwaitingApproval));
+    update_state(ctx, |s| s.order.start_step(CurrentStep::AwaitingApproval));
     let limit = ctx.state(|s| std::time::Duration::from_millis(s.input.timing.approval_timeout_ms));
     let decided = ctx
         .wait_condition_with_options(
@@ -245,15 +249,15 @@ async fn approval(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<()
     pin_mut!(decided, timer);
     select! {
         _ = decided => {}
-        _ = timer => change(ctx, |s| if !s.order.is_cancelled() { s.order.time_out() }),
+        _ = timer => update_state(ctx, |s| if !s.order.is_cancelled() { s.order.time_out_approval() }),
     }
     match ctx.state(|s| s.order.approval()) {
-        Approval::Granted => {
-            change(ctx, |s| s.order.approved(&now(ctx)));
+        Approval::Approved => {
+            update_state(ctx, |s| s.order.record_approval(&workflow_time(ctx)));
             Ok(())
         }
-        Approval::Refused(cause) => Err(cause),
-        Approval::Pending => Err(interrupted()),
+        Approval::Denied(cause) => Err(cause),
+        Approval::Pending => Err(cancelled_cause()),
     }
 }
 
@@ -267,11 +271,11 @@ async fn reserve(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<(),
             .map(|item| StockLine { sku: item.sku.clone(), quantity: item.quantity })
             .collect(),
     });
-    change(ctx, |s| s.order.begin(CurrentStep::ReservingInventory));
+    update_state(ctx, |s| s.order.start_step(CurrentStep::ReservingInventory));
     let reserved =
         step(ctx, scope, Compensation::ReleaseInventory, InventoryActivities::reserve_inventory, input)
             .await?;
-    change(ctx, |s| s.order.reserved(&reserved.reservation_id, &now(ctx)));
+    update_state(ctx, |s| s.order.record_reservation(&reserved.reservation_id, &workflow_time(ctx)));
     Ok(())
 }
 
@@ -282,27 +286,29 @@ async fn capture(ctx: &Context, scope: &WorkflowCancellationToken, auth_id: Stri
         amount: s.input.amount,
         currency: s.input.currency.clone(),
     });
-    change(ctx, |s| s.order.begin(CurrentStep::CapturingPayment));
+    update_state(ctx, |s| s.order.start_step(CurrentStep::CapturingPayment));
     step(ctx, scope, Compensation::RefundPayment, PaymentActivities::capture_payment, input).await?;
-    change(ctx, |s| s.order.captured(&now(ctx)));
+    update_state(ctx, |s| s.order.record_capture(&workflow_time(ctx)));
     Ok(())
 }
 
-async fn label(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<(), Cause> {
+async fn create_label(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<(), Cause> {
     let input = ctx.state(|s| shipping::CreateLabel {
         call: call_context(ctx, Call::CreateShippingLabel),
         address: s.input.shipping_address.clone(),
     });
-    change(ctx, |s| s.order.begin(CurrentStep::CreatingShippingLabel));
+    update_state(ctx, |s| s.order.start_step(CurrentStep::CreatingShippingLabel));
     let label =
         step(ctx, scope, Compensation::CancelShipping, ShippingActivities::create_shipping_label, input)
             .await?;
-    let ships = change(ctx, |s| s.order.labelled(&label.label_id, &label.tracking_number, &now(ctx)));
-    if ships { Ok(()) } else { Err(interrupted()) }
+    let ships = update_state(ctx, |s| {
+        s.order.record_label(&label.label_id, &label.tracking_number, &workflow_time(ctx))
+    });
+    if ships { Ok(()) } else { Err(cancelled_cause()) }
 }
 
 /// Past the point of no return, so neither a failure nor a cancellation matters here.
-async fn notify(ctx: &Context) {
+async fn send_notification(ctx: &Context) {
     let input = ctx.state(|s| notification::Notify {
         call: call_context(ctx, Call::SendNotification),
         recipient: s.input.customer_email.clone(),
@@ -312,14 +318,17 @@ async fn notify(ctx: &Context) {
             s.order.state().tracking_number.as_deref().unwrap_or_default()
         ),
     });
-    change(ctx, |s| s.order.begin(CurrentStep::SendingNotification));
+    update_state(ctx, |s| s.order.start_step(CurrentStep::SendingNotification));
     let options = ctx.state(|s| {
-        policies::options(Call::SendNotification, &s.input.timing, WorkflowCancellationToken::new())
+        policies::activity_options(Call::SendNotification, &s.input.timing, WorkflowCancellationToken::new())
     });
     let outcome = ctx.execute_activity(NotificationActivities::send_notification, input, options).await;
-    let outcome = outcome.map_err(|error| Failed::read(&error).error);
-    change(ctx, |s| {
-        s.order.notified(outcome.as_ref().map(|sent| sent.notification_id.as_str()), &now(ctx));
+    let outcome = outcome.map_err(|error| ActivityFailure::from_activity_error(&error).error);
+    update_state(ctx, |s| {
+        s.order.record_notification(
+            outcome.as_ref().map(|sent| sent.notification_id.as_str()),
+            &workflow_time(ctx),
+        );
     });
 }
 
@@ -332,15 +341,15 @@ async fn step<A: ActivityDefinition + 'static>(
     input: A::Input,
 ) -> Result<A::Output, Cause> {
     if ctx.state(|s| s.order.is_cancelled()) {
-        return Err(interrupted());
+        return Err(cancelled_cause());
     }
-    saga::step(ctx, scope, compensation, activity, input)
+    saga::run_step(ctx, scope, compensation, activity, input)
         .await
-        .map_err(|Failed { refusal, error, .. }| Cause::new(refusal.into(), error.message))
+        .map_err(|ActivityFailure { refusal, error, .. }| Cause::new(refusal.into(), error.message))
 }
 
-/// A step that did not run or finish because of a cancellation; the cause of the end is the
+/// A step that did not run or finish with_reason of a cancellation; the cause of the end is the
 /// cancellation's own, which came first.
-fn interrupted() -> Cause {
+fn cancelled_cause() -> Cause {
     Cause::new(FailureCode::OrderCancelled, "the order was cancelled")
 }

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::progress::Payment;
+use super::state::Payment;
 use crate::{policies::Timing, saga::Saga};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -25,13 +25,13 @@ pub struct PaymentInput {
     pub timing: Timing,
     /// Set by continue-as-new alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resumed: Option<Box<Resumed>>,
+    pub resumed: Option<Box<CarriedState>>,
 }
 
 /// What a compensation that outlives one history carries over.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Resumed {
+pub struct CarriedState {
     pub payment: Payment,
     pub saga: Saga,
     pub round: u32,

@@ -2,7 +2,7 @@
 //! time, or where nobody knows whether it was charged.
 
 pub mod messages;
-pub mod progress;
+pub mod state;
 mod workflow;
 
 pub use workflow::PaymentWorkflow;

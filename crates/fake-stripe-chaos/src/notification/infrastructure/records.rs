@@ -79,7 +79,7 @@ mod tests {
 
     #[test]
     fn every_fact_of_a_notification_survives_its_record() {
-        for channel in Channel::ALL {
+        for channel in [Channel::Email, Channel::Sms, Channel::Push] {
             let notification = Notification {
                 id: NotificationId::mint(Uuid::nil()),
                 channel,

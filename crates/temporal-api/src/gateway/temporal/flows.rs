@@ -8,9 +8,9 @@ use service_kit::correlation::CorrelationId;
 use temporalio_client::{WorkflowIdReusePolicy, WorkflowSignalOptions};
 use workflows::{
     ids,
-    payment::{PaymentWorkflow, messages::PaymentInput, progress::PaymentState},
+    payment::{PaymentWorkflow, messages::PaymentInput, state::PaymentState},
     saga::Reason,
-    user_context::{UserContextWorkflow, messages::UserContextInput, progress::UserContextState},
+    user_context::{UserContextWorkflow, messages::UserContextInput, state::UserContextState},
 };
 
 use super::{TemporalGateway, told};

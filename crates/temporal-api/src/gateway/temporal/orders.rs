@@ -21,7 +21,7 @@ use workflows::{
     order_fulfillment::{
         OrderFulfillment,
         messages::OrderInput,
-        progress::{Order, OrderState},
+        state::{Order, OrderState},
     },
     search_attributes,
 };

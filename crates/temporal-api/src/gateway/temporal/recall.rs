@@ -14,7 +14,7 @@ use temporalio_common::protos::temporal::api::{
 };
 use workflows::{
     activities::{
-        Found, Undone,
+        UndoOutput, UndoResult,
         inventory::Reserved,
         notification::Notified,
         payment::{Authorized, Charged},
@@ -25,17 +25,17 @@ use workflows::{
     ids::Call,
     order_fulfillment::{
         messages::OrderInput,
-        progress::{Cause, CurrentStep, FailureCode, Order, OrderState, OrderStatus},
+        state::{Cause, CurrentStep, FailureCode, Order, OrderState, OrderStatus},
     },
     payment::{
         messages::PaymentInput,
-        progress::{self as payment, Payment, PaymentFailure, PaymentState, PaymentStatus},
+        state::{self as payment, Payment, PaymentFailure, PaymentState, PaymentStatus},
     },
-    saga::{Compensation, CompensationStatus, Compensations, Ran, Reason, Resolution},
+    saga::{Compensation, CompensationOutcome, CompensationRecords, CompensationStatus, Reason, Resolution},
     time,
     user_context::{
         messages::UserContextInput,
-        progress::{Part, UserContext, UserContextState, UserContextStatus},
+        state::{Part, UserContext, UserContextState, UserContextStatus},
     },
 };
 
@@ -166,51 +166,51 @@ fn remember(order: &mut Order, fact: Fact<'_>, at: &str) {
         Fact::Began(call) => {
             if let Some(step) = step(call) {
                 if call == Call::ReserveInventory && order.state().requires_approval {
-                    order.approved(at);
+                    order.record_approval(at);
                 }
-                order.begin(step);
+                order.start_step(step);
             } else {
                 if order.state().error.is_none() {
-                    order.compensate(Cause::new(FailureCode::Internal, "a step failed"));
+                    order.start_compensation(Cause::new(FailureCode::Internal, "a step failed"));
                 }
-                if let Some(compensation) = undo(&Compensation::OF_AN_ORDER, call) {
-                    order.compensation_runs(compensation, at);
+                if let Some(compensation) = undo(&Compensation::ORDER, call) {
+                    order.start_undo(compensation, at);
                 }
             }
         }
         Fact::Done(Call::AuthorizePayment, result) => {
             if let Some(Authorized { auth_id }) = first(result.as_ref()) {
-                order.authorized(&auth_id, at);
+                order.record_authorization(&auth_id, at);
             }
             if order.state().requires_approval {
-                order.begin(CurrentStep::AwaitingApproval);
+                order.start_step(CurrentStep::AwaitingApproval);
             }
         }
         Fact::Done(Call::ReserveInventory, result) => {
             if let Some(Reserved { reservation_id }) = first(result.as_ref()) {
-                order.reserved(&reservation_id, at);
+                order.record_reservation(&reservation_id, at);
             }
         }
-        Fact::Done(Call::CapturePayment, _) => order.captured(at),
+        Fact::Done(Call::CapturePayment, _) => order.record_capture(at),
         Fact::Done(Call::CreateShippingLabel, result) => {
             if let Some(Label { label_id, tracking_number }) = first(result.as_ref()) {
-                order.labelled(&label_id, &tracking_number, at);
+                order.record_label(&label_id, &tracking_number, at);
             }
         }
         Fact::Done(Call::SendNotification, result) => {
             if let Some(Notified { notification_id }) = first(result.as_ref()) {
-                order.notified(Ok(&notification_id), at);
+                order.record_notification(Ok(&notification_id), at);
             }
         }
-        Fact::Failed(Call::SendNotification, error, _) => order.notified(Err(&error), at),
+        Fact::Failed(Call::SendNotification, error, _) => order.record_notification(Err(&error), at),
         Fact::Done(call, result) => {
-            if let Some(ran) = undone(&Compensation::OF_AN_ORDER, call, result.as_ref()) {
-                order.compensation(ran, at);
+            if let Some(ran) = undone(&Compensation::ORDER, call, result.as_ref()) {
+                order.record_compensation(ran, at);
             }
         }
         Fact::Failed(call, error, attempts) => {
-            if let Some(ran) = not_undone(&Compensation::OF_AN_ORDER, call, error, attempts) {
-                order.compensation(ran, at);
+            if let Some(ran) = not_undone(&Compensation::ORDER, call, error, attempts) {
+                order.record_compensation(ran, at);
             }
         }
         Fact::Signalled("approveOrder", _) => order.approve(),
@@ -220,7 +220,7 @@ fn remember(order: &mut Order, fact: Fact<'_>, at: &str) {
         }
         Fact::Signalled("resolveCompensation", payload) => {
             if let Some((compensation, note)) = by_hand(&order.state().compensations, payload) {
-                order.resolved(compensation, note, at);
+                order.record_resolution(compensation, note, at);
             }
         }
         Fact::CancelAsked(Reason { reason }) => {
@@ -228,7 +228,7 @@ fn remember(order: &mut Order, fact: Fact<'_>, at: &str) {
         }
         Fact::TimerFired => {
             if order.state().current_step == CurrentStep::AwaitingApproval {
-                order.time_out();
+                order.time_out_approval();
             }
         }
         Fact::Signalled(..) => {}
@@ -256,30 +256,32 @@ impl Recall for PaymentState {
         let version = past.version(payment.state().version);
         for (at, fact) in past.facts() {
             match fact {
-                Fact::Began(Call::ChargePayment) => payment.processing(),
+                Fact::Began(Call::ChargePayment) => payment.start_charge(),
                 Fact::Began(call) => {
                     if payment.state().error.is_none() {
-                        payment
-                            .compensate(payment::Cause::new(PaymentFailure::Internal, "the charge failed"));
+                        payment.start_compensation(payment::Cause::new(
+                            PaymentFailure::Internal,
+                            "the charge failed",
+                        ));
                     }
-                    if let Some(compensation) = undo(&Compensation::OF_A_PAYMENT, call) {
-                        payment.compensation_runs(compensation, &at);
+                    if let Some(compensation) = undo(&Compensation::PAYMENT, call) {
+                        payment.start_undo(compensation, &at);
                     }
                 }
                 Fact::Done(Call::ChargePayment, result) => {
                     if let Some(charged) = first::<Charged>(result.as_ref()) {
-                        payment.charged(&charged, &at);
+                        payment.record_charge(&charged, &at);
                     }
                 }
-                Fact::Failed(Call::ChargePayment, _, attempts) => payment.refused(attempts),
+                Fact::Failed(Call::ChargePayment, _, attempts) => payment.record_failed_charge(attempts),
                 Fact::Done(call, result) => {
-                    if let Some(ran) = undone(&Compensation::OF_A_PAYMENT, call, result.as_ref()) {
-                        payment.compensation(ran, &at);
+                    if let Some(ran) = undone(&Compensation::PAYMENT, call, result.as_ref()) {
+                        payment.record_compensation(ran, &at);
                     }
                 }
                 Fact::Failed(call, error, attempts) => {
-                    if let Some(ran) = not_undone(&Compensation::OF_A_PAYMENT, call, error, attempts) {
-                        payment.compensation(ran, &at);
+                    if let Some(ran) = not_undone(&Compensation::PAYMENT, call, error, attempts) {
+                        payment.record_compensation(ran, &at);
                     }
                 }
                 Fact::Signalled("cancelPayment", payload) => {
@@ -287,7 +289,7 @@ impl Recall for PaymentState {
                 }
                 Fact::Signalled("resolveCompensation", payload) => {
                     if let Some((compensation, note)) = by_hand(&payment.state().compensations, payload) {
-                        payment.resolved(compensation, note, &at);
+                        payment.record_resolution(compensation, note, &at);
                     }
                 }
                 Fact::CancelAsked(Reason { reason }) => {
@@ -314,22 +316,28 @@ impl Recall for UserContextState {
             match fact {
                 Fact::Done(Call::GetLocation, result) => {
                     if let Some(location) = first::<Location>(result.as_ref()) {
-                        context.located(location);
+                        context.record_location(location);
                     }
                 }
                 Fact::Done(Call::GetWeather, result) => {
                     if let Some(weather) = first::<Weather>(result.as_ref()) {
-                        context.forecast(weather);
+                        context.record_weather(weather);
                     }
                 }
                 Fact::Done(Call::GetCatFact, result) => {
                     if let Some(fact) = first::<CatFact>(result.as_ref()) {
-                        context.told(fact);
+                        context.record_cat_fact(fact);
                     }
                 }
-                Fact::Failed(Call::GetLocation, error, _) => context.failed(Part::Location, &error.message),
-                Fact::Failed(Call::GetWeather, error, _) => context.failed(Part::Weather, &error.message),
-                Fact::Failed(Call::GetCatFact, error, _) => context.failed(Part::CatFact, &error.message),
+                Fact::Failed(Call::GetLocation, error, _) => {
+                    context.record_failure(Part::Location, &error.message)
+                }
+                Fact::Failed(Call::GetWeather, error, _) => {
+                    context.record_failure(Part::Weather, &error.message)
+                }
+                Fact::Failed(Call::GetCatFact, error, _) => {
+                    context.record_failure(Part::CatFact, &error.message)
+                }
                 Fact::Signalled("cancel", payload) => {
                     context.cancel(reason(payload));
                 }
@@ -354,24 +362,34 @@ impl Recall for UserContextState {
 
 /// Returns the compensation that makes a call.
 fn undo(owed: &[Compensation], call: Call) -> Option<Compensation> {
-    owed.iter().copied().find(|one| one.call() == call)
+    owed.iter().copied().find(|one| one.undo_call() == call)
 }
 
 /// Returns the undo that a completed call was.
-fn undone(owed: &[Compensation], call: Call, result: Option<&Payloads>) -> Option<Ran> {
+fn undone(owed: &[Compensation], call: Call, result: Option<&Payloads>) -> Option<CompensationOutcome> {
     let compensation = undo(owed, call)?;
-    let Undone { found, attempt } = first(result)?;
+    let UndoOutput { found, attempt } = first(result)?;
     let status = match found {
-        Found::Undone => CompensationStatus::Completed,
-        Found::NothingToUndo => CompensationStatus::NothingToUndo,
+        UndoResult::Undone => CompensationStatus::Completed,
+        UndoResult::NothingToUndo => CompensationStatus::NothingToUndo,
     };
-    Some(Ran { compensation, status, attempts: attempt, error: None })
+    Some(CompensationOutcome { compensation, status, attempts: attempt, error: None })
 }
 
 /// Returns the undo that a failed call was.
-fn not_undone(owed: &[Compensation], call: Call, error: StateError, attempts: u32) -> Option<Ran> {
+fn not_undone(
+    owed: &[Compensation],
+    call: Call,
+    error: StateError,
+    attempts: u32,
+) -> Option<CompensationOutcome> {
     let compensation = undo(owed, call)?;
-    Some(Ran { compensation, status: CompensationStatus::Failed, attempts, error: Some(error) })
+    Some(CompensationOutcome {
+        compensation,
+        status: CompensationStatus::Failed,
+        attempts,
+        error: Some(error),
+    })
 }
 
 /// Returns the reason that a signal gives.
@@ -380,7 +398,7 @@ fn reason(payload: Option<&Payloads>) -> Option<String> {
 }
 
 /// Returns the compensation that an operator resolved by hand, where that still counted.
-fn by_hand(records: &Compensations, payload: Option<&Payloads>) -> Option<(Compensation, String)> {
+fn by_hand(records: &CompensationRecords, payload: Option<&Payloads>) -> Option<(Compensation, String)> {
     let Resolution { step, note, actor } = first(payload)?;
     let failed = records.iter().find(|record| record.name.name() == step && record.status.is_resolvable())?;
     Some((failed.name, format!("{actor}: {note}")))

@@ -11,7 +11,7 @@ use temporalio_common::{
     protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest,
     search_attributes::SearchAttributes as Attributes,
 };
-use workflows::{ids, order_fulfillment::progress::OrderStatus, search_attributes};
+use workflows::{ids, order_fulfillment::state::OrderStatus, search_attributes};
 
 use super::{
     TemporalGateway,

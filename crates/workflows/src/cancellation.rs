@@ -1,0 +1,53 @@
+//! Cancellation of a workflow, by its own signal or by Temporal: both do the same.
+
+use futures::{FutureExt, pin_mut};
+use temporalio_workflow::{
+    WaitConditionOptions, WorkflowCancellationToken, WorkflowContext, workflows::select,
+};
+
+/// A workflow whose state decides whether a cancellation still counts.
+pub(crate) trait Cancellable: 'static {
+    fn is_cancelled(&self) -> bool;
+
+    /// `false` where it is too late.
+    fn cancel(&mut self, reason: Option<String>) -> bool;
+}
+
+/// Runs the steps; a cancellation that still counts interrupts what runs under the scope.
+pub(crate) async fn run_until_cancelled<W: Cancellable, T>(
+    ctx: &WorkflowContext<W>,
+    scope: &WorkflowCancellationToken,
+    steps: impl Future<Output = T>,
+) -> T {
+    let steps = steps.fuse();
+    let cancelled = wait_for_cancellation(ctx).fuse();
+    pin_mut!(steps, cancelled);
+    select! {
+        outcome = steps => outcome,
+        () = cancelled => {
+            scope.cancel_with_reason("the workflow was cancelled");
+            steps.await
+        }
+    }
+}
+
+/// Resolves once the workflow is cancelled; never, where it is too late for that.
+async fn wait_for_cancellation<W: Cancellable>(ctx: &WorkflowContext<W>) {
+    let signalled = ctx
+        .wait_condition_with_options(
+            W::is_cancelled,
+            WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build(),
+        )
+        .fuse();
+    let cancelled = ctx.cancelled();
+    pin_mut!(signalled, cancelled);
+    select! {
+        _ = signalled => {}
+        reason = cancelled => {
+            let reason = reason.filter(|reason| !reason.is_empty());
+            if !ctx.state_mut(|s| s.cancel(reason)) {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}

@@ -1,0 +1,418 @@
+//! The state of a payment: a pure state machine. The query, the status endpoint and the final result all
+//! show this one state.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    activities::{payment::Charged, refusal::Refusal},
+    failure::{StateError, with_reason},
+    saga::{Compensation, CompensationOutcome, CompensationRecords, CompensationStatus, Saga},
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PaymentStatus {
+    Pending,
+    Processing,
+    /// Charged; can be cancelled until `cancellable` says otherwise.
+    Succeeded,
+    /// Nothing was ever charged.
+    Failed,
+    /// It was charged, and the money is given back.
+    Compensated,
+    Compensating,
+    CompensationFailed,
+}
+
+impl PaymentStatus {
+    pub const ALL: [Self; 7] = [
+        Self::Pending,
+        Self::Processing,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Compensated,
+        Self::Compensating,
+        Self::CompensationFailed,
+    ];
+
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Processing => "processing",
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Compensated => "compensated",
+            Self::Compensating => "compensating",
+            Self::CompensationFailed => "compensation_failed",
+        }
+    }
+}
+
+/// Why a payment did not stay; the type of the workflow's failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum PaymentFailure {
+    PaymentCancelled,
+    PaymentDeclined,
+    ProviderUnavailable,
+    LedgerMismatch,
+    Internal,
+}
+
+impl PaymentFailure {
+    pub const ALL: [Self; 5] = [
+        Self::PaymentCancelled,
+        Self::PaymentDeclined,
+        Self::ProviderUnavailable,
+        Self::LedgerMismatch,
+        Self::Internal,
+    ];
+
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::PaymentCancelled => "PAYMENT_CANCELLED",
+            Self::PaymentDeclined => "PAYMENT_DECLINED",
+            Self::ProviderUnavailable => "PROVIDER_UNAVAILABLE",
+            Self::LedgerMismatch => "LEDGER_MISMATCH",
+            Self::Internal => "INTERNAL",
+        }
+    }
+
+    /// An outcome of the business and not a fault of any system.
+    #[must_use]
+    pub const fn is_benign(self) -> bool {
+        matches!(self, Self::PaymentCancelled | Self::PaymentDeclined)
+    }
+}
+
+impl From<Refusal> for PaymentFailure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::InsufficientFunds => Self::PaymentDeclined,
+            Refusal::LedgerMismatch => Self::LedgerMismatch,
+            Refusal::NoAnswer => Self::ProviderUnavailable,
+            Refusal::OutOfStock
+            | Refusal::AddressError
+            | Refusal::AuthorizationExpired
+            | Refusal::Unexpected => Self::Internal,
+        }
+    }
+}
+
+/// What ended a payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cause {
+    pub code: PaymentFailure,
+    pub message: String,
+}
+
+impl Cause {
+    #[must_use]
+    pub fn new(code: PaymentFailure, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+/// What the query and the status endpoint show.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PaymentState {
+    pub order_id: String,
+    pub status: PaymentStatus,
+    /// Of the charge: those that are known of, at least 1 once it is asked for.
+    pub attempts: u32,
+    /// Minor units.
+    pub amount: u64,
+    pub currency: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charge_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charged_at: Option<String>,
+    /// Whether a cancellation still counts.
+    pub cancellable: bool,
+    /// Somebody cancelled it in time.
+    pub cancelled: bool,
+    pub compensations: CompensationRecords,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<StateError>,
+    /// Grows by one with every change that a caller can see.
+    pub version: u64,
+}
+
+/// A payment on its way. The first of failure, cancellation and the end of the window decides; what comes
+/// later changes nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Payment {
+    state: PaymentState,
+    /// Set once: what ends the payment.
+    cause: Option<Cause>,
+}
+
+impl Payment {
+    #[must_use]
+    pub fn new(order_id: &str, amount: u64, currency: &str) -> Self {
+        Self {
+            state: PaymentState {
+                order_id: order_id.to_owned(),
+                status: PaymentStatus::Pending,
+                attempts: 0,
+                amount,
+                currency: currency.to_owned(),
+                charge_id: None,
+                auth_id: None,
+                charged_at: None,
+                cancellable: true,
+                cancelled: false,
+                compensations: CompensationRecords::default(),
+                error: None,
+                version: 0,
+            },
+            cause: None,
+        }
+    }
+
+    #[must_use]
+    pub fn state(&self) -> &PaymentState {
+        &self.state
+    }
+
+    fn state_mut(&mut self) -> &mut PaymentState {
+        self.state.version += 1;
+        &mut self.state
+    }
+
+    /// The charge is asked for.
+    pub fn start_charge(&mut self) {
+        let state = self.state_mut();
+        state.status = PaymentStatus::Processing;
+        state.attempts = 1;
+    }
+
+    /// The charge was answered.
+    pub fn record_charge(&mut self, charged: &Charged, at: &str) {
+        let state = self.state_mut();
+        state.attempts = charged.attempt;
+        state.charge_id = Some(charged.charge_id.clone());
+        state.auth_id = Some(charged.auth_id.clone());
+        state.charged_at = Some(at.to_owned());
+        state.status = PaymentStatus::Succeeded;
+    }
+
+    /// The charge failed, after so many attempts that are known of.
+    pub fn record_failed_charge(&mut self, attempts: u32) {
+        self.state_mut().attempts = attempts.max(1);
+    }
+
+    /// Signal `cancelPayment` or Temporal's own cancellation: works until the window closes or something
+    /// else has ended the payment. `false` where it changes nothing.
+    pub fn cancel(&mut self, reason: Option<String>) -> bool {
+        if !self.state.cancellable {
+            return false;
+        }
+        let message = with_reason("the payment was cancelled", reason);
+        self.cause = Some(Cause::new(PaymentFailure::PaymentCancelled, message));
+        let state = self.state_mut();
+        state.cancelled = true;
+        state.cancellable = false;
+        true
+    }
+
+    #[must_use]
+    pub fn is_cancelled(&self) -> bool {
+        self.state.cancelled
+    }
+
+    /// The window closes: the payment stays. `false` where it was cancelled before.
+    pub fn close_cancel_window(&mut self) -> bool {
+        if self.state.cancellable {
+            self.state_mut().cancellable = false;
+        }
+        self.cause.is_none()
+    }
+
+    /// The payment won't stay; what was charged is given back. The first cause stays.
+    pub fn start_compensation(&mut self, cause: Cause) {
+        let cause = self.cause.get_or_insert(cause).clone();
+        let state = self.state_mut();
+        state.error = Some(StateError::new(cause.code.name(), cause.message));
+        state.cancellable = false;
+        state.status = PaymentStatus::Compensating;
+    }
+
+    /// A round of compensation begins.
+    pub fn enter_compensating(&mut self) {
+        self.state_mut().status = PaymentStatus::Compensating;
+    }
+
+    /// An attempt at an undo begins.
+    pub fn start_undo(&mut self, name: Compensation, at: &str) {
+        self.state_mut().compensations.record_start(name, at);
+    }
+
+    /// An undo ran.
+    pub fn record_compensation(&mut self, outcome: CompensationOutcome, at: &str) {
+        self.state_mut().compensations.record_outcome(outcome, at);
+    }
+
+    /// Somebody undid it by hand.
+    pub fn record_resolution(&mut self, name: Compensation, note: String, at: &str) {
+        self.state_mut().compensations.record_resolution(name, note, at);
+    }
+
+    /// A round is over and left something undone.
+    pub fn enter_compensation_failed(&mut self) {
+        self.state_mut().status = PaymentStatus::CompensationFailed;
+    }
+
+    /// Nothing is owed any more: the payment ends with its original cause.
+    pub fn finish(&mut self, saga: &Saga) -> Cause {
+        debug_assert_eq!(saga.pending().count(), 0);
+        let given_back =
+            self.state.compensations.iter().any(|undo| {
+                matches!(undo.status, CompensationStatus::Completed | CompensationStatus::Resolved)
+            });
+        self.state_mut().status = if given_back { PaymentStatus::Compensated } else { PaymentStatus::Failed };
+        self.cause
+            .clone()
+            .unwrap_or_else(|| Cause::new(PaymentFailure::Internal, "the payment ended without a cause"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const AT: &str = "2026-11-23T12:00:00.000Z";
+
+    fn payment() -> Payment {
+        Payment::new("42", 5998, "usd")
+    }
+
+    fn charged() -> Charged {
+        Charged { charge_id: "ch_1".to_owned(), auth_id: "auth_1".to_owned(), attempt: 2 }
+    }
+
+    fn cause(code: PaymentFailure) -> Cause {
+        Cause::new(code, "as the test wants it")
+    }
+
+    fn refunded(status: CompensationStatus) -> CompensationOutcome {
+        CompensationOutcome { compensation: Compensation::RefundCharge, status, attempts: 1, error: None }
+    }
+
+    #[test]
+    fn a_payment_that_stays_shows_its_charge_and_its_attempts() {
+        let mut payment = payment();
+        assert_eq!((payment.state().status, payment.state().attempts), (PaymentStatus::Pending, 0));
+        payment.start_charge();
+        assert_eq!((payment.state().status, payment.state().attempts), (PaymentStatus::Processing, 1));
+        payment.record_charge(&charged(), AT);
+        let state = payment.state();
+        assert_eq!((state.status, state.attempts, state.cancellable), (PaymentStatus::Succeeded, 2, true));
+        assert!(payment.close_cancel_window());
+        let state = payment.state();
+        assert_eq!((state.status, state.cancellable), (PaymentStatus::Succeeded, false));
+        assert_eq!(state.charge_id.as_deref(), Some("ch_1"));
+    }
+
+    #[test]
+    fn a_cancellation_after_the_window_changes_nothing() {
+        let mut payment = payment();
+        payment.record_charge(&charged(), AT);
+        assert!(payment.close_cancel_window());
+        let before = payment.clone();
+        assert!(!payment.cancel(None));
+        assert_eq!(payment, before);
+    }
+
+    #[test]
+    fn a_cancellation_inside_the_window_keeps_it_from_settling() {
+        let mut payment = payment();
+        payment.record_charge(&charged(), AT);
+        assert!(payment.cancel(Some("changed my mind".to_owned())));
+        assert!(!payment.cancel(Some("again".to_owned())));
+        assert!(!payment.close_cancel_window());
+        payment.start_compensation(cause(PaymentFailure::Internal));
+        payment.record_compensation(refunded(CompensationStatus::Completed), AT);
+        let cause = payment.finish(&Saga::default());
+        assert_eq!(cause.code, PaymentFailure::PaymentCancelled);
+        assert_eq!(cause.message, "the payment was cancelled: changed my mind");
+        assert_eq!(payment.state().status, PaymentStatus::Compensated);
+    }
+
+    #[test]
+    fn only_what_was_charged_is_called_compensated() {
+        for (found, status) in [
+            (Some(CompensationStatus::Completed), PaymentStatus::Compensated),
+            (Some(CompensationStatus::Resolved), PaymentStatus::Compensated),
+            (Some(CompensationStatus::NothingToUndo), PaymentStatus::Failed),
+            (None, PaymentStatus::Failed),
+        ] {
+            let mut payment = payment();
+            payment.start_charge();
+            payment.start_compensation(cause(PaymentFailure::ProviderUnavailable));
+            if let Some(found) = found {
+                payment.record_compensation(refunded(found), AT);
+            }
+            payment.finish(&Saga::default());
+            assert_eq!(payment.state().status, status, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn every_name_is_the_one_that_it_is_written_with() {
+        for code in PaymentFailure::ALL {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.name());
+        }
+        for status in PaymentStatus::ALL {
+            assert_eq!(serde_json::to_value(status).unwrap(), status.name());
+        }
+    }
+
+    #[derive(Debug, Clone, Copy)]
+    enum Event {
+        Process,
+        Charge,
+        Cancel,
+        Settle,
+        Fail,
+    }
+
+    proptest! {
+        /// Whatever happens in whatever order: who was told that it is cancelled is right for ever, and so
+        /// is who was told that it stays.
+        #[test]
+        fn a_payment_is_never_both_settled_and_cancelled(
+            events in proptest::collection::vec(
+                prop_oneof![
+                    Just(Event::Process), Just(Event::Charge), Just(Event::Cancel), Just(Event::Settle), Just(Event::Fail),
+                ],
+                0..20,
+            ),
+        ) {
+            let mut payment = payment();
+            let (mut stays, mut cancelled, mut version) = (false, false, 0);
+            for event in events {
+                match event {
+                    Event::Process => payment.start_charge(),
+                    Event::Charge => payment.record_charge(&charged(), AT),
+                    Event::Cancel => cancelled |= payment.cancel(None),
+                    Event::Settle => stays |= payment.close_cancel_window(),
+                    Event::Fail if !stays => payment.start_compensation(cause(PaymentFailure::Internal)),
+                    Event::Fail => {}
+                }
+                prop_assert!(!(stays && cancelled));
+                prop_assert_eq!(payment.is_cancelled(), cancelled);
+                prop_assert!(payment.state().version >= version);
+                version = payment.state().version;
+            }
+        }
+    }
+}
