@@ -146,7 +146,7 @@ impl StandIn {
     }
 
     /// Sets the behaviour of a source from now on.
-    pub fn tell(&self, source: Source, conduct: Conduct) {
+    pub fn set_behaviour(&self, source: Source, conduct: Conduct) {
         self.queue_behaviours(source, [conduct]);
     }
 

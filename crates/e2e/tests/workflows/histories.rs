@@ -100,13 +100,13 @@ async fn every_end_of_a_user_context_is_reached_and_can_be_recorded() {
     ];
     for (name, strategy, conduct, status) in scripts {
         for source in [Source::Ipapi, Source::OpenMeteo, Source::CatFact] {
-            sources.tell(source, Conduct::Answers);
+            sources.set_behaviour(source, Conduct::Answers);
         }
         if let Some((source, conduct)) = conduct {
-            sources.tell(source, conduct);
+            sources.set_behaviour(source, conduct);
         }
         if status == "failed" {
-            sources.tell(Source::Ipapi, Conduct::Fails(404));
+            sources.set_behaviour(Source::Ipapi, Conduct::Fails(404));
         }
         let body = json!({"userId": name, "strategy": strategy});
         let (_, started) = start(&test, "user-context", &body).await;

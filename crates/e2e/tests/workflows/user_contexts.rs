@@ -40,8 +40,8 @@ async fn the_parallel_strategy_calls_independent_sources_at_once() {
     let sources = StandIn::start().await.unwrap();
     let test = start_stack("ctxparallel", &sources).await;
     let late = Duration::from_secs(2);
-    sources.tell(Source::Ipapi, Conduct::Late(late));
-    sources.tell(Source::CatFact, Conduct::Late(late));
+    sources.set_behaviour(Source::Ipapi, Conduct::Late(late));
+    sources.set_behaviour(Source::CatFact, Conduct::Late(late));
     let workflow = start_context(&test, "ada", "parallel").await;
     assert_eq!(workflow.id, "user-context-ctxparallel-ada");
     let end = workflow.wait_for_end().await;
@@ -67,7 +67,7 @@ async fn the_parallel_strategy_calls_independent_sources_at_once() {
 async fn the_sequential_strategy_calls_one_source_after_another() {
     let sources = StandIn::start().await.unwrap();
     let test = start_stack("ctxsequential", &sources).await;
-    sources.tell(Source::Ipapi, Conduct::Late(Duration::from_millis(700)));
+    sources.set_behaviour(Source::Ipapi, Conduct::Late(Duration::from_millis(700)));
     let workflow = start_context(&test, "ada", "sequential").await;
     let end = workflow.wait_for_end().await;
     assert_eq!((&end["status"], &end["strategy"]), (&json!("completed"), &json!("sequential")));
@@ -108,10 +108,10 @@ async fn a_failed_part_is_null_and_named_and_the_other_parts_are_present() {
     for (round, (source, conduct, asked, missing, errors)) in table.into_iter().enumerate() {
         for strategy in ["parallel", "sequential"] {
             let before = sources.visits(source).len();
-            sources.tell(source, conduct.clone());
+            sources.set_behaviour(source, conduct.clone());
             let end =
                 start_context(&test, &format!("{strategy}-{round}"), strategy).await.wait_for_end().await;
-            sources.tell(source, Conduct::Answers);
+            sources.set_behaviour(source, Conduct::Answers);
             assert_eq!((&end["success"], &end["status"]), (&json!(true), &json!("completed")), "{end}");
             for part in ["location", "weather", "catFact"] {
                 assert_eq!(end[part].is_null(), missing.contains(&part), "{part}: {end}");
@@ -130,8 +130,8 @@ async fn a_failed_part_is_null_and_named_and_the_other_parts_are_present() {
 async fn a_context_without_any_part_fails() {
     let sources = StandIn::start().await.unwrap();
     let test = start_stack("ctxnothing", &sources).await;
-    sources.tell(Source::Ipapi, Conduct::Fails(503));
-    sources.tell(Source::CatFact, Conduct::Fails(503));
+    sources.set_behaviour(Source::Ipapi, Conduct::Fails(503));
+    sources.set_behaviour(Source::CatFact, Conduct::Fails(503));
     let end = start_context(&test, "ada", "parallel").await.wait_for_end().await;
     assert_eq!((&end["success"], &end["status"]), (&json!(false), &json!("failed")));
     assert_eq!(end["error"]["code"], "USER_CONTEXT_UNAVAILABLE");
@@ -143,7 +143,7 @@ async fn a_cancelled_context_ends_with_the_parts_that_it_has() {
     let sources = StandIn::start().await.unwrap();
     let test = start_stack("ctxcancelled", &sources).await;
     // This delay is shorter than the adapters' timeout, and long enough to cancel.
-    sources.tell(Source::OpenMeteo, Conduct::Late(Duration::from_millis(2900)));
+    sources.set_behaviour(Source::OpenMeteo, Conduct::Late(Duration::from_millis(2900)));
     for by in ["api", "signal", "temporal"] {
         let workflow = start_context(&test, by, "sequential").await;
         workflow.wait_for_state("located", |state| !state["location"].is_null()).await;
@@ -169,7 +169,7 @@ async fn a_cancellation_waits_for_no_source_call() {
     let sources = StandIn::start().await.unwrap();
     let test = start_stack("ctxboth", &sources).await;
     for source in [Source::OpenMeteo, Source::CatFact] {
-        sources.tell(source, Conduct::Late(Duration::from_secs(20)));
+        sources.set_behaviour(source, Conduct::Late(Duration::from_secs(20)));
     }
     let workflow = start_context(&test, "ada", "parallel").await;
     let both_called = || async {

@@ -138,8 +138,8 @@ async fn a_source_is_not_called_before_its_retry_after() {
 async fn an_answer_without_any_part_is_502_with_the_result_of_each_source() {
     for strategy in STRATEGIES {
         let founder = TestServer::start(&[]).await;
-        founder.sources.tell(Source::Ipapi, Conduct::RateLimited { retry_after: Some(60) });
-        founder.sources.tell(Source::CatFact, Conduct::Fails(404));
+        founder.sources.set_behaviour(Source::Ipapi, Conduct::RateLimited { retry_after: Some(60) });
+        founder.sources.set_behaviour(Source::CatFact, Conduct::Fails(404));
         let answer =
             founder.request(&format!("/api/v1/user-context?strategy={strategy}")).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::BAD_GATEWAY, "{strategy}");

@@ -66,7 +66,7 @@ impl Process {
 #[tokio::test]
 async fn a_stream_ends_at_once_when_the_process_stops() {
     let sources = StandIn::start().await.unwrap();
-    sources.tell(Source::Ipapi, Conduct::Late(Duration::from_mins(1)));
+    sources.set_behaviour(Source::Ipapi, Conduct::Late(Duration::from_mins(1)));
     let mut founder = Process::start(&sources).await;
     let http = service_kit::client::build(Duration::from_mins(2)).unwrap();
     let url = format!("{}/api/v1/user-context/stream", founder.url);

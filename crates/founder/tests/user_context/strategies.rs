@@ -14,7 +14,7 @@ const DELAY: Duration = Duration::from_millis(300);
 async fn with_delayed_sources() -> TestServer {
     let founder = TestServer::start(&[]).await;
     for source in [Source::Ipapi, Source::OpenMeteo, Source::CatFact] {
-        founder.sources.tell(source, Conduct::Late(DELAY));
+        founder.sources.set_behaviour(source, Conduct::Late(DELAY));
     }
     founder
 }
@@ -167,7 +167,7 @@ async fn with_a_key_the_weather_comes_from_openweathermap_in_the_same_units() {
 #[tokio::test]
 async fn the_parts_are_counted() {
     let founder = TestServer::start(&[]).await;
-    founder.sources.tell(Source::Ipapi, Conduct::Fails(404));
+    founder.sources.set_behaviour(Source::Ipapi, Conduct::Fails(404));
     founder.ask("rxjs").await;
     let text = founder.request("/metrics").send().await.unwrap().text().await.unwrap();
     for (part, status) in [("location", "failed"), ("weather", "skipped"), ("entertainment", "ok")] {

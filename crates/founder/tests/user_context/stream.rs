@@ -61,7 +61,7 @@ impl Events {
 #[tokio::test]
 async fn each_part_is_sent_when_it_arrives_and_done_has_them_all() {
     let founder = TestServer::start(&[]).await;
-    founder.sources.tell(Source::Ipapi, Conduct::Late(Duration::from_millis(400)));
+    founder.sources.set_behaviour(Source::Ipapi, Conduct::Late(Duration::from_millis(400)));
     let mut events = Events::open(&founder).await;
     let (name, fact) = events.next().await.unwrap();
     assert_eq!(founder.sources.visits(Source::OpenMeteo), [], "the first part waited for the location");
@@ -83,8 +83,8 @@ async fn each_part_is_sent_when_it_arrives_and_done_has_them_all() {
 #[tokio::test]
 async fn a_missing_part_is_sent_with_its_reason_and_the_stream_ends_without_any_part() {
     let founder = TestServer::start(&[]).await;
-    founder.sources.tell(Source::Ipapi, Conduct::Says("[]".to_owned()));
-    founder.sources.tell(Source::CatFact, Conduct::Fails(404));
+    founder.sources.set_behaviour(Source::Ipapi, Conduct::Says("[]".to_owned()));
+    founder.sources.set_behaviour(Source::CatFact, Conduct::Fails(404));
     let events = Events::open(&founder).await.rest().await;
     let of = |wanted: &str| &events.iter().find(|(name, _)| name == wanted).unwrap().1;
     assert_eq!(events.len(), 4, "{events:?}");
@@ -98,7 +98,7 @@ async fn a_missing_part_is_sent_with_its_reason_and_the_stream_ends_without_any_
 #[tokio::test]
 async fn the_stream_keeps_the_deadline_and_the_correlation_id() {
     let founder = TestServer::start(&[("USER_CONTEXT_DEADLINE", "300ms"), ("SOURCE_TIMEOUT", "1m")]).await;
-    founder.sources.tell(Source::OpenMeteo, Conduct::Late(Duration::from_mins(1)));
+    founder.sources.set_behaviour(Source::OpenMeteo, Conduct::Late(Duration::from_mins(1)));
     let events = Events::open(&founder).await.rest().await;
     let (name, done) = events.last().unwrap();
     assert_eq!(name, "done");

@@ -21,7 +21,7 @@ async fn every_strategy_answers_within_the_deadline() {
     for strategy in STRATEGIES {
         for unresponsive in [Source::Ipapi, Source::OpenMeteo, Source::CatFact] {
             let founder = with_short_deadline().await;
-            founder.sources.tell(unresponsive, Conduct::Late(Duration::from_mins(1)));
+            founder.sources.set_behaviour(unresponsive, Conduct::Late(Duration::from_mins(1)));
             let answer = founder.ask(strategy).await;
             assert!(
                 answer.elapsed < DEADLINE + SLACK,
@@ -37,7 +37,7 @@ async fn no_answer_from_any_source_is_502_within_the_deadline() {
     for strategy in STRATEGIES {
         let founder = with_short_deadline().await;
         for unresponsive in [Source::Ipapi, Source::CatFact] {
-            founder.sources.tell(unresponsive, Conduct::Late(Duration::from_mins(1)));
+            founder.sources.set_behaviour(unresponsive, Conduct::Late(Duration::from_mins(1)));
         }
         let answer = founder.ask(strategy).await;
         assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
@@ -48,7 +48,7 @@ async fn no_answer_from_any_source_is_502_within_the_deadline() {
 #[tokio::test]
 async fn no_source_is_called_after_the_deadline() {
     let founder = with_short_deadline().await;
-    founder.sources.tell(Source::OpenMeteo, Conduct::Late(Duration::from_mins(1)));
+    founder.sources.set_behaviour(Source::OpenMeteo, Conduct::Late(Duration::from_mins(1)));
     let answer = founder.ask("async-sequential").await;
     assert_eq!(answer.present_parts(), [true, false, false]);
     assert_eq!(answer.errors(), ["weather failed: no answer in time", "entertainment skipped: no time left"]);
@@ -59,7 +59,7 @@ async fn no_source_is_called_after_the_deadline() {
 #[tokio::test]
 async fn no_retry_is_delayed_beyond_the_deadline() {
     let founder = TestServer::start(&[("USER_CONTEXT_DEADLINE", "500ms"), ("SOURCE_RETRY_WAIT", "1m")]).await;
-    founder.sources.tell(Source::CatFact, Conduct::Fails(503));
+    founder.sources.set_behaviour(Source::CatFact, Conduct::Fails(503));
     let answer = founder.ask("rxjs").await;
     assert_eq!(answer.errors(), ["entertainment failed: answered 503"]);
     assert!(answer.elapsed < DEADLINE, "the retry was delayed: {:?}", answer.elapsed);
