@@ -8,10 +8,10 @@ pub const PROVIDER: &str = "fake-stripe-chaos";
 pub const CONTEXTS: [&str; 4] = ["payment", "inventory", "shipping", "notification"];
 pub const LAYERS: [&str; 4] = ["domain", "application", "infrastructure", "presentation"];
 
-/// The folders without the four layers. A file of theirs is a few endpoints; their rules, if any, are in `domain`.
+/// The folders without the four layers. Their files have a few endpoints, and their rules are in `domain`.
 pub const FLAT: [&str; 3] = ["control", "runs", "verdict"];
 
-/// The crates that the endpoints of a flat folder may use. None of them reaches outside.
+/// The crates that the endpoints of a flat folder may use. None of them has side effects.
 const ENDPOINTS: [&str; 8] =
     ["axum", "serde", "serde_json", "service_kit", "thiserror", "tower", "utoipa", "utoipa_axum"];
 
@@ -75,7 +75,7 @@ pub fn layers(file: &File, crates: &BTreeSet<String>) -> Vec<String> {
     check(file, file.production(), |reference| out_of_layer(context, inner, reference, crates))
 }
 
-/// In a flat folder, `domain` is a domain, and `registry.rs` knows no HTTP, as an application.
+/// Checks a flat folder: `domain` is a domain, and `registry.rs` has no HTTP, as an application.
 fn out_of_flat(
     context: &str,
     inner: &str,
@@ -136,7 +136,7 @@ fn out_of_layer(
     out_of_crates(known, reference, crates)
 }
 
-/// Of the outside, code with this check knows the listed crates, and the parts of `std` that don't reach it.
+/// Allows the listed crates and the parts of `std` without side effects.
 fn out_of_crates(known: &[&str], reference: &Reference, crates: &BTreeSet<String>) -> Option<&'static str> {
     let path = reference.path.trim_end_matches("::*");
     if IO_PATHS.iter().any(|io| reference.is_within(io) || io.starts_with(&format!("{path}::"))) {

@@ -43,7 +43,7 @@ async fn a_repeated_order_with_the_same_key_gets_the_first_answer() {
     let (status, problem, _) = post(&test, Some("keyed-1"), &other).await;
     assert_eq!((status, &problem["error"]), (409, &json!("idempotency_key_reused")), "{problem}");
 
-    // The same key never places an order again, whatever its end was.
+    // The same key never places an order again.
     test.signal_by_api("1", "reject", None).await;
     assert_eq!(test.wait_for_end("1").await["status"], "rejected");
     assert_eq!(post(&test, Some("keyed-1"), &body).await, (201, first.clone(), true));
