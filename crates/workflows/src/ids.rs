@@ -42,7 +42,8 @@ pub fn user_context_workflow_id(user: &str) -> String {
 
 /// One call a workflow makes to the world. Its name is its activity's id and part of the idempotency
 /// key, so it is never changed once released.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Call {
     AuthorizePayment,
     ReserveInventory,
@@ -61,23 +62,10 @@ pub enum Call {
 }
 
 impl Call {
+    /// Returns the serialized name.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::AuthorizePayment => "authorize_payment",
-            Self::ReserveInventory => "reserve_inventory",
-            Self::CapturePayment => "capture_payment",
-            Self::CreateShippingLabel => "create_shipping_label",
-            Self::SendNotification => "send_notification",
-            Self::ReleasePayment => "release_payment",
-            Self::RefundPayment => "refund_payment",
-            Self::ReleaseInventory => "release_inventory",
-            Self::CancelShippingLabel => "cancel_shipping_label",
-            Self::ChargePayment => "charge_payment",
-            Self::GetLocation => "get_location",
-            Self::GetWeather => "get_weather",
-            Self::GetCatFact => "get_cat_fact",
-        }
+        self.into_str()
     }
 }
 

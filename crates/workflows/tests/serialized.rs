@@ -96,7 +96,7 @@ fn names_are<T: Copy + Serialize>(all: &[T], name: impl Fn(T) -> &'static str, e
 #[test]
 fn the_names_of_an_order_stay() {
     names_are(
-        &OrderStatus::ALL,
+        OrderStatus::ALL,
         OrderStatus::name,
         &[
             "pending_approval",
@@ -111,7 +111,7 @@ fn the_names_of_an_order_stay() {
         ],
     );
     names_are(
-        &FailureCode::ALL,
+        FailureCode::ALL,
         FailureCode::name,
         &[
             "ORDER_REJECTED",
@@ -180,7 +180,7 @@ fn the_names_of_an_order_stay() {
 #[test]
 fn the_names_of_a_payment_and_of_a_user_context_stay() {
     names_are(
-        &PaymentStatus::ALL,
+        PaymentStatus::ALL,
         PaymentStatus::name,
         &[
             "pending",
@@ -193,21 +193,21 @@ fn the_names_of_a_payment_and_of_a_user_context_stay() {
         ],
     );
     names_are(
-        &PaymentFailure::ALL,
+        PaymentFailure::ALL,
         PaymentFailure::name,
         &["PAYMENT_CANCELLED", "PAYMENT_DECLINED", "PROVIDER_UNAVAILABLE", "LEDGER_MISMATCH", "INTERNAL"],
     );
     names_are(
-        &UserContextStatus::ALL,
+        UserContextStatus::ALL,
         UserContextStatus::name,
         &["running", "completed", "cancelled", "failed"],
     );
     names_are(
-        &UserContextFailure::ALL,
+        UserContextFailure::ALL,
         UserContextFailure::name,
         &["USER_CONTEXT_CANCELLED", "USER_CONTEXT_UNAVAILABLE"],
     );
-    names_are(&Strategy::ALL, Strategy::name, &["parallel", "sequential"]);
+    names_are(Strategy::ALL, Strategy::name, &["parallel", "sequential"]);
 }
 
 #[test]

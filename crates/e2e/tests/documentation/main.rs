@@ -205,11 +205,17 @@ fn assert_failures(of: &str, codes: &[(&str, bool)]) {
 
 #[test]
 fn the_documented_failures_are_those_of_the_workflows() {
-    assert_failures("code", &FailureCode::ALL.map(|code| (code.name(), code.is_benign())));
-    assert_failures("a payment's code", &PaymentFailure::ALL.map(|code| (code.name(), code.is_benign())));
+    assert_failures(
+        "code",
+        &FailureCode::ALL.iter().map(|code| (code.name(), code.is_benign())).collect::<Vec<_>>(),
+    );
+    assert_failures(
+        "a payment's code",
+        &PaymentFailure::ALL.iter().map(|code| (code.name(), code.is_benign())).collect::<Vec<_>>(),
+    );
     assert_failures(
         "a user context's code",
-        &UserContextFailure::ALL.map(|code| (code.name(), code.is_benign())),
+        &UserContextFailure::ALL.iter().map(|code| (code.name(), code.is_benign())).collect::<Vec<_>>(),
     );
 }
 

@@ -85,7 +85,7 @@ pub enum Shown {
 
 impl Shown {
     pub fn all() -> impl Iterator<Item = Self> {
-        let own = OrderStatus::ALL.into_iter().map(Self::Own);
+        let own = OrderStatus::ALL.iter().copied().map(Self::Own);
         own.chain(Outside::ALL.into_iter().map(Self::Outside))
     }
 

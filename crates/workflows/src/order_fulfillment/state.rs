@@ -11,8 +11,11 @@ use crate::{
     saga::{Compensation, CompensationOutcome, CompensationRecords, Saga},
 };
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum OrderStatus {
     PendingApproval,
     Approved,
@@ -26,31 +29,12 @@ pub enum OrderStatus {
 }
 
 impl OrderStatus {
-    pub const ALL: [Self; 9] = [
-        Self::PendingApproval,
-        Self::Approved,
-        Self::Processing,
-        Self::Shipped,
-        Self::Rejected,
-        Self::Cancelled,
-        Self::Failed,
-        Self::Compensating,
-        Self::CompensationFailed,
-    ];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
+    /// Returns the serialized name.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::PendingApproval => "pending_approval",
-            Self::Approved => "approved",
-            Self::Processing => "processing",
-            Self::Shipped => "shipped",
-            Self::Rejected => "rejected",
-            Self::Cancelled => "cancelled",
-            Self::Failed => "failed",
-            Self::Compensating => "compensating",
-            Self::CompensationFailed => "compensation_failed",
-        }
+        self.into_str()
     }
 
     #[must_use]
@@ -60,8 +44,9 @@ impl OrderStatus {
 }
 
 /// What the order is doing now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum CurrentStep {
     Initializing,
     AuthorizingPayment,
@@ -75,19 +60,10 @@ pub enum CurrentStep {
 }
 
 impl CurrentStep {
+    /// Returns the serialized name.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Initializing => "initializing",
-            Self::AuthorizingPayment => "authorizing_payment",
-            Self::AwaitingApproval => "awaiting_approval",
-            Self::ReservingInventory => "reserving_inventory",
-            Self::CapturingPayment => "capturing_payment",
-            Self::CreatingShippingLabel => "creating_shipping_label",
-            Self::SendingNotification => "sending_notification",
-            Self::Compensating => "compensating",
-            Self::Completed => "completed",
-        }
+        self.into_str()
     }
 
     /// The progress at which the step begins. While it compensates, an order's progress stands still.
@@ -106,8 +82,9 @@ impl CurrentStep {
 }
 
 /// A step that is over, as `completedSteps` lists it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Step {
     PaymentAuthorization,
     ManagerApproval,
@@ -118,16 +95,10 @@ pub enum Step {
 }
 
 impl Step {
+    /// Returns the serialized name.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::PaymentAuthorization => "payment_authorization",
-            Self::ManagerApproval => "manager_approval",
-            Self::InventoryReservation => "inventory_reservation",
-            Self::PaymentCapture => "payment_capture",
-            Self::ShippingLabel => "shipping_label",
-            Self::CustomerNotification => "customer_notification",
-        }
+        self.into_str()
     }
 }
 
@@ -149,8 +120,11 @@ pub struct CompletedStep {
 }
 
 /// Why an order did not ship; the type of the workflow's failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
+)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
 pub enum FailureCode {
     OrderRejected,
     ApprovalTimeout,
@@ -165,33 +139,12 @@ pub enum FailureCode {
 }
 
 impl FailureCode {
-    pub const ALL: [Self; 10] = [
-        Self::OrderRejected,
-        Self::ApprovalTimeout,
-        Self::OrderCancelled,
-        Self::PaymentDeclined,
-        Self::PaymentExpired,
-        Self::OutOfStock,
-        Self::AddressRejected,
-        Self::ProviderUnavailable,
-        Self::LedgerMismatch,
-        Self::Internal,
-    ];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
+    /// Returns the serialized name.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::OrderRejected => "ORDER_REJECTED",
-            Self::ApprovalTimeout => "APPROVAL_TIMEOUT",
-            Self::OrderCancelled => "ORDER_CANCELLED",
-            Self::PaymentDeclined => "PAYMENT_DECLINED",
-            Self::PaymentExpired => "PAYMENT_EXPIRED",
-            Self::OutOfStock => "OUT_OF_STOCK",
-            Self::AddressRejected => "ADDRESS_REJECTED",
-            Self::ProviderUnavailable => "PROVIDER_UNAVAILABLE",
-            Self::LedgerMismatch => "LEDGER_MISMATCH",
-            Self::Internal => "INTERNAL",
-        }
+        self.into_str()
     }
 
     const fn status(self) -> OrderStatus {
@@ -269,8 +222,9 @@ pub struct OrderState {
 }
 
 /// What was decided about an order that needs approval, and who was first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Decision {
     Approved,
     Rejected,
@@ -278,13 +232,10 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// Returns the serialized name.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Approved => "approved",
-            Self::Rejected => "rejected",
-            Self::TimedOut => "timed_out",
-        }
+        self.into_str()
     }
 }
 

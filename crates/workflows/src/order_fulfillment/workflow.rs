@@ -13,11 +13,18 @@ use temporalio_workflow::{
 };
 
 use super::{
-    messages::{CarriedState, OrderInput, Progress},
-    state::{Approval, Cause, CurrentStep, FailureCode, Order, OrderState, OrderStatus},
+    messages::{CarriedState, Item, OrderInput, Progress},
+    state::{
+        Approval, Cause,
+        CurrentStep::{
+            self, AuthorizingPayment, CapturingPayment, CreatingShippingLabel, ReservingInventory,
+        },
+        FailureCode, Order, OrderState, OrderStatus,
+    },
 };
 use crate::{
     activities::{
+        CallContext,
         inventory::{self, InventoryActivities, StockLine},
         notification::{self, NotificationActivities},
         payment::{self, PaymentActivities},
@@ -28,8 +35,10 @@ use crate::{
     ids::{self, Call},
     policies::{self, Timing},
     saga::{
-        self, Compensating, Compensation, CompensationOutcome, CompensationRounds, Reason, Resolution, Saga,
-        call_context, compensate, update_state, workflow_time,
+        Compensating,
+        Compensation::{self, CancelShipping, RefundPayment, ReleaseInventory, ReleasePayment},
+        CompensationOutcome, CompensationRounds, Reason, Resolution, Saga, UndoableStep, call_context,
+        compensate, step, update_state, workflow_time,
     },
     search_attributes,
     signal::Signal,
@@ -71,7 +80,7 @@ impl OrderFulfillment {
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<OrderState> {
         if ctx.state(|s| s.rounds.first_round == 1) {
             let scope = WorkflowCancellationToken::new();
-            match run_until_cancelled(ctx, &scope, run_steps(ctx, &scope)).await {
+            match run_until_cancelled(ctx, &scope, run_steps(&Steps { ctx, scope: &scope })).await {
                 Ok(()) => return Ok(ctx.state(|s| s.order.state().clone())),
                 Err(cause) => {
                     update_state(ctx, |s| s.order.start_compensation(cause));
@@ -205,33 +214,93 @@ fn write_error_memo(ctx: &Context) {
     let _ = ctx.upsert_memo([(ids::ERROR_MEMO, Some(MemoValue::new(error)))]);
 }
 
-/// The steps of an order, in their order.
-async fn run_steps(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<(), Cause> {
-    let auth_id = authorize(ctx, scope).await?;
-    wait_for_approval(ctx, scope).await?;
-    reserve(ctx, scope).await?;
-    capture(ctx, scope, auth_id).await?;
-    create_label(ctx, scope).await?;
-    send_notification(ctx).await;
-    update_state(ctx, |s| s.order.mark_shipped());
+/// The saga of an order. Each step is declared with its compensation, which is registered before the step runs.
+async fn run_steps(steps: &Steps<'_>) -> Result<(), Cause> {
+    let authorize = step(PaymentActivities::authorize_payment).undo_by(ReleasePayment);
+    let payment = steps.run(AuthorizingPayment, authorize, authorize_input).await?;
+    steps.record(|order, at| order.record_authorization(&payment.auth_id, at));
+
+    wait_for_approval(steps).await?;
+
+    let reserve = step(InventoryActivities::reserve_inventory).undo_by(ReleaseInventory);
+    let reservation = steps.run(ReservingInventory, reserve, reserve_input).await?;
+    steps.record(|order, at| order.record_reservation(&reservation.reservation_id, at));
+
+    let capture = step(PaymentActivities::capture_payment).undo_by(RefundPayment);
+    let auth_id = payment.auth_id;
+    steps.run(CapturingPayment, capture, |order, call| capture_input(order, call, auth_id)).await?;
+    steps.record(Order::record_capture);
+
+    let create_label = step(ShippingActivities::create_shipping_label).undo_by(CancelShipping);
+    let label = steps.run(CreatingShippingLabel, create_label, label_input).await?;
+    if !steps.record(|order, at| order.record_label(&label.label_id, &label.tracking_number, at)) {
+        return Err(cancelled_cause());
+    }
+
+    // The label is the point of no return. A failed notification does not stop the order.
+    send_notification(steps.ctx).await;
+    update_state(steps.ctx, |s| s.order.mark_shipped());
     Ok(())
 }
 
-async fn authorize(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<String, Cause> {
-    let input = ctx.state(|s| payment::Authorize {
-        call: call_context(ctx, Call::AuthorizePayment),
-        customer_id: s.input.customer_id.clone(),
-        amount: s.input.amount,
-        currency: s.input.currency.clone(),
-    });
-    update_state(ctx, |s| s.order.start_step(CurrentStep::AuthorizingPayment));
-    let authorized =
-        step(ctx, scope, Compensation::ReleasePayment, PaymentActivities::authorize_payment, input).await?;
-    update_state(ctx, |s| s.order.record_authorization(&authorized.auth_id, &workflow_time(ctx)));
-    Ok(authorized.auth_id)
+/// Runs the steps of an order, and records their results.
+struct Steps<'a> {
+    ctx: &'a Context,
+    /// Interrupts the running step after a cancellation.
+    scope: &'a WorkflowCancellationToken,
 }
 
-async fn wait_for_approval(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<(), Cause> {
+impl Steps<'_> {
+    /// Runs a step, unless the order is cancelled.
+    async fn run<A: ActivityDefinition + 'static>(
+        &self,
+        current: CurrentStep,
+        step: UndoableStep<A>,
+        input: impl FnOnce(&OrderInput, CallContext) -> A::Input,
+    ) -> Result<A::Output, Cause> {
+        let ctx = self.ctx;
+        let call = step.call_context(ctx);
+        let input = ctx.state(|s| input(&s.input, call));
+        update_state(ctx, |s| s.order.start_step(current));
+        if ctx.state(|s| s.order.is_cancelled()) {
+            return Err(cancelled_cause());
+        }
+        step.run(ctx, self.scope, input)
+            .await
+            .map_err(|ActivityFailure { refusal, error, .. }| Cause::new(refusal.into(), error.message))
+    }
+
+    /// Records the result of a step with the workflow's time.
+    fn record<R>(&self, apply: impl FnOnce(&mut Order, &str) -> R) -> R {
+        let at = workflow_time(self.ctx);
+        update_state(self.ctx, |s| apply(&mut s.order, &at))
+    }
+}
+
+fn authorize_input(order: &OrderInput, call: CallContext) -> payment::Authorize {
+    payment::Authorize {
+        call,
+        customer_id: order.customer_id.clone(),
+        amount: order.amount,
+        currency: order.currency.clone(),
+    }
+}
+
+fn reserve_input(order: &OrderInput, call: CallContext) -> inventory::Reserve {
+    let line = |item: &Item| StockLine { sku: item.sku.clone(), quantity: item.quantity };
+    inventory::Reserve { call, lines: order.items.iter().map(line).collect() }
+}
+
+fn capture_input(order: &OrderInput, call: CallContext, auth_id: String) -> payment::Capture {
+    payment::Capture { call, auth_id, amount: order.amount, currency: order.currency.clone() }
+}
+
+fn label_input(order: &OrderInput, call: CallContext) -> shipping::CreateLabel {
+    shipping::CreateLabel { call, address: order.shipping_address.clone() }
+}
+
+/// Waits for a decision, if the order needs one.
+async fn wait_for_approval(Steps { ctx, scope }: &Steps<'_>) -> Result<(), Cause> {
     if ctx.state(|s| !s.input.requires_approval) {
         return Ok(());
     }
@@ -240,11 +309,14 @@ async fn wait_for_approval(ctx: &Context, scope: &WorkflowCancellationToken) -> 
     let decided = ctx
         .wait_condition_with_options(
             |s| s.order.approval() != Approval::Pending,
-            WaitConditionOptions::builder().cancellation_token(scope.clone()).build(),
+            WaitConditionOptions::builder().cancellation_token((*scope).clone()).build(),
         )
         .fuse();
     let timer = ctx.timer(
-        TimerOptions::builder(limit).cancellation_token(scope.clone()).summary("approval".to_owned()).build(),
+        TimerOptions::builder(limit)
+            .cancellation_token((*scope).clone())
+            .summary("approval".to_owned())
+            .build(),
     );
     pin_mut!(decided, timer);
     select! {
@@ -261,53 +333,7 @@ async fn wait_for_approval(ctx: &Context, scope: &WorkflowCancellationToken) -> 
     }
 }
 
-async fn reserve(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<(), Cause> {
-    let input = ctx.state(|s| inventory::Reserve {
-        call: call_context(ctx, Call::ReserveInventory),
-        lines: s
-            .input
-            .items
-            .iter()
-            .map(|item| StockLine { sku: item.sku.clone(), quantity: item.quantity })
-            .collect(),
-    });
-    update_state(ctx, |s| s.order.start_step(CurrentStep::ReservingInventory));
-    let reserved =
-        step(ctx, scope, Compensation::ReleaseInventory, InventoryActivities::reserve_inventory, input)
-            .await?;
-    update_state(ctx, |s| s.order.record_reservation(&reserved.reservation_id, &workflow_time(ctx)));
-    Ok(())
-}
-
-async fn capture(ctx: &Context, scope: &WorkflowCancellationToken, auth_id: String) -> Result<(), Cause> {
-    let input = ctx.state(|s| payment::Capture {
-        call: call_context(ctx, Call::CapturePayment),
-        auth_id,
-        amount: s.input.amount,
-        currency: s.input.currency.clone(),
-    });
-    update_state(ctx, |s| s.order.start_step(CurrentStep::CapturingPayment));
-    step(ctx, scope, Compensation::RefundPayment, PaymentActivities::capture_payment, input).await?;
-    update_state(ctx, |s| s.order.record_capture(&workflow_time(ctx)));
-    Ok(())
-}
-
-async fn create_label(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<(), Cause> {
-    let input = ctx.state(|s| shipping::CreateLabel {
-        call: call_context(ctx, Call::CreateShippingLabel),
-        address: s.input.shipping_address.clone(),
-    });
-    update_state(ctx, |s| s.order.start_step(CurrentStep::CreatingShippingLabel));
-    let label =
-        step(ctx, scope, Compensation::CancelShipping, ShippingActivities::create_shipping_label, input)
-            .await?;
-    let ships = update_state(ctx, |s| {
-        s.order.record_label(&label.label_id, &label.tracking_number, &workflow_time(ctx))
-    });
-    if ships { Ok(()) } else { Err(cancelled_cause()) }
-}
-
-/// Past the point of no return, so neither a failure nor a cancellation matters here.
+/// Sends the notification. The order ships without it, too, and no cancellation counts any more.
 async fn send_notification(ctx: &Context) {
     let input = ctx.state(|s| notification::Notify {
         call: call_context(ctx, Call::SendNotification),
@@ -330,22 +356,6 @@ async fn send_notification(ctx: &Context) {
             &workflow_time(ctx),
         );
     });
-}
-
-/// One step of the saga, unless the order is cancelled.
-async fn step<A: ActivityDefinition + 'static>(
-    ctx: &Context,
-    scope: &WorkflowCancellationToken,
-    compensation: Compensation,
-    activity: A,
-    input: A::Input,
-) -> Result<A::Output, Cause> {
-    if ctx.state(|s| s.order.is_cancelled()) {
-        return Err(cancelled_cause());
-    }
-    saga::run_step(ctx, scope, compensation, activity, input)
-        .await
-        .map_err(|ActivityFailure { refusal, error, .. }| Cause::new(refusal.into(), error.message))
 }
 
 /// A step that did not run or finish with_reason of a cancellation; the cause of the end is the

@@ -9,8 +9,11 @@ use crate::{
     saga::{Compensation, CompensationOutcome, CompensationRecords, CompensationStatus, Saga},
 };
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum PaymentStatus {
     Pending,
     Processing,
@@ -25,33 +28,21 @@ pub enum PaymentStatus {
 }
 
 impl PaymentStatus {
-    pub const ALL: [Self; 7] = [
-        Self::Pending,
-        Self::Processing,
-        Self::Succeeded,
-        Self::Failed,
-        Self::Compensated,
-        Self::Compensating,
-        Self::CompensationFailed,
-    ];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
+    /// Returns the serialized name.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Processing => "processing",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Compensated => "compensated",
-            Self::Compensating => "compensating",
-            Self::CompensationFailed => "compensation_failed",
-        }
+        self.into_str()
     }
 }
 
 /// Why a payment did not stay; the type of the workflow's failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
+)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
 pub enum PaymentFailure {
     PaymentCancelled,
     PaymentDeclined,
@@ -61,23 +52,12 @@ pub enum PaymentFailure {
 }
 
 impl PaymentFailure {
-    pub const ALL: [Self; 5] = [
-        Self::PaymentCancelled,
-        Self::PaymentDeclined,
-        Self::ProviderUnavailable,
-        Self::LedgerMismatch,
-        Self::Internal,
-    ];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
+    /// Returns the serialized name.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::PaymentCancelled => "PAYMENT_CANCELLED",
-            Self::PaymentDeclined => "PAYMENT_DECLINED",
-            Self::ProviderUnavailable => "PROVIDER_UNAVAILABLE",
-            Self::LedgerMismatch => "LEDGER_MISMATCH",
-            Self::Internal => "INTERNAL",
-        }
+        self.into_str()
     }
 
     /// An outcome of the business and not a fault of any system.

@@ -20,8 +20,8 @@ use crate::{
     ids::Call,
     policies::{Policy, Timing},
     saga::{
-        self, Compensating, Compensation, CompensationOutcome, CompensationRounds, Reason, Resolution, Saga,
-        call_context, compensate, update_state, workflow_time,
+        Compensating, Compensation, CompensationOutcome, CompensationRounds, Reason, Resolution, Saga,
+        compensate, step, update_state, workflow_time,
     },
     signal::Signal,
     time,
@@ -169,7 +169,8 @@ async fn charge(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<(), 
     if ctx.state(|s| s.payment.is_cancelled()) {
         return Err(cancelled_cause());
     }
-    let call = call_context(ctx, Call::ChargePayment);
+    let step = step(PaymentActivities::charge_payment).undo_by(Compensation::RefundCharge);
+    let call = step.call_context(ctx);
     let input = ctx.state(|s| Charge {
         call,
         amount: s.input.amount,
@@ -178,10 +179,7 @@ async fn charge(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<(), 
         description: s.input.description.clone(),
     });
     update_state(ctx, |s| s.payment.start_charge());
-    let answer =
-        saga::run_step(ctx, scope, Compensation::RefundCharge, PaymentActivities::charge_payment, input)
-            .await;
-    match answer {
+    match step.run(ctx, scope, input).await {
         Ok(charged) => {
             update_state(ctx, |s| s.payment.record_charge(&charged, &workflow_time(ctx)));
             Ok(())

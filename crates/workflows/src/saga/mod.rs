@@ -1,5 +1,5 @@
-//! The saga, as every workflow has it that moves money or goods: what it owes, what became of each
-//! undo, and the rounds in which it undoes.
+//! The saga of every workflow that moves money or goods: its compensations, their records, and the rounds in
+//! which they run.
 
 mod compensations;
 mod records;
@@ -8,6 +8,7 @@ mod rounds;
 pub use compensations::{Compensation, Saga};
 pub use records::{CompensationOutcome, CompensationRecord, CompensationRecords, CompensationStatus};
 pub(crate) use rounds::{
-    Compensating, CompensationRounds, call_context, compensate, run_step, update_state, workflow_time,
+    Compensating, CompensationRounds, UndoableStep, call_context, compensate, step, update_state,
+    workflow_time,
 };
 pub use rounds::{Reason, Resolution};

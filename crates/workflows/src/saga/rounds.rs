@@ -139,25 +139,53 @@ pub(crate) fn update_state<W: Compensating, R>(
     result
 }
 
-/// One step: owes its undo before it runs, and no longer where a definitive refusal proved that nothing
-/// happened.
-pub(crate) async fn run_step<W: Compensating, A: ActivityDefinition + 'static>(
-    ctx: &WorkflowContext<W>,
-    scope: &WorkflowCancellationToken,
-    compensation: Compensation,
+/// Declares a step of a saga: the activity, and by [`Step::undo_by`] its compensation.
+pub(crate) const fn step<A: ActivityDefinition + 'static>(activity: A) -> Step<A> {
+    Step { activity }
+}
+
+pub(crate) struct Step<A> {
     activity: A,
-    input: A::Input,
-) -> Result<A::Output, ActivityFailure> {
-    ctx.state_mut(|s| s.rounds_mut().saga.register(compensation));
-    let options =
-        ctx.state(|s| policies::activity_options(compensation.forward_call(), s.timing(), scope.clone()));
-    ctx.execute_activity(activity, input, options).await.map_err(|error| {
-        let failed = ActivityFailure::from_activity_error(&error);
-        if failed.refusal.is_definitive() {
-            ctx.state_mut(|s| s.rounds_mut().saga.discard(compensation));
-        }
-        failed
-    })
+}
+
+impl<A: ActivityDefinition + 'static> Step<A> {
+    pub fn undo_by(self, compensation: Compensation) -> UndoableStep<A> {
+        UndoableStep { activity: self.activity, compensation }
+    }
+}
+
+/// A step with its compensation.
+pub(crate) struct UndoableStep<A> {
+    activity: A,
+    compensation: Compensation,
+}
+
+impl<A: ActivityDefinition + 'static> UndoableStep<A> {
+    /// Returns the context of the step's call.
+    pub fn call_context<W: Compensating>(&self, ctx: &WorkflowContext<W>) -> CallContext {
+        call_context(ctx, self.compensation.forward_call())
+    }
+
+    /// Registers the compensation, and runs the activity. Discards the compensation after a definitive refusal,
+    /// which proves that the call had no effect.
+    pub async fn run<W: Compensating>(
+        self,
+        ctx: &WorkflowContext<W>,
+        scope: &WorkflowCancellationToken,
+        input: A::Input,
+    ) -> Result<A::Output, ActivityFailure> {
+        let Self { activity, compensation } = self;
+        ctx.state_mut(|s| s.rounds_mut().saga.register(compensation));
+        let options =
+            ctx.state(|s| policies::activity_options(compensation.forward_call(), s.timing(), scope.clone()));
+        ctx.execute_activity(activity, input, options).await.map_err(|error| {
+            let failed = ActivityFailure::from_activity_error(&error);
+            if failed.refusal.is_definitive() {
+                ctx.state_mut(|s| s.rounds_mut().saga.discard(compensation));
+            }
+            failed
+        })
+    }
 }
 
 /// Undoes what is owed, round after round, until nothing is. Nothing interrupts it.

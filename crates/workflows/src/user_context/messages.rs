@@ -18,8 +18,20 @@ pub struct UserContextInput {
 }
 
 /// In which order the parts are asked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Strategy {
     /// Everything that can be asked for at once is; the weather as soon as the location is there.
     #[default]
@@ -29,14 +41,12 @@ pub enum Strategy {
 }
 
 impl Strategy {
-    pub const ALL: [Self; 2] = [Self::Parallel, Self::Sequential];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
+    /// Returns the serialized name.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Parallel => "parallel",
-            Self::Sequential => "sequential",
-        }
+        self.into_str()
     }
 }
 

@@ -9,8 +9,11 @@ use crate::{
     failure::{StateError, with_reason},
 };
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum UserContextStatus {
     Running,
     /// At least one part could be had; those that couldn't are null and named in `errors`.
@@ -21,36 +24,33 @@ pub enum UserContextStatus {
 }
 
 impl UserContextStatus {
-    pub const ALL: [Self; 4] = [Self::Running, Self::Completed, Self::Cancelled, Self::Failed];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
+    /// Returns the serialized name.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Completed => "completed",
-            Self::Cancelled => "cancelled",
-            Self::Failed => "failed",
-        }
+        self.into_str()
     }
 }
 
 /// Why there is no context; the type of the workflow's failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
+)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
 pub enum UserContextFailure {
     UserContextCancelled,
     UserContextUnavailable,
 }
 
 impl UserContextFailure {
-    pub const ALL: [Self; 2] = [Self::UserContextCancelled, Self::UserContextUnavailable];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
+    /// Returns the serialized name.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::UserContextCancelled => "USER_CONTEXT_CANCELLED",
-            Self::UserContextUnavailable => "USER_CONTEXT_UNAVAILABLE",
-        }
+        self.into_str()
     }
 
     /// What somebody wanted, and not a fault of any system.

@@ -96,7 +96,7 @@ impl Past<'_> {
             let of = |scheduled: i64, calls: &HashMap<i64, Call>| calls.get(&scheduled).copied();
             match event.attributes.as_ref() {
                 Some(Attributes::ActivityTaskScheduledEventAttributes(scheduled)) => {
-                    if let Some(call) = call(&scheduled.activity_id) {
+                    if let Ok(call) = scheduled.activity_id.parse::<Call>() {
                         calls.insert(event.event_id, call);
                         facts.push((at, Fact::Began(call)));
                     }
@@ -402,26 +402,6 @@ fn by_hand(records: &CompensationRecords, payload: Option<&Payloads>) -> Option<
     let Resolution { step, note, actor } = first(payload)?;
     let failed = records.iter().find(|record| record.name.name() == step && record.status.is_resolvable())?;
     Some((failed.name, format!("{actor}: {note}")))
-}
-
-/// Returns the call that an activity's id names.
-fn call(activity_id: &str) -> Option<Call> {
-    const CALLS: [Call; 13] = [
-        Call::AuthorizePayment,
-        Call::ReserveInventory,
-        Call::CapturePayment,
-        Call::CreateShippingLabel,
-        Call::SendNotification,
-        Call::ReleasePayment,
-        Call::RefundPayment,
-        Call::ReleaseInventory,
-        Call::CancelShippingLabel,
-        Call::ChargePayment,
-        Call::GetLocation,
-        Call::GetWeather,
-        Call::GetCatFact,
-    ];
-    CALLS.into_iter().find(|call| call.name() == activity_id)
 }
 
 /// Reads the only value of some payloads.
