@@ -341,9 +341,9 @@ impl TestRequest {
 
     async fn send(self) -> Answer {
         let Self { router, openapi, method, path, headers, body } = self;
-        // The run is not documented with each operation, and its errors are separate.
+        // The run is not with_scenario_examples with each operation, and its errors are separate.
         let is_of_a_run = headers.contains_key("x-chaos-run");
-        let documented = statuses(&openapi, &method, &path).filter(|_| !is_of_a_run);
+        let with_scenario_examples = statuses(&openapi, &method, &path).filter(|_| !is_of_a_run);
         let name = format!("{method} {path}");
         let mut request = Request::builder().method(method).uri(path);
         request.headers_mut().unwrap().extend(headers);
@@ -351,7 +351,8 @@ impl TestRequest {
         let response = router.oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let status = parts.status.as_u16();
-        let is_known = documented.is_none_or(|documented| documented.contains(&status));
+        let is_known = with_scenario_examples
+            .is_none_or(|with_scenario_examples| with_scenario_examples.contains(&status));
         assert!(is_known, "{name} answered {status}, which the OpenAPI document does not list");
         // In-process, a connection reset shows as a failed body.
         let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();

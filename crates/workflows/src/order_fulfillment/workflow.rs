@@ -358,7 +358,7 @@ async fn send_notification(ctx: &Context) {
     });
 }
 
-/// A step that did not run or finish with_reason of a cancellation; the cause of the end is the
+/// A step that did not run or finish because of a cancellation; the cause of the end is the
 /// cancellation's own, which came first.
 fn cancelled_cause() -> Cause {
     Cause::new(FailureCode::OrderCancelled, "the order was cancelled")

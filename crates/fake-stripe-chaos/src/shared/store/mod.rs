@@ -1,5 +1,7 @@
 //! The store: one port that runs a piece of work in one transaction, whole or not at all.
 
+#[cfg(test)]
+pub mod golden;
 mod limits;
 mod memory;
 mod sqlite;
