@@ -83,18 +83,18 @@ impl AuditView {
             observed.weight += share.weight.as_millionths();
         }
         let audited = chi_square_test(&scenarios.values().copied().collect::<Vec<_>>());
-        let draws = scenarios.values().map(|scenario| scenario.drawn).sum();
+        let total = scenarios.values().map(|scenario| scenario.drawn).sum();
         let weights = scenarios.values().map(|scenario| scenario.weight).sum();
         let scenarios = scenarios.iter().map(|(name, scenario)| {
             let view = DrawnView {
                 drawn: scenario.drawn,
-                share: percent(scenario.drawn, draws),
+                share: percent(scenario.drawn, total),
                 expected: percent(scenario.weight, weights),
             };
             (*name, view)
         });
         Self {
-            draws,
+            draws: total,
             scenarios: scenarios.collect(),
             chi_square: audited.chi_square,
             degrees_of_freedom: audited.degrees_of_freedom,

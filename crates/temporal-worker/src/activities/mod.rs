@@ -127,7 +127,7 @@ struct LogFields<'a> {
 }
 
 impl<'a> LogFields<'a> {
-    /// LogFields for no order.
+    /// Returns the fields of a log line that is about no order.
     const fn of(correlation_id: &'a str) -> Self {
         Self { correlation_id, order_id: None, max_wait: RETRY_AFTER_MAXIMUM }
     }

@@ -278,7 +278,7 @@ async fn run_compensation<W: Compensating>(ctx: &WorkflowContext<W>, compensatio
         }
         let (status, error) = (CompensationStatus::Waiting, Some(failed.error));
         update_state(ctx, |s| {
-            s.record_compensation(CompensationOutcome { compensation, status, attempts, error }, &at)
+            s.record_compensation(CompensationOutcome { compensation, status, attempts, error }, &at);
         });
         let length = ctx.state(|s| s.timing().retry_wait(attempt, failed.retry_after));
         let summary = format!("next attempt: {}", compensation.name());

@@ -147,7 +147,7 @@ async fn fetch_part<A: ActivityDefinition + 'static>(
         Ok(output) => Some(output),
         Err(error) => {
             ctx.state_mut(|s| {
-                s.context.record_failure(part, &ActivityFailure::from_activity_error(&error).error.message)
+                s.context.record_failure(part, &ActivityFailure::from_activity_error(&error).error.message);
             });
             None
         }

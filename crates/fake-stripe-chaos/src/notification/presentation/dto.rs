@@ -67,7 +67,7 @@ const fn recipient_kind(channel: Channel) -> &'static str {
     match channel {
         Channel::Email => "an e-mail address, since the type is email",
         Channel::Sms => "a telephone number such as +15550100, since the type is sms",
-        Channel::Push => "a device's token of parse_visible_ascii ASCII characters, since the type is push",
+        Channel::Push => "a device's token of visible ASCII characters, since the type is push",
     }
 }
 

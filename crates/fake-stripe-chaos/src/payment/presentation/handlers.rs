@@ -76,11 +76,7 @@ async fn capture(
 ) -> Result<Response, Problem> {
     let call = headers.into_call(CAPTURE, &payments.deps.catalogue, &canonical, &value.redacted())?;
     let reply = payments.service.capture(call, value.into_command()).await;
-<<<<<<< HEAD
     Ok(done(reply, |snapshot, _| CaptureResponse::of(&snapshot.resource)))
-=======
-    Ok(done(reply, |seen, _| CaptureResponse::of(&seen.resource)))
->>>>>>> provider
 }
 
 /// Void an authorization.
@@ -95,11 +91,7 @@ async fn release(
 ) -> Result<Response, Problem> {
     let call = headers.into_call(RELEASE, &payments.deps.catalogue, &canonical, &value.redacted())?;
     let reply = payments.service.release(call, value.into_command()).await;
-<<<<<<< HEAD
     Ok(done(reply, |snapshot, _| ReleaseResponse::of(&snapshot.resource)))
-=======
-    Ok(done(reply, |seen, _| ReleaseResponse::of(&seen.resource)))
->>>>>>> provider
 }
 
 /// Refund a captured amount, in part or whole.
@@ -114,11 +106,7 @@ async fn refund(
 ) -> Result<Response, Problem> {
     let call = headers.into_call(REFUND, &payments.deps.catalogue, &canonical, &value.redacted())?;
     let reply = payments.service.refund(call, value.into_command()).await;
-<<<<<<< HEAD
     Ok(done(reply, |snapshot, part| RefundResponse::of(&snapshot.resource, part)))
-=======
-    Ok(done(reply, |seen, part| RefundResponse::of(&seen.resource, part)))
->>>>>>> provider
 }
 
 /// Authorize and capture in one call.
