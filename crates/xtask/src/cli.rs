@@ -120,7 +120,7 @@ async fn run_command(command: Command, console: &Console) -> Result<ExitCode, Er
             println!("{}", up::temporal_cli(console, &search_paths).await?.path().display());
         }
         Command::Record => {
-            test::run(console, &mut Interrupts::listen()?, &Selection::RecordHistories).await?
+            test::run(console, &mut Interrupts::listen()?, &Selection::RecordHistories).await?;
         }
         Command::Guard { folder, remove } => guard::run_guard(&folder, remove).await?,
     }
