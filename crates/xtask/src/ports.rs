@@ -71,7 +71,7 @@ fn check_port(port: u16) -> Option<Reason> {
 /// Returns distinct ports that are free now. The system gives them to no other process for the next minute.
 ///
 /// # Errors
-/// When no port is free.
+/// Returns an error when no port is free.
 pub fn free_ports<const N: usize>() -> io::Result<[u16; N]> {
     // The listeners stay open until all are chosen, so that no port is chosen twice.
     let mut held = Vec::with_capacity(N);

@@ -8,9 +8,9 @@ use xtask::services::API;
 
 use crate::support::TestStack;
 
-/// Returns the ids of the events in a stream's text.
-fn ids(text: &str) -> Vec<String> {
-    text.lines().filter_map(|line| line.strip_prefix("id: ").map(str::to_owned)).collect()
+/// Returns the ids of the events in a stream.
+fn ids(body: &str) -> Vec<String> {
+    body.lines().filter_map(|line| line.strip_prefix("id: ").map(str::to_owned)).collect()
 }
 
 async fn events(test: &TestStack, order: &str, last: Option<&str>) -> (u16, String) {
@@ -30,22 +30,22 @@ async fn an_event_belongs_to_a_run_and_the_last_one_ends_the_stream() {
     test.plan("1", &json!({"inventory.reserve": ["out_of_stock", "success"]})).await;
     let first = test.place(&test.order("1")).await["runId"].as_str().unwrap().to_owned();
     assert_eq!(test.wait_for_end("1").await["status"], "failed");
-    let (status, text) = events(&test, "1", None).await;
-    let last = ids(&text).pop().unwrap();
+    let (status, body) = events(&test, "1", None).await;
+    let last = ids(&body).pop().unwrap();
     assert_eq!(status, 200);
-    assert!(last.starts_with(&format!("{first}:")), "{text}");
+    assert!(last.starts_with(&format!("{first}:")), "{body}");
     assert_eq!(events(&test, "1", Some(&last)).await, (204, String::new()));
     // An event id in the old format still returns the final state.
     let version = last.rsplit(':').next().unwrap();
     assert_eq!(events(&test, "1", Some(version)).await.0, 200);
 
     let second = test.place(&test.order("1")).await["runId"].as_str().unwrap().to_owned();
-    let (status, text) = events(&test, "1", Some(&format!("{first}:999"))).await;
+    let (status, body) = events(&test, "1", Some(&format!("{first}:999"))).await;
     assert_eq!(status, 200);
-    assert!(text.contains(r#""status":"shipped""#), "{text}");
-    assert!(ids(&text).iter().all(|id| id.starts_with(&format!("{second}:"))), "{text}");
+    assert!(body.contains(r#""status":"shipped""#), "{body}");
+    assert!(ids(&body).iter().all(|id| id.starts_with(&format!("{second}:"))), "{body}");
     // The stream has the states before the final one, although their versions are lower than the one in the header.
-    assert!(ids(&text).len() > 1, "{text}");
+    assert!(ids(&body).len() > 1, "{body}");
     test.stop().await;
 }
 
@@ -73,13 +73,13 @@ async fn streams_and_long_polls_end_when_the_api_stops() {
     let asked = Instant::now();
     test.stack.stop_service(&API).await.unwrap();
     assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
-    let (status, text) = stream.await.unwrap();
+    let (status, body) = stream.await.unwrap();
     assert_eq!(status, 200);
-    assert!(text.contains("pending_approval"), "{text}");
+    assert!(body.contains("pending_approval"), "{body}");
     for answer in [poll, any] {
-        let (status, text) = answer.await.unwrap();
-        assert_eq!(status, 202, "{text}");
-        assert!(text.contains("pending_approval"), "{text}");
+        let (status, body) = answer.await.unwrap();
+        assert_eq!(status, 202, "{body}");
+        assert!(body.contains("pending_approval"), "{body}");
     }
     test.stop().await;
 }
