@@ -8,6 +8,10 @@ use super::{MemoryStore, Store};
 use crate::shared::resource::{Repository, Resource};
 
 /// Asserts that each entity is stored as its line of the golden file, and that the line is read back as the entity.
+///
+/// # Panics
+/// Panics if they differ.
+#[expect(clippy::needless_pass_by_value, reason = "each transaction takes its own copy")]
 pub fn assert_golden<R: Resource + PartialEq + Debug>(
     records: impl Repository<R> + Clone + 'static,
     kind: &'static str,
