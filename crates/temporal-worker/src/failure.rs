@@ -1,4 +1,4 @@
-//! A call that did not succeed, and what Temporal must know of it.
+//! Describes a call that did not succeed, for Temporal.
 
 use std::time::Duration;
 
@@ -9,27 +9,27 @@ use temporalio_sdk::ApplicationFailure;
 use user_context::{SourceError, SourceFault};
 use workflows::activities::{AttemptDetails, refusal::LEDGER_MISMATCH};
 
-/// The longest text of somebody else's that goes into histories and states. Characters.
+/// Limits the text of another service in histories and states, in characters.
 const MAX_MESSAGE_CHARS: usize = 500;
 
-/// Whether a text can be a code: codes become the types of failures, and labels of metrics.
+/// Reports whether a text can be a code. Codes become the types of failures, and labels of metrics.
 fn is_code(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// Why a call failed. The code is that of who was called, or one of ours where it gave none.
+/// Describes the failure of a call. The code comes from the called service, or from us if it gave none.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct CallError {
     pub code: String,
     pub message: String,
-    /// Whether the same call can succeed later.
+    /// Says whether the same call can succeed later.
     pub retryable: bool,
     pub retry_after: Option<Duration>,
     resource: Option<Value>,
 }
 
-/// The members of a problem document that matter here.
+/// Holds the relevant members of a problem document.
 #[derive(Deserialize)]
 struct ProblemDocument {
     error: String,
@@ -39,7 +39,7 @@ struct ProblemDocument {
     resource: Option<Value>,
 }
 
-/// What an `already_…` answer says was there before.
+/// Holds the earlier result in an `already_…` answer.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Resource {
@@ -48,8 +48,8 @@ pub(crate) struct Resource {
 }
 
 impl CallError {
-    /// Reads an answer that isn't a success. One that is no problem document (a proxy's page, say)
-    /// is judged by its status alone.
+    /// Reads an answer that is not a success. If it is no problem document (a proxy's page, for
+    /// example), only its status counts.
     pub(crate) fn from_answer(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Self {
         let transient = status >= 500 || matches!(status, 408 | 429);
         match serde_json::from_slice::<ProblemDocument>(body) {
@@ -70,22 +70,22 @@ impl CallError {
         }
     }
 
-    /// A success whose body makes no sense: the call may have had its effect.
+    /// Describes a success with an unreadable body. The call may have had its effect.
     pub(crate) fn invalid_body(error: &serde_json::Error) -> Self {
         Self::no_answer("unreadable_answer", format!("the provider's answer could not be read: {error}"))
     }
 
-    /// An answer that is too long to be one. The call may have had its effect.
+    /// Describes an answer that is too long. The call may have had its effect.
     pub(crate) fn too_large(max_bytes: usize) -> Self {
         Self::no_answer("unreadable_answer", format!("the provider's answer has more than {max_bytes} bytes"))
     }
 
-    /// The provider's ledger and this order disagree: no retry can mend that.
+    /// Describes a conflict between the provider's ledger and this order. No retry can fix it.
     pub(crate) fn ledger_mismatch(message: impl Into<String>) -> Self {
         Self { retryable: false, ..Self::no_answer(LEDGER_MISMATCH, message) }
     }
 
-    /// What Temporal and the workflow read of it. Nobody waits for longer than `longest`.
+    /// Converts the error for Temporal and the workflow. No retry waits for longer than `longest`.
     pub(crate) fn into_failure(self, attempt: u32, longest: Duration) -> ApplicationFailure {
         let (code, retryable) = (self.code.clone(), self.retryable);
         let retry_after = self.retry_after.map(|asked| asked.min(longest));
@@ -98,7 +98,7 @@ impl CallError {
             .build()
     }
 
-    /// A call that makes no sense, so that it was never made.
+    /// Describes an invalid call, which was never made.
     pub(crate) fn not_sent(code: &str, message: impl Into<String>) -> Self {
         Self { retryable: false, ..Self::no_answer(code, message) }
     }
@@ -113,14 +113,14 @@ impl CallError {
         }
     }
 
-    /// What the answer carried under `resource`.
+    /// Returns the member `resource` of the answer.
     pub(crate) fn resource<T: DeserializeOwned>(&self) -> Option<T> {
         T::deserialize(self.resource.as_ref()?).ok()
     }
 }
 
 impl From<SourceError> for CallError {
-    /// A source of the user context gave nothing; asking it again has no effect on anything.
+    /// Describes a source of the user context without a result. A second call to it has no side effect.
     fn from(error: SourceError) -> Self {
         let code = match error.fault {
             SourceFault::Unreachable => "source_unreachable",
@@ -135,7 +135,7 @@ impl From<SourceError> for CallError {
 }
 
 impl From<reqwest::Error> for CallError {
-    /// No answer, or none that could be read whole: the call may have had its effect.
+    /// Describes a missing or incomplete answer. The call may have had its effect.
     fn from(error: reqwest::Error) -> Self {
         let error = error.without_url();
         if error.is_timeout() {
@@ -148,7 +148,7 @@ impl From<reqwest::Error> for CallError {
     }
 }
 
-/// Seconds only: the provider never sends a date.
+/// Reads seconds only, because the provider never sends a date.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))

@@ -1,21 +1,22 @@
-//! What the worker counts, beside what the SDK counts itself.
+//! Counts the worker's events, beside the SDK's own metrics.
 
 use prometheus::{IntCounterVec, Registry};
 use service_kit::metrics::{FewLabels, counter};
 use workflows::activities::refusal::LEDGER_MISMATCH;
 
-/// How an attempt of an activity ended.
+/// Names the ends of an attempt of an activity.
 #[derive(Debug, Clone, Copy)]
 pub enum AttemptOutcome {
     Completed,
-    /// It will be tried again, if attempts are left.
+    /// Temporal tries it again, if attempts are left.
     Retryable,
-    /// Refused for good.
+    /// The refusal is final.
     Final,
     Cancelled,
 }
 
-/// How many codes have a label of their own. A provider chooses its codes, and each label costs memory.
+/// Limits the codes with a label of their own. A provider chooses its codes, and each label costs
+/// memory.
 const MAX_CODES: usize = 100;
 
 #[derive(Clone)]
@@ -33,7 +34,8 @@ impl ActivityMetrics {
                 "Attempts of activities that ended, by activity, outcome and the provider's code.",
                 &["activity", "outcome", "code"],
             ),
-            // An attempt without a code has its own label, and so has the one code that alarms watch.
+            // An attempt without a code has its own label. The one code that alarms watch has its own,
+            // too.
             codes: FewLabels::with_known(MAX_CODES, ["", LEDGER_MISMATCH]),
         }
     }

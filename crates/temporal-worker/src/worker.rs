@@ -43,10 +43,10 @@ use crate::{
     provider::Provider,
 };
 
-/// Workflow tasks are short, so few at a time keep two cores busy.
+/// Limits the workflow tasks. They are short, so a few at a time keep two cores busy.
 const WORKFLOW_SLOTS: usize = 100;
 const POLLERS: usize = 10;
-/// How long requests for health and metrics may still take once the activities have ended.
+/// Limits the time of requests for health and metrics after the end of the activities.
 const HEALTH_GRACE: Duration = Duration::from_secs(1);
 
 #[derive(OpenApi)]
@@ -59,7 +59,7 @@ struct ApiDoc;
 /// Runs until a signal stops it.
 ///
 /// # Errors
-/// When the port is taken, or the worker can't go on.
+/// Fails if the port is taken, or the worker can't go on.
 pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
     let stop = serve::stop_signal()?.shared();
     let listener = serve::bind(config.metrics_addr).await?;
@@ -76,7 +76,8 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
         .depends_on(state.clone().polling_dependency())
         .depends_on(provider_dependency(provider.clone()))
         .build(&config.common);
-    // Health and metrics are there for as long as activities are, so that a watcher sees the worker drain.
+    // Health and metrics remain available as long as activities run, so that a monitor sees the worker
+    // drain.
     let (drained, last) = oneshot::channel::<()>();
     let end = last.map(|_| ());
     let limits = Limits { grace: HEALTH_GRACE, ..Limits::from(&config.common) };
@@ -135,14 +136,14 @@ fn options(config: &Config, shared: &ActivityDeps) -> Result<WorkerOptions, Box<
         .tuner(tuner)
         .workflow_task_poller_behavior(PollerBehavior::SimpleMaximum(POLLERS))
         .activity_task_poller_behavior(PollerBehavior::SimpleMaximum(POLLERS))
-        // Half of the heartbeat timeout of a label would make a cancellation wait too long.
+        // Half of the heartbeat timeout of a label would delay a cancellation too much.
         .max_heartbeat_throttle_interval(Duration::from_secs(1))
         .default_heartbeat_throttle_interval(Duration::from_secs(1))
         .graceful_shutdown_period(config.common.shutdown_grace)
         .build())
 }
 
-/// The SDK's runtime; its metrics have a listener of their own, on a port nobody else needs to know.
+/// Creates the SDK's runtime. Its metrics have a listener of their own, on a private port.
 fn runtime() -> Result<(Runtime, Appendix), Box<dyn Error + Send + Sync>> {
     let exporter = start_prometheus_metric_exporter(
         PrometheusExporterOptions::builder()
@@ -171,17 +172,17 @@ fn runtime() -> Result<(Runtime, Appendix), Box<dyn Error + Send + Sync>> {
     Ok((runtime, appendix))
 }
 
-/// What the health checks look at.
+/// Holds the values that the health checks read.
 #[derive(Default)]
 struct PollingState {
-    /// Set once the worker polls.
+    /// Becomes set once the worker polls.
     client: OnceLock<Client>,
     draining: AtomicBool,
 }
 
 impl PollingState {
     fn mark_polling(&self, client: Client) {
-        // Called once.
+        // This code runs once.
         let _ = self.client.set(client);
     }
 

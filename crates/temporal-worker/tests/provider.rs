@@ -1,5 +1,5 @@
-//! The worker's client against the real provider: what the two believe of each other is checked here,
-//! since they share no type.
+//! Tests the worker's client against the real provider. The two share no type, so this test checks
+//! their agreement.
 
 #![allow(clippy::disallowed_methods, reason = "test code may wait and draw")]
 
@@ -24,7 +24,7 @@ use workflows::activities::{
     shipping::{Address, CreateLabel},
 };
 
-/// A provider of this test's own, and a client of it.
+/// Starts a provider for this test, and a client of it.
 async fn provider() -> Provider {
     let lookup = |name: &str| match name {
         "CHAOS_PROFILE" => Some("off".to_owned()),
@@ -111,7 +111,7 @@ async fn a_payment_captured_before_counts_when_it_is_this_orders_to_the_cent() {
     let provider = provider().await;
     let payment = authorize(&provider, "1").await.unwrap();
     provider.capture(&capture("1", "capture", &payment.auth_id, 5998)).await.unwrap();
-    // Another key, so that the provider says `already_captured` instead of replaying.
+    // Another key makes the provider say `already_captured` instead of a replay.
     provider.capture(&capture("1", "again", &payment.auth_id, 5998)).await.unwrap();
     let error = provider.capture(&capture("1", "wrong", &payment.auth_id, 5997)).await.unwrap_err();
     assert_eq!((error.code.as_str(), error.retryable), (LEDGER_MISMATCH, false));
@@ -197,7 +197,7 @@ async fn a_provider_that_is_not_there_is_a_retryable_error() {
     assert!(nobody.ping().await.is_err());
 }
 
-/// Answers every request with a body that doesn't end.
+/// Answers every request with a body that does not end.
 async fn endless() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! Payments, user contexts, and any workflow by its id, over the scripted gateway.
+//! Tests payments, user contexts, and any workflow by its id, over the scripted gateway.
 
 use super::*;
 
@@ -301,9 +301,9 @@ async fn a_start_sent_again_under_its_key_gets_the_first_answer_again() {
         post_keyed(&gateway, path, &["k-1"], &PAYMENT.replace("5998", "5998.0")).await;
     assert_eq!((status, replayed), (202, true));
     assert_eq!((&again["runId"], &again["workflowId"]), (&first["runId"], &first["workflowId"]));
-    // The correlation id is the first one's, whatever this request has.
+    // The correlation id is that of the first request, even if this request has another.
     assert_eq!(again["correlationId"], "the-first");
-    // A key is one for all endpoints.
+    // All endpoints share one set of keys.
     let (status, problem, _) = post_keyed(&gateway, "/api/v1/workflows/user-context", &["k-1"], "{}").await;
     assert_eq!((status, &problem["error"]), (409, &json!("idempotency_key_reused")));
     let (status, problem) = post(&gateway, path, PAYMENT).await;

@@ -1,4 +1,4 @@
-//! Inventory activities.
+//! Implements the inventory activities.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The activities: each is one call to somebody else, observed the same way.
+//! Implements the activities. Each one is one call to another service, observed in the same way.
 
 #[allow(
     dead_code,
@@ -51,7 +51,7 @@ use crate::{
     provider::Provider,
 };
 
-/// What all activities share.
+/// Holds the dependencies that all activities share.
 #[derive(Clone)]
 pub struct ActivityDeps(Arc<ActivityDepsInner>);
 
@@ -74,8 +74,8 @@ impl ActivityDeps {
         &self.0.sources
     }
 
-    /// Runs an attempt: its log lines carry the workflow's correlation id, its end is counted and logged
-    /// once, and its error becomes what Temporal and the workflow read.
+    /// Runs an attempt. Its log lines carry the workflow's correlation id. It counts and logs the end
+    /// of the attempt once. It converts the error for Temporal and the workflow.
     async fn run_attempt<T>(
         &self,
         ctx: &ActivityContext,
@@ -118,16 +118,16 @@ impl ActivityDeps {
     }
 }
 
-/// What an activity works for.
+/// Names the workflow and the order of an activity.
 struct LogFields<'a> {
     correlation_id: &'a str,
     order_id: Option<&'a str>,
-    /// The longest that a `Retry-After` can make it wait.
+    /// Limits the wait that a `Retry-After` can cause.
     max_wait: Duration,
 }
 
 impl<'a> LogFields<'a> {
-    /// Returns the fields of a log line that is about no order.
+    /// Returns the fields for no order.
     const fn of(correlation_id: &'a str) -> Self {
         Self { correlation_id, order_id: None, max_wait: RETRY_AFTER_MAXIMUM }
     }
@@ -143,7 +143,7 @@ impl<'a> From<&'a CallContext> for LogFields<'a> {
     }
 }
 
-/// How an attempt ended without a result.
+/// Describes the end of an attempt without a result.
 enum AttemptError {
     Failed(CallError),
     Cancelled,
@@ -155,7 +155,7 @@ impl From<CallError> for AttemptError {
     }
 }
 
-/// What an undo tells the workflow.
+/// Returns the outcome of an undo for the workflow.
 fn undo_output(ctx: &ActivityContext, found: UndoResult) -> UndoOutput {
     UndoOutput { found, attempt: ctx.info().attempt }
 }

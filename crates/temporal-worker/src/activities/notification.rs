@@ -1,4 +1,4 @@
-//! Notification activities.
+//! Implements the notification activities.
 
 use std::sync::Arc;
 

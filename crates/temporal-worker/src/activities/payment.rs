@@ -1,4 +1,4 @@
-//! Payment activities.
+//! Implements the payment activities.
 
 use std::sync::Arc;
 

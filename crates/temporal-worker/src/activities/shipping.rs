@@ -1,5 +1,5 @@
-//! Shipping activities. Making a label takes long, so it reports its progress, can be interrupted,
-//! and an attempt after a crash joins the work that is still going on.
+//! Implements the shipping activities. The creation of a label takes long, so it reports its progress
+//! and accepts an interruption. An attempt after a crash joins the work in progress.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,7 +14,7 @@ use workflows::activities::{
 use super::{ActivityDeps, AttemptError, undo_output};
 use crate::{failure::CallError, provider::Provider};
 
-/// Between two ticks at the label's progress; each is a heartbeat, and with it a chance to learn of a
+/// Separates two checks of the label's progress. Each check is a heartbeat, which also shows a
 /// cancellation.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -52,8 +52,8 @@ impl Shipping {
     }
 }
 
-/// Asks for the label. While an earlier attempt's call is still being worked on, it waits for that
-/// one: the same key then gets the same label.
+/// Requests the label. While the call of an earlier attempt is in progress, it waits for that call. The
+/// same key then gets the same label.
 #[expect(clippy::disallowed_methods, reason = "waits between two attempts while the key is in use")]
 async fn create_or_join(provider: &Provider, input: &CreateLabel) -> Result<Label, CallError> {
     loop {
@@ -66,8 +66,8 @@ async fn create_or_join(provider: &Provider, input: &CreateLabel) -> Result<Labe
     }
 }
 
-/// Heartbeats the progress for as long as the label is made; it never goes back. A look that fails
-/// is no news of the label, only that nobody knows its progress right now.
+/// Sends heartbeats with the progress until the label exists. The progress never decreases. A failed
+/// check says nothing about the label, only that its progress is unknown now.
 #[expect(clippy::disallowed_methods, reason = "heartbeats while a label is made")]
 async fn heartbeat_progress(
     provider: &Provider,

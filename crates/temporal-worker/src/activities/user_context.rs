@@ -1,5 +1,5 @@
-//! User-context activities: each asks one source, by the adapters that everybody uses. An attempt asks
-//! once; Temporal tries again.
+//! Implements the user-context activities. Each one asks one source, by the adapters that all services
+//! use. An attempt asks once, and Temporal tries again.
 
 use std::sync::Arc;
 
@@ -71,7 +71,7 @@ impl UserContext {
     }
 }
 
-/// Asks a source, which is told the workflow's correlation id.
+/// Asks a source, and sends it the workflow's correlation id.
 async fn fetch<T>(
     correlation_id: &str,
     question: impl Future<Output = Result<Fetched<T>, SourceError>>,

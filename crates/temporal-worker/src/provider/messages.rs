@@ -1,4 +1,4 @@
-//! The bodies of the provider's API, as far as an order needs them.
+//! Defines the bodies of the provider's API, as far as an order needs them.
 
 use serde::{Deserialize, Serialize};
 use workflows::activities::{UndoResult, inventory::Reserve, notification::Notify, shipping::CreateLabel};
@@ -37,13 +37,13 @@ pub(super) struct ChargeRequest<'a> {
     pub order_id: &'a str,
 }
 
-/// A card that was charged.
+/// Describes a charged card.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChargeResponse {
     pub id: String,
     pub auth_id: String,
-    /// Minor units.
+    /// Holds the amount in minor units.
     pub amount: u64,
     pub currency: String,
 }
@@ -116,12 +116,12 @@ pub(super) struct LabelResponse {
     pub tracking_number: String,
 }
 
-/// How far a label is.
+/// Describes the progress of a label.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LabelProgress {
     pub status: LabelStatus,
-    /// 0 to 100.
+    /// Holds a number from 0 to 100.
     #[serde(default)]
     pub progress: u8,
 }

@@ -1,5 +1,5 @@
-//! The provider's HTTP API as the worker uses it, with the worker's own message types: the two meet
-//! over HTTP alone, and a test runs this client against the real provider.
+//! Implements the provider's HTTP API as the worker uses it, with the worker's own message types. The
+//! two share only HTTP, and a test runs this client against the real provider.
 
 mod messages;
 
@@ -30,13 +30,13 @@ pub use messages::{ChargeResponse, LabelStatus};
 pub use crate::failure::CallError;
 use crate::failure::{self, Resource};
 
-/// Progress is asked for while a label is made, so an answer that is late is worth nothing.
+/// Limits a request for the progress of a label. A late answer is useless.
 const PROGRESS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Bytes of an answer. Nothing that the provider answers comes near it.
+/// Limits the bytes of an answer. No answer of the provider is nearly as long.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
-/// A client of one provider.
+/// Calls one provider.
 #[derive(Clone)]
 pub struct Provider {
     http: Client,
@@ -45,14 +45,14 @@ pub struct Provider {
 
 impl Provider {
     /// # Errors
-    /// When no HTTP client can be made on this machine.
+    /// Fails if no HTTP client can be created on this machine.
     pub fn new(base_url: &str) -> reqwest::Result<Self> {
-        // Each call has the time its policy gives it; this bounds what a policy forgot.
+        // The policy of each call sets its timeout. This limit covers a call without one.
         Ok(Self { http: client::build(Duration::from_mins(1))?, base: base_url.to_owned() })
     }
 
     /// # Errors
-    /// Any answer but the authorization.
+    /// Fails on any answer but the authorization.
     pub async fn authorize(&self, input: &Authorize) -> Result<Authorized, CallError> {
         let body = AuthorizeRequest {
             amount: input.amount,
@@ -65,10 +65,11 @@ impl Provider {
         Ok(Authorized { auth_id: payment.auth_id })
     }
 
-    /// Counts a payment that was captured before as captured, if it is this order's, to the cent.
+    /// Captures a payment. An earlier capture counts if it is this order's, to the cent.
     ///
     /// # Errors
-    /// Any answer but the capture; [`CallError::ledger_mismatch`] where another payment was captured.
+    /// Fails on any answer but the capture. Returns [`CallError::ledger_mismatch`] if another payment
+    /// was captured.
     pub async fn capture(&self, input: &Capture) -> Result<(), CallError> {
         let body = CaptureRequest { auth_id: &input.auth_id };
         match self.post::<PaymentResponse>(Call::CapturePayment, "/payment/capture", &input.call, &body).await
@@ -81,10 +82,11 @@ impl Provider {
         }
     }
 
-    /// Authorizes and captures in one.
+    /// Authorizes and captures in one call.
     ///
     /// # Errors
-    /// Any answer but the charge; [`CallError::ledger_mismatch`] where another amount was charged.
+    /// Fails on any answer but the charge. Returns [`CallError::ledger_mismatch`] if another amount was
+    /// charged.
     pub async fn charge(&self, input: &Charge) -> Result<ChargeResponse, CallError> {
         let body = ChargeRequest {
             amount: input.amount,
@@ -106,19 +108,19 @@ impl Provider {
     }
 
     /// # Errors
-    /// Any answer but that the payment is released, now or before.
+    /// Fails on any answer but that the authorization is void, now or before.
     pub async fn release_payment(&self, undo: &UndoInput) -> Result<UndoResult, CallError> {
         self.undo(Call::ReleasePayment, "/payment/release", undo, "already_released").await
     }
 
     /// # Errors
-    /// Any answer but that the payment is refunded, now or before.
+    /// Fails on any answer but that the payment is refunded, now or before.
     pub async fn refund(&self, undo: &UndoInput) -> Result<UndoResult, CallError> {
         self.undo(Call::RefundPayment, "/payment/refund", undo, "already_refunded").await
     }
 
     /// # Errors
-    /// Any answer but the reservation.
+    /// Fails on any answer but the reservation.
     pub async fn reserve(&self, input: &Reserve) -> Result<Reserved, CallError> {
         let body = ReserveRequest::new(input);
         let reservation: ReservationResponse =
@@ -127,13 +129,13 @@ impl Provider {
     }
 
     /// # Errors
-    /// Any answer but that the reservation is released, now or before.
+    /// Fails on any answer but that the reservation is released, now or before.
     pub async fn release_inventory(&self, undo: &UndoInput) -> Result<UndoResult, CallError> {
         self.undo(Call::ReleaseInventory, "/inventory/release", undo, "already_released").await
     }
 
     /// # Errors
-    /// Any answer but the label.
+    /// Fails on any answer but the label.
     pub async fn create_label(&self, input: &CreateLabel) -> Result<Label, CallError> {
         let body = LabelRequest::new(input);
         let label: LabelResponse =
@@ -141,10 +143,10 @@ impl Provider {
         Ok(Label { label_id: label.label_id, tracking_number: label.tracking_number })
     }
 
-    /// How far the label with the call's key is.
+    /// Returns the progress of the label with the call's key.
     ///
     /// # Errors
-    /// When the provider gives no answer.
+    /// Fails if the provider gives no answer.
     pub async fn label_progress(&self, call: &CallContext) -> Result<LabelProgress, CallError> {
         let key =
             percent_encoding::utf8_percent_encode(&call.idempotency_key, percent_encoding::NON_ALPHANUMERIC);
@@ -154,13 +156,13 @@ impl Provider {
     }
 
     /// # Errors
-    /// Any answer but that the label is cancelled, now or before.
+    /// Fails on any answer but that the label is cancelled, now or before.
     pub async fn cancel_label(&self, undo: &UndoInput) -> Result<UndoResult, CallError> {
         self.undo(Call::CancelShippingLabel, "/shipping/cancel", undo, "already_cancelled").await
     }
 
     /// # Errors
-    /// Any answer but that it was sent.
+    /// Fails on any answer but that it was sent.
     pub async fn notify(&self, input: &Notify) -> Result<Notified, CallError> {
         let body = NotifyRequest::email(input);
         let sent: NotificationResponse =
@@ -168,10 +170,10 @@ impl Provider {
         Ok(Notified { notification_id: sent.notification_id })
     }
 
-    /// That the provider answers at all.
+    /// Checks that the provider answers.
     ///
     /// # Errors
-    /// Why it doesn't.
+    /// Fails with the reason if it does not.
     pub async fn ping(&self) -> Result<(), String> {
         let request = self.http.get(format!("{}/health/live", self.base)).timeout(PROGRESS_TIMEOUT);
         let response = request.send().await.map_err(|error| CallError::from(error).message)?;
@@ -242,7 +244,7 @@ trait VerifyPayment {
 }
 
 impl VerifyPayment for Capture {
-    /// What was captured must be what this order authorized.
+    /// Checks that the captured payment is the one that this order authorized.
     fn verify(&self, payment: &PaymentResponse) -> Result<(), CallError> {
         let same = payment.auth_id == self.auth_id
             && payment.amount == self.amount

@@ -1,5 +1,5 @@
-//! The last state of a workflow that came to no end of its own, put together from its history. Nobody runs
-//! the workflow's code for that, so no worker is needed.
+//! Rebuilds the last state of a workflow from its history, if the workflow did not end by itself. This
+//! does not run the workflow's code, so it needs no worker.
 
 use std::{
     collections::HashMap,
@@ -41,24 +41,24 @@ use workflows::{
 
 use crate::gateway::Outside;
 
-/// How a workflow was closed that left no state behind.
+/// Describes the close of a workflow that left no state behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Close {
-    /// `None` where its code failed.
+    /// Holds `None` if its code failed.
     pub outside: Option<Outside>,
     pub error: StateError,
 }
 
-/// A state that can be put together from a history.
+/// Describes a state that a history can rebuild.
 pub trait Recall: DeserializeOwned + Send + 'static {
-    /// Returns the last state of the run; `None` where the history has no input that can be read.
+    /// Returns the last state of the run. Returns `None` if the history has no readable input.
     fn recall(past: &Past<'_>, close: &Close) -> Option<Self>;
 }
 
-/// The events of one run.
+/// Holds the events of one run.
 pub struct Past<'a>(pub &'a [Event]);
 
-/// One thing that happened, as far as a state shows it.
+/// Describes one event, as far as a state shows it.
 enum Fact<'a> {
     Began(Call),
     Done(Call, &'a Option<Payloads>),
@@ -77,15 +77,15 @@ impl Past<'_> {
         })
     }
 
-    /// Returns a version that is higher than that of any state which was shown before: a change needs
-    /// more than one event.
+    /// Returns a version that is higher than that of any earlier state. A change needs more than one
+    /// event.
     fn version(&self, before: u64) -> u64 {
         let last = self.0.last().map_or(0, |event| event.event_id);
         before.saturating_add(u64::try_from(last).unwrap_or_default())
     }
 
-    /// Returns what happened, in the order in which the workflow learned of it. What somebody told it counts from
-    /// the first workflow task that was completed after that.
+    /// Returns the events in the order in which the workflow learned of them. A signal counts from the
+    /// first workflow task that was completed after it.
     fn facts(&self) -> Vec<(String, Fact<'_>)> {
         let mut calls = HashMap::new();
         let mut attempts = HashMap::new();
@@ -365,7 +365,7 @@ fn undo(owed: &[Compensation], call: Call) -> Option<Compensation> {
     owed.iter().copied().find(|one| one.undo_call() == call)
 }
 
-/// Returns the undo that a completed call was.
+/// Returns the undo of a completed call.
 fn undone(owed: &[Compensation], call: Call, result: Option<&Payloads>) -> Option<CompensationOutcome> {
     let compensation = undo(owed, call)?;
     let UndoOutput { found, attempt } = first(result)?;
@@ -376,7 +376,7 @@ fn undone(owed: &[Compensation], call: Call, result: Option<&Payloads>) -> Optio
     Some(CompensationOutcome { compensation, status, attempts: attempt, error: None })
 }
 
-/// Returns the undo that a failed call was.
+/// Returns the undo of a failed call.
 fn not_undone(
     owed: &[Compensation],
     call: Call,
@@ -392,12 +392,12 @@ fn not_undone(
     })
 }
 
-/// Returns the reason that a signal gives.
+/// Returns the reason from a signal.
 fn reason(payload: Option<&Payloads>) -> Option<String> {
     first::<Reason>(payload).and_then(|given| given.reason)
 }
 
-/// Returns the compensation that an operator resolved by hand, where that still counted.
+/// Returns the compensation that an operator resolved by hand, if the resolution still counted.
 fn by_hand(records: &CompensationRecords, payload: Option<&Payloads>) -> Option<(Compensation, String)> {
     let Resolution { step, note, actor } = first(payload)?;
     let failed = records.iter().find(|record| record.name.name() == step && record.status.is_resolvable())?;
@@ -409,7 +409,7 @@ pub fn first<T: DeserializeOwned>(payloads: Option<&Payloads>) -> Option<T> {
     serde_json::from_slice(&payloads?.payloads.first()?.data).ok()
 }
 
-/// Returns the error that a failure is, in the words of the innermost.
+/// Returns the error of a failure, with the message of the innermost one.
 pub fn told(failure: Option<&Failure>) -> StateError {
     let Some(failure) = failure else {
         return StateError::new("INTERNAL", "the workflow failed");
@@ -442,7 +442,7 @@ mod tests {
 
     use super::*;
 
-    /// The events of every recorded history, by its name.
+    /// Returns the events of every recorded history, by its name.
     async fn histories() -> Vec<(String, Vec<Event>)> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../workflows/tests/histories");
         let mut histories = Vec::new();
@@ -462,7 +462,7 @@ mod tests {
         started.workflow_type.as_ref().unwrap().name.clone()
     }
 
-    /// The state that the workflow itself ended with.
+    /// Returns the state that the workflow itself ended with.
     fn own<S: DeserializeOwned>(events: &[Event]) -> Option<S> {
         match events.last()?.attributes.as_ref()? {
             Attributes::WorkflowExecutionCompletedEventAttributes(completed) => {
@@ -482,7 +482,7 @@ mod tests {
         Close { outside: Some(Outside::Terminated), error: Outside::Terminated.error("a test") }
     }
 
-    /// What an order did, without its times and the attempts that were made.
+    /// Returns the steps of an order, without times and attempts.
     fn of_order(state: &OrderState) -> Value {
         let steps: Vec<_> = state.completed_steps.iter().map(|step| (step.name.name(), &step.data)).collect();
         let undos: Vec<_> =
