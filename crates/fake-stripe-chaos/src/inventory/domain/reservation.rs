@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::error::InventoryError;
 use crate::shared::{
     clock::Timestamp,
@@ -14,7 +16,7 @@ pub const RESERVATION_TTL: Duration = Duration::from_mins(30);
 
 id! { ReservationId, "res_" }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Item {
     pub sku: String,
     pub quantity: u32,
@@ -22,7 +24,7 @@ pub struct Item {
 }
 
 /// The facts of a reservation that never change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
     pub id: ReservationId,
     pub items: Vec<Item>,
@@ -41,8 +43,9 @@ pub enum Status {
     Expired,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
+    #[serde(flatten)]
     terms: Terms,
     released_at: Option<Timestamp>,
 }
@@ -53,7 +56,8 @@ impl Reservation {
         Self { terms, released_at: None }
     }
 
-    /// A reservation as it was left.
+    /// Returns a reservation with a stored release.
+    #[cfg(test)]
     #[must_use]
     pub const fn restored(terms: Terms, released_at: Option<Timestamp>) -> Self {
         Self { terms, released_at }

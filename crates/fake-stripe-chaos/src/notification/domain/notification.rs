@@ -1,5 +1,7 @@
 //! A notification. After it is sent, it never changes.
 
+use serde::{Deserialize, Serialize};
+
 use crate::shared::{
     clock::Timestamp,
     ids::{OrderId, id},
@@ -8,8 +10,9 @@ use crate::shared::{
 id! { NotificationId, "ntf_" }
 
 /// The channel of a notification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, Serialize, Deserialize)]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownChannel, parse_err_fn = unknown_channel)]
+#[serde(rename_all = "snake_case")]
 pub enum Channel {
     Email,
     Sms,
@@ -25,7 +28,7 @@ const fn unknown_channel(_: &str) -> UnknownChannel {
 }
 
 /// A sent notification. Its text is not stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notification {
     pub id: NotificationId,
     pub channel: Channel,

@@ -1,12 +1,8 @@
 //! Notifications as JSON records in the store.
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
-    notification::domain::{Channel, Notification, NotificationId},
+    notification::domain::Notification,
     shared::{
-        clock::Timestamp,
-        ids::OrderId,
         resource::{Repository, Resource},
         store::{StoreError, Transaction, decode, encode},
     },
@@ -19,55 +15,11 @@ pub struct NotificationRecords;
 
 impl Repository<Notification> for NotificationRecords {
     fn load(&self, tx: &dyn Transaction, id: &str) -> Result<Option<Notification>, StoreError> {
-        let record =
-            tx.get(KIND, id)?.map(|text| decode::<NotificationRecord>(KIND, id, &text)).transpose()?;
-        Ok(record.map(Notification::from))
+        tx.get(KIND, id)?.map(|text| decode(KIND, id, &text)).transpose()
     }
 
     fn save(&self, tx: &mut dyn Transaction, notification: &Notification) -> Result<(), StoreError> {
-        let text = encode(KIND, notification.id(), &NotificationRecord::from(notification))?;
-        tx.put(KIND, notification.id(), text)
-    }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct NotificationRecord {
-    id: NotificationId,
-    channel: ChannelRecord,
-    recipient: String,
-    order_id: Option<OrderId>,
-    sent_at: Timestamp,
-}
-
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum ChannelRecord {
-    Email,
-    Sms,
-    Push,
-}
-
-impl From<&Notification> for NotificationRecord {
-    fn from(notification: &Notification) -> Self {
-        let Notification { id, channel, recipient, order_id, sent_at } = notification.clone();
-        let channel = match channel {
-            Channel::Email => ChannelRecord::Email,
-            Channel::Sms => ChannelRecord::Sms,
-            Channel::Push => ChannelRecord::Push,
-        };
-        Self { id, channel, recipient, order_id, sent_at }
-    }
-}
-
-impl From<NotificationRecord> for Notification {
-    fn from(record: NotificationRecord) -> Self {
-        let NotificationRecord { id, channel, recipient, order_id, sent_at } = record;
-        let channel = match channel {
-            ChannelRecord::Email => Channel::Email,
-            ChannelRecord::Sms => Channel::Sms,
-            ChannelRecord::Push => Channel::Push,
-        };
-        Self { id, channel, recipient, order_id, sent_at }
+        tx.put(KIND, notification.id(), encode(KIND, notification.id(), notification)?)
     }
 }
 

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::error::PaymentError;
 use crate::shared::{
     clock::Timestamp,
@@ -18,7 +20,7 @@ id! { ChargeId, "ch_" }
 id! { RefundId, "re_" }
 
 /// The facts of a payment that never change.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
     pub auth_id: AuthId,
     pub money: Money,
@@ -30,13 +32,13 @@ pub struct Terms {
     pub charge: Option<Charge>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Charge {
     pub id: ChargeId,
     pub description: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refund {
     pub id: RefundId,
     pub amount: Amount,
@@ -45,7 +47,8 @@ pub struct Refund {
 }
 
 /// The recorded state of a payment. Expiry is not in it, because only the clock decides it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum State {
     Authorized,
     Released { at: Timestamp },
@@ -64,8 +67,9 @@ pub enum Status {
     Expired,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Payment {
+    #[serde(flatten)]
     terms: Terms,
     state: State,
 }
@@ -84,7 +88,8 @@ impl Payment {
         Self { terms, state: State::Captured { at, refunds: Vec::new() } }
     }
 
-    /// A payment as it was left.
+    /// Returns a payment with a stored state.
+    #[cfg(test)]
     #[must_use]
     pub const fn restored(terms: Terms, state: State) -> Self {
         Self { terms, state }

@@ -1,13 +1,8 @@
 //! Payments as JSON records in the store.
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
-    payment::domain::{AuthId, Charge, ChargeId, Payment, Refund, RefundId, State, Terms},
+    payment::domain::Payment,
     shared::{
-        clock::Timestamp,
-        ids::{CustomerId, OrderId},
-        money::{Amount, Money},
         resource::{Repository, Resource},
         store::{StoreError, Transaction, decode, encode},
     },
@@ -20,101 +15,11 @@ pub struct PaymentRecords;
 
 impl Repository<Payment> for PaymentRecords {
     fn load(&self, tx: &dyn Transaction, id: &str) -> Result<Option<Payment>, StoreError> {
-        let record = tx.get(KIND, id)?.map(|text| decode::<PaymentRecord>(KIND, id, &text)).transpose()?;
-        Ok(record.map(Payment::from))
+        tx.get(KIND, id)?.map(|text| decode(KIND, id, &text)).transpose()
     }
 
     fn save(&self, tx: &mut dyn Transaction, payment: &Payment) -> Result<(), StoreError> {
-        let text = encode(KIND, payment.id(), &PaymentRecord::from(payment))?;
-        tx.put(KIND, payment.id(), text)
-    }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct PaymentRecord {
-    auth_id: AuthId,
-    money: Money,
-    order_id: Option<OrderId>,
-    customer_id: Option<CustomerId>,
-    created_at: Timestamp,
-    expires_at: Timestamp,
-    charge: Option<ChargeRecord>,
-    state: StateRecord,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct ChargeRecord {
-    id: ChargeId,
-    description: Option<String>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum StateRecord {
-    Authorized,
-    Released { at: Timestamp },
-    Captured { at: Timestamp, refunds: Vec<RefundRecord> },
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct RefundRecord {
-    id: RefundId,
-    amount: Amount,
-    reason: Option<String>,
-    at: Timestamp,
-}
-
-impl From<&Payment> for PaymentRecord {
-    fn from(payment: &Payment) -> Self {
-        let terms = payment.terms().clone();
-        let state = match payment.state() {
-            State::Authorized => StateRecord::Authorized,
-            State::Released { at } => StateRecord::Released { at: *at },
-            State::Captured { at, refunds } => StateRecord::Captured {
-                at: *at,
-                refunds: refunds
-                    .iter()
-                    .cloned()
-                    .map(|Refund { id, amount, reason, at }| RefundRecord { id, amount, reason, at })
-                    .collect(),
-            },
-        };
-        Self {
-            auth_id: terms.auth_id,
-            money: terms.money,
-            order_id: terms.order_id,
-            customer_id: terms.customer_id,
-            created_at: terms.created_at,
-            expires_at: terms.expires_at,
-            charge: terms.charge.map(|Charge { id, description }| ChargeRecord { id, description }),
-            state,
-        }
-    }
-}
-
-impl From<PaymentRecord> for Payment {
-    fn from(record: PaymentRecord) -> Self {
-        let terms = Terms {
-            auth_id: record.auth_id,
-            money: record.money,
-            order_id: record.order_id,
-            customer_id: record.customer_id,
-            created_at: record.created_at,
-            expires_at: record.expires_at,
-            charge: record.charge.map(|ChargeRecord { id, description }| Charge { id, description }),
-        };
-        let state = match record.state {
-            StateRecord::Authorized => State::Authorized,
-            StateRecord::Released { at } => State::Released { at },
-            StateRecord::Captured { at, refunds } => State::Captured {
-                at,
-                refunds: refunds
-                    .into_iter()
-                    .map(|RefundRecord { id, amount, reason, at }| Refund { id, amount, reason, at })
-                    .collect(),
-            },
-        };
-        Self::restored(terms, state)
+        tx.put(KIND, payment.id(), encode(KIND, payment.id(), payment)?)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::error::ShippingError;
@@ -17,7 +18,7 @@ id! {
 }
 
 /// The facts of a label that never change. The address is personal data, so it is not stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Terms {
     pub id: LabelId,
     pub tracking_number: String,
@@ -26,8 +27,9 @@ pub struct Terms {
     pub created_at: Timestamp,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Label {
+    #[serde(flatten)]
     terms: Terms,
     cancelled_at: Option<Timestamp>,
 }
@@ -45,7 +47,8 @@ impl Label {
         Self { terms, cancelled_at: None }
     }
 
-    /// A label as it was left.
+    /// Returns a label with a stored cancellation.
+    #[cfg(test)]
     #[must_use]
     pub const fn restored(terms: Terms, cancelled_at: Option<Timestamp>) -> Self {
         Self { terms, cancelled_at }

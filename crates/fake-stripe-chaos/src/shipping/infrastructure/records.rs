@@ -1,15 +1,11 @@
 //! Labels as JSON records in the store.
 
-use serde::{Deserialize, Serialize};
-
 use crate::{
     shared::{
-        clock::Timestamp,
-        ids::OrderId,
         resource::{Repository, Resource},
         store::{StoreError, Transaction, decode, encode},
     },
-    shipping::domain::{Carrier, Label, LabelId, Terms},
+    shipping::domain::Label,
 };
 
 const KIND: &str = "label";
@@ -19,37 +15,11 @@ pub struct LabelRecords;
 
 impl Repository<Label> for LabelRecords {
     fn load(&self, tx: &dyn Transaction, id: &str) -> Result<Option<Label>, StoreError> {
-        let record = tx.get(KIND, id)?.map(|text| decode::<LabelRecord>(KIND, id, &text)).transpose()?;
-        Ok(record.map(Label::from))
+        tx.get(KIND, id)?.map(|text| decode(KIND, id, &text)).transpose()
     }
 
     fn save(&self, tx: &mut dyn Transaction, label: &Label) -> Result<(), StoreError> {
-        let text = encode(KIND, label.id(), &LabelRecord::from(label))?;
-        tx.put(KIND, label.id(), text)
-    }
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct LabelRecord {
-    id: LabelId,
-    tracking_number: String,
-    carrier: Carrier,
-    order_id: Option<OrderId>,
-    created_at: Timestamp,
-    cancelled_at: Option<Timestamp>,
-}
-
-impl From<&Label> for LabelRecord {
-    fn from(label: &Label) -> Self {
-        let Terms { id, tracking_number, carrier, order_id, created_at } = label.terms().clone();
-        Self { id, tracking_number, carrier, order_id, created_at, cancelled_at: label.cancelled_at() }
-    }
-}
-
-impl From<LabelRecord> for Label {
-    fn from(record: LabelRecord) -> Self {
-        let LabelRecord { id, tracking_number, carrier, order_id, created_at, cancelled_at } = record;
-        Self::restored(Terms { id, tracking_number, carrier, order_id, created_at }, cancelled_at)
+        tx.put(KIND, label.id(), encode(KIND, label.id(), label)?)
     }
 }
 
