@@ -1,5 +1,5 @@
-//! Shipping activities. Making a label takes long, so it reports its progress, can be interrupted,
-//! and an attempt after a crash joins the work that is still going on.
+//! Shipping activities. A label takes long. Its activity heartbeats the progress and can be cancelled, and an
+//! attempt after a crash joins the work in progress.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,8 +14,7 @@ use workflows::activities::{
 use super::{ActivityDeps, AttemptError, undo_output};
 use crate::{failure::CallError, provider::Provider};
 
-/// Between two ticks at the label's progress; each is a heartbeat, and with it a chance to learn of a
-/// cancellation.
+/// The pause between two heartbeats. The answer to a heartbeat brings the cancellation.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 #[derive(Clone)]
@@ -52,8 +51,8 @@ impl Shipping {
     }
 }
 
-/// Asks for the label. While an earlier attempt's call is still being worked on, it waits for that
-/// one: the same key then gets the same label.
+/// Requests the label. While an earlier attempt's call is in flight, it waits for that call; the same key
+/// gets the same label.
 #[expect(clippy::disallowed_methods, reason = "waits between two attempts while the key is in use")]
 async fn create_or_join(provider: &Provider, input: &CreateLabel) -> Result<Label, CallError> {
     loop {
@@ -66,8 +65,7 @@ async fn create_or_join(provider: &Provider, input: &CreateLabel) -> Result<Labe
     }
 }
 
-/// Heartbeats the progress for as long as the label is made; it never goes back. A look that fails
-/// is no news of the label, only that nobody knows its progress right now.
+/// Heartbeats the progress of the label. The progress never decreases, also when the provider doesn't answer.
 #[expect(clippy::disallowed_methods, reason = "heartbeats while a label is made")]
 async fn heartbeat_progress(
     provider: &Provider,
@@ -83,7 +81,7 @@ async fn heartbeat_progress(
             progress = progress.max(label.progress.min(100));
         }
         if let Err(error) = ctx.record_heartbeat(progress).await {
-            tracing::warn!(%error, "the progress could not be reported");
+            tracing::warn!(%error, "label heartbeat failed");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! User-context activities: each asks one source, by the adapters that everybody uses. An attempt asks
-//! once; Temporal tries again.
+//! User-context activities. Each calls one source by the adapters of `user-context`. An attempt makes one
+//! call, and Temporal retries.
 
 use std::sync::Arc;
 
@@ -71,7 +71,7 @@ impl UserContext {
     }
 }
 
-/// Asks a source, which is told the workflow's correlation id.
+/// Calls a source with the workflow's correlation id.
 async fn fetch<T>(
     correlation_id: &str,
     question: impl Future<Output = Result<Fetched<T>, SourceError>>,
