@@ -13,7 +13,7 @@ use utoipa::openapi::{self, InfoBuilder, OpenApiBuilder};
 
 use crate::{
     SLICES,
-    config::{Config, LedgerKind},
+    config::{Config, LedgerLocation},
     runs::{self, Registry, RunsCode},
     shared::{
         chaos::{Catalogue, KeyedChaos, Profiles, TimeoutDelay, random_seed},
@@ -21,9 +21,9 @@ use crate::{
         deps::Deps,
         ids::{Ids, RandomIds},
         presentation::problems::ProviderCode,
-        run::{RunName, keep_seed, kept_seed},
+        request_counts::RequestCounts,
+        run::{RunName, load_seed, store_seed},
         store::{MemoryStores, OpenError, SqliteStores, Store, StoreError, Stores, Transaction},
-        tally::Tally,
         telemetry::{Gauges, Telemetry},
     },
 };
@@ -58,10 +58,10 @@ impl Ports {
     ///
     /// # Errors
     /// When the store can't be opened.
-    pub async fn real(config: &Config) -> Result<Self, PortsError> {
+    pub async fn from_config(config: &Config) -> Result<Self, PortsError> {
         let stores: Arc<dyn Stores> = match &config.ledger {
-            LedgerKind::Memory => Arc::new(MemoryStores::within(config.limits)),
-            LedgerKind::Sqlite(file) => {
+            LedgerLocation::Memory => Arc::new(MemoryStores::within(config.limits)),
+            LedgerLocation::Sqlite(file) => {
                 Arc::new(SqliteStores::open_within(file, Arc::new(catalogue()), config.limits)?)
             }
         };
@@ -75,11 +75,11 @@ impl Ports {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn with_kept_seed(mut self, configured: Option<u64>) -> Result<Self, StoreError> {
+    pub async fn with_stored_seed(mut self, configured: Option<u64>) -> Result<Self, StoreError> {
         let new = self.seed;
         let choose = move |tx: &mut dyn Transaction| {
-            let seed = configured.or(kept_seed(tx)?).unwrap_or(new);
-            keep_seed(tx, seed)?;
+            let seed = configured.or(load_seed(tx)?).unwrap_or(new);
+            store_seed(tx, seed)?;
             Ok(seed)
         };
         self.seed = self.store.transact(choose).await?;
@@ -91,7 +91,7 @@ impl Ports {
 pub fn build(config: &Config, ports: Ports) -> (Router, openapi::OpenApi) {
     tracing::info!(seed = ports.seed, profile = %config.profile, "chaos");
     let metrics = Metrics::new().append(usage(&ports.stores));
-    let worlds = Worlds {
+    let builder = RunBuilder {
         config: config.clone(),
         clock: ports.clock,
         ids: ports.ids,
@@ -99,15 +99,15 @@ pub fn build(config: &Config, ports: Ports) -> (Router, openapi::OpenApi) {
         telemetry: Telemetry::new(metrics.registry()),
         metrics: metrics.clone(),
     };
-    let default_run = worlds.service(&worlds.deps(RunName::default_run(), ports.seed, ports.store));
-    let of_run = move |run, seed, store| {
-        worlds.service(&worlds.deps(run, seed, store)).build_undocumented(&worlds.config.common)
+    let default_run = builder.service(&builder.deps(RunName::default_run(), ports.seed, ports.store));
+    let build_run = move |run, seed, store| {
+        builder.service(&builder.deps(run, seed, store)).build_undocumented(&builder.config.common)
     };
-    let registry = Arc::new(Registry::new(ports.stores, ports.seed, config.max_runs, Box::new(of_run)));
+    let registry = Arc::new(Registry::new(ports.stores, ports.seed, config.max_runs, Box::new(build_run)));
     let (default_run, openapi) =
-        default_run.codes(RunsCode::ALL).routes(runs::module(Arc::clone(&registry))).build(&config.common);
+        default_run.codes(RunsCode::ALL).routes(runs::routes(Arc::clone(&registry))).build(&config.common);
     let dress = |router| layers::around(router, &config.common, metrics);
-    (runs::choosing(default_run, registry, dress), openapi)
+    (runs::run_router(default_run, registry, dress), openapi)
 }
 
 /// Gauges of what the runs hold, measured when they are asked for.
@@ -135,7 +135,7 @@ pub fn catalogue() -> Catalogue {
 }
 
 /// What every run is made with.
-struct Worlds {
+struct RunBuilder {
     config: Config,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn Ids>,
@@ -144,7 +144,7 @@ struct Worlds {
     metrics: Metrics,
 }
 
-impl Worlds {
+impl RunBuilder {
     fn deps(&self, run: RunName, seed: u64, store: Arc<dyn Store>) -> Deps {
         let profiles = Arc::new(Profiles::new(
             Arc::clone(&self.config.profile),
@@ -155,7 +155,7 @@ impl Worlds {
             run,
             store,
             chaos: Arc::new(KeyedChaos::new(seed, Arc::clone(&profiles))),
-            tally: Arc::new(Tally::new(self.clock.now())),
+            request_counts: Arc::new(RequestCounts::new(self.clock.now())),
             clock: Arc::clone(&self.clock),
             ids: Arc::clone(&self.ids),
             catalogue: Arc::clone(&self.catalogue),
@@ -169,12 +169,12 @@ impl Worlds {
     /// A whole provider for one run.
     fn service(&self, deps: &Deps) -> Service {
         let service =
-            Service::new(NAME, VERSION, about()).metrics(self.metrics.clone()).codes(ProviderCode::ALL);
+            Service::new(NAME, VERSION, api_info()).metrics(self.metrics.clone()).codes(ProviderCode::ALL);
         SLICES.iter().fold(service, |service, slice| (slice.install)(service, deps))
     }
 }
 
-fn about() -> openapi::OpenApi {
+fn api_info() -> openapi::OpenApi {
     let info = InfoBuilder::new()
         .title("fake-stripe-chaos")
         .version(VERSION)

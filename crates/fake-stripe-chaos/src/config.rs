@@ -22,7 +22,7 @@ use service_kit::{
 use crate::{
     app,
     shared::{
-        chaos::{Profile, ProfileName, Reading, UnknownProfile},
+        chaos::{Profile, ProfileName, ProfileParser, UnknownProfile},
         store::Limits,
     },
 };
@@ -78,7 +78,7 @@ pub const REQUEST_TIMEOUT: Variable = Variable {
 
 /// Where the ledger is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LedgerKind {
+pub enum LedgerLocation {
     Memory,
     /// In this file, with whatever SQLite and the lock put beside it.
     Sqlite(PathBuf),
@@ -88,7 +88,7 @@ pub enum LedgerKind {
 #[error("must be `memory` or `sqlite:<file>`")]
 pub struct UnknownLedger;
 
-impl FromStr for LedgerKind {
+impl FromStr for LedgerLocation {
     type Err = UnknownLedger;
 
     fn from_str(text: &str) -> Result<Self, UnknownLedger> {
@@ -112,7 +112,7 @@ pub struct Config {
     pub limits: Limits,
     pub timeout_delay: Duration,
     pub label_duration: Duration,
-    pub ledger: LedgerKind,
+    pub ledger: LedgerLocation,
 }
 
 impl Config {
@@ -146,25 +146,25 @@ fn count(text: &str) -> Result<usize, String> {
 ///
 /// # Errors
 /// Says every fault of it.
-pub fn profile(text: &str) -> Result<Arc<Profile>, String> {
+pub fn parse_profile(text: &str) -> Result<Arc<Profile>, String> {
     let catalogue = app::catalogue();
     let built_in = |name: ProfileName| Arc::new(Profile::built_in(name, &catalogue));
     if let Ok(name) = text.parse() {
         return Ok(built_in(name));
     }
     let known = ProfileName::ALL.map(built_in);
-    let reading = Reading { catalogue: &catalogue, known: &known };
+    let reading = ProfileParser { catalogue: &catalogue, known: &known };
     let file = || fs::read_to_string(text).map_err(|error| format!("cannot be read: {error}"));
     let read = match Path::new(text).extension().and_then(|extension| extension.to_str()) {
         Some("toml") => reading.toml(&file()?),
         Some("json") => reading.json(file()?.as_bytes()),
         _ => return Err(UnknownProfile.to_string()),
     };
-    read.map_err(|problem| told(&problem))
+    read.map_err(|problem| error_lines(&problem))
 }
 
 /// A line for each fault.
-fn told(problem: &Problem) -> String {
+fn error_lines(problem: &Problem) -> String {
     if let [] | [_] = problem.faults() {
         return problem.detail().to_owned();
     }
@@ -204,7 +204,7 @@ impl Configuration for Config {
         let mut reader = Reader::new(lookup);
         let common = Common::read_with_request_timeout(&mut reader, &REQUEST_TIMEOUT);
         let listen = reader.listen_address(&LISTEN_ADDR);
-        let profile = reader.read(&CHAOS_PROFILE, profile);
+        let profile = reader.read(&CHAOS_PROFILE, parse_profile);
         let seed = reader.read_optional(&CHAOS_SEED, str::parse);
         let max_runs = reader.read(&CHAOS_MAX_RUNS, str::parse);
         let keys = reader.read(&CHAOS_MAX_KEYS, count);

@@ -16,8 +16,8 @@ mod notification;
 mod payment;
 mod runs;
 mod shipping;
-mod truth;
+mod verdict;
 
 /// Every slice of the service.
 const SLICES: &[shared::slice::Slice] =
-    &[payment::SLICE, inventory::SLICE, shipping::SLICE, notification::SLICE, truth::SLICE, control::SLICE];
+    &[payment::SLICE, inventory::SLICE, shipping::SLICE, notification::SLICE, verdict::SLICE, control::SLICE];

@@ -69,7 +69,7 @@ fn serve() -> ExitCode {
     process::main(app::NAME, app::VERSION, async |config: Config| {
         let listener = serve::bind(config.listen).await?;
         let stop = serve::stop_signal()?;
-        let ports = Ports::real(&config).await?.with_kept_seed(config.seed).await?;
+        let ports = Ports::from_config(&config).await?.with_stored_seed(config.seed).await?;
         let (router, _) = app::build(&config, ports);
         tracing::info!(address = %listener.local_addr()?, "listening");
         serve::run(listener, router, stop, &config.common).await?;

@@ -20,21 +20,21 @@ pub struct Arguments {
     /// The header's value: seed=…;profile=…;run=…;op=…;key=…;attempt=…;scenario=…;source=…
     decision: String,
     /// The profile that it was drawn with, where it is none of the built-in ones
-    #[arg(long, value_name = "NAME or FILE", value_parser = config::profile)]
+    #[arg(long, value_name = "NAME or FILE", value_parser = config::parse_profile)]
     profile: Option<Arc<Profile>>,
 }
 
 /// Why a text is no decision.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum BadDecision {
+pub enum ParseDecisionError {
     #[error("it has no {0}; a decision looks like {EXAMPLE}")]
     Missing(&'static str),
     #[error("{name}={value}: {why}")]
     Malformed { name: &'static str, value: String, why: &'static str },
     #[error("{0:?} is no field of a decision, which looks like {EXAMPLE}")]
-    Foreign(String),
+    UnknownField(String),
     #[error("{0} is there twice")]
-    Twice(&'static str),
+    DuplicateField(&'static str),
     #[error("{name:?} is not an operation; there are {}", known.join(", "))]
     UnknownOperation { name: String, known: Vec<&'static str> },
     #[error(transparent)]
@@ -44,9 +44,9 @@ pub enum BadDecision {
 const EXAMPLE: &str = "seed=42;profile=seed@1c2d3e4f;run=default;op=payment.capture;key=order-1;attempt=1;scenario=timeout;source=draw";
 const FIELDS: [&str; 8] = ["seed", "profile", "run", "op", "key", "attempt", "scenario", "source"];
 
-/// A decision as it was told.
+/// A decision as the header has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Told {
+struct ParsedDecision {
     seed: u64,
     profile: String,
     run: String,
@@ -63,12 +63,12 @@ enum Source {
     Draw,
     Header,
     Plan,
-    /// The answer was given before: by whom it was chosen then isn't told.
+    /// The answer was given before: by whom it was chosen then is not in the header.
     Replay,
 }
 
-impl Told {
-    fn parse(text: &str, catalogue: &Catalogue) -> Result<Self, BadDecision> {
+impl ParsedDecision {
+    fn parse(text: &str, catalogue: &Catalogue) -> Result<Self, ParseDecisionError> {
         let text = text.trim();
         let text = match text.split_once(':') {
             Some((name, value)) if name.eq_ignore_ascii_case("x-chaos-decision") => value.trim(),
@@ -76,28 +76,29 @@ impl Told {
         };
         let mut values: [Option<&str>; 8] = [None; 8];
         for part in text.split(';') {
-            let foreign = || BadDecision::Foreign(part.to_owned());
+            let foreign = || ParseDecisionError::UnknownField(part.to_owned());
             let (name, value) = part.trim().split_once('=').ok_or_else(foreign)?;
             let field = FIELDS.iter().zip(&mut values).find(|(field, _)| **field == name);
             let (field, slot) = field.ok_or_else(foreign)?;
             if slot.replace(value).is_some() {
-                return Err(BadDecision::Twice(field));
+                return Err(ParseDecisionError::DuplicateField(field));
             }
         }
         let [seed, profile, run, operation, key, attempt, scenario_name, source] = values;
         let there = |index: usize, value: Option<&str>| {
             let name = FIELDS.get(index).copied().unwrap_or_default();
-            value.map(str::to_owned).ok_or(BadDecision::Missing(name))
+            value.map(str::to_owned).ok_or(ParseDecisionError::Missing(name))
         };
         let malformed =
-            |name, value: &str, why| BadDecision::Malformed { name, value: value.to_owned(), why };
+            |name, value: &str, why| ParseDecisionError::Malformed { name, value: value.to_owned(), why };
         let (seed, profile, run) = (there(0, seed)?, there(1, profile)?, there(2, run)?);
         let (operation, key, attempt) = (there(3, operation)?, there(4, key)?, there(5, attempt)?);
         let (scenario_name, source) = (there(6, scenario_name)?, there(7, source)?);
-        let operation = catalogue.operation(&operation).ok_or_else(|| BadDecision::UnknownOperation {
-            name: operation,
-            known: catalogue.operations().map(|entry| entry.operation.name()).collect(),
-        })?;
+        let operation =
+            catalogue.operation(&operation).ok_or_else(|| ParseDecisionError::UnknownOperation {
+                name: operation,
+                known: catalogue.operations().map(|entry| entry.operation.name()).collect(),
+            })?;
         Ok(Self {
             seed: seed
                 .parse()
@@ -137,17 +138,17 @@ impl Told {
 /// A decision and what can be said of it.
 #[derive(Debug)]
 pub struct Replayed {
-    told: Told,
-    drawn: Drawn,
+    decision: ParsedDecision,
+    drawn: Redraw,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-enum Drawn {
+enum Redraw {
     /// There is no such profile here.
     UnknownProfile,
     /// There is one of this name, but with other weights.
-    OtherContent(String),
-    Again {
+    ChangedProfile(String),
+    Drawn {
         number: u64,
         scenario: Scenario,
         from: f64,
@@ -159,29 +160,29 @@ enum Drawn {
 ///
 /// # Errors
 /// Where the text is no decision of this provider.
-pub fn replay(arguments: &Arguments) -> Result<Replayed, BadDecision> {
+pub fn replay(arguments: &Arguments) -> Result<Replayed, ParseDecisionError> {
     let catalogue = app::catalogue();
-    let told = Told::parse(&arguments.decision, &catalogue)?;
+    let decision = ParsedDecision::parse(&arguments.decision, &catalogue)?;
     let mut known: Vec<Arc<Profile>> = arguments.profile.iter().cloned().collect();
     known.extend(ProfileName::ALL.map(|name| Arc::new(Profile::built_in(name, &catalogue))));
-    let same = known.iter().find(|profile| *profile.to_string() == *told.profile);
-    let name = told.profile.rsplit_once('@').map_or("", |(name, _)| name);
+    let same = known.iter().find(|profile| *profile.to_string() == *decision.profile);
+    let name = decision.profile.rsplit_once('@').map_or("", |(name, _)| name);
     let drawn = match same {
-        Some(profile) => again(&told, profile),
+        Some(profile) => redraw(&decision, profile),
         None => match known.iter().find(|profile| profile.name() == name) {
-            Some(other) => Drawn::OtherContent(other.to_string()),
-            None => Drawn::UnknownProfile,
+            Some(other) => Redraw::ChangedProfile(other.to_string()),
+            None => Redraw::UnknownProfile,
         },
     };
-    Ok(Replayed { told, drawn })
+    Ok(Replayed { decision, drawn })
 }
 
 #[allow(clippy::cast_precision_loss, reason = "percentages to show; the draw itself is made in integers")]
-fn again(told: &Told, profile: &Profile) -> Drawn {
-    let number = draw(told.seed, profile.name(), told.operation, &told.key, told.attempt);
-    let scenario = profile.choose(told.operation, number);
+fn redraw(decision: &ParsedDecision, profile: &Profile) -> Redraw {
+    let number = draw(decision.seed, profile.name(), decision.operation, &decision.key, decision.attempt);
+    let scenario = profile.choose(decision.operation, number);
     let weights =
-        profile.table(told.operation).iter().map(|share| (share.scenario, share.weight.in_millionths()));
+        profile.table(decision.operation).iter().map(|share| (share.scenario, share.weight.as_millionths()));
     let total: u64 = weights.clone().map(|(_, weight)| weight).sum();
     let percent = |weight: u64| 100.0 * weight as f64 / total.max(1) as f64;
     let point = 100.0 * number as f64 / 2_f64.powi(64);
@@ -189,24 +190,24 @@ fn again(told: &Told, profile: &Profile) -> Drawn {
     for (of, weight) in weights {
         let (from, to) = (percent(before), percent(before + weight));
         if of == scenario && point < to {
-            return Drawn::Again { number, scenario, from, to };
+            return Redraw::Drawn { number, scenario, from, to };
         }
         before += weight;
     }
-    Drawn::Again { number, scenario, from: 0.0, to: 100.0 }
+    Redraw::Drawn { number, scenario, from: 0.0, to: 100.0 }
 }
 
 impl Replayed {
-    /// Whether the draw, made again, gives another scenario than was told.
+    /// Whether the draw, made again, gives another scenario than the decision says.
     #[must_use]
     pub fn differs(&self) -> bool {
-        matches!(self.drawn, Drawn::Again { scenario, .. } if self.told.source == Source::Draw && scenario != self.told.scenario)
+        matches!(self.drawn, Redraw::Drawn { scenario, .. } if self.decision.source == Source::Draw && scenario != self.decision.scenario)
     }
 }
 
 impl fmt::Display for Replayed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Told { seed, profile, run, operation, key, attempt, scenario, source } = &self.told;
+        let ParsedDecision { seed, profile, run, operation, key, attempt, scenario, source } = &self.decision;
         writeln!(f, "{operation}, attempt {attempt}, of {key} (run {run}): {}", scenario.name)?;
         let effect = match scenario.effect {
             Effect::Apply => "apply: the operation is executed, if the domain lets it",
@@ -224,7 +225,7 @@ impl fmt::Display for Replayed {
         };
         writeln!(f, "  source    {why}")?;
         match &self.drawn {
-            Drawn::Again { number, scenario: again, from, to } => {
+            Redraw::Drawn { number, scenario: again, from, to } => {
                 #[allow(clippy::cast_precision_loss, reason = "a percentage to show")]
                 let point = 100.0 * *number as f64 / 2_f64.powi(64);
                 writeln!(
@@ -242,11 +243,11 @@ impl fmt::Display for Replayed {
                     _ => writeln!(f, "  without that, it would have been {}", again.name),
                 }
             }
-            Drawn::OtherContent(own) => writeln!(
+            Redraw::ChangedProfile(own) => writeln!(
                 f,
                 "  draw      can't be made again: the profile {profile} has other weights than the one here, {own}; give the right one by --profile"
             ),
-            Drawn::UnknownProfile => writeln!(
+            Redraw::UnknownProfile => writeln!(
                 f,
                 "  draw      can't be made again: the profile {profile} is none of the built-in ones; give it by --profile"
             ),
@@ -272,7 +273,7 @@ fn answer(scenario: Scenario) -> String {
 mod tests {
     use super::*;
 
-    fn asked(decision: &str) -> Result<Replayed, BadDecision> {
+    fn asked(decision: &str) -> Result<Replayed, ParseDecisionError> {
         replay(&Arguments { decision: decision.to_owned(), profile: None })
     }
 
@@ -314,13 +315,13 @@ mod tests {
 
     #[test]
     fn a_profile_that_is_not_known_is_said_to_be_so() {
-        let told = |profile: &str| {
+        let decision = |profile: &str| {
             let rest = "run=r;op=payment.capture;key=a%3Bb;attempt=1;scenario=success;source=draw";
             asked(&format!("seed=1;profile={profile};{rest}")).unwrap().to_string()
         };
-        assert!(told("mine@00000000").contains("none of the built-in ones"));
-        assert!(told("off@00000000").contains("has other weights"));
-        assert!(told("off@00000000").contains("of a;b (run r)"));
+        assert!(decision("mine@00000000").contains("none of the built-in ones"));
+        assert!(decision("off@00000000").contains("has other weights"));
+        assert!(decision("off@00000000").contains("of a;b (run r)"));
     }
 
     #[test]

@@ -33,7 +33,7 @@ async fn provider() -> Provider {
     let config = Config::from_lookup(&lookup).unwrap();
     let listener = serve::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let (router, _) = app::build(&config, Ports::real(&config).await.unwrap());
+    let (router, _) = app::build(&config, Ports::from_config(&config).await.unwrap());
     tokio::spawn(serve::run(listener, router, std::future::pending(), Duration::ZERO));
     Provider::new(&url).unwrap()
 }

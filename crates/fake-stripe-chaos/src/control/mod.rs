@@ -1,22 +1,22 @@
-//! Control: what chaos is told while the service runs (plans of orders, profiles), and what it did (audit).
+//! Control: the plans and profiles that direct chaos while the service runs, and the audit of its draws.
 //!
-//! It has no `domain` and no `infrastructure` of its own: what a plan is belongs to the shared chaos.
+//! It has no layers: chaos has the rules, and the store has the state. Each file is a few endpoints.
 
-mod application;
-mod presentation;
+mod audit;
+mod plans;
+mod profiles;
 
 use std::sync::Arc;
 
 use utoipa_axum::router::OpenApiRouter;
 
-use self::application::ControlService;
 use crate::shared::{deps::Deps, slice::Slice};
 
-/// How the application takes control in.
+/// Registers control in the application.
 pub const SLICE: Slice = Slice { chaos: &[], install: |service, deps| service.routes(module(deps)) };
 
-/// The slice, wired.
+/// Returns the routes of control.
 pub fn module(deps: &Deps) -> OpenApiRouter {
-    let service = Arc::new(ControlService::new(deps));
-    presentation::routes(Arc::clone(&service), deps).merge(presentation::profile_routes(service))
+    let deps = Arc::new(deps.clone());
+    plans::routes(&deps).merge(profiles::routes(&deps)).merge(audit::routes(&deps))
 }

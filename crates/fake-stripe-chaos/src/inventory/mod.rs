@@ -1,4 +1,4 @@
-//! Inventory: reserve stock for a while, release it.
+//! Inventory: reserve stock for a limited time, release it.
 
 mod application;
 mod domain;
@@ -15,16 +15,16 @@ use self::{
     infrastructure::{ReservationRecords, chaos},
     presentation::InventoryCode,
 };
-use crate::shared::{deps::Deps, presentation::documented, slice::Slice};
+use crate::shared::{deps::Deps, presentation::with_scenario_examples, slice::Slice};
 
-/// How the application takes inventory in.
+/// Registers inventory in the application.
 pub const SLICE: Slice = Slice {
     chaos: chaos::TABLES,
     install: |service, deps| service.codes(InventoryCode::ALL).routes(module(deps)),
 };
 
-/// The context, wired.
+/// Wires the context and returns its routes.
 pub fn module(deps: &Deps) -> OpenApiRouter {
     let routes = presentation::routes(InventoryService::new(deps, Arc::new(ReservationRecords)), deps);
-    documented::<Reservation>(routes, CONTEXT, &deps.catalogue)
+    with_scenario_examples::<Reservation>(routes, CONTEXT, &deps.catalogue)
 }

@@ -15,16 +15,16 @@ use self::{
     infrastructure::{NotificationRecords, chaos},
     presentation::NotificationCode,
 };
-use crate::shared::{deps::Deps, presentation::documented, slice::Slice};
+use crate::shared::{deps::Deps, presentation::with_scenario_examples, slice::Slice};
 
-/// How the application takes notification in.
+/// Registers notification in the application.
 pub const SLICE: Slice = Slice {
     chaos: chaos::TABLES,
     install: |service, deps| service.codes(NotificationCode::ALL).routes(module(deps)),
 };
 
-/// The context, wired.
+/// Wires the context and returns its routes.
 pub fn module(deps: &Deps) -> OpenApiRouter {
     let routes = presentation::routes(NotificationService::new(deps, Arc::new(NotificationRecords)), deps);
-    documented::<Notification>(routes, CONTEXT, &deps.catalogue)
+    with_scenario_examples::<Notification>(routes, CONTEXT, &deps.catalogue)
 }

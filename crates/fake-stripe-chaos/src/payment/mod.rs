@@ -1,4 +1,4 @@
-//! Payments: authorize, capture, release, refund, charge.
+//! Payments: authorize, capture, release (a void), refund, charge.
 
 mod application;
 mod domain;
@@ -15,16 +15,16 @@ use self::{
     infrastructure::{PaymentRecords, chaos},
     presentation::PaymentCode,
 };
-use crate::shared::{deps::Deps, presentation::documented, slice::Slice};
+use crate::shared::{deps::Deps, presentation::with_scenario_examples, slice::Slice};
 
-/// How the application takes payments in.
+/// Registers payments in the application.
 pub const SLICE: Slice = Slice {
     chaos: chaos::TABLES,
     install: |service, deps| service.codes(PaymentCode::ALL).routes(module(deps)),
 };
 
-/// The context, wired.
+/// Wires the context and returns its routes.
 pub fn module(deps: &Deps) -> OpenApiRouter {
     let routes = presentation::routes(PaymentService::new(deps, Arc::new(PaymentRecords)), deps);
-    documented::<Payment>(routes, CONTEXT, &deps.catalogue)
+    with_scenario_examples::<Payment>(routes, CONTEXT, &deps.catalogue)
 }

@@ -1,20 +1,14 @@
-//! Runs: many worlds on one server, told apart by a header or by the path's beginning.
+//! Runs: isolated providers on one server. A header or the beginning of the path selects one.
 //!
-//! It has no `domain`: a run is a name, a seed and a store. Each run is a whole provider of its own, made
-//! when it is asked for first.
+//! It has no layers. `registry.rs` opens and deletes runs and knows no HTTP, so that its tests need none. Each run
+//! is a complete provider, built at the first request to it.
 
-mod application;
-mod presentation;
+mod handlers;
+mod problems;
+mod registry;
+mod run_router;
 
-use std::sync::Arc;
-
-use axum::Router;
-use utoipa_axum::router::OpenApiRouter;
-
-pub use application::Registry;
-pub use presentation::{RunsCode, choosing};
-
-/// The routes that list, make and forget runs.
-pub fn module(registry: Arc<Registry<Router>>) -> OpenApiRouter {
-    presentation::routes(registry)
-}
+pub use handlers::routes;
+pub use problems::RunsCode;
+pub use registry::Registry;
+pub use run_router::run_router;

@@ -31,13 +31,13 @@ impl Timestamp {
 
     /// The last representable time where the sum is beyond it.
     #[must_use]
-    pub fn plus(self, duration: Duration) -> Self {
+    pub fn saturating_add(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
 
     /// Zero where `earlier` is in fact later, since a system clock can be set back.
     #[must_use]
-    pub fn since(self, earlier: Self) -> Duration {
+    pub fn duration_since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 }
@@ -54,7 +54,7 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Timestamp::from_millis(0).plus(elapsed)
+        Timestamp::from_millis(0).saturating_add(elapsed)
     }
 }
 
@@ -69,7 +69,7 @@ impl ManualClock {
     }
 
     pub fn advance(&self, duration: Duration) {
-        self.0.store(self.now().plus(duration).millis(), Ordering::SeqCst);
+        self.0.store(self.now().saturating_add(duration).millis(), Ordering::SeqCst);
     }
 }
 
@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn a_clock_that_was_set_back_gives_no_negative_duration() {
         let (early, late) = (Timestamp::from_millis(1_000), Timestamp::from_millis(3_500));
-        assert_eq!(late.since(early), Duration::from_millis(2_500));
-        assert_eq!(early.since(late), Duration::ZERO);
+        assert_eq!(late.duration_since(early), Duration::from_millis(2_500));
+        assert_eq!(early.duration_since(late), Duration::ZERO);
     }
 }

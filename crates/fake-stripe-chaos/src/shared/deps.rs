@@ -3,12 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::shared::{
-    chaos::{Catalogue, Chaos, InForce, Profiles, TimeoutDelay},
+    chaos::{ActiveProfile, Catalogue, Chaos, Profiles, TimeoutDelay},
     clock::Clock,
     ids::Ids,
+    request_counts::RequestCounts,
     run::RunName,
     store::{Store, StoreError},
-    tally::Tally,
     telemetry::Telemetry,
 };
 
@@ -22,7 +22,7 @@ pub struct Deps {
     pub ids: Arc<dyn Ids>,
     pub catalogue: Arc<Catalogue>,
     pub profiles: Arc<Profiles>,
-    pub tally: Arc<Tally>,
+    pub request_counts: Arc<RequestCounts>,
     pub telemetry: Telemetry,
     pub timeout_delay: TimeoutDelay,
     pub label_duration: Duration,
@@ -31,8 +31,8 @@ pub struct Deps {
 impl Deps {
     /// # Errors
     /// When the store fails.
-    pub async fn profile_in_force(&self) -> Result<InForce, StoreError> {
+    pub async fn active_profile(&self) -> Result<ActiveProfile, StoreError> {
         let profiles = Arc::clone(&self.profiles);
-        self.store.transact(move |tx| profiles.in_force(tx)).await
+        self.store.transact(move |tx| profiles.active(tx)).await
     }
 }

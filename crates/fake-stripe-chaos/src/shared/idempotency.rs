@@ -8,7 +8,7 @@ use crate::shared::{
 
 /// How long the same request gets the same answer. What a key led to is known for longer: as long as
 /// the ledger lives.
-pub const ANSWERS_LIVE: Duration = Duration::from_hours(24);
+pub const ANSWER_RETENTION: Duration = Duration::from_hours(24);
 
 /// What makes two requests the same: path and canonical body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,41 +38,41 @@ impl Fingerprint {
 
 /// What a request with a key led to: enough to give its answer again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LedTo {
+pub enum StoredAnswer {
     /// An effect on a resource of the operation's context, or on a part of it.
     Effect { resource: String, part: Option<Part> },
     /// There was nothing to undo under this key.
-    Nothing { undone: Key },
+    NothingToUndo { undone: Key },
     /// The definitive refusal that the decision's scenario stands for.
     Refused,
     /// The refusal of a key that had been undone before.
-    Buried,
+    Tombstoned,
 }
 
-impl LedTo {
+impl StoredAnswer {
     /// Says whether the key had no effect and stands for none: its record matters only while the refusal is
     /// given again. A buried key has its tombstone beside it.
     #[must_use]
     pub const fn is_refusal(&self) -> bool {
-        matches!(self, Self::Refused | Self::Buried)
+        matches!(self, Self::Refused | Self::Tombstoned)
     }
 }
 
 /// What is known of a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
+pub struct KeyRecord {
     pub at: Timestamp,
     pub operation: Operation,
     pub fingerprint: Fingerprint,
-    pub led_to: LedTo,
+    pub answer: StoredAnswer,
     /// None where nothing was decided, for a buried key.
     pub decision: Option<Arc<Decision>>,
 }
 
-impl Record {
+impl KeyRecord {
     #[must_use]
-    pub fn answers_at(&self, now: Timestamp) -> bool {
-        now.since(self.at) < ANSWERS_LIVE
+    pub fn is_replayable_at(&self, now: Timestamp) -> bool {
+        now.duration_since(self.at) < ANSWER_RETENTION
     }
 }
 
@@ -88,12 +88,12 @@ pub struct InFlight {
 pub trait Idempotency {
     /// # Errors
     /// When the store fails.
-    fn record(&self, key: &Key) -> Result<Option<Arc<Record>>, StoreError>;
+    fn record(&self, key: &Key) -> Result<Option<Arc<KeyRecord>>, StoreError>;
     /// Replaces what is known of the key.
     ///
     /// # Errors
     /// When the store fails.
-    fn set_record(&mut self, key: &Key, record: Record) -> Result<(), StoreError>;
+    fn set_record(&mut self, key: &Key, record: KeyRecord) -> Result<(), StoreError>;
 
     /// # Errors
     /// When the store fails.

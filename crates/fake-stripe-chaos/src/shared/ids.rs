@@ -4,24 +4,24 @@ use uuid::Uuid;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be 1 to 255 visible ASCII characters, and neither `.` nor `..`")]
-pub struct NotAnId;
+pub struct InvalidId;
 
 /// Checks what a caller brings as an id. Ids are parts of paths, where `.` and `..` mean something else to
 /// whoever normalizes them, percent-encoded or not.
 ///
 /// # Errors
 /// Where the text isn't 1 to 255 visible ASCII characters, or is `.` or `..`.
-pub fn visible(text: &str) -> Result<&str, NotAnId> {
-    if matches!(text, "." | "..") { Err(NotAnId) } else { kept(text) }
+pub fn parse_visible_ascii(text: &str) -> Result<&str, InvalidId> {
+    if matches!(text, "." | "..") { Err(InvalidId) } else { kept(text) }
 }
 
 /// Checks what a store kept as an id. An older version took `.` and `..`, and a ledger keeps what it has.
 ///
 /// # Errors
 /// Where the text isn't 1 to 255 visible ASCII characters.
-pub fn kept(text: &str) -> Result<&str, NotAnId> {
+pub fn kept(text: &str) -> Result<&str, InvalidId> {
     let fits = (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if fits { Ok(text) } else { Err(NotAnId) }
+    if fits { Ok(text) } else { Err(InvalidId) }
 }
 
 /// Declares an id: 1 to 255 visible ASCII characters, and neither `.` nor `..`; shared by whoever knows it. With a prefix, the provider
@@ -44,16 +44,16 @@ macro_rules! id {
             /// # Errors
             /// Where it can't have been an id.
             #[allow(dead_code, reason = "only some ids are kept as rows of their own")]
-            pub fn kept(text: &str) -> Result<Self, $crate::shared::ids::NotAnId> {
+            pub fn kept(text: &str) -> Result<Self, $crate::shared::ids::InvalidId> {
                 $crate::shared::ids::kept(text).map(|text| Self(text.into()))
             }
         }
 
         impl std::str::FromStr for $name {
-            type Err = $crate::shared::ids::NotAnId;
+            type Err = $crate::shared::ids::InvalidId;
 
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                $crate::shared::ids::visible(text).map(|text| Self(text.into()))
+                $crate::shared::ids::parse_visible_ascii(text).map(|text| Self(text.into()))
             }
         }
 
@@ -115,7 +115,7 @@ mod tests {
         assert!("order-1/a:b".parse::<OrderId>().is_ok());
         assert!("x".repeat(255).parse::<OrderId>().is_ok());
         for bad in ["", "two words", "né", "nul\0", &"x".repeat(256), ".", ".."] {
-            assert_eq!(bad.parse::<OrderId>(), Err(NotAnId), "{bad:?}");
+            assert_eq!(bad.parse::<OrderId>(), Err(InvalidId), "{bad:?}");
         }
     }
 
@@ -124,6 +124,6 @@ mod tests {
         for old in [".", ".."] {
             assert_eq!(OrderId::kept(old).unwrap().as_str(), old);
         }
-        assert_eq!(OrderId::kept("two words"), Err(NotAnId));
+        assert_eq!(OrderId::kept("two words"), Err(InvalidId));
     }
 }

@@ -16,7 +16,7 @@ pub const CAPACITY: usize = 10_000;
 
 /// What was decided for a request, and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Decided {
+pub struct DecisionResult {
     pub decision: Arc<Decision>,
     /// The decision wanted an effect, and the domain refused it or had nothing to do.
     pub overruled: bool,
@@ -24,7 +24,7 @@ pub struct Decided {
 
 /// One request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Line {
+pub struct JournalEntry {
     /// When the request came.
     pub at: Timestamp,
     pub operation: Operation,
@@ -32,7 +32,7 @@ pub struct Line {
     pub key: Option<Key>,
     pub correlation: Arc<str>,
     /// None where nothing was decided: a key in use, reused or buried.
-    pub decided: Option<Decided>,
+    pub decided: Option<DecisionResult>,
     pub replayed: bool,
     /// `success`, `nothing_to_undo`, or the error's code; none while the request is being executed.
     pub response: Option<&'static str>,
@@ -42,7 +42,7 @@ pub struct Line {
     pub body: Arc<str>,
 }
 
-impl Line {
+impl JournalEntry {
     /// Returns how much memory the line takes, about: its texts, and a share for all else.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -54,9 +54,9 @@ impl Line {
 
     /// What the answer of a run tells of the decision that led to it.
     #[must_use]
-    pub fn decision_told(&self, run: &RunName) -> Option<String> {
+    pub fn decision_header(&self, run: &RunName) -> Option<String> {
         let decision = &self.decided.as_ref()?.decision;
-        Some(if self.replayed { decision.replayed(run) } else { decision.made(run) })
+        Some(if self.replayed { decision.replay_header(run) } else { decision.header(run) })
     }
 }
 
@@ -66,20 +66,20 @@ pub trait Journal {
     ///
     /// # Errors
     /// When the store fails.
-    fn note(&mut self, line: Arc<Line>) -> Result<u64, StoreError>;
+    fn append_line(&mut self, line: Arc<JournalEntry>) -> Result<u64, StoreError>;
     /// Replaces a line; changes nothing where it is forgotten.
     ///
     /// # Errors
     /// When the store fails.
-    fn amend(&mut self, number: u64, line: Arc<Line>) -> Result<(), StoreError>;
+    fn replace_line(&mut self, number: u64, line: Arc<JournalEntry>) -> Result<(), StoreError>;
     /// Shows the lines, the newest first, until `see` says that it has seen enough.
     ///
     /// # Errors
     /// When the store fails.
-    fn each_line(&self, see: &mut dyn FnMut(u64, &Arc<Line>) -> bool) -> Result<(), StoreError>;
+    fn visit_lines(&self, see: &mut dyn FnMut(u64, &Arc<JournalEntry>) -> bool) -> Result<(), StoreError>;
     /// Forgets every line, and says how many there were.
     ///
     /// # Errors
     /// When the store fails.
-    fn forget(&mut self) -> Result<usize, StoreError>;
+    fn clear_journal(&mut self) -> Result<usize, StoreError>;
 }

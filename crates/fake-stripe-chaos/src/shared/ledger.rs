@@ -115,7 +115,7 @@ pub struct Totals {
 
 impl Totals {
     #[must_use]
-    pub fn of<'a>(postings: impl IntoIterator<Item = &'a Posting>) -> Self {
+    pub fn from_postings<'a>(postings: impl IntoIterator<Item = &'a Posting>) -> Self {
         let mut totals = Self::default();
         postings.into_iter().for_each(|posting| totals.post(posting));
         totals
@@ -173,13 +173,13 @@ pub trait Ledger {
     ///
     /// # Errors
     /// When the store fails.
-    fn entries_of(&self, order: Option<&OrderId>) -> Result<Vec<Entry>, StoreError>;
+    fn entries_for(&self, order: Option<&OrderId>) -> Result<Vec<Entry>, StoreError>;
 
     /// Shows every entry, in time order.
     ///
     /// # Errors
     /// When the store fails.
-    fn each_entry(&self, see: &mut dyn FnMut(&Entry)) -> Result<(), StoreError>;
+    fn visit_entries(&self, see: &mut dyn FnMut(&Entry)) -> Result<(), StoreError>;
 
     /// # Errors
     /// When the store fails.
@@ -194,7 +194,7 @@ mod tests {
     fn a_capture_moves_money_out_of_what_is_held_and_a_refund_does_not_touch_it() {
         let money = |minor_units| Money { amount: Amount::new(minor_units), currency: Currency::Eur };
         let until = Timestamp::from_millis(0);
-        let totals = Totals::of(&[
+        let totals = Totals::from_postings(&[
             Posting::Held { money: money(500), until },
             Posting::Held { money: money(70), until },
             Posting::Captured(money(500)),

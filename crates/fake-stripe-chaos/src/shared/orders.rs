@@ -46,12 +46,12 @@ impl FromStr for Outcome {
 
 /// An outcome and when it was told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Told {
+pub struct RecordedOutcome {
     pub outcome: Outcome,
     pub at: Timestamp,
 }
 
-impl Told {
+impl RecordedOutcome {
     /// When the order shipped, if it did.
     #[must_use]
     pub fn shipped_at(self) -> Option<Timestamp> {
@@ -65,10 +65,10 @@ pub trait Orders {
     ///
     /// # Errors
     /// When the store fails.
-    fn see_order(&mut self, order: &OrderId) -> Result<(), StoreError>;
+    fn add_order(&mut self, order: &OrderId) -> Result<(), StoreError>;
     /// # Errors
     /// When the store fails.
-    fn knows_order(&self, order: &OrderId) -> Result<bool, StoreError>;
+    fn has_order(&self, order: &OrderId) -> Result<bool, StoreError>;
     /// Every order that was ever seen, sorted.
     ///
     /// # Errors
@@ -77,14 +77,14 @@ pub trait Orders {
 
     /// # Errors
     /// When the store fails.
-    fn outcome(&self, order: &OrderId) -> Result<Option<Told>, StoreError>;
+    fn outcome(&self, order: &OrderId) -> Result<Option<RecordedOutcome>, StoreError>;
     /// # Errors
     /// When the store fails.
-    fn set_outcome(&mut self, order: &OrderId, told: Told) -> Result<(), StoreError>;
+    fn set_outcome(&mut self, order: &OrderId, told: RecordedOutcome) -> Result<(), StoreError>;
 }
 
 /// Whether an order that shipped at a time used what was reserved for it from one time until another.
 #[must_use]
-pub fn fulfils(shipped_at: Option<Timestamp>, from: Timestamp, until: Timestamp) -> bool {
+pub fn was_live_at_shipping(shipped_at: Option<Timestamp>, from: Timestamp, until: Timestamp) -> bool {
     shipped_at.is_some_and(|at| from <= at && at < until)
 }

@@ -14,13 +14,13 @@ pub struct Part(pub String);
 
 /// What a refusal means to a caller who only wants what a key did to be undone.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Settled {
+pub enum UndoState {
     /// It still stands.
-    No,
+    InEffect,
     /// It was undone before, by this part if by one.
-    Already(Option<Part>),
+    AlreadyUndone(Option<Part>),
     /// Nothing of it is left, though it wasn't undone by this operation.
-    NothingLeft,
+    NoEffectLeft,
 }
 
 /// An entity that operations work on.
@@ -32,10 +32,10 @@ pub trait Resource: std::fmt::Debug + Clone + Send + Sync + 'static {
 
     fn id(&self) -> &str;
     fn order(&self) -> Option<&OrderId>;
-    fn settled(&self, error: &Self::Error) -> Settled;
+    fn undo_state(&self, error: &Self::Error) -> UndoState;
 
     /// The error for an id that nobody knows.
-    fn unknown(id: &str) -> Self::Error;
+    fn not_found(id: &str) -> Self::Error;
     /// The error that a scenario's refusal looks like.
     fn refusal(scenario: Scenario) -> Option<Self::Error>;
     /// The error's code, as the journal and the metrics name it.
@@ -44,7 +44,7 @@ pub trait Resource: std::fmt::Debug + Clone + Send + Sync + 'static {
 
 /// An entity, and what its status depends on beside itself.
 #[derive(Debug, Clone)]
-pub struct Seen<R> {
+pub struct Snapshot<R> {
     pub resource: R,
     pub now: Timestamp,
     /// When its order shipped, if it did.

@@ -14,9 +14,9 @@ pub struct RunName(String);
 #[error(
     "must be 1 to 64 ASCII letters, digits, hyphens, underscores and dots, the first a letter or a digit"
 )]
-pub struct NotARunName;
+pub struct InvalidRunName;
 
-const LONGEST: usize = 64;
+const MAX_LENGTH: usize = 64;
 
 impl RunName {
     /// The run of whoever names none.
@@ -43,7 +43,7 @@ const SEED: &str = "run.seed";
 ///
 /// # Errors
 /// When the store fails, or keeps no number there.
-pub fn kept_seed(tx: &dyn Transaction) -> Result<Option<u64>, StoreError> {
+pub fn load_seed(tx: &dyn Transaction) -> Result<Option<u64>, StoreError> {
     tx.setting(SEED)?.as_deref().map(seed).transpose()
 }
 
@@ -51,7 +51,7 @@ pub fn kept_seed(tx: &dyn Transaction) -> Result<Option<u64>, StoreError> {
 ///
 /// # Errors
 /// When the stores fail, or keep no number there.
-pub async fn kept_seeds(stores: &dyn Stores) -> Result<Vec<(String, Option<u64>)>, StoreError> {
+pub async fn load_seeds(stores: &dyn Stores) -> Result<Vec<(String, Option<u64>)>, StoreError> {
     let runs = stores.settings(SEED).await?;
     runs.into_iter().map(|(run, text)| Ok((run, text.as_deref().map(seed).transpose()?))).collect()
 }
@@ -68,18 +68,18 @@ fn seed(text: &str) -> Result<u64, StoreError> {
 ///
 /// # Errors
 /// When the store fails.
-pub fn keep_seed(tx: &mut dyn Transaction, seed: u64) -> Result<(), StoreError> {
+pub fn store_seed(tx: &mut dyn Transaction, seed: u64) -> Result<(), StoreError> {
     tx.set_setting(SEED, Some(seed.to_string()))
 }
 
 impl FromStr for RunName {
-    type Err = NotARunName;
+    type Err = InvalidRunName;
 
-    fn from_str(text: &str) -> Result<Self, NotARunName> {
-        let fits = (1..=LONGEST).contains(&text.len())
+    fn from_str(text: &str) -> Result<Self, InvalidRunName> {
+        let fits = (1..=MAX_LENGTH).contains(&text.len())
             && text.starts_with(|first: char| first.is_ascii_alphanumeric())
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'));
-        if fits { Ok(Self(text.to_owned())) } else { Err(NotARunName) }
+        if fits { Ok(Self(text.to_owned())) } else { Err(InvalidRunName) }
     }
 }
 
@@ -99,7 +99,7 @@ mod tests {
             assert_eq!(good.parse::<RunName>().unwrap().as_str(), good);
         }
         for bad in ["", ".", "..", ".hidden", "-a", "a/b", "a b", "a;b", "é", &"x".repeat(65)] {
-            assert_eq!(bad.parse::<RunName>(), Err(NotARunName), "{bad:?}");
+            assert_eq!(bad.parse::<RunName>(), Err(InvalidRunName), "{bad:?}");
         }
     }
 }

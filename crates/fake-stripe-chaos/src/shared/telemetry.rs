@@ -5,12 +5,12 @@ use service_kit::metrics::counter;
 
 use crate::shared::{
     ids::OrderId,
-    journal::Line,
+    journal::JournalEntry,
     store::{DroppedCounts, Sizes, Usage},
 };
 
 /// The label of what doesn't apply.
-const NONE: &str = "none";
+const NO_LABEL: &str = "none";
 
 /// See the module.
 #[derive(Clone)]
@@ -31,16 +31,16 @@ impl Telemetry {
         Self { requests }
     }
 
-    pub fn tell(&self, line: &Line) {
+    pub fn record(&self, line: &JournalEntry) {
         let decision = line.decided.as_ref().map(|decided| &decided.decision);
         let operation = line.operation.name();
-        let scenario = decision.map_or(NONE, |decision| decision.scenario.name);
+        let scenario = decision.map_or(NO_LABEL, |decision| decision.scenario.name);
         let effect = match decision {
             Some(_) if line.replayed => "replay",
             Some(decision) => decision.scenario.effect.name(),
-            None => NONE,
+            None => NO_LABEL,
         };
-        let outcome = line.response.unwrap_or(NONE);
+        let outcome = line.response.unwrap_or(NO_LABEL);
         self.requests.with_label_values(&[operation, scenario, effect, outcome]).inc();
         tracing::info!(
             operation,

@@ -1,4 +1,4 @@
-//! Shipping: make a label, which takes its time; follow it by its key; cancel it.
+//! Shipping: generate a label, which takes a while; show its progress by its key; cancel it.
 
 mod application;
 mod domain;
@@ -14,21 +14,21 @@ use self::{
     domain::Label,
     infrastructure::{
         LabelRecords,
-        chaos::{self, SlowPrinter},
+        chaos::{self, FixedDurationPrinter},
     },
     presentation::ShippingCode,
 };
-use crate::shared::{deps::Deps, presentation::documented, slice::Slice};
+use crate::shared::{deps::Deps, presentation::with_scenario_examples, slice::Slice};
 
-/// How the application takes shipping in.
+/// Registers shipping in the application.
 pub const SLICE: Slice = Slice {
     chaos: chaos::TABLES,
     install: |service, deps| service.codes(ShippingCode::ALL).routes(module(deps)),
 };
 
-/// The context, wired.
+/// Wires the context and returns its routes.
 pub fn module(deps: &Deps) -> OpenApiRouter {
-    let printer = Arc::new(SlowPrinter::new(deps.label_duration));
+    let printer = Arc::new(FixedDurationPrinter::new(deps.label_duration));
     let routes = presentation::routes(ShippingService::new(deps, Arc::new(LabelRecords), printer), deps);
-    documented::<Label>(routes, CONTEXT, &deps.catalogue)
+    with_scenario_examples::<Label>(routes, CONTEXT, &deps.catalogue)
 }

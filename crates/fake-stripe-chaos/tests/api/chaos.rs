@@ -1,9 +1,9 @@
-//! Chaos: what is decided for a request, by whom, and that it is told.
+//! Chaos: the decision for each request, its source, and its header.
 
 use fake_stripe_chaos::shared::{chaos::draw, operation::Operation};
 use serde_json::json;
 
-use crate::help::{Provider, SEED};
+use crate::support::{Provider, SEED};
 
 const SEED_PROFILE: (&str, &str) = ("CHAOS_PROFILE", "seed");
 
@@ -51,22 +51,22 @@ async fn the_seed_profile_is_the_table_of_the_documentation() {
 }
 
 #[tokio::test]
-async fn what_an_operation_can_be_made_to_meet_does_not_depend_on_the_profile() {
+async fn the_selectable_scenarios_do_not_depend_on_the_profile() {
     let scenarios = Provider::new().get("/chaos/scenarios").await.expect(200).json();
-    let of_capture = scenarios["operations"]["payment.capture"].as_array().unwrap();
-    assert_eq!(of_capture[0], json!({"name": "success", "effect": "apply"}));
+    let capture_scenarios = scenarios["operations"]["payment.capture"].as_array().unwrap();
+    assert_eq!(capture_scenarios[0], json!({"name": "success", "effect": "apply"}));
     for known in [
         json!({"name": "timeout", "effect": "skip"}),
         json!({"name": "timeout_after_commit", "effect": "apply"}),
         json!({"name": "already_captured", "effect": "apply"}),
     ] {
-        assert!(of_capture.contains(&known), "{known}");
+        assert!(capture_scenarios.contains(&known), "{known}");
     }
     assert_eq!(scenarios["operations"].as_object().unwrap().len(), 10);
 }
 
 #[tokio::test]
-async fn with_profile_off_everything_succeeds() {
+async fn every_operation_succeeds_with_profile_off() {
     let answer = Provider::new().get("/inventory/chaos/distribution").await.expect(200).json();
     assert_eq!(
         answer["distributions"],
@@ -74,17 +74,17 @@ async fn with_profile_off_everything_succeeds() {
     );
 }
 
-/// What seed 42 means, for good. The list was computed outside this program, from the documentation of
+/// Pins the draws of seed 42 for ever. The list was computed outside this program, from the documentation of
 /// the draw and the table of the seed profile.
 #[tokio::test]
-async fn the_fate_of_an_order_is_pinned() {
+async fn the_scenarios_of_an_order_are_pinned() {
     let provider = Provider::with(&[SEED_PROFILE]);
-    let mut fates = Vec::new();
+    let mut scenarios = Vec::new();
     for order in 1..=GOLDEN.len() {
         let answer = provider.authorize().order(&format!("order-{order}")).await;
-        fates.push(answer.decided("scenario").unwrap());
+        scenarios.push(answer.decision("scenario").unwrap());
     }
-    assert_eq!(fates, GOLDEN);
+    assert_eq!(scenarios, GOLDEN);
 }
 
 const GOLDEN: [&str; 12] = [
@@ -103,9 +103,9 @@ const GOLDEN: [&str; 12] = [
 ];
 
 #[tokio::test]
-async fn the_same_order_meets_the_same_fate_at_any_provider_with_the_same_seed() {
+async fn the_same_order_draws_the_same_scenarios_at_any_provider_with_the_same_seed() {
     let (one, other) = (Provider::with(&[SEED_PROFILE]), Provider::with(&[SEED_PROFILE]));
-    other.authorize().order("somebody-else").await;
+    other.authorize().order("another-order").await;
     for _ in 0..5 {
         let first = one.authorize().order("order-1").await;
         let second = other.authorize().order("order-1").await;
@@ -114,10 +114,10 @@ async fn the_same_order_meets_the_same_fate_at_any_provider_with_the_same_seed()
 }
 
 #[tokio::test]
-async fn a_decision_names_all_that_it_was_drawn_from() {
+async fn a_decision_names_every_input_of_its_draw() {
     let provider = Provider::with(&[SEED_PROFILE]);
     let answer = provider.reserve().order("a/b c%".replace(' ', "_").as_str()).await;
-    let part = |name| answer.decided(name).unwrap();
+    let part = |name| answer.decision(name).unwrap();
     assert_eq!(
         [part("seed"), part("run"), part("op"), part("key"), part("attempt"), part("source")],
         ["42", "default", "inventory.reserve", "a%2Fb_c%25", "1", "draw"]
@@ -142,26 +142,26 @@ async fn the_chaos_key_is_the_order_else_the_idempotency_key_else_the_resource()
     let body = json!({"amount": 1, "currency": "usd", "orderId": "in-body"});
     let authorize = provider.post("/payment/authorize", &body);
     let by_header = authorize.clone().order("in-header").await.expect(201);
-    assert_eq!(by_header.decided("key").as_deref(), Some("in-header"));
+    assert_eq!(by_header.decision("key").as_deref(), Some("in-header"));
     let by_body = authorize.key("k1").await.expect(201);
-    assert_eq!(by_body.decided("key").as_deref(), Some("in-body"));
+    assert_eq!(by_body.decision("key").as_deref(), Some("in-body"));
     let by_ledger = provider.capture(&by_body.text("authId")).key("k2").await.expect(200);
-    assert_eq!(by_ledger.decided("key").as_deref(), Some("in-body"));
+    assert_eq!(by_ledger.decision("key").as_deref(), Some("in-body"));
     let undo = provider.post("/payment/refund", &json!({"key": "k2"})).await.expect(200);
-    assert_eq!(undo.decided("key").as_deref(), Some("in-body"), "found by key, too");
+    assert_eq!(undo.decision("key").as_deref(), Some("in-body"), "a target by key has the same chaos key");
 
     let by_key = provider.authorize().key("k3").await.expect(201);
-    assert_eq!(by_key.decided("key").as_deref(), Some("k3"));
+    assert_eq!(by_key.decision("key").as_deref(), Some("k3"));
     let auth_id = by_key.text("authId");
-    assert_eq!(provider.capture(&auth_id).key("k4").await.decided("key").as_deref(), Some("k4"));
-    assert_eq!(provider.refund(&auth_id).await.decided("key"), Some(auth_id));
-    assert_eq!(provider.capture("nobody").await.decided("key").as_deref(), Some("nobody"));
+    assert_eq!(provider.capture(&auth_id).key("k4").await.decision("key").as_deref(), Some("k4"));
+    assert_eq!(provider.refund(&auth_id).await.decision("key"), Some(auth_id));
+    assert_eq!(provider.capture("unknown").await.decision("key").as_deref(), Some("unknown"));
 }
 
 #[tokio::test]
 async fn attempts_count_the_decisions_of_one_operation_for_one_key() {
     let provider = Provider::new();
-    let attempt = async |answer: crate::help::Ask| answer.await.decided("attempt");
+    let attempt = async |answer: crate::support::TestRequest| answer.await.decision("attempt");
     assert_eq!(attempt(provider.authorize().order("o")).await.as_deref(), Some("1"));
     assert_eq!(attempt(provider.authorize().order("o")).await.as_deref(), Some("2"));
     assert_eq!(attempt(provider.reserve().order("o")).await.as_deref(), Some("1"));
@@ -183,8 +183,8 @@ async fn every_scenario_can_be_forced_by_header() {
     ];
     for (scenario, status, response, effect) in cases {
         let answer = provider.authorize().order(scenario).scenario(scenario).await.expect(status);
-        assert_eq!(answer.decided("scenario").as_deref(), Some(scenario));
-        assert_eq!(answer.decided("source").as_deref(), Some("header"));
+        assert_eq!(answer.decision("scenario").as_deref(), Some(scenario));
+        assert_eq!(answer.decision("source").as_deref(), Some("header"));
         let effects: Vec<_> = (!effect.is_empty()).then_some(effect).into_iter().collect();
         assert_eq!(provider.effects(scenario).await, effects);
         let line = &provider.journal("").await[0];
@@ -193,7 +193,7 @@ async fn every_scenario_can_be_forced_by_header() {
 }
 
 #[tokio::test]
-async fn every_operation_can_be_made_to_fail() {
+async fn every_operation_fails_under_a_forced_scenario() {
     let provider = Provider::new();
     let auth_id = provider.authorized("o").await;
     let undo = json!({"key": "k"});
@@ -223,7 +223,7 @@ async fn a_script_gives_each_attempt_its_scenario() {
     ask.clone().await.expect(500);
     ask.clone().await.expect(201);
     let drawn = ask.await.expect(201);
-    assert_eq!(drawn.decided("source").as_deref(), Some("draw"), "an exhausted script goes on with draws");
+    assert_eq!(drawn.decision("source").as_deref(), Some("draw"), "draws follow an exhausted script");
 }
 
 #[tokio::test]
@@ -248,20 +248,20 @@ async fn a_plan_forces_the_next_attempts_of_an_order() {
 
     let first = provider.capture(&auth_id).key("k").await.problem(504, "timeout");
     assert_eq!(
-        (first.decided("attempt").as_deref(), first.decided("source").as_deref()),
+        (first.decision("attempt").as_deref(), first.decision("source").as_deref()),
         (Some("2"), Some("plan"))
     );
-    assert!(provider.capture(&auth_id).key("k").await.expect(200).replayed(), "a replay uses up no step");
+    assert!(provider.capture(&auth_id).key("k").await.expect(200).replayed(), "a replay consumes no step");
     let by_header = provider.capture(&auth_id).scenario("timeout").await.expect(504);
-    assert_eq!(by_header.decided("source").as_deref(), Some("header"), "the header goes before the plan");
+    assert_eq!(by_header.decision("source").as_deref(), Some("header"), "the header precedes the plan");
     let after = provider.capture(&auth_id).await;
-    assert_eq!(after.decided("source").as_deref(), Some("draw"), "an exhausted plan goes on with draws");
+    assert_eq!(after.decision("source").as_deref(), Some("draw"), "draws follow an exhausted plan");
     let refund = provider.refund(&auth_id).await.expect(200);
-    assert_eq!(refund.decided("source").as_deref(), Some("plan"));
+    assert_eq!(refund.decision("source").as_deref(), Some("plan"));
 }
 
 #[tokio::test]
-async fn a_plan_replaces_the_one_before() {
+async fn a_plan_replaces_the_previous_one() {
     let provider = Provider::new();
     provider.put("/chaos/plans/o", &json!({"payment.authorize": ["timeout"]})).await.expect(200);
     provider.put("/chaos/plans/o", &json!({})).await.expect(200);
@@ -269,7 +269,7 @@ async fn a_plan_replaces_the_one_before() {
 }
 
 #[tokio::test]
-async fn a_bad_plan_is_refused_whole_with_every_fault() {
+async fn an_invalid_plan_is_refused_as_a_whole_with_every_error() {
     let provider = Provider::new();
     let plan = json!({
         "payment.authorize": ["timeout"],
@@ -292,25 +292,25 @@ async fn a_bad_plan_is_refused_whole_with_every_fault() {
 }
 
 #[tokio::test]
-async fn the_domain_overrules_a_decision_that_it_can_not_carry_out() {
+async fn the_domain_overrules_an_impossible_decision() {
     let provider = Provider::with(&[("CHAOS_TIMEOUT_DELAY", "1h")]);
     let auth_id = provider.authorized("o").await;
     provider.release(&auth_id).await.expect(200);
     for scenario in ["already_captured", "timeout_after_commit", "success"] {
         let answer = provider.capture(&auth_id).scenario(scenario).await;
         let answer = answer.problem(409, "payment_released");
-        assert_eq!(answer.decided("scenario").as_deref(), Some(scenario));
+        assert_eq!(answer.decision("scenario").as_deref(), Some(scenario));
         let line = &provider.journal("").await[0];
         assert_eq!(
             (&line["decision"]["overruled"], &line["response"], &line["decision"]["effect"]),
             (&json!(true), &json!("payment_released"), &json!("apply"))
         );
     }
-    provider.capture("nobody").scenario("already_captured").await.problem(404, "payment_not_found");
+    provider.capture("unknown").scenario("already_captured").await.problem(404, "payment_not_found");
 }
 
 #[tokio::test]
-async fn a_timeout_waits_before_it_answers() {
+async fn a_timeout_delays_its_answer() {
     let provider = Provider::with(&[("CHAOS_TIMEOUT_DELAY", "50ms")]);
     let started = std::time::Instant::now();
     let answer = provider.authorize().scenario("timeout").await.problem(504, "timeout");

@@ -1,11 +1,11 @@
-//! Many callers at once: one effect for one key, and the same fate for the same order.
+//! Many callers at once: one effect for one key, and the same scenarios for the same order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::help::Provider;
+use crate::support::Provider;
 
 const CLIENTS: usize = 64;
 
@@ -42,7 +42,7 @@ async fn many_clients_with_one_key_make_one_label() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_undo_that_races_its_request_leaves_nothing_whoever_wins() {
+async fn an_undo_that_races_its_request_leaves_nothing() {
     let provider = Provider::with(&[("SHIPPING_LABEL_DURATION", "1ms")]);
     let mut races = JoinSet::new();
     for index in 0..CLIENTS {
@@ -58,13 +58,13 @@ async fn an_undo_that_races_its_request_leaves_nothing_whoever_wins() {
     }
     races.join_all().await;
     for index in 0..CLIENTS {
-        provider.tell(&format!("order-{index}"), "not_shipped").await.expect(200);
+        provider.record_outcome(&format!("order-{index}"), "not_shipped").await.expect(200);
     }
-    assert_eq!(provider.broken().await, []);
+    assert_eq!(provider.broken_rules().await, []);
 }
 
-/// What an order meets in 12 requests, whoever asks when.
-async fn fate(provider: Provider, order: String) -> (String, Vec<String>) {
+/// Returns the decisions of an order in 12 requests.
+async fn scenarios_met(provider: Provider, order: String) -> (String, Vec<String>) {
     let mut decisions = Vec::new();
     for attempt in 0..4 {
         for ask in [provider.authorize(), provider.reserve(), provider.notify()] {
@@ -76,18 +76,18 @@ async fn fate(provider: Provider, order: String) -> (String, Vec<String>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn the_same_orders_meet_the_same_fate_with_one_client_and_with_many() {
+async fn the_same_orders_draw_the_same_scenarios_with_one_client_and_with_many() {
     let orders: Vec<_> = (0..CLIENTS).map(|index| format!("order-{index}")).collect();
     let alone = Provider::with(&[("CHAOS_PROFILE", "seed")]);
     let mut one_by_one = BTreeMap::new();
     for order in orders.iter().rev() {
-        let (order, decisions) = fate(alone.clone(), order.clone()).await;
+        let (order, decisions) = scenarios_met(alone.clone(), order.clone()).await;
         one_by_one.insert(order, decisions);
     }
     let crowded = Provider::with(&[("CHAOS_PROFILE", "seed")]);
     let mut clients = JoinSet::new();
     for order in orders {
-        clients.spawn(fate(crowded.clone(), order));
+        clients.spawn(scenarios_met(crowded.clone(), order));
     }
     let at_once: BTreeMap<_, _> = clients.join_all().await.into_iter().collect();
     assert_eq!(at_once, one_by_one);
@@ -96,5 +96,5 @@ async fn the_same_orders_meet_the_same_fate_with_one_client_and_with_many() {
         .flatten()
         .filter_map(|decision| decision.split(';').find(|part| part.starts_with("scenario=")))
         .collect();
-    assert_eq!(scenarios.len(), 6, "chaos was really there: {scenarios:?}");
+    assert_eq!(scenarios.len(), 6, "chaos was active: {scenarios:?}");
 }

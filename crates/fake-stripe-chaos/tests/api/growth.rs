@@ -1,16 +1,16 @@
-//! What grows with requests is bounded, and `/metrics` says how large it is.
+//! Everything that grows with requests is bounded, and `/metrics` shows its size.
 
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::help::Provider;
+use crate::support::Provider;
 
 const KEYS: (&str, &str) = ("CHAOS_MAX_KEYS", "50");
 
-/// The same with each kind of ledger.
+/// Returns one provider for each kind of ledger.
 fn each(variables: &[(&str, &str)]) -> [Provider; 2] {
-    [Provider::with(variables), Provider::in_a_file(variables)]
+    [Provider::with(variables), Provider::with_file_ledger(variables)]
 }
 
 #[tokio::test]
@@ -26,19 +26,23 @@ async fn attempts_of_random_keys_are_bounded_and_those_of_orders_are_not() {
         assert_eq!(provider.metric("chaos_attempt_keys{of=\"order\"}").await, 120);
         assert_eq!(provider.metric("chaos_dropped_total{kind=\"attempts\"}").await, 240 - 50);
         let oldest = provider.authorize().key("random-0").scenario("timeout").await.expect(504);
-        assert_eq!(oldest.decided("attempt").as_deref(), Some("1"), "it is forgotten");
+        assert_eq!(oldest.decision("attempt").as_deref(), Some("1"), "its attempts are dropped");
         let newest = provider.authorize().key("random-119").scenario("timeout").await.expect(504);
-        assert_eq!(newest.decided("attempt").as_deref(), Some("2"), "it is remembered");
+        assert_eq!(newest.decision("attempt").as_deref(), Some("2"), "its attempts are kept");
         let order = provider.authorize().order("order-0").scenario("timeout").await.expect(504);
-        assert_eq!(order.decided("attempt").as_deref(), Some("2"), "an order is remembered for good");
+        assert_eq!(
+            order.decision("attempt").as_deref(),
+            Some("2"),
+            "the attempts of an order are always kept"
+        );
     }
 }
 
 #[tokio::test]
-async fn a_request_that_has_no_key_at_all_leaves_no_attempts() {
+async fn a_request_without_a_key_leaves_no_attempts() {
     for provider in each(&[]) {
         for _ in 0..20 {
-            assert_eq!(provider.authorize().await.expect(201).decided("attempt").as_deref(), Some("1"));
+            assert_eq!(provider.authorize().await.expect(201).decision("attempt").as_deref(), Some("1"));
         }
         assert_eq!(provider.metric("chaos_attempt_keys{of=\"request\"}").await, 0);
     }
@@ -53,7 +57,7 @@ async fn an_order_with_the_name_of_a_key_keeps_its_attempts() {
             provider.authorize().key(&format!("random-{number}")).scenario("timeout").await.expect(504);
         }
         let order = provider.authorize().order("both").scenario("timeout").await.expect(504);
-        assert_eq!(order.decided("attempt").as_deref(), Some("3"));
+        assert_eq!(order.decision("attempt").as_deref(), Some("3"));
     }
 }
 
@@ -70,7 +74,7 @@ async fn refusals_of_random_keys_are_bounded_and_effects_are_not() {
         assert_eq!(provider.metric("chaos_dropped_total{kind=\"refusal\"}").await, 70);
         assert!(provider.authorize().key("refused-119").await.expect(402).replayed());
         assert!(provider.authorize().key("done-0").await.expect(201).replayed());
-        // The key of the refusal that was dropped is decided anew, and its undo still has nothing to undo.
+        // The key of a dropped refusal gets a new decision, and its undo still has nothing to undo.
         let undone = provider.post("/payment/release", &json!({"key": "refused-1"})).await.expect(200);
         assert_eq!(undone.text("status"), "nothing_to_undo");
         assert!(!provider.authorize().key("refused-0").await.expect(201).replayed());
@@ -78,7 +82,7 @@ async fn refusals_of_random_keys_are_bounded_and_effects_are_not() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_dropped_when_it_is_given_again_no_more() {
+async fn a_refusal_is_dropped_after_its_last_replay() {
     for provider in each(&[]) {
         for number in 0..20 {
             let refused = provider.authorize().key(&format!("refused-{number}"));
@@ -92,8 +96,8 @@ async fn a_refusal_is_dropped_when_it_is_given_again_no_more() {
 }
 
 #[tokio::test]
-async fn what_was_dropped_stays_dropped_and_what_was_kept_stays_bounded_after_a_restart() {
-    let provider = Provider::in_a_file(&[KEYS]);
+async fn dropped_keys_stay_dropped_and_kept_keys_stay_bounded_after_a_restart() {
+    let provider = Provider::with_file_ledger(&[KEYS]);
     for number in 0..120 {
         let refused = provider.authorize().key(&format!("refused-{number}"));
         refused.scenario("insufficient_funds").await.expect(402);
@@ -113,7 +117,7 @@ async fn what_was_dropped_stays_dropped_and_what_was_kept_stays_bounded_after_a_
     assert_eq!(again.metric("chaos_attempt_keys{of=\"request\"}").await, 50);
     assert_eq!(again.metric("chaos_idempotency_keys{led_to=\"refusal\"}").await, 50);
     let order = again.authorize().order("o").scenario("timeout").await.expect(504);
-    assert_eq!(order.decided("attempt").as_deref(), Some("121"));
+    assert_eq!(order.decision("attempt").as_deref(), Some("121"));
 }
 
 #[tokio::test]
@@ -132,14 +136,14 @@ async fn the_journal_is_bounded_by_its_bytes() {
         let journal = provider.journal("?limit=10000").await;
         assert_eq!(journal.len() as u64, lines);
         assert_eq!((&journal[0]["orderId"], &journal[0]["number"]), (&json!("order-99"), &json!(99)));
-        // The ledger has them all.
+        // The ledger has all of them.
         assert_eq!(provider.metric("chaos_ledger_size{kind=\"entry\"}").await, 100);
         assert_eq!(provider.get("/verdict").await.expect(200).json()["open"], 100);
     }
 }
 
 #[tokio::test]
-async fn a_line_larger_than_the_journal_is_its_only_one() {
+async fn a_line_larger_than_the_journal_is_its_only_line() {
     let provider = Provider::with(&[("CHAOS_JOURNAL_BYTES", "1")]);
     for order in ["one", "two"] {
         provider.authorize().order(order).await.expect(201);
@@ -149,11 +153,11 @@ async fn a_line_larger_than_the_journal_is_its_only_one() {
 }
 
 #[tokio::test]
-async fn a_label_that_is_being_made_finds_its_line_or_none() {
+async fn a_label_in_flight_finds_its_own_line_or_none() {
     let variables = [("CHAOS_JOURNAL_BYTES", "2000"), ("SHIPPING_LABEL_DURATION", "200ms")];
     let provider = Provider::with(&variables);
     let label = tokio::spawn(std::future::IntoFuture::into_future(provider.label().order("label")));
-    crate::help::eventually("the label's line", async || {
+    crate::support::eventually("the label's line", async || {
         (provider.metric("chaos_journal_lines").await > 0).then_some(())
     })
     .await;
@@ -166,7 +170,7 @@ async fn a_label_that_is_being_made_finds_its_line_or_none() {
 }
 
 #[tokio::test]
-async fn plans_that_nobody_uses_are_refused_when_there_are_too_many() {
+async fn a_plan_beyond_the_limit_of_unused_plans_is_refused() {
     for provider in each(&[KEYS]) {
         let plan = json!({"payment.authorize": ["timeout"]});
         for number in 0..50 {
@@ -175,7 +179,7 @@ async fn plans_that_nobody_uses_are_refused_when_there_are_too_many() {
         provider.put("/chaos/plans/one-more", &plan).await.problem(409, "too_many_plans");
         assert_eq!(provider.metric("chaos_plans").await, 50);
         provider.put("/chaos/plans/order-0", &plan).await.expect(200);
-        // A plan that is used up makes room, and no other is lost.
+        // An exhausted plan makes room, and no other plan is lost.
         provider.authorize().order("order-7").await.expect(504);
         provider.put("/chaos/plans/one-more", &plan).await.expect(200);
         assert_eq!(provider.metric("chaos_plans").await, 50);
@@ -187,7 +191,7 @@ async fn plans_that_nobody_uses_are_refused_when_there_are_too_many() {
 }
 
 #[tokio::test]
-async fn every_run_counts_and_a_forgotten_one_does_not() {
+async fn every_run_counts_until_it_is_deleted() {
     for provider in each(&[]) {
         for run in ["one", "two"] {
             provider.authorize().order("o").header("x-chaos-run", run).await.expect(201);
@@ -216,7 +220,7 @@ async fn every_run_counts_and_a_forgotten_one_does_not() {
 }
 
 #[tokio::test]
-async fn no_text_from_outside_becomes_a_label() {
+async fn no_text_of_a_caller_becomes_a_metric_label() {
     let provider = Provider::new();
     let secret = "invented-by-a-caller";
     provider.authorize().key(secret).order(secret).header("x-chaos-run", secret).await.expect(201);

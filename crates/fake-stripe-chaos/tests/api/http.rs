@@ -1,4 +1,4 @@
-//! The provider as an HTTP service: its documents, errors, metrics.
+//! The provider as an HTTP service: its documents, errors and metrics.
 
 use axum::{
     body::Body,
@@ -7,10 +7,10 @@ use axum::{
 use serde_json::json;
 use tower::ServiceExt;
 
-use crate::help::Provider;
+use crate::support::Provider;
 
 #[tokio::test]
-async fn every_error_has_the_one_shape() {
+async fn every_error_is_a_problem_document() {
     let provider = Provider::new();
     let authorize = |body: &str| provider.ask(Method::POST, "/payment/authorize").body(body);
     for (answer, status, code) in [
@@ -32,7 +32,7 @@ async fn every_error_has_the_one_shape() {
 }
 
 #[tokio::test]
-async fn a_member_that_nobody_reads_is_a_fault_of_every_body() {
+async fn an_unknown_member_is_an_error_in_every_body() {
     let provider = Provider::new();
     for (method, path, body, pointer) in [
         (
@@ -83,22 +83,22 @@ async fn a_member_that_nobody_reads_is_a_fault_of_every_body() {
 }
 
 #[tokio::test]
-async fn a_header_that_means_one_thing_is_there_once() {
+async fn a_repeated_single_header_is_refused() {
     let provider = Provider::new();
     for name in ["idempotency-key", "x-order-id", "x-chaos-scenario", "x-chaos-run"] {
         for other in ["a", "b"] {
-            let twice = provider.authorize().header(name, "a").also(name, other).await;
+            let twice = provider.authorize().header(name, "a").and_header(name, other).await;
             let body = twice.problem(400, "invalid_header").json();
             let detail = body["detail"].as_str().unwrap().to_lowercase();
             assert!(detail.contains(name) && detail.contains("2 times"), "{detail}");
         }
     }
     let runs = provider.get("/runs").await.expect(200).json();
-    assert_eq!(runs["runs"], json!([]), "no run was made");
+    assert_eq!(runs["runs"], json!([]), "no run was created");
 }
 
 #[tokio::test]
-async fn a_browser_may_ask_whether_it_may_ask_in_every_run_and_makes_none() {
+async fn a_preflight_request_works_in_every_run_and_creates_none() {
     let provider = Provider::new();
     for path in ["/payment/authorize", "/runs/suite-1", "/runs/suite-1/payment/authorize", "/chaos/profile"] {
         let request = Request::options(path)
@@ -119,7 +119,7 @@ async fn the_metrics_count_each_request_by_operation_scenario_effect_and_outcome
     provider.authorize().order("o").key("k").await.expect(201);
     provider.capture(&auth_id).scenario("timeout_after_commit").await.expect(504);
     provider.capture(&auth_id).await.expect(409);
-    provider.refund("nobody").key("k").await.expect(409);
+    provider.refund("unknown").key("k").await.expect(409);
     let metrics = provider.get("/metrics").await.expect(200).body;
     let counted: Vec<_> = metrics.lines().filter(|line| line.starts_with("chaos_requests_total")).collect();
     assert_eq!(
@@ -135,7 +135,7 @@ async fn the_metrics_count_each_request_by_operation_scenario_effect_and_outcome
 }
 
 #[tokio::test]
-async fn the_openapi_document_is_the_one_that_was_agreed_on() {
+async fn the_openapi_document_matches_its_snapshot() {
     let document = Provider::new().get("/api/docs/openapi.json").await.expect(200).json();
     insta::assert_json_snapshot!("openapi", document);
 }

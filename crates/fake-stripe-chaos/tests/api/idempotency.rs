@@ -1,19 +1,19 @@
-//! Idempotency keys: what is recorded, what is replayed, and what a key can't be used for.
+//! Idempotency keys: the recorded answers, the replays, and the refused uses of a key.
 
 use std::time::Duration;
 
 use axum::http::Method;
 use serde_json::json;
 
-use crate::help::{Ask, Provider, eventually};
+use crate::support::{Provider, TestRequest, eventually};
 
 const DAY: Duration = Duration::from_hours(24);
 const ALMOST_A_DAY: Duration = Duration::from_millis(24 * 60 * 60 * 1000 - 1);
 
 #[tokio::test]
-async fn the_same_request_gets_the_same_answer_to_the_byte_whatever_happened_since() {
+async fn the_same_request_gets_the_same_bytes_after_any_later_change() {
     let provider = Provider::new();
-    let asks: Vec<Ask> = {
+    let asks: Vec<TestRequest> = {
         let authorize = provider.authorize().key("1");
         let auth_id = authorize.clone().await.expect(201).text("authId");
         let reserve = provider.reserve().key("4");
@@ -33,7 +33,7 @@ async fn the_same_request_gets_the_same_answer_to_the_byte_whatever_happened_sin
             provider.post("/shipping/cancel", &json!({ "labelId": label_id })).key("7"),
             provider.notify().key("8"),
             provider.post("/payment/charge", &charge).key("9"),
-            provider.post("/payment/release", &json!({"key": "nobody"})).key("10"),
+            provider.post("/payment/release", &json!({"key": "unused"})).key("10"),
         ]
     };
     let mut first = Vec::new();
@@ -46,13 +46,13 @@ async fn the_same_request_gets_the_same_answer_to_the_byte_whatever_happened_sin
         let again = ask.await;
         assert_eq!((again.status, &again.body), (first.status, &first.body));
         assert!(again.replayed());
-        assert_eq!(again.decided("source").as_deref(), Some("replay"));
-        assert_eq!(again.decided("attempt"), first.decided("attempt"), "a replay draws nothing");
+        assert_eq!(again.decision("source").as_deref(), Some("replay"));
+        assert_eq!(again.decision("attempt"), first.decision("attempt"), "a replay draws nothing");
     }
 }
 
 #[tokio::test]
-async fn a_release_is_replayed_to_the_byte_too() {
+async fn a_release_is_replayed_with_the_same_bytes() {
     let provider = Provider::new();
     let auth_id = provider.authorized("order-1").await;
     let first = provider.release(&auth_id).key("k").await.expect(200);
@@ -61,7 +61,7 @@ async fn a_release_is_replayed_to_the_byte_too() {
 }
 
 #[tokio::test]
-async fn white_space_and_the_order_of_members_make_no_other_request() {
+async fn white_space_and_the_order_of_members_do_not_change_a_request() {
     let provider = Provider::new();
     let first = provider.authorize().key("k").await.expect(201);
     let spelled = provider
@@ -83,7 +83,7 @@ async fn another_body_or_path_under_the_same_key_is_refused() {
     assert_eq!((other_body.json()["retryable"].as_bool(), other_body.replayed()), (Some(false), false));
     assert_eq!(other_body.header("x-chaos-decision"), None);
     provider.capture(&first.text("authId")).key("k").await.problem(409, "idempotency_key_reused");
-    assert!(provider.authorize().key("k").await.expect(201).replayed(), "the first answer stands");
+    assert!(provider.authorize().key("k").await.expect(201).replayed(), "the first answer remains");
 }
 
 #[tokio::test]
@@ -101,7 +101,7 @@ async fn a_definitive_refusal_is_recorded() {
         assert!(!first.replayed());
         let again = ask.clone().scenario("success").await.problem(status, scenario);
         assert!(again.replayed());
-        assert_eq!(again.decided("scenario").as_deref(), Some(scenario));
+        assert_eq!(again.decision("scenario").as_deref(), Some(scenario));
         let without_correlation = |body: &str| {
             let mut body: serde_json::Value = serde_json::from_str(body).unwrap();
             body.as_object_mut().unwrap().remove("correlationId").unwrap();
@@ -113,42 +113,45 @@ async fn a_definitive_refusal_is_recorded() {
 }
 
 #[tokio::test]
-async fn what_was_never_executed_is_not_recorded() {
+async fn a_request_without_execution_is_not_recorded() {
     let provider = Provider::new();
     for (key, scenario, status) in [("k1", "internal_error", 500), ("k2", "timeout", 504)] {
         let failed = provider.authorize().key(key).order("order-1").scenario(scenario).await.expect(status);
         assert_eq!(failed.json()["retryable"], true);
         let body = json!({"amount": 1, "currency": "usd"});
         let retry = provider.post("/payment/authorize", &body).key(key).order("order-1").await.expect(201);
-        assert!(!retry.replayed(), "another body may even follow");
-        assert_eq!(retry.decided("attempt").as_deref(), Some(if key == "k1" { "2" } else { "4" }));
+        assert!(!retry.replayed(), "even another body is a new request");
+        assert_eq!(retry.decision("attempt").as_deref(), Some(if key == "k1" { "2" } else { "4" }));
     }
     assert_eq!(provider.effects("order-1").await, ["held", "held"]);
 }
 
 #[tokio::test]
-async fn unknown_ids_conflicts_and_faults_are_not_recorded() {
+async fn unknown_ids_conflicts_and_validation_errors_are_not_recorded() {
     let provider = Provider::new();
     let auth_id = provider.captured("order-1").await;
-    provider.capture("auth_nobody").key("k").await.expect(404);
+    provider.capture("auth_unknown").key("k").await.expect(404);
     provider.capture(&auth_id).key("k").await.problem(409, "already_captured");
     provider.post("/payment/capture", &json!({})).key("k").await.expect(422);
-    let used_at_last = provider.refund(&auth_id).key("k").await.expect(200);
-    assert!(!used_at_last.replayed());
+    let first_use = provider.refund(&auth_id).key("k").await.expect(200);
+    assert!(!first_use.replayed());
 }
 
 #[tokio::test]
-async fn behind_a_lost_answer_lies_the_real_one() {
+async fn a_lost_answer_is_replayed_with_the_same_key() {
     let provider = Provider::new();
     let auth_id = provider.authorized("order-1").await;
-    let told = provider.capture(&auth_id).key("k").scenario("already_captured").await;
-    let told = told.problem(409, "already_captured").json();
-    assert_eq!((&told["resource"]["authId"], &told["resource"]["amount"]), (&json!(auth_id), &json!(5998)));
-    let real = provider.capture(&auth_id).key("k").await.expect(200);
-    assert!(real.replayed());
+    let reported = provider.capture(&auth_id).key("k").scenario("already_captured").await;
+    let reported = reported.problem(409, "already_captured").json();
+    assert_eq!(
+        (&reported["resource"]["authId"], &reported["resource"]["amount"]),
+        (&json!(auth_id), &json!(5998))
+    );
+    let actual = provider.capture(&auth_id).key("k").await.expect(200);
+    assert!(actual.replayed());
 
-    let told = provider.refund(&auth_id).key("r").scenario("already_refunded").await;
-    assert_eq!(told.problem(409, "already_refunded").json()["resource"]["refundedAmount"], 5998);
+    let reported = provider.refund(&auth_id).key("r").scenario("already_refunded").await;
+    assert_eq!(reported.problem(409, "already_refunded").json()["resource"]["refundedAmount"], 5998);
     assert!(provider.refund(&auth_id).key("r").await.expect(200).replayed());
 
     let lost = provider.authorize().key("a").order("order-2").scenario("timeout_after_commit").await;
@@ -159,28 +162,28 @@ async fn behind_a_lost_answer_lies_the_real_one() {
 }
 
 #[tokio::test]
-async fn a_key_is_free_again_while_its_answer_is_held_back() {
+async fn a_key_is_free_again_while_its_answer_is_delayed() {
     let provider = Provider::with(&[("CHAOS_TIMEOUT_DELAY", "1h")]);
     let ask = provider.authorize().key("k").order("order-1");
-    let parked = tokio::spawn(ask.clone().scenario("timeout_after_commit").into_future());
+    let delayed = tokio::spawn(ask.clone().scenario("timeout_after_commit").into_future());
     eventually("committed", async || (provider.effects("order-1").await == ["held"]).then_some(())).await;
     assert!(ask.await.expect(201).replayed());
-    assert!(!parked.is_finished());
+    assert!(!delayed.is_finished());
 }
 
 #[tokio::test]
-async fn a_skipped_request_is_not_in_flight_while_its_answer_is_held_back() {
+async fn a_skipped_request_is_not_in_flight_while_its_answer_is_delayed() {
     let provider = Provider::with(&[("CHAOS_TIMEOUT_DELAY", "1h")]);
     let ask = provider.authorize().key("k").order("order-1");
-    let parked = tokio::spawn(ask.clone().scenario("timeout").into_future());
+    let delayed = tokio::spawn(ask.clone().scenario("timeout").into_future());
     eventually("decided", async || (provider.journal("").await.len() == 1).then_some(())).await;
     let second = ask.await.expect(201);
-    assert_eq!((second.replayed(), second.decided("attempt").as_deref()), (false, Some("2")));
-    assert!(!parked.is_finished());
+    assert_eq!((second.replayed(), second.decision("attempt").as_deref()), (false, Some("2")));
+    assert!(!delayed.is_finished());
 }
 
 #[tokio::test]
-async fn a_stored_answer_lives_for_a_day_and_what_the_key_led_to_for_ever() {
+async fn a_stored_answer_expires_after_a_day_and_the_target_of_its_key_never() {
     let provider = Provider::new();
     let first = provider.authorize().key("k").await.expect(201).text("authId");
     provider.clock.advance(DAY);
@@ -194,7 +197,7 @@ async fn a_stored_answer_lives_for_a_day_and_what_the_key_led_to_for_ever() {
 }
 
 #[tokio::test]
-async fn a_key_whose_label_was_made_is_not_in_flight_any_more() {
+async fn a_key_with_a_generated_label_is_not_in_flight() {
     let provider = Provider::new();
     let first = provider.label().key("k").await.expect(201).text("labelId");
     provider.clock.advance(DAY);
@@ -202,7 +205,7 @@ async fn a_key_whose_label_was_made_is_not_in_flight_any_more() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_no_key_is_refused() {
+async fn an_invalid_key_is_refused() {
     let provider = Provider::new();
     for bad in ["", "two words", &"x".repeat(256)] {
         let answer = provider.authorize().key(bad).await.problem(400, "invalid_header");
@@ -213,7 +216,7 @@ async fn a_key_that_is_no_key_is_refused() {
 }
 
 #[tokio::test]
-async fn two_headers_of_a_kind_are_refused_and_do_nothing() {
+async fn a_repeated_header_is_refused_without_an_effect() {
     let provider = Provider::new();
     for (name, one, other) in [
         ("idempotency-key", "k", "l"),
@@ -230,7 +233,7 @@ async fn two_headers_of_a_kind_are_refused_and_do_nothing() {
 }
 
 #[tokio::test]
-async fn a_body_that_says_the_same_in_other_words_is_the_same() {
+async fn an_equal_body_in_another_spelling_is_the_same_request() {
     let provider = Provider::new();
     let authorize = |body: &str| provider.ask(Method::POST, "/payment/authorize").key("k").body(body);
     let first = authorize(r#"{"amount":5998,"currency":"usd","orderId":"o"}"#).await.expect(201);

@@ -1,10 +1,10 @@
-//! Inventory: what each operation answers, and every rule of the domain.
+//! Inventory: the answers of each operation, and every rule of the domain.
 
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::help::Provider;
+use crate::support::Provider;
 
 const HALF_AN_HOUR: Duration = Duration::from_mins(30);
 
@@ -21,7 +21,7 @@ fn release(id: &str) -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn a_reservation_is_answered_with_all_it_reserves() {
+async fn a_reservation_is_answered_with_its_items() {
     let items =
         json!([{"sku": "A", "quantity": 1}, {"sku": "B", "quantity": 1_000_000, "warehouseId": "north"}]);
     let body = json!({"items": items, "orderId": "order-1"});
@@ -39,7 +39,7 @@ async fn a_reservation_is_answered_with_all_it_reserves() {
 }
 
 #[tokio::test]
-async fn what_is_released_is_released_once() {
+async fn a_reservation_is_released_once() {
     let provider = Provider::new();
     let id = reserved(&provider, "order-1").await;
     let answer = provider.post("/inventory/release", &release(&id)).await.expect(200).json();
@@ -68,10 +68,10 @@ async fn a_reservation_expires_after_half_an_hour() {
 }
 
 #[tokio::test]
-async fn the_reservation_of_a_shipped_order_is_used_and_no_longer_expires() {
+async fn the_reservation_of_a_shipped_order_is_fulfilled_and_no_longer_expires() {
     let provider = Provider::new();
     let id = reserved(&provider, "order-1").await;
-    provider.tell("order-1", "shipped").await.expect(200);
+    provider.record_outcome("order-1", "shipped").await.expect(200);
     assert_eq!(status(&provider, &id).await, "fulfilled");
     provider.clock.advance(HALF_AN_HOUR);
     assert_eq!(status(&provider, &id).await, "fulfilled");
@@ -80,25 +80,25 @@ async fn the_reservation_of_a_shipped_order_is_used_and_no_longer_expires() {
 }
 
 #[tokio::test]
-async fn a_reservation_that_expired_before_its_order_shipped_is_not_used() {
+async fn a_reservation_that_expired_before_its_order_shipped_is_not_fulfilled() {
     let provider = Provider::new();
     let id = reserved(&provider, "order-1").await;
     provider.clock.advance(HALF_AN_HOUR);
-    provider.tell("order-1", "shipped").await.expect(200);
+    provider.record_outcome("order-1", "shipped").await.expect(200);
     assert_eq!(status(&provider, &id).await, "expired");
     assert_eq!(provider.effects("order-1").await, ["reserved"]);
 }
 
 #[tokio::test]
-async fn nobody_knows_an_unknown_reservation() {
+async fn an_unknown_reservation_is_404() {
     let provider = Provider::new();
-    provider.get("/inventory/res_nobody").await.problem(404, "reservation_not_found");
-    let answer = provider.post("/inventory/release", &release("res_nobody")).await;
+    provider.get("/inventory/res_unknown").await.problem(404, "reservation_not_found");
+    let answer = provider.post("/inventory/release", &release("res_unknown")).await;
     answer.problem(404, "reservation_not_found");
 }
 
 #[tokio::test]
-async fn all_faults_of_all_items_are_told_at_once() {
+async fn all_errors_of_all_items_are_reported_together() {
     let provider = Provider::new();
     let body = json!({"items": [{"sku": "", "quantity": 0}, 7, {"quantity": 1_000_001, "warehouseId": 1}]});
     let answer = provider.post("/inventory/reserve", &body).await.problem(422, "validation_failed").json();
@@ -118,7 +118,7 @@ async fn all_faults_of_all_items_are_told_at_once() {
 }
 
 #[tokio::test]
-async fn there_are_1_to_100_items() {
+async fn a_reservation_has_1_to_100_items() {
     let provider = Provider::new();
     for (count, status) in [(0, 422), (1, 201), (100, 201), (101, 422)] {
         let items = vec![json!({"sku": "A", "quantity": 1}); count];

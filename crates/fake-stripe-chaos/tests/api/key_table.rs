@@ -1,15 +1,15 @@
-//! Every case of an idempotency key, as a table, against a running server.
+//! A table of every case of an idempotency key, against a running server.
 
 use std::{sync::Arc, time::Duration};
 
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::help::{Provider, Served, address, eventually};
+use crate::support::{Provider, RunningServer, address, eventually};
 
-/// What is sent.
+/// The request of a step.
 #[derive(Clone, Copy)]
-enum Ask {
+enum RequestKind {
     Authorize,
     /// The same path with another body.
     AuthorizeLess,
@@ -23,23 +23,23 @@ enum Ask {
 
 /// One line of a case.
 enum Step {
-    /// Under a scenario; what is answered (a status, and a code or nothing), and whether it is a replay.
-    Answered(Ask, &'static str, u16, &'static str, bool),
-    /// Sent, and not waited for.
-    Parked(Ask, &'static str),
-    Wait(Duration),
-    /// All effects so far.
-    Effects(&'static [&'static str]),
+    /// A request, its scenario, the expected status and code, and true for a replay.
+    Answered(RequestKind, &'static str, u16, &'static str, bool),
+    /// A request that is sent and not awaited.
+    InFlight(RequestKind, &'static str),
+    Advance(Duration),
+    /// The expected effects so far.
+    ExpectEffects(&'static [&'static str]),
 }
 
-use Ask::{Authorize, AuthorizeLess, CancelByKey, Capture, Invalid, Label, ReleaseByKey, Reserve};
-use Step::{Answered, Effects, Parked, Wait};
+use RequestKind::{Authorize, AuthorizeLess, CancelByKey, Capture, Invalid, Label, ReleaseByKey, Reserve};
+use Step::{Advance, Answered, ExpectEffects, InFlight};
 
 const DAY: Duration = Duration::from_hours(24);
 const KEY: &str = "key";
 
-fn request(send: Ask) -> (&'static str, Value) {
-    match send {
+fn request(kind: RequestKind) -> (&'static str, Value) {
+    match kind {
         Authorize => ("/payment/authorize", json!({"amount": 5998, "currency": "usd"})),
         AuthorizeLess => ("/payment/authorize", json!({"amount": 1, "currency": "usd"})),
         Capture => ("/payment/capture", json!({"authId": "nobody"})),
@@ -51,45 +51,45 @@ fn request(send: Ask) -> (&'static str, Value) {
     }
 }
 
-async fn send(served: &Served, send: Ask, scenario: &str) -> (u16, String, String) {
-    let (path, body) = request(send);
-    let is_undo = matches!(send, ReleaseByKey | CancelByKey);
+async fn send(server: &RunningServer, kind: RequestKind, scenario: &str) -> (u16, String, String) {
+    let (path, body) = request(kind);
+    let is_undo = matches!(kind, ReleaseByKey | CancelByKey);
     let mut headers = vec![("X-Order-Id", "order"), ("X-Chaos-Scenario", scenario)];
     if !is_undo {
         headers.push(("Idempotency-Key", KEY));
     }
-    served.post(path, &headers, &body).await
+    server.post(path, &headers, &body).await
 }
 
-async fn holds(case: &str, variables: &[(&str, &str)], steps: &[Step]) {
+async fn assert_steps(case: &str, variables: &[(&str, &str)], steps: &[Step]) {
     let provider = Provider::with(variables);
-    let served = Arc::new(provider.serve().await);
-    let mut parked = JoinSet::new();
+    let server = Arc::new(provider.serve().await);
+    let mut in_flight = JoinSet::new();
     for (index, step) in steps.iter().enumerate() {
         let place = format!("{case}, step {index}");
         match step {
-            Answered(what, scenario, status, code, replayed) => {
-                let (found, head, body) = send(&served, *what, scenario).await;
+            Answered(kind, scenario, status, code, replayed) => {
+                let (found, head, body) = send(&server, *kind, scenario).await;
                 let body: Value = serde_json::from_str(&body).unwrap_or_default();
                 let answer =
                     (found, body["error"].as_str().unwrap_or(""), head.contains("idempotent-replayed: true"));
                 assert_eq!(answer, (*status, *code, *replayed), "{place}: {body}");
             }
-            Parked(what, scenario) => {
-                let (served, what, scenario) = (Arc::clone(&served), *what, *scenario);
+            InFlight(kind, scenario) => {
+                let (server, kind, scenario) = (Arc::clone(&server), *kind, *scenario);
                 let before = provider.journal("").await.len();
-                parked.spawn(async move { send(&served, what, scenario).await });
+                in_flight.spawn(async move { send(&server, kind, scenario).await });
                 eventually(&place, async || (provider.journal("").await.len() > before).then_some(())).await;
             }
-            Wait(time) => provider.clock.advance(*time),
-            Effects(effects) => assert_eq!(provider.effects("order").await, *effects, "{place}"),
+            Advance(time) => provider.clock.advance(*time),
+            ExpectEffects(effects) => assert_eq!(provider.effects("order").await, *effects, "{place}"),
         }
     }
-    parked.abort_all();
+    in_flight.abort_all();
 }
 
 #[tokio::test]
-async fn a_key_that_was_answered() {
+async fn an_answered_key() {
     for (case, steps) in [
         (
             "success",
@@ -118,7 +118,7 @@ async fn a_key_that_was_answered() {
             vec![
                 Answered(Authorize, "insufficient_funds", 402, "insufficient_funds", false),
                 Answered(Authorize, "success", 402, "insufficient_funds", true),
-                Effects(&[]),
+                ExpectEffects(&[]),
             ],
         ),
         (
@@ -126,7 +126,7 @@ async fn a_key_that_was_answered() {
             vec![
                 Answered(Reserve, "out_of_stock", 409, "out_of_stock", false),
                 Answered(Reserve, "success", 409, "out_of_stock", true),
-                Effects(&[]),
+                ExpectEffects(&[]),
             ],
         ),
         (
@@ -134,26 +134,26 @@ async fn a_key_that_was_answered() {
             vec![
                 Answered(Label, "address_error", 422, "address_error", false),
                 Answered(Label, "success", 422, "address_error", true),
-                Effects(&[]),
+                ExpectEffects(&[]),
             ],
         ),
         (
-            "the answer is over, what it led to is not",
+            "the stored answer expired, its target remains",
             vec![
                 Answered(Authorize, "success", 201, "", false),
-                Wait(DAY),
+                Advance(DAY),
                 Answered(ReleaseByKey, "success", 200, "", false),
                 Answered(Authorize, "success", 201, "", false),
-                Effects(&["held", "released", "held"]),
+                ExpectEffects(&["held", "released", "held"]),
             ],
         ),
     ] {
-        holds(case, &[], &steps).await;
+        assert_steps(case, &[], &steps).await;
     }
 }
 
 #[tokio::test]
-async fn a_key_whose_request_was_never_executed_is_free() {
+async fn a_key_without_an_execution_is_free() {
     for (case, first) in [
         ("unknown id", Answered(Capture, "success", 404, "payment_not_found", false)),
         ("invalid", Answered(Invalid, "success", 422, "validation_failed", false)),
@@ -164,13 +164,13 @@ async fn a_key_whose_request_was_never_executed_is_free() {
         ("truncated", Answered(Authorize, "truncated_body", 500, "", false)),
         ("garbled", Answered(Authorize, "malformed_json", 500, "", false)),
     ] {
-        let steps = [first, Answered(AuthorizeLess, "success", 201, "", false), Effects(&["held"])];
-        holds(case, &[], &steps).await;
+        let steps = [first, Answered(AuthorizeLess, "success", 201, "", false), ExpectEffects(&["held"])];
+        assert_steps(case, &[], &steps).await;
     }
 }
 
 #[tokio::test]
-async fn a_key_whose_answer_was_lost_has_the_real_one() {
+async fn a_key_with_a_lost_answer_replays_it() {
     for (scenario, status, code) in [
         ("timeout_after_commit", 504, "timeout"),
         ("connection_reset_after_commit", 0, ""),
@@ -179,67 +179,67 @@ async fn a_key_whose_answer_was_lost_has_the_real_one() {
     ] {
         let steps = [
             Answered(Authorize, scenario, status, code, false),
-            Effects(&["held"]),
+            ExpectEffects(&["held"]),
             Answered(Authorize, "success", 201, "", true),
-            Effects(&["held"]),
+            ExpectEffects(&["held"]),
         ];
-        holds(scenario, &[], &steps).await;
+        assert_steps(scenario, &[], &steps).await;
     }
 }
 
 #[tokio::test]
-async fn a_key_whose_request_is_under_way() {
+async fn a_key_in_flight() {
     let in_flight = [
-        Parked(Label, "success"),
+        InFlight(Label, "success"),
         Answered(Label, "success", 409, "idempotency_key_in_use", false),
         Answered(Authorize, "success", 409, "idempotency_key_reused", false),
-        Effects(&[]),
+        ExpectEffects(&[]),
     ];
-    holds("in flight", &[("SHIPPING_LABEL_DURATION", "1h")], &in_flight).await;
-    let parked = [
-        Parked(Authorize, "timeout_after_commit"),
-        Effects(&["held"]),
+    assert_steps("in flight", &[("SHIPPING_LABEL_DURATION", "1h")], &in_flight).await;
+    let delayed = [
+        InFlight(Authorize, "timeout_after_commit"),
+        ExpectEffects(&["held"]),
         Answered(Authorize, "success", 201, "", true),
     ];
-    holds("parked after its commit", &[("CHAOS_TIMEOUT_DELAY", "1h")], &parked).await;
+    assert_steps("delayed after its commit", &[("CHAOS_TIMEOUT_DELAY", "1h")], &delayed).await;
 }
 
 #[tokio::test]
-async fn a_key_that_is_undone() {
+async fn an_undone_key() {
     let before = [
         Answered(ReleaseByKey, "success", 200, "", false),
         Answered(Authorize, "success", 409, "undone_before_execution", false),
         Answered(Authorize, "success", 409, "undone_before_execution", true),
-        Wait(DAY),
+        Advance(DAY),
         Answered(Authorize, "success", 409, "undone_before_execution", false),
-        Effects(&["tombstoned"]),
+        ExpectEffects(&["tombstoned"]),
     ];
-    holds("before it ran", &[], &before).await;
+    assert_steps("before it ran", &[], &before).await;
     let during = [
-        Parked(Label, "success"),
+        InFlight(Label, "success"),
         Answered(CancelByKey, "success", 200, "", false),
-        Effects(&["tombstoned"]),
+        ExpectEffects(&["tombstoned"]),
         Answered(Label, "success", 409, "undone_before_execution", false),
     ];
-    holds("while it ran", &[("SHIPPING_LABEL_DURATION", "1h")], &during).await;
+    assert_steps("while it ran", &[("SHIPPING_LABEL_DURATION", "1h")], &during).await;
     let after = [
         Answered(Authorize, "success", 201, "", false),
         Answered(ReleaseByKey, "success", 200, "", false),
         Answered(Authorize, "success", 201, "", true),
         Answered(ReleaseByKey, "success", 200, "", false),
-        Effects(&["held", "released"]),
+        ExpectEffects(&["held", "released"]),
     ];
-    holds("after it ran", &[], &after).await;
+    assert_steps("after it ran", &[], &after).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_connections_with_one_key_have_one_effect() {
     let provider = Provider::new();
-    let served = Arc::new(provider.serve().await);
+    let server = Arc::new(provider.serve().await);
     let mut clients = JoinSet::new();
     for _ in 0..64 {
-        let served = Arc::clone(&served);
-        clients.spawn(async move { send(&served, Authorize, "success").await });
+        let server = Arc::clone(&server);
+        clients.spawn(async move { send(&server, Authorize, "success").await });
     }
     let answers = clients.join_all().await;
     assert!(answers.iter().all(|(status, _, body)| *status == 201 && *body == answers[0].2));

@@ -1,4 +1,4 @@
-//! Any sequence of operations, under any faults: the ledger stays true to itself.
+//! Random sequences of operations under random faults: the ledger stays consistent.
 
 use std::{
     collections::BTreeSet,
@@ -12,14 +12,13 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::help::{Ask, Provider};
+use crate::support::{Provider, TestRequest};
 
-/// One request. Ids and keys are indices into what there is; the indices of what isn't there mean an
-/// unknown one.
+/// One request. Ids and keys are indices into the created ones. An index without a created one is unknown.
 #[derive(Debug, Clone)]
 struct Step {
     kind: usize,
-    /// What to capture: there is no capture by key.
+    /// The payment to capture. A capture has no target by key.
     index: usize,
     scenario: usize,
     key: Option<usize>,
@@ -34,7 +33,7 @@ enum Target {
     Key(usize),
 }
 
-/// Beyond the list lies success, so that enough of it happens.
+/// An index beyond the list is a success, so that enough requests succeed.
 const SCENARIOS: [&str; 8] = [
     "timeout",
     "timeout_after_commit",
@@ -67,16 +66,16 @@ fn step() -> impl Strategy<Value = Step> {
         })
 }
 
-/// What has been made so far, by kind.
+/// The created ids by kind.
 #[derive(Default)]
-struct Made {
+struct CreatedIds {
     payments: Vec<String>,
     reservations: Vec<String>,
     labels: Vec<String>,
 }
 
-impl Made {
-    fn note(&mut self, body: &Value) {
+impl CreatedIds {
+    fn remember(&mut self, body: &Value) {
         let mut keep = |name: &str, list: fn(&mut Self) -> &mut Vec<String>| {
             if let Some(id) = body[name].as_str() {
                 let list = list(self);
@@ -85,13 +84,13 @@ impl Made {
                 }
             }
         };
-        keep("authId", |made| &mut made.payments);
-        keep("reservationId", |made| &mut made.reservations);
-        keep("labelId", |made| &mut made.labels);
+        keep("authId", |created| &mut created.payments);
+        keep("reservationId", |created| &mut created.reservations);
+        keep("labelId", |created| &mut created.labels);
     }
 }
 
-fn ask(provider: &Provider, made: &Made, step: &Step) -> Ask {
+fn request(provider: &Provider, created: &CreatedIds, step: &Step) -> TestRequest {
     let target = |name: &str, ids: &[String], more: Value| {
         let mut body = more;
         match step.target {
@@ -101,71 +100,71 @@ fn ask(provider: &Provider, made: &Made, step: &Step) -> Ask {
         body
     };
     let amount = json!({"amount": step.amount, "currency": "usd"});
-    let ask = match step.kind {
+    let request = match step.kind {
         0 => provider.post("/payment/authorize", &amount),
         1 => provider
             .post("/payment/charge", &json!({"amount": step.amount, "currency": "usd", "source": "tok"})),
         2 => provider.post(
             "/payment/capture",
             &json!({
-                "authId": made.payments.get(step.index).map_or("unknown", String::as_str),
+                "authId": created.payments.get(step.index).map_or("unknown", String::as_str),
             }),
         ),
-        3 => provider.post("/payment/release", &target("authId", &made.payments, json!({}))),
-        4 => provider.post("/payment/refund", &target("authId", &made.payments, json!({}))),
+        3 => provider.post("/payment/release", &target("authId", &created.payments, json!({}))),
+        4 => provider.post("/payment/refund", &target("authId", &created.payments, json!({}))),
         5 => provider
-            .post("/payment/refund", &target("authId", &made.payments, json!({"amount": step.amount}))),
+            .post("/payment/refund", &target("authId", &created.payments, json!({"amount": step.amount}))),
         6 => provider.reserve(),
-        7 => provider.post("/inventory/release", &target("reservationId", &made.reservations, json!({}))),
+        7 => provider.post("/inventory/release", &target("reservationId", &created.reservations, json!({}))),
         8 => provider.label(),
-        _ => provider.post("/shipping/cancel", &target("labelId", &made.labels, json!({}))),
+        _ => provider.post("/shipping/cancel", &target("labelId", &created.labels, json!({}))),
     };
-    let ask = match step.key {
-        Some(index) => ask.key(&format!("key-{index}")),
-        None => ask,
+    let request = match step.key {
+        Some(index) => request.key(&format!("key-{index}")),
+        None => request,
     };
-    let ask = match step.order {
-        Some(index) => ask.order(&format!("order-{index}")),
-        None => ask,
+    let request = match step.order {
+        Some(index) => request.order(&format!("order-{index}")),
+        None => request,
     };
-    ask.scenario(SCENARIOS.get(step.scenario).copied().unwrap_or("success"))
+    request.scenario(SCENARIOS.get(step.scenario).copied().unwrap_or("success"))
 }
 
-/// Asks for the steps of one caller, one after the other.
-async fn walk(provider: Provider, made: Arc<Mutex<Made>>, steps: Vec<Step>) -> TestCaseResult {
+/// Sends the requests of one caller, one after the other.
+async fn run_steps(provider: Provider, created: Arc<Mutex<CreatedIds>>, steps: Vec<Step>) -> TestCaseResult {
     for step in steps {
-        let ask = ask(&provider, &made.lock().unwrap(), &step);
-        let answer = ask.await;
-        // What broke on its way tells nothing.
-        made.lock().unwrap().note(&serde_json::from_str(&answer.body).unwrap_or_default());
+        let request = request(&provider, &created.lock().unwrap(), &step);
+        let answer = request.await;
+        // An answer with a wire fault has no ids.
+        created.lock().unwrap().remember(&serde_json::from_str(&answer.body).unwrap_or_default());
         prop_assert!(matches!(answer.status, 200 | 201 | 404 | 409 | 429 | 500 | 504), "{}", answer.body);
     }
     Ok(())
 }
 
-/// Has the callers ask all at once, and looks what that left behind.
-async fn holds(provider: Provider, callers: Vec<Vec<Step>>) -> TestCaseResult {
-    let (made, mut walks) = (Arc::default(), JoinSet::new());
+/// Runs the callers at the same time, and checks the ledger afterwards.
+async fn assert_ledger_consistent(provider: Provider, callers: Vec<Vec<Step>>) -> TestCaseResult {
+    let (created, mut tasks) = (Arc::default(), JoinSet::new());
     for steps in callers {
-        walks.spawn(walk(provider.clone(), Arc::clone(&made), steps));
+        tasks.spawn(run_steps(provider.clone(), Arc::clone(&created), steps));
     }
-    walks.join_all().await.into_iter().collect::<TestCaseResult>()?;
-    let broken: Vec<_> = provider.broken().await;
+    tasks.join_all().await.into_iter().collect::<TestCaseResult>()?;
+    let broken: Vec<_> = provider.broken_rules().await;
     prop_assert!(broken.is_empty(), "{broken:?}");
 
-    // Everything that there is of a payment is in the ledger, to the cent, and nothing else.
+    // The totals equal the sums over all payments to the cent, also of payments with lost answers.
     let mut sums = json!({"captured": 0, "refunded": 0, "released": 0, "held": 0, "expired": 0});
     let mut add = |name: &str, amount: u64| sums[name] = json!(sums[name].as_u64().unwrap_or(0) + amount);
-    let lost = provider.store.transact(|tx| {
+    let payments = provider.store.transact(|tx| {
         let mut all = BTreeSet::new();
-        tx.each_entry(&mut |entry| {
+        tx.visit_entries(&mut |entry| {
             if entry.entry.posting.money().is_some() {
                 all.extend(entry.entry.resource.clone());
             }
         })?;
         Ok(all)
     });
-    for auth_id in lost.await.unwrap() {
+    for auth_id in payments.await.unwrap() {
         let payment = provider.get(&format!("/payment/{auth_id}")).await.json();
         let (amount, refunded) =
             (payment["amount"].as_u64().unwrap(), payment["refundedAmount"].as_u64().unwrap());
@@ -185,30 +184,30 @@ async fn holds(provider: Provider, callers: Vec<Vec<Step>>) -> TestCaseResult {
     Ok(())
 }
 
-fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
-    proptest::collection::vec(step(), 1..most)
+fn steps(max: usize) -> impl Strategy<Value = Vec<Step>> {
+    proptest::collection::vec(step(), 1..max)
 }
 
 fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-/// What takes time really does, so that others come between.
-const SLOWLY: [(&str, &str); 2] = [("SHIPPING_LABEL_DURATION", "2ms"), ("CHAOS_TIMEOUT_DELAY", "1ms")];
+/// Labels and timeouts take time, so that requests interleave.
+const SLOW: [(&str, &str); 2] = [("SHIPPING_LABEL_DURATION", "2ms"), ("CHAOS_TIMEOUT_DELAY", "1ms")];
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
 
     #[test]
     fn no_sequence_of_operations_makes_the_ledger_contradict_itself(steps in steps(40)) {
-        runtime().block_on(holds(Provider::new(), vec![steps]))?;
+        runtime().block_on(assert_ledger_consistent(Provider::new(), vec![steps]))?;
     }
 
     #[test]
     fn no_interleaving_of_operations_makes_the_ledger_contradict_itself(
         callers in proptest::collection::vec(steps(12), 2..6)
     ) {
-        runtime().block_on(holds(Provider::with(&SLOWLY), callers))?;
+        runtime().block_on(assert_ledger_consistent(Provider::with(&SLOW), callers))?;
     }
 }
 
@@ -216,9 +215,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_interleaving_of_operations_makes_a_ledger_in_a_file_contradict_itself(
+    fn no_interleaving_of_operations_makes_a_ledger_file_contradict_itself(
         callers in proptest::collection::vec(steps(12), 2..6)
     ) {
-        runtime().block_on(holds(Provider::in_a_file(&SLOWLY), callers))?;
+        runtime().block_on(assert_ledger_consistent(Provider::with_file_ledger(&SLOW), callers))?;
     }
 }

@@ -1,11 +1,10 @@
-//! The provider as its callers see it: every test asks a whole provider over its real router.
+//! The provider from the outside: every test sends requests to the router of a complete provider.
 
 #![allow(clippy::disallowed_methods, reason = "test code may wait and draw")]
 
 mod chaos;
 mod concurrency;
 mod growth;
-mod help;
 mod http;
 mod idempotency;
 mod inventory;
@@ -17,6 +16,7 @@ mod profiles;
 mod runs;
 mod shipping;
 mod stats;
-mod truth;
+mod support;
 mod undo;
+mod verdict;
 mod wire;

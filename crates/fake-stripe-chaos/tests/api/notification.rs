@@ -1,11 +1,11 @@
-//! Notification: what it answers, and what it keeps to itself.
+//! Notification: its answers, and the data that it never stores.
 
 use serde_json::json;
 
-use crate::help::Provider;
+use crate::support::Provider;
 
 #[tokio::test]
-async fn a_notification_is_answered_with_where_it_went() {
+async fn a_notification_is_answered_with_its_recipient() {
     let provider = Provider::new();
     let answer = provider.notify().order("order-1").await.expect(201).json();
     let id = answer["notificationId"].as_str().unwrap();
@@ -18,11 +18,11 @@ async fn a_notification_is_answered_with_where_it_went() {
         })
     );
     assert_eq!(provider.get(&format!("/notification/{id}")).await.expect(200).json(), answer);
-    provider.get("/notification/ntf_nobody").await.problem(404, "notification_not_found");
+    provider.get("/notification/ntf_unknown").await.problem(404, "notification_not_found");
 }
 
 #[tokio::test]
-async fn all_faults_of_a_notification_are_told_at_once() {
+async fn all_errors_of_a_notification_are_reported_together() {
     let body = json!({"type": "fax", "recipient": "", "subject": "nul\u{0}", "orderId": 1});
     let answer = Provider::new().post("/notification/send", &body).await;
     let answer = answer.problem(422, "validation_failed").json();
@@ -32,7 +32,7 @@ async fn all_faults_of_a_notification_are_told_at_once() {
 }
 
 #[tokio::test]
-async fn the_journal_keeps_nothing_personal() {
+async fn the_journal_contains_no_personal_data() {
     let provider = Provider::new();
     provider.notify().order("order-1").await.expect(201);
     provider.label().order("order-1").await.expect(201);
@@ -46,7 +46,7 @@ async fn the_journal_keeps_nothing_personal() {
 }
 
 #[tokio::test]
-async fn a_notification_to_no_address_is_refused_and_sends_nothing() {
+async fn an_invalid_recipient_is_refused_and_nothing_is_sent() {
     let provider = Provider::new();
     let send = async |kind: &str, recipient: &str| {
         let body = json!({"type": kind, "recipient": recipient, "subject": "Hi", "message": "Words"});

@@ -1,15 +1,15 @@
-//! Payments: what each operation answers, and every rule of the domain.
+//! Payments: the answers of each operation, and every rule of the domain.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::help::Provider;
+use crate::support::Provider;
 
 const ALMOST_A_WEEK: Duration = Duration::from_millis(7 * 24 * 60 * 60 * 1000 - 1);
 
 #[tokio::test]
-async fn an_authorization_is_answered_with_all_it_holds() {
+async fn an_authorization_is_answered_with_its_amount_and_expiry() {
     let provider = Provider::new();
     let body = json!({"amount": 5998, "currency": "mxn", "orderId": "order-1", "customerId": "customer-1"});
     let answer = provider.post("/payment/authorize", &body).await.expect(201).json();
@@ -50,7 +50,7 @@ async fn a_payment_without_order_or_customer_names_none() {
 }
 
 #[tokio::test]
-async fn the_header_names_the_order_where_the_body_does_not() {
+async fn the_header_names_the_order_of_a_body_without_one() {
     let answer = Provider::new().authorize().order("order-1").await.expect(201).json();
     assert_eq!(answer["orderId"], "order-1");
 }
@@ -81,7 +81,7 @@ async fn a_payment_goes_from_authorized_over_captured_to_refunded_in_parts() {
 }
 
 #[tokio::test]
-async fn a_release_lets_go_of_what_is_held() {
+async fn a_release_voids_the_authorization() {
     let provider = Provider::new();
     let auth_id = provider.authorized("order-1").await;
     let released = provider.release(&auth_id).await.expect(200).json();
@@ -96,7 +96,7 @@ async fn a_release_lets_go_of_what_is_held() {
 }
 
 #[tokio::test]
-async fn a_charge_authorizes_and_captures_in_one() {
+async fn a_charge_authorizes_and_captures_in_one_call() {
     let provider = Provider::new();
     let body = json!({
         "amount": 700, "currency": "eur", "source": "tok_visa", "description": "tea", "orderId": "order-1",
@@ -112,7 +112,7 @@ async fn a_charge_authorizes_and_captures_in_one() {
 }
 
 #[tokio::test]
-async fn what_is_so_already_is_told_with_the_resource() {
+async fn a_repeated_change_is_409_with_the_resource() {
     let provider = Provider::new();
     let auth_id = provider.captured("order-1").await;
     let again = provider.capture(&auth_id).await.problem(409, "already_captured").json();
@@ -133,7 +133,7 @@ async fn what_is_so_already_is_told_with_the_resource() {
 }
 
 #[tokio::test]
-async fn every_move_that_the_domain_forbids_says_which() {
+async fn every_forbidden_transition_has_its_own_code() {
     let provider = Provider::new();
     let authorized = provider.authorized("order-1").await;
     let captured = provider.captured("order-2").await;
@@ -154,7 +154,7 @@ async fn every_move_that_the_domain_forbids_says_which() {
 }
 
 #[tokio::test]
-async fn an_authorization_that_expired_can_not_be_used() {
+async fn an_expired_authorization_cannot_be_used() {
     let provider = Provider::new();
     let auth_id = provider.authorized("order-1").await;
     provider.clock.advance(ALMOST_A_WEEK);
@@ -167,22 +167,22 @@ async fn an_authorization_that_expired_can_not_be_used() {
 }
 
 #[tokio::test]
-async fn nobody_knows_an_unknown_payment() {
+async fn an_unknown_payment_is_404() {
     let provider = Provider::new();
     for answer in [
-        provider.capture("auth_nobody").await,
-        provider.release("auth_nobody").await,
-        provider.refund("auth_nobody").await,
-        provider.get("/payment/auth_nobody").await,
+        provider.capture("auth_unknown").await,
+        provider.release("auth_unknown").await,
+        provider.refund("auth_unknown").await,
+        provider.get("/payment/auth_unknown").await,
     ] {
         answer.problem(404, "payment_not_found");
     }
 }
 
 #[tokio::test]
-async fn all_faults_of_a_body_are_told_at_once() {
+async fn all_errors_of_a_body_are_reported_together() {
     let provider = Provider::new();
-    let faults = |body: Value, path: &'static str| {
+    let errors = |body: Value, path: &'static str| {
         let provider = provider.clone();
         async move {
             let answer = provider.post(path, &body).await.problem(422, "validation_failed").json();
@@ -190,27 +190,27 @@ async fn all_faults_of_a_body_are_told_at_once() {
             errors.iter().map(|error| error["pointer"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
         }
     };
-    assert_eq!(faults(json!({}), "/payment/authorize").await, ["/amount", "/currency"]);
+    assert_eq!(errors(json!({}), "/payment/authorize").await, ["/amount", "/currency"]);
     assert_eq!(
-        faults(
+        errors(
             json!({"amount": "5998", "currency": 7, "orderId": "two words", "customerId": ""}),
             "/payment/authorize"
         )
         .await,
         ["/amount", "/currency", "/orderId", "/customerId"]
     );
-    assert_eq!(faults(json!({"authId": 7}), "/payment/capture").await, ["/authId"]);
-    assert_eq!(faults(json!({}), "/payment/release").await, ["/authId"]);
-    assert_eq!(faults(json!({"authId": "a", "key": "k"}), "/payment/release").await, ["/key"]);
+    assert_eq!(errors(json!({"authId": 7}), "/payment/capture").await, ["/authId"]);
+    assert_eq!(errors(json!({}), "/payment/release").await, ["/authId"]);
+    assert_eq!(errors(json!({"authId": "a", "key": "k"}), "/payment/release").await, ["/key"]);
     assert_eq!(
-        faults(json!({"amount": 0, "reason": 7}), "/payment/refund").await,
+        errors(json!({"amount": 0, "reason": 7}), "/payment/refund").await,
         ["/authId", "/amount", "/reason"]
     );
     assert_eq!(
-        faults(json!({"amount": 1.5, "currency": "xxx", "source": " "}), "/payment/charge").await,
+        errors(json!({"amount": 1.5, "currency": "xxx", "source": " "}), "/payment/charge").await,
         ["/amount", "/currency", "/source"]
     );
-    assert_eq!(faults(json!([]), "/payment/charge").await, [""]);
+    assert_eq!(errors(json!([]), "/payment/charge").await, [""]);
 }
 
 #[tokio::test]
@@ -222,14 +222,14 @@ async fn an_amount_is_1_to_99999999_minor_units() {
     }
 }
 
-/// Status and refunded amount.
+/// Returns the status and the refunded amount.
 async fn status(provider: &Provider, auth_id: &str) -> (String, u64) {
     let payment = provider.get(&format!("/payment/{auth_id}")).await.expect(200).json();
     (payment["status"].as_str().unwrap().to_owned(), payment["refundedAmount"].as_u64().unwrap())
 }
 
 #[tokio::test]
-async fn a_currency_is_taken_in_any_case_and_answered_in_lower_case() {
+async fn a_currency_is_accepted_in_any_case_and_answered_in_lower_case() {
     let provider = Provider::new();
     for text in ["USD", "usd", "Usd"] {
         let body = json!({"amount": 5998, "currency": text});
@@ -240,7 +240,7 @@ async fn a_currency_is_taken_in_any_case_and_answered_in_lower_case() {
 }
 
 #[tokio::test]
-async fn every_currency_has_sums_of_its_own_in_its_own_minor_units() {
+async fn every_currency_has_separate_sums_in_its_own_minor_units() {
     let provider = Provider::new();
     let currencies = [
         "usd", "eur", "gbp", "mxn", "cad", "aud", "nzd", "chf", "sek", "nok", "dkk", "pln", "czk", "brl",
@@ -269,7 +269,7 @@ async fn every_currency_has_sums_of_its_own_in_its_own_minor_units() {
 }
 
 #[tokio::test]
-async fn an_order_that_is_a_step_in_a_path_is_refused_wherever_it_is_named() {
+async fn a_dot_segment_as_an_order_is_refused_everywhere() {
     let provider = Provider::new();
     for step in [".", ".."] {
         provider.authorize().order(step).await.problem(400, "invalid_header");

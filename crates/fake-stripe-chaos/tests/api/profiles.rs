@@ -1,4 +1,4 @@
-//! Profiles put at run time, and the audit of what was drawn from them.
+//! Profile overrides, and the audit of the draws.
 
 use std::{
     future::IntoFuture,
@@ -8,13 +8,13 @@ use std::{
 use axum::http::Method;
 use fake_stripe_chaos::{
     app,
-    shared::chaos::{AuditVerdict, Observed, Profile, ProfileName, audit, draw},
+    shared::chaos::{AuditVerdict, ObservedDraws, Profile, ProfileName, chi_square_test, draw},
 };
 use serde_json::{Value, json};
 
-use crate::help::{Provider, eventually};
+use crate::support::{Provider, eventually};
 
-async fn in_force(provider: &Provider) -> String {
+async fn active(provider: &Provider) -> String {
     provider.get("/chaos/profile").await.expect(200).text("name")
 }
 
@@ -23,7 +23,7 @@ async fn put(provider: &Provider, query: &str, profile: &Value) {
 }
 
 #[tokio::test]
-async fn the_profiles_that_can_be_named_are_listed() {
+async fn the_named_profiles_are_listed() {
     let answer = Provider::new().get("/chaos/profiles").await.expect(200).json();
     let profiles = answer["profiles"].as_array().unwrap();
     let names: Vec<_> = profiles.iter().map(|profile| profile["name"].as_str().unwrap()).collect();
@@ -37,12 +37,12 @@ async fn the_profiles_that_can_be_named_are_listed() {
 }
 
 #[tokio::test]
-async fn a_profile_put_by_name_is_drawn_from_and_shown() {
+async fn an_override_by_name_is_used_and_shown() {
     let provider = Provider::new();
     put(&provider, "", &json!({"name": "outage"})).await;
     let answer = provider.label().order("o").await;
     assert_ne!(answer.status, 201);
-    assert!(answer.decided("profile").unwrap().starts_with("outage@"));
+    assert!(answer.decision("profile").unwrap().starts_with("outage@"));
     let shown = provider.get("/shipping/chaos/distribution").await.expect(200).json();
     assert_eq!(shown["distributions"]["cancel"]["connection_reset"], "50%");
     let profile = provider.get("/chaos/profile").await.expect(200).json();
@@ -54,10 +54,10 @@ async fn a_profile_put_by_name_is_drawn_from_and_shown() {
 }
 
 #[tokio::test]
-async fn a_profile_put_whole_holds_for_what_it_names() {
+async fn a_complete_override_applies_to_the_operations_that_it_names() {
     let provider = Provider::new();
-    let whole = json!({"name": "mine", "operations": {"payment.*": {"rate_limited": 1}}});
-    put(&provider, "", &whole).await;
+    let complete = json!({"name": "mine", "operations": {"payment.*": {"rate_limited": 1}}});
+    put(&provider, "", &complete).await;
     let limited = provider.authorize().order("o").await.problem(429, "rate_limited");
     assert_eq!((limited.header("retry-after"), &limited.json()["retryable"]), (Some("1"), &json!(true)));
     provider.reserve().order("o").await.expect(201);
@@ -71,22 +71,22 @@ async fn a_profile_put_whole_holds_for_what_it_names() {
 }
 
 #[tokio::test]
-async fn a_profile_put_for_a_while_makes_way_for_the_one_before() {
+async fn a_temporary_override_ends_and_the_previous_profile_returns() {
     let provider = Provider::new();
     put(&provider, "", &json!({"name": "calm"})).await;
     put(&provider, "?ttl=60s", &json!({"name": "outage"})).await;
     let profile = provider.get("/chaos/profile").await.expect(200).json();
     assert_eq!(profile["until"], "2025-11-24T16:01:00.000Z");
     provider.clock.advance(Duration::from_millis(59_999));
-    assert_eq!(in_force(&provider).await, "outage");
+    assert_eq!(active(&provider).await, "outage");
     provider.clock.advance(Duration::from_millis(1));
-    assert_eq!(in_force(&provider).await, "calm");
-    let decided = provider.notify().order("o").await.decided("profile").unwrap();
+    assert_eq!(active(&provider).await, "calm");
+    let decided = provider.notify().order("o").await.decision("profile").unwrap();
     assert!(decided.starts_with("calm@"), "{decided}");
 }
 
 #[tokio::test]
-async fn an_answer_is_held_back_for_as_long_as_the_profile_says_and_its_key_is_free_meanwhile() {
+async fn an_answer_is_delayed_by_the_profile_and_its_key_is_free_meanwhile() {
     let provider = Provider::new();
     let delay = Duration::from_millis(300);
     let slow = json!({"operations": {"payment.authorize": {"success": {"weight": 1, "delay": "300ms"}}}});
@@ -94,33 +94,33 @@ async fn an_answer_is_held_back_for_as_long_as_the_profile_says_and_its_key_is_f
     let shown = provider.get("/chaos/profile").await.json()["operations"]["payment.authorize"].clone();
     assert_eq!(shown, json!({"success": {"weight": 1, "delay": "300ms"}}));
 
-    let began = Instant::now();
+    let started = Instant::now();
     let first = tokio::spawn(provider.authorize().order("o").key("k").into_future());
-    // It is done, and told to whoever asks again, before its own caller hears of it.
-    let again =
+    // The effect is committed, and a repeated request gets the answer before the first caller does.
+    let effect =
         eventually("the effect", || async { (!provider.effects("o").await.is_empty()).then_some(()) });
-    again.await;
+    effect.await;
     let replayed = provider.authorize().order("o").key("k").await.expect(201);
-    assert!(replayed.replayed() && began.elapsed() < delay, "a replay was held back");
+    assert!(replayed.replayed() && started.elapsed() < delay, "a replay was delayed");
     first.await.unwrap().expect(201);
-    assert!(began.elapsed() >= delay, "after {:?}", began.elapsed());
+    assert!(started.elapsed() >= delay, "after {:?}", started.elapsed());
 
-    // What is forced comes as ever, and another operation isn't slow.
-    let began = Instant::now();
+    // Neither a forced scenario nor another operation is delayed.
+    let started = Instant::now();
     provider.authorize().order("p").scenario("success").await.expect(201);
     provider.reserve().order("p").await.expect(201);
-    assert!(began.elapsed() < delay, "after {:?}", began.elapsed());
+    assert!(started.elapsed() < delay, "after {:?}", started.elapsed());
 }
 
-/// Whole ones and built-in ones; with weights that a binary float can't hold.
+/// It covers complete and built-in profiles, and weights that have no exact binary float.
 #[tokio::test]
-async fn what_was_put_survives_a_restart_over_the_same_store() {
+async fn a_profile_override_survives_a_restart_over_the_same_store() {
     let provider = Provider::new();
-    let whole = json!({"name": "mine", "basedOn": "seed", "operations": {"payment.capture": {"success": 0.1, "timeout": {"weight": 2, "delay": "40ms"}}}});
-    put(&provider, "", &whole).await;
+    let complete = json!({"name": "mine", "basedOn": "seed", "operations": {"payment.capture": {"success": 0.1, "timeout": {"weight": 2, "delay": "40ms"}}}});
+    put(&provider, "", &complete).await;
     put(&provider, "?ttl=60s", &json!({"name": "outage"})).await;
     let again = provider.restarted();
-    assert_eq!(in_force(&again).await, "outage");
+    assert_eq!(active(&again).await, "outage");
     again.clock.advance(Duration::from_mins(1));
     provider.clock.advance(Duration::from_mins(1));
     let (before, after) = (provider.get("/chaos/profile").await, again.get("/chaos/profile").await);
@@ -133,7 +133,7 @@ async fn what_was_put_survives_a_restart_over_the_same_store() {
 }
 
 #[tokio::test]
-async fn a_bad_profile_changes_nothing_and_every_fault_has_its_place() {
+async fn an_invalid_profile_changes_nothing_and_every_error_has_its_place() {
     let provider = Provider::new();
     put(&provider, "", &json!({"name": "calm"})).await;
     let bad = json!({"operations": {"payment.steal": {"success": 1}, "payment.capture": {"success": -1, "out_of_stock": 2}}});
@@ -161,11 +161,11 @@ async fn a_bad_profile_changes_nothing_and_every_fault_has_its_place() {
     toml.await.problem(422, "validation_failed");
     let text = provider.ask(Method::PUT, "/chaos/profile").body("off").header("content-type", "text/plain");
     text.await.problem(415, "unsupported_media_type");
-    assert_eq!(in_force(&provider).await, "calm");
+    assert_eq!(active(&provider).await, "calm");
 }
 
 #[tokio::test]
-async fn the_audit_compares_what_was_drawn_with_the_profile() {
+async fn the_audit_compares_the_draws_with_the_profile() {
     let provider = Provider::with(&[("CHAOS_PROFILE", "seed")]);
     for order in 0..400 {
         provider.notify().order(&format!("order-{order}")).await;
@@ -179,9 +179,9 @@ async fn the_audit_compares_what_was_drawn_with_the_profile() {
     assert_eq!(audit["operations"]["payment.capture"]["verdict"], "too_few_draws");
 }
 
-/// For each operation of each built-in profile, with the very draws that requests meet.
+/// It uses the draws of real requests for each operation of each built-in profile.
 #[test]
-fn drawn_shares_fit_their_weights_and_a_weight_moved_by_two_points_is_found_out() {
+fn drawn_shares_fit_their_weights_and_the_audit_detects_a_shift_of_two_points() {
     const DRAWS: u64 = 100_000;
     const SEED: u64 = 42;
     let catalogue = app::catalogue();
@@ -193,7 +193,7 @@ fn drawn_shares_fit_their_weights_and_a_weight_moved_by_two_points_is_found_out(
             }
             let mut observed: Vec<_> = shares
                 .iter()
-                .map(|share| Observed { drawn: 0, weight: share.weight.in_millionths() })
+                .map(|share| ObservedDraws { drawn: 0, weight: share.weight.as_millionths() })
                 .collect();
             for order in 0..DRAWS {
                 let drawn = draw(SEED, profile.name(), operation, &format!("order-{order}"), 1);
@@ -201,12 +201,12 @@ fn drawn_shares_fit_their_weights_and_a_weight_moved_by_two_points_is_found_out(
                 let place = shares.iter().position(|share| share.scenario == scenario).unwrap();
                 observed[place].drawn += 1;
             }
-            let fit = audit(&observed);
+            let fit = chi_square_test(&observed);
             assert_eq!(fit.verdict, AuditVerdict::Fits, "{} {operation}: {fit:?}", profile.name());
             let two_points = observed.iter().map(|scenario| scenario.weight).sum::<u64>() / 50;
             observed[0].weight -= two_points;
             observed[1].weight += two_points;
-            let moved = audit(&observed);
+            let moved = chi_square_test(&observed);
             assert_eq!(moved.verdict, AuditVerdict::Deviates, "{} {operation}: {moved:?}", profile.name());
         }
     }

@@ -1,4 +1,4 @@
-//! Runs: worlds of their own on one server.
+//! Runs: isolated providers on one server.
 
 use std::{
     future::IntoFuture,
@@ -23,11 +23,11 @@ use fake_stripe_chaos::{
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::help::{Ask, Provider, SEED, START};
+use crate::support::{Provider, SEED, START, TestRequest};
 
 const RUN: &str = "x-chaos-run";
 
-fn in_run(ask: Ask, run: &str) -> Ask {
+fn in_run(ask: TestRequest, run: &str) -> TestRequest {
     ask.header(RUN, run)
 }
 
@@ -36,11 +36,11 @@ async fn runs(provider: &Provider) -> Value {
 }
 
 #[tokio::test]
-async fn what_happens_in_one_run_is_not_seen_in_another() {
+async fn a_run_does_not_see_the_state_of_another() {
     let provider = Provider::new();
     let one = in_run(provider.authorize().order("o").key("k"), "one").await.expect(201);
     let other = in_run(provider.authorize().order("o").key("k"), "other").await.expect(201);
-    assert_ne!(one.text("authId"), other.text("authId"), "keys are of a run");
+    assert_ne!(one.text("authId"), other.text("authId"), "keys belong to a run");
     assert!(in_run(provider.authorize().order("o").key("k"), "one").await.expect(201).replayed());
     for run in ["one", "other"] {
         let ledger = in_run(provider.get("/ledger"), run).await.expect(200).json();
@@ -67,19 +67,23 @@ async fn a_run_is_named_by_the_header_or_by_the_path() {
     assert_eq!(found.text("status"), "authorized");
     assert_eq!(provider.get("/runs/one/verdict?orderId=o").await.expect(200).json()["open"], 1);
     provider.authorize().header(RUN, "default").await.expect(201);
-    assert_eq!(provider.get("/ledger").await.json()["totals"]["usd"]["held"], 5998, "the default has a name");
+    assert_eq!(
+        provider.get("/ledger").await.json()["totals"]["usd"]["held"],
+        5998,
+        "the default run has a name"
+    );
 }
 
 #[tokio::test]
-async fn a_run_has_a_seed_of_its_own_and_every_decision_names_both() {
+async fn every_decision_names_its_run_and_its_seed() {
     let provider = Provider::with(&[("CHAOS_PROFILE", "seed")]);
-    let decided = in_run(provider.authorize().order("o"), "one").await;
+    let answer = in_run(provider.authorize().order("o"), "one").await;
     let derived = seed_of_run(SEED, &"one".parse().unwrap()).to_string();
-    assert_eq!((decided.decided("run"), decided.decided("seed")), (Some("one".to_owned()), Some(derived)));
-    let made = provider.put("/runs/given", &json!({"seed": u64::MAX})).await.expect(201).json();
-    assert_eq!(made, json!({"success": true, "name": "given", "seed": u64::MAX}));
-    let decided = in_run(provider.authorize().order("o"), "given").await;
-    assert_eq!(decided.decided("seed"), Some(u64::MAX.to_string()));
+    assert_eq!((answer.decision("run"), answer.decision("seed")), (Some("one".to_owned()), Some(derived)));
+    let created = provider.put("/runs/given", &json!({"seed": u64::MAX})).await.expect(201).json();
+    assert_eq!(created, json!({"success": true, "name": "given", "seed": u64::MAX}));
+    let answer = in_run(provider.authorize().order("o"), "given").await;
+    assert_eq!(answer.decision("seed"), Some(u64::MAX.to_string()));
     provider.put("/runs/given", &json!({})).await.expect(200);
     provider.put("/runs/given", &json!({"seed": 1})).await.problem(409, "run_has_other_seed");
     let found = runs(&provider).await;
@@ -88,22 +92,22 @@ async fn a_run_has_a_seed_of_its_own_and_every_decision_names_both() {
 }
 
 #[tokio::test]
-async fn the_same_run_with_the_same_seed_meets_the_same_fate() {
-    let fates = async |provider: &Provider, run: &str| {
+async fn two_runs_with_the_same_seed_draw_the_same_scenarios() {
+    let scenarios_met = async |provider: &Provider, run: &str| {
         provider.put(&format!("/runs/{run}"), &json!({"seed": 7})).await.expect(201);
-        let mut fates = Vec::new();
+        let mut scenarios = Vec::new();
         for order in 0..20 {
             let answer = in_run(provider.authorize().order(&format!("order-{order}")), run).await;
-            fates.push(answer.decided("scenario").unwrap());
+            scenarios.push(answer.decision("scenario").unwrap());
         }
-        fates
+        scenarios
     };
     let provider = Provider::with(&[("CHAOS_PROFILE", "seed")]);
-    assert_eq!(fates(&provider, "one").await, fates(&provider, "other").await);
+    assert_eq!(scenarios_met(&provider, "one").await, scenarios_met(&provider, "other").await);
 }
 
 #[tokio::test]
-async fn a_profile_and_a_plan_are_those_of_a_run() {
+async fn a_profile_and_a_plan_belong_to_a_run() {
     let provider = Provider::new();
     provider.put("/runs/one/chaos/profile", &json!({"name": "outage"})).await.expect(200);
     provider
@@ -118,7 +122,7 @@ async fn a_profile_and_a_plan_are_those_of_a_run() {
 }
 
 #[tokio::test]
-async fn a_seed_lives_as_long_as_the_ledger_unless_another_is_configured() {
+async fn a_seed_is_kept_with_the_ledger_unless_another_is_configured() {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::default());
     let ports = |seed| Ports {
         clock: Arc::new(ManualClock::at(START)),
@@ -129,17 +133,17 @@ async fn a_seed_lives_as_long_as_the_ledger_unless_another_is_configured() {
     };
     let mut seeds = Vec::new();
     for (drawn, configured) in [(1, None), (2, None), (3, Some(7)), (4, None)] {
-        seeds.push(ports(drawn).with_kept_seed(configured).await.unwrap().seed);
+        seeds.push(ports(drawn).with_stored_seed(configured).await.unwrap().seed);
     }
     assert_eq!(seeds, [1, 1, 7, 7]);
 }
 
 #[tokio::test]
-async fn a_forgotten_run_begins_anew() {
+async fn a_deleted_run_starts_empty() {
     let provider = Provider::new();
     in_run(provider.authorize().order("o").key("k"), "one").await.expect(201);
-    let forgotten = provider.ask(Method::DELETE, "/runs/one").await.expect(200).json();
-    assert_eq!(forgotten, json!({"success": true, "forgotten": "one"}));
+    let deleted = provider.ask(Method::DELETE, "/runs/one").await.expect(200).json();
+    assert_eq!(deleted, json!({"success": true, "forgotten": "one"}));
     assert_eq!(runs(&provider).await, json!([]));
     provider.ask(Method::DELETE, "/runs/one").await.problem(404, "unknown_run");
     assert!(!in_run(provider.authorize().order("o").key("k"), "one").await.expect(201).replayed());
@@ -148,7 +152,7 @@ async fn a_forgotten_run_begins_anew() {
 }
 
 #[tokio::test]
-async fn there_are_only_so_many_runs() {
+async fn the_number_of_runs_is_limited() {
     let provider = Provider::with(&[("CHAOS_MAX_RUNS", "2")]);
     for run in ["one", "two"] {
         in_run(provider.authorize(), run).await.expect(201);
@@ -161,7 +165,7 @@ async fn there_are_only_so_many_runs() {
 }
 
 #[tokio::test]
-async fn the_documents_of_every_run_are_the_servers() {
+async fn every_run_serves_the_documents_of_the_server() {
     let provider = Provider::new();
     let one = provider.get("/runs/one/api/docs/openapi.json").await.expect(200);
     assert_eq!(one.body, provider.get("/api/docs/openapi.json").await.expect(200).body);
@@ -169,7 +173,7 @@ async fn the_documents_of_every_run_are_the_servers() {
 }
 
 #[tokio::test]
-async fn a_bad_name_is_refused_and_makes_no_run() {
+async fn an_invalid_name_is_refused_and_creates_no_run() {
     let provider = Provider::new();
     for bad in ["", "two words", "..", "a/b", &"x".repeat(65)] {
         let answer = in_run(provider.authorize(), bad).await.problem(400, "invalid_header").json();
@@ -184,7 +188,7 @@ async fn a_bad_name_is_refused_and_makes_no_run() {
 }
 
 #[tokio::test]
-async fn a_question_to_an_unknown_run_is_refused_and_makes_none() {
+async fn a_read_from_an_unknown_run_is_refused_and_creates_none() {
     let provider = Provider::new();
     let paths = [
         "/verdict?final=true",
@@ -193,7 +197,7 @@ async fn a_question_to_an_unknown_run_is_refused_and_makes_none() {
         "/ledger/orders/o",
         "/journal",
         "/payment/stats",
-        "/payment/auth_nobody",
+        "/payment/auth_unknown",
         "/shipping/by-key/k",
         "/chaos/profile",
         "/health",
@@ -222,7 +226,7 @@ async fn a_question_to_an_unknown_run_is_refused_and_makes_none() {
 }
 
 #[tokio::test]
-async fn a_run_from_before_a_restart_is_known_to_a_question() {
+async fn a_run_from_before_a_restart_can_be_read() {
     let provider = Provider::new();
     in_run(provider.authorize().order("o"), "one").await.expect(201);
     let again = provider.restarted();
@@ -231,27 +235,27 @@ async fn a_run_from_before_a_restart_is_known_to_a_question() {
 }
 
 #[tokio::test]
-async fn two_headers_that_name_a_run_are_refused() {
+async fn a_repeated_run_header_is_refused() {
     let provider = Provider::new();
-    let asked = in_run(provider.authorize(), "one").and_header(RUN, "two");
-    asked.await.problem(400, "invalid_header");
+    let request = in_run(provider.authorize(), "one").and_header(RUN, "two");
+    request.await.problem(400, "invalid_header");
     assert_eq!(runs(&provider).await, json!([]));
 }
 
-/// Stores that take their time, so that what comes at once meets inside.
-struct Slow {
+/// Slow stores, so that simultaneous requests overlap.
+struct SlowStores {
     stores: Arc<dyn Stores>,
     opened: Arc<AtomicUsize>,
 }
 
-impl Slow {
+impl SlowStores {
     async fn wait() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
 }
 
 #[async_trait]
-impl Stores for Slow {
+impl Stores for SlowStores {
     async fn open(&self, run: &str) -> Result<Arc<dyn Store>, StoreError> {
         self.opened.fetch_add(1, Ordering::Relaxed);
         let store = self.stores.open(run).await;
@@ -259,10 +263,10 @@ impl Stores for Slow {
         store
     }
 
-    async fn forget(&self, run: &str) -> Result<bool, StoreError> {
-        // As long as it takes others to open the run.
+    async fn delete(&self, run: &str) -> Result<bool, StoreError> {
+        // The deletion takes longer than an opening.
         tokio::time::sleep(Duration::from_millis(20)).await;
-        let forgotten = self.stores.forget(run).await;
+        let forgotten = self.stores.delete(run).await;
         Self::wait().await;
         forgotten
     }
@@ -282,20 +286,21 @@ impl Stores for Slow {
     }
 }
 
-/// With each kind of store, slowed down; with how often a store was opened since.
-fn slow(variables: &[(&str, &str)]) -> [(Provider, Arc<AtomicUsize>); 2] {
-    [Provider::with(variables), Provider::in_a_file(variables)].map(|provider| {
+/// Returns a provider with slow stores for each kind of store, and its count of opened stores.
+fn slow_providers(variables: &[(&str, &str)]) -> [(Provider, Arc<AtomicUsize>); 2] {
+    [Provider::with(variables), Provider::with_file_ledger(variables)].map(|provider| {
         let opened = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&opened);
-        let provider = provider.over_others(|stores| Arc::new(Slow { stores, opened: counted }));
+        let provider =
+            provider.with_wrapped_stores(|stores| Arc::new(SlowStores { stores, opened: counted }));
         opened.store(0, Ordering::Relaxed);
         (provider, opened)
     })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn the_limit_of_runs_holds_when_130_are_asked_for_at_once() {
-    for (provider, _) in slow(&[]) {
+async fn the_limit_of_runs_holds_for_130_simultaneous_requests() {
+    for (provider, _) in slow_providers(&[]) {
         let mut tasks = JoinSet::new();
         for run in 0..130 {
             let (name, put) = (format!("run-{run}"), run % 2 == 0);
@@ -309,37 +314,37 @@ async fn the_limit_of_runs_holds_when_130_are_asked_for_at_once() {
             });
         }
         let statuses = tasks.join_all().await;
-        let made = statuses.iter().filter(|status| **status == 201).count();
+        let created = statuses.iter().filter(|status| **status == 201).count();
         let refused = statuses.iter().filter(|status| **status == 409).count();
-        assert_eq!((made, refused), (100, 30));
+        assert_eq!((created, refused), (100, 30));
         assert_eq!(runs(&provider).await.as_array().unwrap().len(), 100);
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_run_that_is_forgotten_and_opened_at_once_is_never_dead() {
-    for (provider, _) in slow(&[]) {
+async fn a_run_that_is_deleted_and_opened_at_the_same_time_stays_usable() {
+    for (provider, _) in slow_providers(&[]) {
         for round in 0..4 {
             let mut tasks = JoinSet::new();
             for _ in 0..8 {
-                let of_writer = provider.clone();
+                let writer = provider.clone();
                 tasks.spawn(async move {
                     for _ in 0..4 {
-                        let answer = in_run(of_writer.authorize(), "one").await;
-                        // What was on its way to a run when that was forgotten has no effect anywhere.
+                        let answer = in_run(writer.authorize(), "one").await;
+                        // A request that was in flight at the deletion has no effect anywhere.
                         assert!([201, 404].contains(&answer.status), "{}", answer.body);
                     }
                 });
-                let of_forgetter = provider.clone();
+                let deleter = provider.clone();
                 tasks.spawn(async move {
                     for _ in 0..4 {
-                        let answer = of_forgetter.ask(Method::DELETE, "/runs/one").await;
+                        let answer = deleter.ask(Method::DELETE, "/runs/one").await;
                         assert!([200, 404].contains(&answer.status), "{}", answer.body);
                     }
                 });
             }
             tasks.join_all().await;
-            // Whether it is there or not, it can be used.
+            // A new request works in both cases.
             let auth_id = in_run(provider.authorize().order("last"), "one").await.expect(201).text("authId");
             let ledger = in_run(provider.get("/ledger/orders/last"), "one").await.expect(200).json();
             assert_eq!(ledger["entries"][0]["resource"], json!(auth_id), "round {round}");
@@ -352,17 +357,17 @@ async fn a_run_that_is_forgotten_and_opened_at_once_is_never_dead() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_run_that_is_opened_while_it_is_being_forgotten_is_a_new_one() {
-    for (provider, _) in slow(&[]) {
+async fn a_run_that_is_opened_during_its_deletion_is_a_new_run() {
+    for (provider, _) in slow_providers(&[]) {
         for round in 0..5 {
             let before = in_run(provider.authorize().order("before"), "one").await.expect(201).text("authId");
-            let forget = provider.ask(Method::DELETE, "/runs/one").into_future();
+            let delete = provider.ask(Method::DELETE, "/runs/one").into_future();
             let open = async {
                 tokio::time::sleep(Duration::from_millis(2)).await;
                 in_run(provider.authorize().order("meanwhile"), "one").await
             };
-            let (forgotten, opened) = tokio::join!(forget, open);
-            forgotten.expect(200);
+            let (deleted, opened) = tokio::join!(delete, open);
+            deleted.expect(200);
             opened.expect(201);
             let ledger = in_run(provider.get("/ledger"), "one").await.expect(200).json();
             assert_eq!(ledger["totals"]["usd"]["held"], 5998, "round {round}");
@@ -377,13 +382,13 @@ async fn a_run_that_is_opened_while_it_is_being_forgotten_is_a_new_one() {
 
 #[tokio::test]
 async fn listing_the_runs_opens_none() {
-    for (provider, _) in slow(&[]) {
+    for (provider, _) in slow_providers(&[]) {
         for seed in 0..20_u32 {
             provider.put(&format!("/runs/run-{seed:02}"), &json!({ "seed": seed })).await.expect(201);
         }
         let opened = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&opened);
-        let again = provider.over_others(|stores| Arc::new(Slow { stores, opened: counted }));
+        let again = provider.with_wrapped_stores(|stores| Arc::new(SlowStores { stores, opened: counted }));
         opened.store(0, Ordering::Relaxed);
         let listed = runs(&again).await;
         let seeds: Vec<_> =
@@ -394,12 +399,12 @@ async fn listing_the_runs_opens_none() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_label_whose_run_was_forgotten_meanwhile_says_so() {
+async fn a_label_in_flight_gets_404_after_the_deletion_of_its_run() {
     let provider = Provider::with(&[("SHIPPING_LABEL_DURATION", "300ms")]);
     let label = tokio::spawn(in_run(provider.label().key("k"), "one").into_future());
-    crate::help::eventually("a label in flight", async || {
-        let asked = in_run(provider.get("/shipping/by-key/k"), "one").await;
-        (asked.status == 200 && asked.text("status") == "generating").then_some(())
+    crate::support::eventually("a label in flight", async || {
+        let progress = in_run(provider.get("/shipping/by-key/k"), "one").await;
+        (progress.status == 200 && progress.text("status") == "generating").then_some(())
     })
     .await;
     provider.ask(Method::DELETE, "/runs/one").await.expect(200);

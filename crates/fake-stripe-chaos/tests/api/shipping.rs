@@ -1,4 +1,4 @@
-//! Shipping: labels, which take their time whoever waits for them.
+//! Shipping: labels and their progress.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use serde_json::json;
 use service_kit::serve;
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
-use crate::help::{Provider, address, eventually};
+use crate::support::{Provider, address, eventually};
 
-/// Long enough to be asked about meanwhile, on a busy machine too.
+/// Long enough for a request meanwhile, also on a busy machine.
 const SLOW: (&str, &str) = ("SHIPPING_LABEL_DURATION", "1s");
 /// Longer than any test runs.
 const NEVER: (&str, &str) = ("SHIPPING_LABEL_DURATION", "1h");
@@ -56,17 +56,17 @@ async fn a_label_is_cancelled_once() {
 }
 
 #[tokio::test]
-async fn nobody_knows_an_unknown_label() {
+async fn an_unknown_label_is_404() {
     let provider = Provider::new();
-    provider.get("/shipping/lbl_nobody").await.problem(404, "label_not_found");
+    provider.get("/shipping/lbl_unknown").await.problem(404, "label_not_found");
     provider
-        .post("/shipping/cancel", &json!({"labelId": "lbl_nobody"}))
+        .post("/shipping/cancel", &json!({"labelId": "lbl_unknown"}))
         .await
         .problem(404, "label_not_found");
 }
 
 #[tokio::test]
-async fn every_part_of_an_address_that_each_country_has_must_be_there() {
+async fn the_parts_of_an_address_that_every_country_has_are_required() {
     let body =
         json!({"shippingAddress": {"street": " ", "city": 7, "state": null}, "carrier": "no such one"});
     let answer = Provider::new().post("/shipping/create-label", &body).await;
@@ -80,22 +80,22 @@ async fn every_part_of_an_address_that_each_country_has_must_be_there() {
 }
 
 #[tokio::test]
-async fn progress_by_key_goes_from_unknown_over_a_share_of_the_time_to_generated() {
+async fn progress_by_key_goes_from_unknown_through_the_elapsed_share_to_generated() {
     let provider = Provider::with(&[SLOW]);
     assert_eq!(progress(&provider, "wf%2Frun%2Flabel").await, ("unknown".to_owned(), 0));
-    let making = tokio::spawn(provider.label().key("wf/run/label").into_future());
+    let label = tokio::spawn(provider.label().key("wf/run/label").into_future());
     until_status(&provider, "wf%2Frun%2Flabel", "generating").await;
     provider.clock.advance(Duration::from_millis(450));
     assert_eq!(progress(&provider, "wf%2Frun%2Flabel").await, ("generating".to_owned(), 45));
     provider.clock.advance(Duration::from_secs(9));
     assert_eq!(progress(&provider, "wf%2Frun%2Flabel").await, ("generating".to_owned(), 99));
-    let made = making.await.unwrap().expect(201);
+    let generated = label.await.unwrap().expect(201);
     let answer = provider.get("/shipping/by-key/wf%2Frun%2Flabel").await.expect(200).json();
     assert_eq!(
         answer,
         json!({
             "success": true, "key": "wf/run/label", "status": "generated", "progress": 100,
-            "labelId": made.text("labelId"),
+            "labelId": generated.text("labelId"),
         })
     );
     provider.post("/shipping/cancel", &json!({"key": "wf/run/label"})).await.expect(200);
@@ -103,31 +103,31 @@ async fn progress_by_key_goes_from_unknown_over_a_share_of_the_time_to_generated
 }
 
 #[tokio::test]
-async fn while_a_label_is_made_its_key_is_in_use() {
+async fn the_key_of_a_label_in_flight_is_in_use() {
     let provider = Provider::with(&[NEVER]);
-    let making = tokio::spawn(provider.label().key("k").into_future());
+    let label = tokio::spawn(provider.label().key("k").into_future());
     until_status(&provider, "k", "generating").await;
     let second = provider.label().key("k").await.problem(409, "idempotency_key_in_use");
     assert_eq!(second.json()["retryable"], true);
     assert_eq!(second.header("retry-after"), Some("1"));
-    assert_eq!(second.header("x-chaos-decision"), None, "nothing was decided");
+    assert_eq!(second.header("x-chaos-decision"), None, "there is no decision");
     let other = json!({"shippingAddress": address(), "carrier": "DHL"});
     let other = provider.post("/shipping/create-label", &other).key("k").await;
     other.problem(409, "idempotency_key_reused");
-    assert!(!making.is_finished());
+    assert!(!label.is_finished());
 }
 
 #[tokio::test]
-async fn a_label_that_is_cancelled_while_it_is_made_is_never_there() {
+async fn a_label_that_is_cancelled_in_flight_never_exists() {
     let provider = Provider::with(&[SLOW]);
-    let making = tokio::spawn(provider.label().key("k").order("order-1").into_future());
+    let label = tokio::spawn(provider.label().key("k").order("order-1").into_future());
     until_status(&provider, "k", "generating").await;
     let undone = provider.post("/shipping/cancel", &json!({"key": "k"})).order("order-1").await.expect(200);
     assert_eq!(undone.json(), json!({"success": true, "key": "k", "status": "nothing_to_undo"}));
     assert_eq!(progress(&provider, "k").await, ("cancelled".to_owned(), 0));
-    assert!(!making.is_finished(), "the undo waited for the label");
+    assert!(!label.is_finished(), "the undo waited for the label");
 
-    let answer = making.await.unwrap().problem(409, "undone_before_execution");
+    let answer = label.await.unwrap().problem(409, "undone_before_execution");
     assert_eq!(answer.json()["retryable"], false);
     assert_eq!(provider.effects("order-1").await, ["tombstoned"]);
     assert_eq!(progress(&provider, "k").await, ("cancelled".to_owned(), 0));
@@ -137,19 +137,19 @@ async fn a_label_that_is_cancelled_while_it_is_made_is_never_there() {
 }
 
 #[tokio::test]
-async fn the_journal_shows_a_label_that_is_being_made() {
+async fn the_journal_shows_a_label_in_flight() {
     let provider = Provider::with(&[SLOW]);
-    let making = tokio::spawn(provider.label().key("k").into_future());
+    let label = tokio::spawn(provider.label().key("k").into_future());
     until_status(&provider, "k", "generating").await;
     let lines = provider.journal("").await;
     assert_eq!((lines.len(), &lines[0]["response"]), (1, &json!(null)));
-    making.await.unwrap().expect(201);
+    label.await.unwrap().expect(201);
     let lines = provider.journal("").await;
     assert_eq!((lines.len(), &lines[0]["response"]), (1, &json!("success")));
 }
 
 #[tokio::test]
-async fn a_timeout_that_skips_makes_no_label_and_uses_no_key() {
+async fn a_timeout_without_an_effect_creates_no_label_and_uses_no_key() {
     let provider = Provider::with(&[NEVER]);
     provider.label().key("k").order("order-1").scenario("timeout").await.problem(504, "timeout");
     assert_eq!(progress(&provider, "k").await, ("unknown".to_owned(), 0));
@@ -157,7 +157,7 @@ async fn a_timeout_that_skips_makes_no_label_and_uses_no_key() {
 }
 
 #[tokio::test]
-async fn a_label_whose_answer_is_lost_is_there_all_the_same() {
+async fn a_label_with_a_lost_answer_exists() {
     let provider = Provider::with(&[("SHIPPING_LABEL_DURATION", "10ms")]);
     let lost = provider.label().key("k").order("order-1").scenario("timeout_after_commit").await;
     lost.problem(504, "timeout");
@@ -167,14 +167,14 @@ async fn a_label_whose_answer_is_lost_is_there_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_caller_that_hangs_up_aborts_nothing() {
+async fn an_operation_continues_after_its_caller_disconnects() {
     let provider = Provider::with(&[SLOW]);
     let listener = serve::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
     let never = std::future::pending();
     let server = tokio::spawn(serve::run(listener, provider.router.clone(), never, Duration::ZERO));
 
-    let body = json!({ "shippingAddress": crate::help::address() }).to_string();
+    let body = json!({ "shippingAddress": crate::support::address() }).to_string();
     let request = format!(
         "POST /shipping/create-label HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
          Idempotency-Key: k\r\nX-Order-Id: order-1\r\nContent-Length: {}\r\n\r\n{body}",
@@ -190,7 +190,7 @@ async fn a_caller_that_hangs_up_aborts_nothing() {
 }
 
 #[tokio::test]
-async fn an_address_needs_no_state_and_no_zip_where_the_country_has_none() {
+async fn an_address_needs_no_state_and_no_zip() {
     let provider = Provider::new();
     let hong_kong = json!({"street": "1 Queen's Road", "city": "Central", "country": "HK"});
     for (state, zip) in

@@ -1,13 +1,13 @@
-//! Stats of payments: what was asked, what became of it, what was drawn beside what the profile says.
+//! Statistics of payments: the requests, their results, and the drawn shares next to the configured ones.
 
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::help::Provider;
+use crate::support::Provider;
 
 #[tokio::test]
-async fn every_request_is_counted_with_what_was_decided() {
+async fn every_request_is_counted_with_its_decision() {
     let provider = Provider::new();
     let auth_id = provider.authorize().key("k").order("o").await.expect(201).text("authId");
     provider.authorize().key("k").order("o").await.expect(201);
@@ -29,7 +29,7 @@ async fn every_request_is_counted_with_what_was_decided() {
             },
         })
     );
-    assert_eq!(stats["operations"]["capture"]["failed"], 1, "told is what counts");
+    assert_eq!(stats["operations"]["capture"]["failed"], 1, "the response counts, not the effect");
     assert!(stats["operations"]["reserve"].is_null());
 }
 
@@ -54,7 +54,7 @@ async fn the_recent_requests_are_those_of_payments_the_newest_first() {
 }
 
 #[tokio::test]
-async fn a_reset_counts_anew_and_forgets_nothing_else() {
+async fn a_reset_restarts_the_counts_and_keeps_everything_else() {
     let provider = Provider::with(&[("CHAOS_PROFILE", "calm")]);
     provider.authorize().order("o").await;
     provider.clock.advance(Duration::from_secs(1));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use fake_stripe_chaos::shared::{
     chaos::ChaosKey,
     clock::Timestamp,
-    idempotency::{Fingerprint, LedTo, Record},
+    idempotency::{Fingerprint, KeyRecord, StoredAnswer},
     ids::Key,
     journal,
     store::{Limits, StoreError, Transaction},
@@ -29,7 +29,7 @@ async fn work_that_fails_changes_nothing() {
             let failed: Result<(), _> = store
                 .transact(move |tx| {
                     write_everything(tx, 10 + round)?;
-                    tx.forget()?;
+                    tx.clear_journal()?;
                     Err(on_purpose())
                 })
                 .await;
@@ -49,16 +49,16 @@ async fn what_work_that_fails_has_dropped_is_there_again() {
         let write = |tx: &mut dyn Transaction, round: u32| {
             for place in 0..9 {
                 let key: Key = format!("{round}-{place}").parse().unwrap();
-                let record = Record {
+                let record = KeyRecord {
                     at: Timestamp::from_millis(i64::from(round)),
                     operation: OPERATIONS[0],
                     fingerprint: Fingerprint::of("/", "{}"),
-                    led_to: LedTo::Refused,
+                    answer: StoredAnswer::Refused,
                     decision: None,
                 };
                 tx.set_record(&key, record)?;
                 tx.set_attempts(OPERATIONS[place % 2], &ChaosKey::Request(key.to_string()), 1)?;
-                tx.note(line(&"x".repeat(500)))?;
+                tx.append_line(line(&"x".repeat(500)))?;
             }
             Ok(())
         };
@@ -83,7 +83,7 @@ async fn what_work_that_fails_has_dropped_is_there_again() {
         let failed: Result<(), _> = store
             .transact(move |tx| {
                 write(tx, 2)?;
-                tx.forget()?;
+                tx.clear_journal()?;
                 write(tx, 3)?;
                 Err(on_purpose())
             })
@@ -121,11 +121,11 @@ async fn the_journal_forgets_its_oldest_line_first() {
         let lines = store
             .transact(|tx| {
                 for index in 0..=journal::CAPACITY {
-                    tx.note(line(&index.to_string()))?;
+                    tx.append_line(line(&index.to_string()))?;
                 }
-                tx.amend(0, line("forgotten"))?;
+                tx.replace_line(0, line("forgotten"))?;
                 let mut lines = Vec::new();
-                tx.each_line(&mut |number, line| {
+                tx.visit_lines(&mut |number, line| {
                     lines.push((number, line.body.clone()));
                     true
                 })?;
@@ -183,13 +183,13 @@ async fn a_run_that_was_forgotten_refuses_work_and_begins_anew_when_it_is_asked_
         run.transact(|tx| write_everything(tx, 1)).await.unwrap();
         other.transact(|tx| write_everything(tx, 2)).await.unwrap();
         let kept = everything(&other).await;
-        assert_eq!(stores.forget("one").await, Ok(true));
-        assert_eq!(stores.forget("one").await, Ok(false));
+        assert_eq!(stores.delete("one").await, Ok(true));
+        assert_eq!(stores.delete("one").await, Ok(false));
         assert_eq!(stores.runs().await.unwrap(), ["other"]);
         let write = Write { method: 0, place: 0, value: 0 };
-        assert_eq!(run.transact(move |tx| write.apply(tx)).await, Err(StoreError::Forgotten));
+        assert_eq!(run.transact(move |tx| write.apply(tx)).await, Err(StoreError::RunDeleted));
         assert_eq!(everything(&stores.open("one").await.unwrap()).await, empty);
-        assert_eq!(run.transact(move |tx| write.apply(tx)).await, Err(StoreError::Forgotten));
+        assert_eq!(run.transact(move |tx| write.apply(tx)).await, Err(StoreError::RunDeleted));
         assert_eq!(everything(&other).await, kept);
     }
 }

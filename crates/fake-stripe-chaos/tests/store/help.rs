@@ -10,15 +10,15 @@ use std::{
 use fake_stripe_chaos::{
     app,
     shared::{
-        chaos::{ChaosKey, Decision, PlannedScript, Source, TIMEOUT, TIMEOUT_AFTER_COMMIT},
+        chaos::{ChaosKey, Decision, DecisionSource, PlannedScript, TIMEOUT, TIMEOUT_AFTER_COMMIT},
         clock::Timestamp,
-        idempotency::{Fingerprint, InFlight, LedTo, Record},
+        idempotency::{Fingerprint, InFlight, KeyRecord, StoredAnswer},
         ids::{Key, OrderId},
-        journal::Line,
+        journal::JournalEntry,
         ledger::{NewEntry, Posting},
         money::{Amount, Currency, Money},
         operation::Operation,
-        orders::{Outcome, Told},
+        orders::{Outcome, RecordedOutcome},
         resource::Part,
         store::{Limits, MemoryStores, SqliteStores, Store, StoreError, Stores, Transaction},
     },
@@ -73,8 +73,8 @@ pub fn every_kind_within(limits: Limits) -> [(Arc<dyn Stores>, Option<Folder>); 
     [(Arc::new(MemoryStores::within(limits)), None), (folder.stores_within(limits), Some(folder))]
 }
 
-pub fn line(body: &str) -> Arc<Line> {
-    Arc::new(Line {
+pub fn line(body: &str) -> Arc<JournalEntry> {
+    Arc::new(JournalEntry {
         at: Timestamp::from_millis(0),
         operation: OPERATIONS[0],
         order: None,
@@ -129,9 +129,9 @@ fn posting(value: u32) -> Posting {
 fn decision(place: usize, value: u32) -> Option<Decision> {
     let (key, source) = match value % 4 {
         0 => return None,
-        1 => (ChaosKey::Order(order(place)), Source::Draw),
-        2 => (ChaosKey::Request("a key".to_owned()), Source::Header),
-        _ => (ChaosKey::Order(order(place)), Source::Plan),
+        1 => (ChaosKey::Order(order(place)), DecisionSource::Draw),
+        2 => (ChaosKey::Request("a key".to_owned()), DecisionSource::Header),
+        _ => (ChaosKey::Order(order(place)), DecisionSource::Plan),
     };
     Some(Decision {
         seed: u64::MAX - u64::from(value),
@@ -155,14 +155,17 @@ impl Write {
             0 => tx.put(["payment", "label"][value as usize % 2], order(place).as_str(), value.to_string()),
             1 => {
                 let led_to = match value % 5 {
-                    0 => LedTo::Effect { resource: "id".to_owned(), part: None },
-                    1 => LedTo::Effect { resource: "id".to_owned(), part: Some(Part("part".to_owned())) },
-                    2 => LedTo::Nothing { undone: key(place) },
-                    3 => LedTo::Refused,
-                    _ => LedTo::Buried,
+                    0 => StoredAnswer::Effect { resource: "id".to_owned(), part: None },
+                    1 => StoredAnswer::Effect {
+                        resource: "id".to_owned(),
+                        part: Some(Part("part".to_owned())),
+                    },
+                    2 => StoredAnswer::NothingToUndo { undone: key(place) },
+                    3 => StoredAnswer::Refused,
+                    _ => StoredAnswer::Tombstoned,
                 };
                 let decision = decision(place, value).map(Arc::new);
-                tx.set_record(&key(place), Record { at, operation, fingerprint, led_to, decision })
+                tx.set_record(&key(place), KeyRecord { at, operation, fingerprint, answer: led_to, decision })
             }
             2 => {
                 let flight = (value % 3 > 0).then_some(InFlight { since: at, operation, fingerprint });
@@ -180,10 +183,10 @@ impl Write {
                 };
                 tx.append(entry).map(|_| ())
             }
-            5 => tx.see_order(&order(place)),
+            5 => tx.add_order(&order(place)),
             6 => {
                 let outcome = Outcome::ALL[value as usize % 2];
-                tx.set_outcome(&order(place), Told { outcome, at })
+                tx.set_outcome(&order(place), RecordedOutcome { outcome, at })
             }
             7 => {
                 let key = match value % 3 {
@@ -194,7 +197,7 @@ impl Write {
             }
             8 => {
                 let script =
-                    PlannedScript { made_after: value, scenarios: vec![TIMEOUT; value as usize % 3] };
+                    PlannedScript { after_attempt: value, scenarios: vec![TIMEOUT; value as usize % 3] };
                 let plan = OPERATIONS.iter().take(value as usize % 3).map(|it| (*it, script.clone()));
                 tx.set_plan(&order(place), plan.collect())
             }
@@ -202,9 +205,9 @@ impl Write {
                 let name = ["one", "two", "three"][place % 3];
                 tx.set_setting(name, (value % 3 > 0).then(|| value.to_string()))
             }
-            10 => tx.note(line(&value.to_string())).map(|_| ()),
-            11 => tx.amend(u64::from(value % 4), line("amended")),
-            _ => tx.forget().map(|_| ()),
+            10 => tx.append_line(line(&value.to_string())).map(|_| ()),
+            11 => tx.replace_line(u64::from(value % 4), line("amended")),
+            _ => tx.clear_journal().map(|_| ()),
         }
     }
 }
@@ -224,9 +227,9 @@ pub fn write_everything(tx: &mut dyn Transaction, round: u32) -> Result<(), Stor
 /// All that outlives a process, as text.
 pub fn lasting(tx: &dyn Transaction) -> Result<String, StoreError> {
     let mut entries = Vec::new();
-    tx.each_entry(&mut |entry| entries.push(entry.clone()))?;
+    tx.visit_entries(&mut |entry| entries.push(entry.clone()))?;
     let mut told = vec![format!("{entries:#?} {:#?} {:?}", tx.totals()?, tx.orders()?)];
-    told.push(format!("{:?}", tx.entries_of(None)?));
+    told.push(format!("{:?}", tx.entries_for(None)?));
     for name in ["one", "two", "three"] {
         told.push(format!("{name}: {:?}", tx.setting(name)?));
     }
@@ -234,8 +237,8 @@ pub fn lasting(tx: &dyn Transaction) -> Result<String, StoreError> {
         let (order, key) = (order(place), key(place));
         told.push(format!("{:?} {:?}", tx.get("payment", order.as_str())?, tx.get("label", order.as_str())?));
         told.push(format!("{:?} {:?}", tx.record(&key)?, tx.tombstone(&key)?));
-        let known = (tx.knows_order(&order)?, tx.outcome(&order)?);
-        told.push(format!("{known:?} {:?}", tx.entries_of(Some(&order))?));
+        let known = (tx.has_order(&order)?, tx.outcome(&order)?);
+        told.push(format!("{known:?} {:?}", tx.entries_for(Some(&order))?));
         for operation in OPERATIONS {
             let attempts = tx.attempts(operation, order.as_str())?;
             told.push(format!("{attempts} {:?}", tx.plan(&order, operation)?));
@@ -247,7 +250,7 @@ pub fn lasting(tx: &dyn Transaction) -> Result<String, StoreError> {
 /// All that ends with the process, as text.
 pub fn passing(tx: &dyn Transaction) -> Result<String, StoreError> {
     let (mut lines, mut flights) = (Vec::new(), BTreeMap::new());
-    tx.each_line(&mut |number, line| {
+    tx.visit_lines(&mut |number, line| {
         lines.push((number, line.clone()));
         true
     })?;

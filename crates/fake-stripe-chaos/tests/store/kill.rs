@@ -180,12 +180,12 @@ async fn the_ledger_has(answered: &[Asked], folder: &Folder) {
     let (entries, totals) = store
         .transact(|tx| {
             let mut entries = Vec::new();
-            tx.each_entry(&mut |entry| entries.push(entry.entry.clone()))?;
+            tx.visit_entries(&mut |entry| entries.push(entry.entry.clone()))?;
             Ok((entries, tx.totals()?))
         })
         .await
         .unwrap();
-    assert_eq!(totals, Totals::of(entries.iter().map(|entry| &entry.posting)));
+    assert_eq!(totals, Totals::from_postings(entries.iter().map(|entry| &entry.posting)));
     let in_ledger = entries.into_iter().map(|entry| (entry.key.unwrap().to_string(), entry.resource));
     let told = answered.iter().map(|Asked { path, key, answer, .. }| {
         let (_, text) = answer.as_ref().unwrap();

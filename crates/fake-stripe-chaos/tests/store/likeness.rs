@@ -38,7 +38,7 @@ fn run(tx: &mut dyn Transaction, writes: &[Write], fails: bool) -> Result<(), St
 /// What a restart takes from the file's store.
 async fn forget_what_passes(store: &Arc<dyn Store>) {
     let clear = |tx: &mut dyn Transaction| {
-        tx.forget()?;
+        tx.clear_journal()?;
         (0..PLACES).try_for_each(|place| Write { method: 2, place, value: 0 }.apply(tx))
     };
     store.transact(clear).await.unwrap();

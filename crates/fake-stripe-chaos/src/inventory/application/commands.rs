@@ -1,4 +1,4 @@
-//! The operations on inventory and what each is told.
+//! The operations on inventory, and their commands.
 
 use crate::{
     inventory::domain::Item,

@@ -1,4 +1,4 @@
-//! What can be asked of inventory, and what that needs.
+//! The use cases of inventory, and their ports.
 
 mod commands;
 mod ports;

@@ -1,4 +1,4 @@
-//! What inventory needs from outside, and what a reservation is to the shared protocol.
+//! The ports of inventory, and a reservation as a resource of the shared protocol.
 
 use super::commands::RESERVE;
 use crate::{
@@ -7,14 +7,14 @@ use crate::{
         chaos::Scenario,
         ids::OrderId,
         operation::Operation,
-        resource::{Repository, Resource, Settled},
+        resource::{Repository, Resource, UndoState},
     },
 };
 
-/// Where reservations are kept.
+/// Stores and loads reservations.
 pub type ReservationRepository = dyn Repository<Reservation>;
 
-/// What chaos can pretend.
+/// The refusals that chaos can inject.
 const REFUSALS: [InventoryError; 1] = [InventoryError::OutOfStock];
 
 impl Resource for Reservation {
@@ -30,23 +30,23 @@ impl Resource for Reservation {
         self.terms().order_id.as_ref()
     }
 
-    fn settled(&self, error: &InventoryError) -> Settled {
+    fn undo_state(&self, error: &InventoryError) -> UndoState {
         match error {
-            InventoryError::AlreadyReleased => Settled::Already(None),
-            InventoryError::Expired => Settled::NothingLeft,
-            _ => Settled::No,
+            InventoryError::AlreadyReleased => UndoState::AlreadyUndone(None),
+            InventoryError::Expired => UndoState::NoEffectLeft,
+            _ => UndoState::InEffect,
         }
     }
 
-    fn unknown(id: &str) -> InventoryError {
+    fn not_found(id: &str) -> InventoryError {
         InventoryError::NotFound(id.to_owned())
     }
 
     fn refusal(scenario: Scenario) -> Option<InventoryError> {
-        REFUSALS.into_iter().find(|error| error.code() == scenario.name)
+        REFUSALS.into_iter().find(|error| Self::code(error) == scenario.name)
     }
 
     fn code(error: &InventoryError) -> &'static str {
-        error.code()
+        error.into()
     }
 }

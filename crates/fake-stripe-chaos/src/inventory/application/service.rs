@@ -1,5 +1,5 @@
-//! The use cases of inventory. Each says what it does to a reservation and to the ledger; replay, chaos,
-//! transaction and journal are the protocol's.
+//! The use cases of inventory. Each changes a reservation and posts to the ledger. The protocol brings the replay,
+//! chaos, the transaction and the journal.
 
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use super::{
     ports::ReservationRepository,
 };
 use crate::{
-    inventory::domain::{RESERVATION_LIVES, Reservation, ReservationId, Terms},
+    inventory::domain::{RESERVATION_TTL, Reservation, ReservationId, Terms},
     shared::{
         deps::Deps,
         ledger::Posting,
         protocol::{Call, Protocol, Reply},
-        resource::Seen,
+        resource::Snapshot,
         store::StoreError,
     },
 };
@@ -32,10 +32,10 @@ impl InventoryService {
         let order = command.order_id.clone();
         self.reservations
             .create(call, order, |work| {
-                let until = work.now.plus(RESERVATION_LIVES);
+                let until = work.now.saturating_add(RESERVATION_TTL);
                 work.post(Posting::Reserved { until });
                 Reservation::reserved(Terms {
-                    id: ReservationId::mint(work.mint()),
+                    id: ReservationId::mint(work.new_id()),
                     items: command.items,
                     order_id: command.order_id,
                     created_at: work.now,
@@ -55,9 +55,11 @@ impl InventoryService {
             .await
     }
 
+    /// Finds a resource by its id.
+    ///
     /// # Errors
-    /// When the store fails.
-    pub async fn find(&self, id: String) -> Result<Option<Seen<Reservation>>, StoreError> {
+    /// Fails if the store fails.
+    pub async fn find(&self, id: String) -> Result<Option<Snapshot<Reservation>>, StoreError> {
         self.reservations.find(id).await
     }
 }

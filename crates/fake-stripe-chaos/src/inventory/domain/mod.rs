@@ -1,7 +1,7 @@
-//! What a reservation is and what can happen to it.
+//! The reservation, its states and its changes.
 
 mod error;
 mod reservation;
 
 pub use error::InventoryError;
-pub use reservation::{Item, RESERVATION_LIVES, Reservation, ReservationId, Terms};
+pub use reservation::{Item, RESERVATION_TTL, Reservation, ReservationId, Terms};

@@ -9,8 +9,8 @@ use crate::shared::{
     orders,
 };
 
-/// How long stock stays reserved.
-pub const RESERVATION_LIVES: Duration = Duration::from_mins(30);
+/// The time until a reservation expires.
+pub const RESERVATION_TTL: Duration = Duration::from_mins(30);
 
 id! { ReservationId, "res_" }
 
@@ -21,7 +21,7 @@ pub struct Item {
     pub warehouse_id: Option<String>,
 }
 
-/// What never changes about a reservation.
+/// The facts of a reservation that never change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
     pub id: ReservationId,
@@ -31,25 +31,14 @@ pub struct Terms {
     pub expires_at: Timestamp,
 }
 
-/// What a reservation is called at some moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The status of a reservation at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Status {
     Reserved,
     Released,
     Fulfilled,
     Expired,
-}
-
-impl Status {
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Reserved => "reserved",
-            Self::Released => "released",
-            Self::Fulfilled => "fulfilled",
-            Self::Expired => "expired",
-        }
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,13 +69,14 @@ impl Reservation {
         self.released_at
     }
 
-    /// `shipped_at` is when its order shipped, if it did: the reservation was used if it was alive then.
+    /// Returns the status. `shipped_at` is the time at which the order shipped. A reservation that was live at
+    /// that time is fulfilled.
     #[must_use]
     pub fn status(&self, now: Timestamp, shipped_at: Option<Timestamp>) -> Status {
         let Terms { created_at, expires_at, .. } = self.terms;
         if self.released_at.is_some() {
             Status::Released
-        } else if orders::fulfils(shipped_at, created_at, expires_at) {
+        } else if orders::was_live_at_shipping(shipped_at, created_at, expires_at) {
             Status::Fulfilled
         } else if now >= expires_at {
             Status::Expired
@@ -95,8 +85,10 @@ impl Reservation {
         }
     }
 
+    /// Returns the stock.
+    ///
     /// # Errors
-    /// Unless it is reserved.
+    /// Fails unless the stock is reserved.
     pub fn release(&mut self, now: Timestamp, shipped_at: Option<Timestamp>) -> Result<(), InventoryError> {
         match self.status(now, shipped_at) {
             Status::Reserved => {
@@ -124,31 +116,31 @@ mod tests {
             items: Vec::new(),
             order_id: None,
             created_at: START,
-            expires_at: START.plus(RESERVATION_LIVES),
+            expires_at: START.saturating_add(RESERVATION_TTL),
         })
     }
 
     #[test]
-    fn a_reservation_expires_in_the_very_millisecond_it_says() {
-        let over = START.plus(RESERVATION_LIVES);
+    fn a_reservation_expires_in_the_millisecond_of_its_expiry() {
+        let over = START.saturating_add(RESERVATION_TTL);
         let last = Timestamp::from_millis(over.millis() - 1);
         assert_eq!(reservation().release(last, None), Ok(()));
         assert_eq!(reservation().release(over, None), Err(InventoryError::Expired));
     }
 
     #[test]
-    fn a_reservation_that_was_alive_when_its_order_shipped_is_used_and_never_expires() {
-        let over = START.plus(RESERVATION_LIVES);
+    fn a_reservation_that_is_live_at_shipping_is_fulfilled_and_never_expires() {
+        let over = START.saturating_add(RESERVATION_TTL);
         assert_eq!(reservation().status(over, Some(START)), Status::Fulfilled);
         assert_eq!(reservation().status(over, Some(over)), Status::Expired);
         assert_eq!(reservation().release(START, Some(START)), Err(InventoryError::Fulfilled));
     }
 
     #[test]
-    fn what_is_released_stays_released() {
+    fn a_released_reservation_stays_released() {
         let mut reservation = reservation();
         reservation.release(START, None).unwrap();
         assert_eq!(reservation.release(START, None), Err(InventoryError::AlreadyReleased));
-        assert_eq!(reservation.status(START.plus(RESERVATION_LIVES), Some(START)), Status::Released);
+        assert_eq!(reservation.status(START.saturating_add(RESERVATION_TTL), Some(START)), Status::Released);
     }
 }

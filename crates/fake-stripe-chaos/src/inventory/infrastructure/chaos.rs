@@ -1,4 +1,4 @@
-//! What goes wrong with inventory, and how often by default.
+//! The scenarios of inventory, with the weights of profile `seed`.
 
 use crate::{
     inventory::application::{RELEASE, RESERVE},
@@ -7,7 +7,7 @@ use crate::{
 
 const OUT_OF_STOCK: Scenario = Scenario::refusal("out_of_stock");
 
-/// Percent. The two kinds of timeout share each operation's timeout share evenly.
+/// In percent. Each of the two kinds of timeout has half of an operation's share of timeouts.
 pub const TABLES: &[OperationChaos] = &[
     OperationChaos {
         operation: RESERVE,

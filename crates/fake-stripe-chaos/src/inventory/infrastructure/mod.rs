@@ -1,4 +1,4 @@
-//! How reservations are kept, and what goes wrong with them.
+//! The storage of reservations, and their chaos.
 
 pub mod chaos;
 mod records;

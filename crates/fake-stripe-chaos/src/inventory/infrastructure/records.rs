@@ -89,25 +89,30 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::{
+        inventory::domain::{Item, ReservationId, Terms},
+        shared::{clock::Timestamp, store::golden::assert_golden},
+    };
 
     #[test]
-    fn every_fact_of_a_reservation_survives_its_record() {
+    fn every_state_of_a_reservation_is_stored_as_the_golden_file_says() {
         let at = Timestamp::from_millis;
-        let item = Item { sku: "SKU-1".to_owned(), quantity: 3, warehouse_id: Some("north".to_owned()) };
+        let item = |warehouse_id: Option<&str>| Item {
+            sku: "SKU-1".to_owned(),
+            quantity: 3,
+            warehouse_id: warehouse_id.map(str::to_owned),
+        };
         let terms = Terms {
             id: ReservationId::mint(Uuid::nil()),
-            items: vec![item],
+            items: vec![item(Some("north")), item(None)],
             order_id: "order-1".parse().ok(),
             created_at: at(1),
             expires_at: at(2),
         };
-        for released_at in [None, Some(at(3))] {
-            let reservation = Reservation::restored(terms.clone(), released_at);
-            let text = encode(KIND, "id", &ReservationRecord::from(&reservation)).unwrap();
-            assert_eq!(
-                Reservation::from(decode::<ReservationRecord>(KIND, "id", &text).unwrap()),
-                reservation
-            );
-        }
+        let orderless = Terms { order_id: None, ..terms.clone() };
+        let reservations =
+            vec![Reservation::restored(orderless, None), Reservation::restored(terms, Some(at(3)))];
+        let golden = include_str!("../../../tests/store/golden/reservation.jsonl");
+        assert_golden(ReservationRecords, KIND, golden, reservations);
     }
 }

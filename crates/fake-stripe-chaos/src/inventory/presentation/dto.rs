@@ -17,7 +17,7 @@ use crate::{
         ids::{Key, OrderId},
         presentation::{order_id, target, text},
         protocol::Target,
-        resource::Seen,
+        resource::Snapshot,
     },
 };
 
@@ -64,7 +64,8 @@ impl FromJson for ReserveRequest {
 }
 
 impl ReserveRequest {
-    pub fn shown(&self) -> Value {
+    /// Returns the body for the journal, without personal data.
+    pub fn redacted(&self) -> Value {
         let items: Vec<_> = self
             .items
             .iter()
@@ -73,8 +74,8 @@ impl ReserveRequest {
         json!({ "items": items, "orderId": self.order_id.as_ref().map(OrderId::as_str) })
     }
 
-    /// `order` is the one the header names, for a body that names none.
-    pub fn command(self, order: Option<&OrderId>) -> Reserve {
+    /// Returns the command. `order` is from the header, for a body without one.
+    pub fn into_command(self, order: Option<&OrderId>) -> Reserve {
         let items = self
             .items
             .into_iter()
@@ -90,7 +91,7 @@ impl ReserveRequest {
 pub struct ReleaseReservationRequest {
     #[schema(min_length = 1, max_length = 255)]
     reservation_id: Option<String>,
-    /// The idempotency key of the request that is to be undone.
+    /// The idempotency key of the request to undo.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 255, example = "order-1/reserve")]
     key: Option<Key>,
     #[schema(ignore)]
@@ -101,17 +102,18 @@ impl FromJson for ReleaseReservationRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
         let object = node.object(&["reservationId", "key"], faults)?;
         let target = target(&object, "reservationId", faults)?;
-        let (reservation_id, key) = target.members();
+        let (reservation_id, key) = target.into_parts();
         Some(Self { reservation_id, key, target })
     }
 }
 
 impl ReleaseReservationRequest {
-    pub fn shown(&self) -> Value {
+    /// Returns the body for the journal, without personal data.
+    pub fn redacted(&self) -> Value {
         json!({ "reservationId": self.reservation_id, "key": self.key })
     }
 
-    pub fn command(self) -> Release {
+    pub fn into_command(self) -> Release {
         Release { target: self.target }
     }
 }
@@ -188,7 +190,7 @@ impl ReleaseReservationResponse {
     }
 }
 
-/// A reservation as the ledger has it.
+/// The current state of a reservation.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReservationView {
@@ -208,13 +210,13 @@ pub struct ReservationView {
     order_id: Option<String>,
 }
 
-impl From<&Seen<Reservation>> for ReservationView {
-    fn from(Seen { resource, now, shipped_at }: &Seen<Reservation>) -> Self {
+impl From<&Snapshot<Reservation>> for ReservationView {
+    fn from(Snapshot { resource, now, shipped_at }: &Snapshot<Reservation>) -> Self {
         let terms = resource.terms();
         Self {
             reservation_id: terms.id.to_string(),
             items: items(resource),
-            status: resource.status(*now, *shipped_at).name(),
+            status: resource.status(*now, *shipped_at).into(),
             created_at: from_millis(terms.created_at.millis()),
             expires_at: from_millis(terms.expires_at.millis()),
             released_at: resource.released_at().map(|at| from_millis(at.millis())),

@@ -17,7 +17,9 @@ use crate::{
     inventory::application::{CONTEXT, InventoryService, RELEASE, RESERVE},
     shared::{
         deps::Deps,
-        presentation::{Asked, CallHeaders, Distribution, Shown, Undone, created, distribution, done, found},
+        presentation::{
+            CallHeaders, Distribution, RequestHeaders, Shown, Undone, created, distribution, done, found,
+        },
     },
 };
 
@@ -26,7 +28,7 @@ struct Inventory {
     deps: Deps,
 }
 
-/// The routes, over a service.
+/// Returns the routes of the context.
 pub fn routes(service: InventoryService, deps: &Deps) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(reserve))
@@ -43,33 +45,33 @@ pub fn routes(service: InventoryService, deps: &Deps) -> OpenApiRouter {
 )]
 async fn reserve(
     State(inventory): State<Arc<Inventory>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<ReserveRequest>,
 ) -> Result<Response, Problem> {
-    let shown = value.shown();
-    let command = value.command(asked.order());
-    let call = asked.call(RESERVE, &inventory.deps.catalogue, &canonical, &shown)?;
+    let redacted = value.redacted();
+    let command = value.into_command(headers.order());
+    let call = headers.into_call(RESERVE, &inventory.deps.catalogue, &canonical, &redacted)?;
     let reply = inventory.service.reserve(call, command).await;
-    Ok(created(reply, |seen, _| Some(ReserveResponse::of(&seen.resource))))
+    Ok(created(reply, |snapshot, _| Some(ReserveResponse::of(&snapshot.resource))))
 }
 
-/// Let go of what is reserved.
+/// Release reserved stock.
 #[utoipa::path(
     post, path = "/inventory/release", tag = "inventory", params(CallHeaders),
     request_body = ReleaseReservationRequest,
-    responses((status = 200, description = "Nothing is reserved any more.", body = Undone<ReleaseReservationResponse>), Fails<404>)
+    responses((status = 200, description = "The stock is released.", body = Undone<ReleaseReservationResponse>), Fails<404>)
 )]
 async fn release_reservation(
     State(inventory): State<Arc<Inventory>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<ReleaseReservationRequest>,
 ) -> Result<Response, Problem> {
-    let call = asked.call(RELEASE, &inventory.deps.catalogue, &canonical, &value.shown())?;
-    let reply = inventory.service.release(call, value.command()).await;
-    Ok(done(reply, |seen, _| ReleaseReservationResponse::of(&seen.resource)))
+    let call = headers.into_call(RELEASE, &inventory.deps.catalogue, &canonical, &value.redacted())?;
+    let reply = inventory.service.release(call, value.into_command()).await;
+    Ok(done(reply, |snapshot, _| ReleaseReservationResponse::of(&snapshot.resource)))
 }
 
-/// How often inventory meets which scenario.
+/// Show the weight of each scenario of inventory.
 #[utoipa::path(
     get, path = "/inventory/chaos/distribution", tag = "inventory", operation_id = "get_inventory_distribution",
     responses((status = 200, description = "The shares of each scenario.", body = Distribution))
@@ -78,7 +80,7 @@ async fn get_distribution(State(inventory): State<Arc<Inventory>>) -> Result<Jso
     Ok(Json(distribution(&inventory.deps, CONTEXT).await?))
 }
 
-/// A reservation as the ledger has it.
+/// Show a reservation.
 #[utoipa::path(
     get, path = "/inventory/{reservationId}", tag = "inventory", params(("reservationId" = String, Path)),
     responses((status = 200, description = "The reservation.", body = Shown<ReservationView>), Fails<404>)
@@ -87,5 +89,5 @@ async fn get_reservation(
     State(inventory): State<Arc<Inventory>>,
     Path(id): Path<String>,
 ) -> Result<Json<Shown<ReservationView>>, Problem> {
-    found(&id, inventory.service.find(id.clone()).await, |seen| ReservationView::from(seen))
+    found(&id, inventory.service.find(id.clone()).await, |snapshot| ReservationView::from(snapshot))
 }

@@ -1,4 +1,4 @@
-//! Inventory over HTTP.
+//! The HTTP endpoints of inventory.
 
 mod dto;
 mod handlers;

@@ -1,4 +1,4 @@
-//! The errors of inventory over HTTP.
+//! The error codes of inventory.
 
 use serde_json::Value;
 use service_kit::{error_codes, problem::Problem};
@@ -6,17 +6,17 @@ use service_kit::{error_codes, problem::Problem};
 use super::dto::ReservationView;
 use crate::{
     inventory::domain::{InventoryError, Reservation},
-    shared::{presentation::Presented, resource::Seen},
+    shared::{presentation::Present, resource::Snapshot},
 };
 
 error_codes! {
-    /// See the module.
+    /// The error codes of inventory.
     pub enum InventoryCode {
         NotFound = "reservation_not_found", 404, "There is no such reservation", final;
         OutOfStock = "out_of_stock", 409, "An item is out of stock", final;
         AlreadyReleased = "already_released", 409, "The reservation is already released", final;
         Expired = "reservation_expired", 409, "The reservation has expired", final;
-        Fulfilled = "reservation_fulfilled", 409, "The order shipped with what was reserved", final;
+        Fulfilled = "reservation_fulfilled", 409, "The order shipped with the reserved stock", final;
     }
 }
 
@@ -32,22 +32,23 @@ impl From<&InventoryError> for InventoryCode {
     }
 }
 
-impl Presented for Reservation {
+impl Present for Reservation {
     fn problem(error: &InventoryError) -> Problem {
         Problem::new(InventoryCode::from(error), error.to_string())
     }
 
-    fn shown(seen: &Seen<Self>) -> Value {
-        serde_json::to_value(ReservationView::from(seen)).unwrap_or_default()
+    fn view(snapshot: &Snapshot<Self>) -> Value {
+        serde_json::to_value(ReservationView::from(snapshot)).unwrap_or_default()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shared::resource::Resource;
 
     #[test]
-    fn the_domain_and_the_body_name_an_error_alike() {
+    fn the_domain_and_the_body_have_the_same_code() {
         for error in [
             InventoryError::NotFound(String::new()),
             InventoryError::OutOfStock,
@@ -55,7 +56,7 @@ mod tests {
             InventoryError::Expired,
             InventoryError::Fulfilled,
         ] {
-            assert_eq!(Reservation::problem(&error).code(), error.code());
+            assert_eq!(Reservation::problem(&error).code(), Reservation::code(&error));
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The operation on notifications and what it is told.
+//! The operation on notifications, and its command.
 
 use crate::{
     notification::domain::Channel,
@@ -8,7 +8,7 @@ use crate::{
 pub const CONTEXT: &str = "notification";
 pub const SEND: Operation = Operation::new("notification.send");
 
-/// Without what the message says: nothing here ever reads it.
+/// It has no subject and no message, because nothing reads them.
 #[derive(Debug, Clone)]
 pub struct Send {
     pub channel: Channel,

@@ -1,4 +1,4 @@
-//! What can be asked of notification, and what that needs.
+//! The use cases of notification, and their ports.
 
 mod commands;
 mod ports;

@@ -1,4 +1,4 @@
-//! What notification needs from outside, and what a notification is to the shared protocol.
+//! The ports of notification, and a notification as a resource of the shared protocol.
 
 use crate::{
     notification::domain::{Notification, NotificationError},
@@ -6,17 +6,17 @@ use crate::{
         chaos::Scenario,
         ids::OrderId,
         operation::Operation,
-        resource::{Repository, Resource, Settled},
+        resource::{Repository, Resource, UndoState},
     },
 };
 
-/// Where notifications are kept.
+/// Stores and loads notifications.
 pub type NotificationRepository = dyn Repository<Notification>;
 
 impl Resource for Notification {
     type Error = NotificationError;
 
-    /// What is sent is sent.
+    /// A sent notification cannot be undone.
     const UNDOABLE: &'static [Operation] = &[];
 
     fn id(&self) -> &str {
@@ -27,11 +27,11 @@ impl Resource for Notification {
         self.order_id.as_ref()
     }
 
-    fn settled(&self, _: &NotificationError) -> Settled {
-        Settled::No
+    fn undo_state(&self, _: &NotificationError) -> UndoState {
+        UndoState::InEffect
     }
 
-    fn unknown(id: &str) -> NotificationError {
+    fn not_found(id: &str) -> NotificationError {
         NotificationError::NotFound(id.to_owned())
     }
 
@@ -40,6 +40,6 @@ impl Resource for Notification {
     }
 
     fn code(error: &NotificationError) -> &'static str {
-        error.code()
+        error.into()
     }
 }

@@ -1,4 +1,4 @@
-//! The use cases of notification. Replay, chaos, transaction and journal are the protocol's.
+//! The use cases of notification. The protocol brings the replay, chaos, the transaction and the journal.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::{
         deps::Deps,
         ledger::Posting,
         protocol::{Call, Protocol, Reply},
-        resource::Seen,
+        resource::Snapshot,
         store::StoreError,
     },
 };
@@ -30,7 +30,7 @@ impl NotificationService {
             .create(call, order, move |work| {
                 work.post(Posting::Notified);
                 Notification {
-                    id: NotificationId::mint(work.mint()),
+                    id: NotificationId::mint(work.new_id()),
                     channel: command.channel,
                     recipient: command.recipient,
                     order_id: command.order_id,
@@ -40,9 +40,11 @@ impl NotificationService {
             .await
     }
 
+    /// Finds a resource by its id.
+    ///
     /// # Errors
-    /// When the store fails.
-    pub async fn find(&self, id: String) -> Result<Option<Seen<Notification>>, StoreError> {
+    /// Fails if the store fails.
+    pub async fn find(&self, id: String) -> Result<Option<Snapshot<Notification>>, StoreError> {
         self.notifications.find(id).await
     }
 }

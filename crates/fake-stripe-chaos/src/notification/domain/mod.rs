@@ -1,4 +1,4 @@
-//! What a notification is.
+//! The notification.
 
 mod error;
 mod notification;

@@ -1,6 +1,4 @@
-//! A notification: sent, and that is all that ever happens to it.
-
-use std::str::FromStr;
+//! A notification. After it is sent, it never changes.
 
 use crate::shared::{
     clock::Timestamp,
@@ -9,40 +7,24 @@ use crate::shared::{
 
 id! { NotificationId, "ntf_" }
 
-/// The way a notification takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The channel of a notification.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownChannel, parse_err_fn = unknown_channel)]
 pub enum Channel {
     Email,
     Sms,
     Push,
 }
 
-impl Channel {
-    pub const ALL: [Self; 3] = [Self::Email, Self::Sms, Self::Push];
-
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Email => "email",
-            Self::Sms => "sms",
-            Self::Push => "push",
-        }
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be one of email, sms, push")]
 pub struct UnknownChannel;
 
-impl FromStr for Channel {
-    type Err = UnknownChannel;
-
-    fn from_str(text: &str) -> Result<Self, UnknownChannel> {
-        Self::ALL.into_iter().find(|channel| channel.name() == text).ok_or(UnknownChannel)
-    }
+const fn unknown_channel(_: &str) -> UnknownChannel {
+    UnknownChannel
 }
 
-/// What was sent to whom; what it said isn't kept.
+/// A sent notification. Its text is not stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
     pub id: NotificationId,

@@ -1,10 +1,10 @@
-//! What goes wrong with notification, and how often by default.
+//! The scenarios of notification, with the weights of profile `seed`.
 
 use crate::{
     notification::application::SEND,
     shared::chaos::{OperationChaos, SUCCESS, TIMEOUT, TIMEOUT_AFTER_COMMIT},
 };
 
-/// Percent. The two kinds of timeout share the timeout share evenly.
+/// In percent. Each of the two kinds of timeout has half of the share of timeouts.
 pub const TABLES: &[OperationChaos] =
     &[OperationChaos { operation: SEND, seed: &[(SUCCESS, 80), (TIMEOUT, 10), (TIMEOUT_AFTER_COMMIT, 10)] }];

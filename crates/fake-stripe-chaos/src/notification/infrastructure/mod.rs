@@ -1,4 +1,4 @@
-//! How notifications are kept, and what goes wrong with them.
+//! The storage of notifications, and their chaos.
 
 pub mod chaos;
 mod records;

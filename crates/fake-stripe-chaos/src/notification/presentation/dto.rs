@@ -26,20 +26,20 @@ pub struct SendRequest {
     /// `email`, `sms` or `push`.
     #[schema(rename = "type", value_type = String, pattern = "^(email|sms|push)$", example = "email")]
     channel: Channel,
-    /// An e-mail address, a telephone number (`+15550100`) or a device's token, as the type asks for.
+    /// An e-mail address, a telephone number (`+15550100`) or a device's token, depending on the type.
     #[schema(min_length = 1, max_length = 320, example = "customer@example.com")]
     recipient: String,
     #[schema(min_length = 1, max_length = 998, example = "Your order has shipped")]
-    #[allow(dead_code, reason = "asked for and, being personal, never looked at again")]
+    #[allow(dead_code, reason = "required, but personal, so it is checked and dropped")]
     subject: String,
     #[schema(min_length = 1, max_length = 10_000, example = "It is on its way.")]
-    #[allow(dead_code, reason = "asked for and, being personal, never looked at again")]
+    #[allow(dead_code, reason = "required, but personal, so it is checked and dropped")]
     message: String,
     #[schema(value_type = Option<String>, min_length = 1, max_length = 255, example = "order-1")]
     order_id: Option<OrderId>,
 }
 
-/// A recipient that the channel can reach; any text where the channel isn't known.
+/// Reads a recipient that fits the channel. For an invalid channel, every text fits.
 fn recipient(node: &Node<'_>, channel: Option<Channel>, faults: &mut Faults) -> Option<String> {
     let text = text(node, 320, faults)?;
     let fits = match channel {
@@ -51,19 +51,19 @@ fn recipient(node: &Node<'_>, channel: Option<Channel>, faults: &mut Faults) -> 
         None => true,
     };
     match channel {
-        Some(channel) if !fits => node.fault(faults, format!("must be {}", reached_by(channel))),
+        Some(channel) if !fits => node.fault(faults, format!("must be {}", recipient_kind(channel))),
         _ => Some(text),
     }
 }
 
-/// At most 15 digits, as E.164 has them, and what people write between them.
+/// Accepts at most 15 digits, the limit of E.164, and the usual characters between them.
 fn is_telephone_number(text: &str) -> bool {
     let rest = text.strip_prefix('+').unwrap_or(text);
     let digits = rest.bytes().filter(u8::is_ascii_digit).count();
     (3..=15).contains(&digits) && rest.bytes().all(|byte| byte.is_ascii_digit() || b" -.()".contains(&byte))
 }
 
-const fn reached_by(channel: Channel) -> &'static str {
+const fn recipient_kind(channel: Channel) -> &'static str {
     match channel {
         Channel::Email => "an e-mail address, since the type is email",
         Channel::Sms => "a telephone number such as +15550100, since the type is sms",
@@ -91,15 +91,16 @@ impl FromJson for SendRequest {
 }
 
 impl SendRequest {
-    pub fn shown(&self) -> Value {
+    /// Returns the body for the journal, without personal data.
+    pub fn redacted(&self) -> Value {
         json!({
-            "type": self.channel.name(),
+            "type": <&str>::from(self.channel),
             "orderId": self.order_id.as_ref().map(OrderId::as_str),
         })
     }
 
-    /// `order` is the one the header names, for a body that names none.
-    pub fn command(self, order: Option<&OrderId>) -> Send {
+    /// Returns the command. `order` is from the header, for a body without one.
+    pub fn into_command(self, order: Option<&OrderId>) -> Send {
         Send {
             channel: self.channel,
             recipient: self.recipient,
@@ -108,7 +109,7 @@ impl SendRequest {
     }
 }
 
-/// A notification as it was sent.
+/// A sent notification.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct NotificationView {
@@ -130,7 +131,7 @@ impl From<&Notification> for NotificationView {
     fn from(notification: &Notification) -> Self {
         Self {
             notification_id: notification.id.to_string(),
-            r#type: notification.channel.name(),
+            r#type: notification.channel.into(),
             recipient: notification.recipient.clone(),
             status: "sent",
             sent_at: from_millis(notification.sent_at.millis()),

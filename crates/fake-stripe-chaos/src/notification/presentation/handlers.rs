@@ -15,7 +15,7 @@ use crate::{
     notification::application::{CONTEXT, NotificationService, SEND},
     shared::{
         deps::Deps,
-        presentation::{Asked, CallHeaders, Distribution, Shown, created, distribution, found},
+        presentation::{CallHeaders, Distribution, RequestHeaders, Shown, created, distribution, found},
     },
 };
 
@@ -24,7 +24,7 @@ struct Notifications {
     deps: Deps,
 }
 
-/// The routes, over a service.
+/// Returns the routes of the context.
 pub fn routes(service: NotificationService, deps: &Deps) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(send))
@@ -40,17 +40,17 @@ pub fn routes(service: NotificationService, deps: &Deps) -> OpenApiRouter {
 )]
 async fn send(
     State(notifications): State<Arc<Notifications>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<SendRequest>,
 ) -> Result<Response, Problem> {
-    let shown = value.shown();
-    let command = value.command(asked.order());
-    let call = asked.call(SEND, &notifications.deps.catalogue, &canonical, &shown)?;
+    let redacted = value.redacted();
+    let command = value.into_command(headers.order());
+    let call = headers.into_call(SEND, &notifications.deps.catalogue, &canonical, &redacted)?;
     let reply = notifications.service.send(call, command).await;
-    Ok(created(reply, |seen, _| Some(Shown::new(NotificationView::from(&seen.resource)))))
+    Ok(created(reply, |snapshot, _| Some(Shown::new(NotificationView::from(&snapshot.resource)))))
 }
 
-/// How often notification meets which scenario.
+/// Show the weight of each scenario of notification.
 #[utoipa::path(
     get, path = "/notification/chaos/distribution", tag = "notification",
     operation_id = "get_notification_distribution", responses((status = 200, description = "The shares of each scenario.", body = Distribution))
@@ -61,7 +61,7 @@ async fn get_distribution(
     Ok(Json(distribution(&notifications.deps, CONTEXT).await?))
 }
 
-/// A notification as it was sent.
+/// Show a notification.
 #[utoipa::path(
     get, path = "/notification/{notificationId}", tag = "notification",
     params(("notificationId" = String, Path)), responses((status = 200, description = "The notification.", body = Shown<NotificationView>), Fails<404>)
@@ -70,5 +70,7 @@ async fn get_notification(
     State(notifications): State<Arc<Notifications>>,
     Path(id): Path<String>,
 ) -> Result<Json<Shown<NotificationView>>, Problem> {
-    found(&id, notifications.service.find(id.clone()).await, |seen| NotificationView::from(&seen.resource))
+    found(&id, notifications.service.find(id.clone()).await, |snapshot| {
+        NotificationView::from(&snapshot.resource)
+    })
 }

@@ -1,4 +1,4 @@
-//! Notification over HTTP.
+//! The HTTP endpoints of notification.
 
 mod dto;
 mod handlers;

@@ -1,4 +1,4 @@
-//! The errors of notification over HTTP.
+//! The error codes of notification.
 
 use serde_json::Value;
 use service_kit::{error_codes, problem::Problem};
@@ -6,17 +6,17 @@ use service_kit::{error_codes, problem::Problem};
 use super::dto::NotificationView;
 use crate::{
     notification::domain::{Notification, NotificationError},
-    shared::{presentation::Presented, resource::Seen},
+    shared::{presentation::Present, resource::Snapshot},
 };
 
 error_codes! {
-    /// See the module.
+    /// The error codes of notification.
     pub enum NotificationCode {
         NotFound = "notification_not_found", 404, "There is no such notification", final;
     }
 }
 
-impl Presented for Notification {
+impl Present for Notification {
     fn problem(error: &NotificationError) -> Problem {
         let code = match error {
             NotificationError::NotFound(_) => NotificationCode::NotFound,
@@ -24,18 +24,19 @@ impl Presented for Notification {
         Problem::new(code, error.to_string())
     }
 
-    fn shown(seen: &Seen<Self>) -> Value {
-        serde_json::to_value(NotificationView::from(&seen.resource)).unwrap_or_default()
+    fn view(snapshot: &Snapshot<Self>) -> Value {
+        serde_json::to_value(NotificationView::from(&snapshot.resource)).unwrap_or_default()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shared::resource::Resource;
 
     #[test]
-    fn the_domain_and_the_body_name_an_error_alike() {
+    fn the_domain_and_the_body_have_the_same_code() {
         let error = NotificationError::NotFound(String::new());
-        assert_eq!(Notification::problem(&error).code(), error.code());
+        assert_eq!(Notification::problem(&error).code(), Notification::code(&error));
     }
 }

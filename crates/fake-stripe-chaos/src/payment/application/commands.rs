@@ -1,4 +1,4 @@
-//! The operations on payments and what each is told.
+//! The operations on payments, and their commands.
 
 use crate::shared::{
     ids::{CustomerId, OrderId},
@@ -34,12 +34,12 @@ pub struct Release {
 #[derive(Debug, Clone)]
 pub struct RefundPayment {
     pub target: Target,
-    /// All that is left, where there is none.
+    /// The remaining amount, if it is none.
     pub amount: Option<Amount>,
     pub reason: Option<String>,
 }
 
-/// Authorize and capture in one. The card itself isn't part of it: nothing here ever keeps one.
+/// Authorizes and captures in one call. It has no card, because nothing stores one.
 #[derive(Debug, Clone)]
 pub struct ChargeCard {
     pub money: Money,

@@ -1,4 +1,4 @@
-//! What can be asked of payments, and what that needs.
+//! The use cases of payments, and their ports.
 
 mod commands;
 mod ports;

@@ -1,4 +1,4 @@
-//! What payments need from outside, and what they are to the shared protocol.
+//! The ports of payments, and they as a resource of the shared protocol.
 
 use super::commands::{AUTHORIZE, CAPTURE, CHARGE};
 use crate::{
@@ -7,14 +7,14 @@ use crate::{
         chaos::Scenario,
         ids::OrderId,
         operation::Operation,
-        resource::{Part, Repository, Resource, Settled},
+        resource::{Part, Repository, Resource, UndoState},
     },
 };
 
-/// Where payments are kept.
+/// Stores and loads payments.
 pub type PaymentRepository = dyn Repository<Payment>;
 
-/// What chaos can pretend.
+/// The refusals that chaos can inject.
 const REFUSALS: [PaymentError; 3] =
     [PaymentError::InsufficientFunds, PaymentError::AlreadyCaptured, PaymentError::AlreadyRefunded];
 
@@ -31,26 +31,28 @@ impl Resource for Payment {
         self.terms().order_id.as_ref()
     }
 
-    fn settled(&self, error: &PaymentError) -> Settled {
+    fn undo_state(&self, error: &PaymentError) -> UndoState {
         match error {
-            PaymentError::AlreadyReleased => Settled::Already(None),
+            PaymentError::AlreadyReleased => UndoState::AlreadyUndone(None),
             PaymentError::AlreadyRefunded => {
-                Settled::Already(self.refunds().last().map(|refund| Part(refund.id.to_string())))
+                UndoState::AlreadyUndone(self.refunds().last().map(|refund| Part(refund.id.to_string())))
             }
-            PaymentError::Released | PaymentError::Refunded | PaymentError::Expired => Settled::NothingLeft,
-            _ => Settled::No,
+            PaymentError::Released | PaymentError::Refunded | PaymentError::Expired => {
+                UndoState::NoEffectLeft
+            }
+            _ => UndoState::InEffect,
         }
     }
 
-    fn unknown(id: &str) -> PaymentError {
+    fn not_found(id: &str) -> PaymentError {
         PaymentError::NotFound(id.to_owned())
     }
 
     fn refusal(scenario: Scenario) -> Option<PaymentError> {
-        REFUSALS.into_iter().find(|error| error.code() == scenario.name)
+        REFUSALS.into_iter().find(|error| Self::code(error) == scenario.name)
     }
 
     fn code(error: &PaymentError) -> &'static str {
-        error.code()
+        error.into()
     }
 }

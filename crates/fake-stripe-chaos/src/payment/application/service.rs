@@ -1,5 +1,5 @@
-//! The use cases of payments. Each says what it does to a payment and to the ledger; replay, chaos,
-//! transaction and journal are the protocol's.
+//! The use cases of payments. Each changes a payment and posts to the ledger. The protocol brings the replay,
+//! chaos, the transaction and the journal.
 
 use std::sync::Arc;
 
@@ -8,12 +8,12 @@ use super::{
     ports::PaymentRepository,
 };
 use crate::{
-    payment::domain::{AUTHORIZATION_LIVES, AuthId, Charge, ChargeId, Payment, RefundId, Terms},
+    payment::domain::{AUTHORIZATION_TTL, AuthId, Charge, ChargeId, Payment, RefundId, Terms},
     shared::{
         deps::Deps,
         ledger::Posting,
         protocol::{Call, Protocol, Reply, Target},
-        resource::{Part, Seen},
+        resource::{Part, Snapshot},
         store::StoreError,
     },
 };
@@ -32,10 +32,10 @@ impl PaymentService {
         let order = command.order_id.clone();
         self.payments
             .create(call, order, move |work| {
-                let until = work.now.plus(AUTHORIZATION_LIVES);
+                let until = work.now.saturating_add(AUTHORIZATION_TTL);
                 work.post(Posting::Held { money: command.money, until });
                 Payment::authorized(Terms {
-                    auth_id: AuthId::mint(work.mint()),
+                    auth_id: AuthId::mint(work.new_id()),
                     money: command.money,
                     order_id: command.order_id,
                     customer_id: command.customer_id,
@@ -51,12 +51,12 @@ impl PaymentService {
         let order = command.order_id.clone();
         self.payments
             .create(call, order, move |work| {
-                let until = work.now.plus(AUTHORIZATION_LIVES);
+                let until = work.now.saturating_add(AUTHORIZATION_TTL);
                 work.post(Posting::Held { money: command.money, until });
                 work.post(Posting::Captured(command.money));
-                let charge = Charge { id: ChargeId::mint(work.mint()), description: command.description };
+                let charge = Charge { id: ChargeId::mint(work.new_id()), description: command.description };
                 Payment::charged(Terms {
-                    auth_id: AuthId::mint(work.mint()),
+                    auth_id: AuthId::mint(work.new_id()),
                     money: command.money,
                     order_id: command.order_id,
                     customer_id: None,
@@ -91,7 +91,7 @@ impl PaymentService {
     pub async fn refund(&self, call: Call, command: RefundPayment) -> Reply<Payment> {
         self.payments
             .change(call, command.target, move |work, payment| {
-                let id = RefundId::mint(work.mint());
+                let id = RefundId::mint(work.new_id());
                 let amount = payment.refund(id.clone(), command.amount, command.reason, work.now)?;
                 work.post(Posting::Refunded(payment.terms().money.with_amount(amount)));
                 Ok(Some(Part(id.to_string())))
@@ -99,9 +99,11 @@ impl PaymentService {
             .await
     }
 
+    /// Finds a resource by its id.
+    ///
     /// # Errors
-    /// When the store fails.
-    pub async fn find(&self, auth_id: String) -> Result<Option<Seen<Payment>>, StoreError> {
+    /// Fails if the store fails.
+    pub async fn find(&self, auth_id: String) -> Result<Option<Snapshot<Payment>>, StoreError> {
         self.payments.find(auth_id).await
     }
 }

@@ -1,7 +1,7 @@
-//! What a payment is and what can happen to it.
+//! The payment, its states and its changes.
 
 mod error;
 mod payment;
 
 pub use error::PaymentError;
-pub use payment::{AUTHORIZATION_LIVES, AuthId, Charge, ChargeId, Payment, Refund, RefundId, State, Terms};
+pub use payment::{AUTHORIZATION_TTL, AuthId, Charge, ChargeId, Payment, Refund, RefundId, State, Terms};

@@ -1,4 +1,4 @@
-//! A payment: authorized → captured → refunded, in part or whole; or authorized → released; or
+//! A payment: authorized → captured → refunded, in part or whole; or authorized → released (voided); or
 //! authorized → expired.
 
 use std::time::Duration;
@@ -10,14 +10,14 @@ use crate::shared::{
     money::{Amount, Money},
 };
 
-/// How long an authorization holds the money.
-pub const AUTHORIZATION_LIVES: Duration = Duration::from_hours(7 * 24);
+/// The time until an authorization expires.
+pub const AUTHORIZATION_TTL: Duration = Duration::from_hours(7 * 24);
 
 id! { AuthId, "auth_" }
 id! { ChargeId, "ch_" }
 id! { RefundId, "re_" }
 
-/// What never changes about a payment.
+/// The facts of a payment that never change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
     pub auth_id: AuthId,
@@ -26,7 +26,7 @@ pub struct Terms {
     pub customer_id: Option<CustomerId>,
     pub created_at: Timestamp,
     pub expires_at: Timestamp,
-    /// Where it was authorized and captured in one.
+    /// Present if the payment was authorized and captured in one call.
     pub charge: Option<Charge>,
 }
 
@@ -44,7 +44,7 @@ pub struct Refund {
     pub at: Timestamp,
 }
 
-/// What happened to a payment so far. Expiry isn't here: it is a matter of the clock alone.
+/// The recorded state of a payment. Expiry is not in it, because only the clock decides it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum State {
     Authorized,
@@ -52,8 +52,9 @@ pub enum State {
     Captured { at: Timestamp, refunds: Vec<Refund> },
 }
 
-/// What a payment is called at some moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The status of a payment at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Status {
     Authorized,
     Captured,
@@ -63,20 +64,6 @@ pub enum Status {
     Expired,
 }
 
-impl Status {
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Authorized => "authorized",
-            Self::Captured => "captured",
-            Self::PartiallyRefunded => "partially_refunded",
-            Self::Refunded => "refunded",
-            Self::Released => "released",
-            Self::Expired => "expired",
-        }
-    }
-}
-
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Payment {
     terms: Terms,
@@ -84,13 +71,13 @@ pub struct Payment {
 }
 
 impl Payment {
-    /// A payment whose money is held.
+    /// Returns a payment with an authorized amount.
     #[must_use]
     pub const fn authorized(terms: Terms) -> Self {
         Self { terms, state: State::Authorized }
     }
 
-    /// A payment that was captured in the moment it was made.
+    /// Returns a payment that is captured from its first moment.
     #[must_use]
     pub const fn charged(terms: Terms) -> Self {
         let at = terms.created_at;
@@ -120,7 +107,7 @@ impl Payment {
             State::Authorized => Status::Authorized,
             State::Released { .. } => Status::Released,
             State::Captured { refunds, .. } if refunds.is_empty() => Status::Captured,
-            State::Captured { .. } if self.left() == Amount::ZERO => Status::Refunded,
+            State::Captured { .. } if self.remaining() == Amount::ZERO => Status::Refunded,
             State::Captured { .. } => Status::PartiallyRefunded,
         }
     }
@@ -141,13 +128,15 @@ impl Payment {
         })
     }
 
-    /// What is captured and not refunded.
-    fn left(&self) -> Amount {
+    /// Returns the captured amount that is not refunded.
+    fn remaining(&self) -> Amount {
         self.terms.money.amount.checked_sub(self.refunded()).unwrap_or(Amount::ZERO)
     }
 
+    /// Captures the authorized amount.
+    ///
     /// # Errors
-    /// Unless it is authorized.
+    /// Fails unless the payment is authorized.
     pub fn capture(&mut self, now: Timestamp) -> Result<(), PaymentError> {
         match self.status(now) {
             Status::Authorized => {
@@ -161,8 +150,10 @@ impl Payment {
         }
     }
 
+    /// Voids the authorization.
+    ///
     /// # Errors
-    /// Unless it is authorized.
+    /// Fails unless the payment is authorized.
     pub fn release(&mut self, now: Timestamp) -> Result<(), PaymentError> {
         match self.status(now) {
             Status::Authorized => {
@@ -176,10 +167,10 @@ impl Payment {
         }
     }
 
-    /// Gives back `amount`, or all that is left, and tells how much that was.
+    /// Refunds `amount`, or the remaining amount if it is none. Returns the refunded amount.
     ///
     /// # Errors
-    /// Unless so much is captured and not refunded.
+    /// Fails unless at least this amount remains.
     pub fn refund(
         &mut self,
         id: RefundId,
@@ -187,12 +178,12 @@ impl Payment {
         reason: Option<String>,
         now: Timestamp,
     ) -> Result<Amount, PaymentError> {
-        let (status, left) = (self.status(now), self.left());
+        let (status, remaining) = (self.status(now), self.remaining());
         match (&mut self.state, status) {
             (State::Captured { refunds, .. }, Status::Captured | Status::PartiallyRefunded) => {
-                let amount = amount.unwrap_or(left);
-                if amount > left || amount == Amount::ZERO {
-                    return Err(PaymentError::ExceedsRemaining { left });
+                let amount = amount.unwrap_or(remaining);
+                if amount > remaining || amount == Amount::ZERO {
+                    return Err(PaymentError::ExceedsRemaining { remaining });
                 }
                 refunds.push(Refund { id, amount, reason, at: now });
                 Ok(amount)
@@ -222,7 +213,7 @@ mod tests {
             order_id: None,
             customer_id: None,
             created_at: START,
-            expires_at: START.plus(AUTHORIZATION_LIVES),
+            expires_at: START.saturating_add(AUTHORIZATION_TTL),
             charge: None,
         })
     }
@@ -232,9 +223,9 @@ mod tests {
     }
 
     #[test]
-    fn an_authorization_expires_in_the_very_millisecond_it_says() {
-        let last = Timestamp::from_millis(START.plus(AUTHORIZATION_LIVES).millis() - 1);
-        let over = START.plus(AUTHORIZATION_LIVES);
+    fn an_authorization_expires_in_the_millisecond_of_its_expiry() {
+        let last = Timestamp::from_millis(START.saturating_add(AUTHORIZATION_TTL).millis() - 1);
+        let over = START.saturating_add(AUTHORIZATION_TTL);
         assert_eq!(payment(1).capture(last), Ok(()));
         assert_eq!(payment(1).capture(over), Err(PaymentError::Expired));
         assert_eq!(payment(1).release(over), Err(PaymentError::Expired));
@@ -245,17 +236,17 @@ mod tests {
     fn a_captured_payment_does_not_expire() {
         let mut payment = payment(1);
         payment.capture(START).unwrap();
-        assert_eq!(payment.status(START.plus(AUTHORIZATION_LIVES)), Status::Captured);
+        assert_eq!(payment.status(START.saturating_add(AUTHORIZATION_TTL)), Status::Captured);
     }
 
     #[test]
-    fn what_is_left_is_refunded_when_no_amount_is_named() {
+    fn a_refund_without_an_amount_returns_the_remaining_amount() {
         let mut payment = payment(100);
         payment.capture(START).unwrap();
         assert_eq!(refund(&mut payment, Some(30)), Ok(Amount::new(30)));
         assert_eq!(
             refund(&mut payment, Some(71)),
-            Err(PaymentError::ExceedsRemaining { left: Amount::new(70) })
+            Err(PaymentError::ExceedsRemaining { remaining: Amount::new(70) })
         );
         assert_eq!(payment.status(START), Status::PartiallyRefunded);
         assert_eq!(refund(&mut payment, None), Ok(Amount::new(70)));
@@ -284,7 +275,7 @@ mod tests {
     use Status::{Authorized, Captured, Expired, PartiallyRefunded, Refunded, Released};
 
     proptest! {
-        /// The allowed moves, written a second time as a table.
+        /// The table repeats the allowed transitions.
         #[test]
         fn no_sequence_of_steps_leaves_the_state_machine(steps in proptest::collection::vec(step(), 0..12)) {
             let (mut payment, mut now) = (payment(100), START);
@@ -297,7 +288,7 @@ mod tests {
                         .refund(RefundId::mint(Uuid::nil()), amount.map(Amount::new), None, now)
                         .map(drop),
                     Step::Wait(hours) => {
-                        now = now.plus(Duration::from_hours(hours));
+                        now = now.saturating_add(Duration::from_hours(hours));
                         Ok(())
                     }
                 };

@@ -1,4 +1,4 @@
-//! What goes wrong with payments, and how often by default.
+//! The scenarios of payments, with the weights of profile `seed`.
 
 use crate::{
     payment::application::{AUTHORIZE, CAPTURE, CHARGE, REFUND, RELEASE},
@@ -6,10 +6,10 @@ use crate::{
 };
 
 const INSUFFICIENT_FUNDS: Scenario = Scenario::refusal("insufficient_funds");
-const ALREADY_CAPTURED: Scenario = Scenario::already("already_captured");
-const ALREADY_REFUNDED: Scenario = Scenario::already("already_refunded");
+const ALREADY_CAPTURED: Scenario = Scenario::already_done("already_captured");
+const ALREADY_REFUNDED: Scenario = Scenario::already_done("already_refunded");
 
-/// Percent. The two kinds of timeout share each operation's timeout share evenly.
+/// In percent. Each of the two kinds of timeout has half of an operation's share of timeouts.
 pub const TABLES: &[OperationChaos] = &[
     OperationChaos {
         operation: AUTHORIZE,

@@ -1,4 +1,4 @@
-//! How payments are kept, and what goes wrong with them.
+//! The storage of payments, and their chaos.
 
 pub mod chaos;
 mod records;

@@ -123,12 +123,19 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::shared::money::Currency;
+    use crate::{
+        payment::domain::{AuthId, Charge, ChargeId, Refund, RefundId, State, Terms},
+        shared::{
+            clock::Timestamp,
+            money::{Amount, Currency, Money},
+            store::golden::assert_golden,
+        },
+    };
 
     #[test]
-    fn every_fact_of_a_payment_survives_its_record() {
+    fn every_state_of_a_payment_is_stored_as_the_golden_file_says() {
         let at = Timestamp::from_millis;
-        let terms = Terms {
+        let full = Terms {
             auth_id: AuthId::mint(Uuid::nil()),
             money: Money { amount: Amount::new(5998), currency: Currency::Mxn },
             order_id: "order-1".parse().ok(),
@@ -137,20 +144,23 @@ mod tests {
             expires_at: at(2),
             charge: Some(Charge { id: ChargeId::mint(Uuid::max()), description: Some("words".to_owned()) }),
         };
-        let refund = Refund {
+        let undescribed = Some(Charge { id: ChargeId::mint(Uuid::max()), description: None });
+        let bare = Terms { order_id: None, customer_id: None, charge: None, ..full.clone() };
+        let refund = |reason: Option<&str>| Refund {
             id: RefundId::mint(Uuid::nil()),
             amount: Amount::new(7),
-            reason: Some("why".to_owned()),
+            reason: reason.map(str::to_owned),
             at: at(4),
         };
-        for state in [
-            State::Authorized,
-            State::Released { at: at(3) },
-            State::Captured { at: at(3), refunds: vec![refund] },
-        ] {
-            let payment = Payment::restored(terms.clone(), state);
-            let text = encode(KIND, "id", &PaymentRecord::from(&payment)).unwrap();
-            assert_eq!(Payment::from(decode::<PaymentRecord>(KIND, "id", &text).unwrap()), payment);
-        }
+        let captured = |refunds| State::Captured { at: at(3), refunds };
+        let payments = vec![
+            Payment::restored(bare.clone(), State::Authorized),
+            Payment::restored(bare.clone(), State::Released { at: at(3) }),
+            Payment::restored(bare, captured(Vec::new())),
+            Payment::restored(Terms { charge: undescribed, ..full.clone() }, captured(vec![refund(None)])),
+            Payment::restored(full, captured(vec![refund(None), refund(Some("a \"reason\""))])),
+        ];
+        let golden = include_str!("../../../tests/store/golden/payment.jsonl");
+        assert_golden(PaymentRecords, KIND, golden, payments);
     }
 }

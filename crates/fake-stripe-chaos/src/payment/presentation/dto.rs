@@ -18,13 +18,13 @@ use crate::{
         money::{Amount, Currency, Money},
         presentation::{order_id, target, text},
         protocol::Target,
-        resource::{Part, Seen},
+        resource::{Part, Snapshot},
     },
 };
 
-/// Returns a canonical body in which the currency has its one spelling: `USD` and `usd` ask for the same.
+/// Returns a canonical body with the currency in lower case, since `USD` and `usd` are the same request.
 ///
-/// A quote within a text is escaped, so the member is found at its place or nowhere.
+/// JSON escapes a quote within a text, so the search cannot match inside a value.
 fn with_currency(canonical: &str, currency: Currency) -> String {
     const MEMBER: &str = r#""currency":""#;
     let Some((before, rest)) = canonical.split_once(MEMBER) else { return canonical.to_owned() };
@@ -32,7 +32,7 @@ fn with_currency(canonical: &str, currency: Currency) -> String {
     format!("{before}{MEMBER}{}\"{after}", currency.code())
 }
 
-/// Minor units, as Stripe limits them.
+/// The limits of an amount in minor units, as Stripe has them.
 const AMOUNTS: std::ops::RangeInclusive<i64> = 1..=99_999_999;
 
 fn amount(node: &Node<'_>, faults: &mut Faults) -> Option<Amount> {
@@ -45,7 +45,7 @@ pub struct AuthorizeRequest {
     /// Minor units, as Stripe has them: 5998 in `usd` is $59.98, 500 in `jpy` is ¥500.
     #[schema(value_type = u64, minimum = 1, maximum = 99_999_999, example = 5998)]
     amount: Amount,
-    /// An ISO 4217 code that the provider takes; `USD` is `usd`.
+    /// One of the supported ISO 4217 codes, in upper or lower case.
     #[schema(
         value_type = String, example = "usd",
         pattern = "^(usd|eur|gbp|mxn|cad|aud|nzd|chf|sek|nok|dkk|pln|czk|brl|inr|sgd|hkd|jpy|krw)$",
@@ -69,12 +69,13 @@ impl FromJson for AuthorizeRequest {
 }
 
 impl AuthorizeRequest {
-    /// Returns the body as its fingerprint is made of it.
+    /// Returns the canonical body for the fingerprint.
     pub fn canonical(&self, canonical: &str) -> String {
         with_currency(canonical, self.currency)
     }
 
-    pub fn shown(&self) -> Value {
+    /// Returns the body for the journal, without personal data.
+    pub fn redacted(&self) -> Value {
         json!({
             "amount": self.amount.minor_units(),
             "currency": self.currency.code(),
@@ -83,8 +84,8 @@ impl AuthorizeRequest {
         })
     }
 
-    /// `order` is the one the header names, for a body that names none.
-    pub fn command(self, order: Option<&OrderId>) -> Authorize {
+    /// Returns the command. `order` is from the header, for a body without one.
+    pub fn into_command(self, order: Option<&OrderId>) -> Authorize {
         Authorize {
             money: Money { amount: self.amount, currency: self.currency },
             order_id: self.order_id.or_else(|| order.cloned()),
@@ -111,11 +112,12 @@ impl FromJson for CaptureRequest {
 }
 
 impl CaptureRequest {
-    pub fn shown(&self) -> Value {
+    /// Returns the body for the journal, without personal data.
+    pub fn redacted(&self) -> Value {
         json!({ "authId": self.auth_id })
     }
 
-    pub fn command(self) -> Capture {
+    pub fn into_command(self) -> Capture {
         Capture { auth_id: self.auth_id }
     }
 }
@@ -126,7 +128,7 @@ impl CaptureRequest {
 pub struct ReleaseRequest {
     #[schema(min_length = 1, max_length = 255)]
     auth_id: Option<String>,
-    /// The idempotency key of the request that is to be undone.
+    /// The idempotency key of the request to undo.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 255, example = "order-1/authorize")]
     key: Option<Key>,
     #[schema(ignore)]
@@ -137,17 +139,18 @@ impl FromJson for ReleaseRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
         let object = node.object(&["authId", "key"], faults)?;
         let target = target(&object, "authId", faults)?;
-        let (auth_id, key) = target.members();
+        let (auth_id, key) = target.into_parts();
         Some(Self { auth_id, key, target })
     }
 }
 
 impl ReleaseRequest {
-    pub fn shown(&self) -> Value {
+    /// Returns the body for the journal, without personal data.
+    pub fn redacted(&self) -> Value {
         json!({ "authId": self.auth_id, "key": self.key })
     }
 
-    pub fn command(self) -> Release {
+    pub fn into_command(self) -> Release {
         Release { target: self.target }
     }
 }
@@ -158,12 +161,12 @@ impl ReleaseRequest {
 pub struct RefundRequest {
     #[schema(min_length = 1, max_length = 255)]
     auth_id: Option<String>,
-    /// The idempotency key of the request that is to be undone.
+    /// The idempotency key of the request to undo.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 255, example = "order-1/capture")]
     key: Option<Key>,
     #[schema(ignore)]
     target: Target,
-    /// Minor units; all that is left where there is none.
+    /// Minor units. Without it, the remaining amount is refunded.
     #[schema(value_type = Option<u64>, minimum = 1, maximum = 99_999_999)]
     amount: Option<Amount>,
     #[schema(min_length = 1, max_length = 500, example = "order cancelled")]
@@ -177,18 +180,19 @@ impl FromJson for RefundRequest {
         let amount = object.optional_with("amount", faults, amount);
         let reason = object.optional_with("reason", faults, |node, faults| text(node, 500, faults));
         let target = target?;
-        let (auth_id, key) = target.members();
+        let (auth_id, key) = target.into_parts();
         Some(Self { auth_id, key, target, amount: amount?, reason: reason? })
     }
 }
 
 impl RefundRequest {
-    pub fn shown(&self) -> Value {
+    /// Returns the body for the journal, without personal data.
+    pub fn redacted(&self) -> Value {
         let amount = self.amount.map(Amount::minor_units);
         json!({ "authId": self.auth_id, "key": self.key, "amount": amount, "reason": self.reason })
     }
 
-    pub fn command(self) -> RefundPayment {
+    pub fn into_command(self) -> RefundPayment {
         RefundPayment { target: self.target, amount: self.amount, reason: self.reason }
     }
 }
@@ -199,13 +203,13 @@ pub struct ChargeRequest {
     /// Minor units, as Stripe has them: 5998 in `usd` is $59.98, 500 in `jpy` is ¥500.
     #[schema(value_type = u64, minimum = 1, maximum = 99_999_999, example = 5998)]
     amount: Amount,
-    /// An ISO 4217 code that the provider takes; `USD` is `usd`.
+    /// One of the supported ISO 4217 codes, in upper or lower case.
     #[schema(
         value_type = String, example = "usd",
         pattern = "^(usd|eur|gbp|mxn|cad|aud|nzd|chf|sek|nok|dkk|pln|czk|brl|inr|sgd|hkd|jpy|krw)$",
     )]
     currency: Currency,
-    /// A card or a token of one. Nothing keeps it.
+    /// A card or a token of one. It is not stored.
     #[schema(min_length = 1, max_length = 255, example = "tok_visa")]
     source: String,
     #[schema(min_length = 1, max_length = 500)]
@@ -233,13 +237,13 @@ impl FromJson for ChargeRequest {
 }
 
 impl ChargeRequest {
-    /// Returns the body as its fingerprint is made of it.
+    /// Returns the canonical body for the fingerprint.
     pub fn canonical(&self, canonical: &str) -> String {
         with_currency(canonical, self.currency)
     }
 
-    /// Without the description, which can say anything.
-    pub fn shown(&self) -> Value {
+    /// Returns the body for the journal, without personal data. The description may contain some, too.
+    pub fn redacted(&self) -> Value {
         json!({
             "amount": self.amount.minor_units(),
             "currency": self.currency.code(),
@@ -248,8 +252,8 @@ impl ChargeRequest {
         })
     }
 
-    /// `order` is the one the header names, for a body that names none.
-    pub fn command(self, order: Option<&OrderId>) -> ChargeCard {
+    /// Returns the command. `order` is from the header, for a body without one.
+    pub fn into_command(self, order: Option<&OrderId>) -> ChargeCard {
         ChargeCard {
             money: Money { amount: self.amount, currency: self.currency },
             description: self.description,
@@ -368,7 +372,7 @@ pub struct RefundResponse {
     #[schema(example = "re_0197a5c0f3d27e0f8b1c2d3e4f506172")]
     refund_id: String,
     auth_id: String,
-    /// What this refund gave back.
+    /// The amount of this refund.
     #[schema(example = 5998)]
     amount: u64,
     #[schema(example = "usd")]
@@ -436,12 +440,12 @@ impl ChargeResponse {
     }
 }
 
-/// A payment as the ledger has it.
+/// The current state of a payment.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentView {
     auth_id: String,
-    /// Where it was authorized and captured in one.
+    /// Present if the payment was authorized and captured in one call.
     #[serde(skip_serializing_if = "Option::is_none")]
     charge_id: Option<String>,
     #[schema(example = 5998)]
@@ -491,8 +495,8 @@ impl From<&Refund> for RefundView {
     }
 }
 
-impl From<&Seen<Payment>> for PaymentView {
-    fn from(Seen { resource: payment, now, .. }: &Seen<Payment>) -> Self {
+impl From<&Snapshot<Payment>> for PaymentView {
+    fn from(Snapshot { resource: payment, now, .. }: &Snapshot<Payment>) -> Self {
         let terms = payment.terms();
         let (captured_at, released_at) = match payment.state() {
             State::Authorized => (None, None),
@@ -505,7 +509,7 @@ impl From<&Seen<Payment>> for PaymentView {
             amount: terms.money.amount.minor_units(),
             refunded_amount: payment.refunded().minor_units(),
             currency: terms.money.currency.code(),
-            status: payment.status(*now).name(),
+            status: payment.status(*now).into(),
             created_at: from_millis(terms.created_at.millis()),
             expires_at: from_millis(terms.expires_at.millis()),
             captured_at: captured_at.map(|at| from_millis(at.millis())),

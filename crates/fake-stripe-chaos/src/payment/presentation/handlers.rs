@@ -19,8 +19,8 @@ use crate::{
     shared::{
         deps::Deps,
         presentation::{
-            Asked, CallHeaders, Distribution, Params, RecentParams, RecentRequests, Shown, Stats, StatsReset,
-            Undone, created, distribution, done, found, recent, reset_stats, stats,
+            CallHeaders, Distribution, Params, RecentParams, RecentRequests, RequestHeaders, Shown, Stats,
+            StatsReset, Undone, created, distribution, done, found, recent, reset_stats, stats,
         },
     },
 };
@@ -30,7 +30,7 @@ struct Payments {
     deps: Deps,
 }
 
-/// The routes, over a service.
+/// Returns the routes of the context.
 pub fn routes(service: PaymentService, deps: &Deps) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(authorize))
@@ -46,88 +46,88 @@ pub fn routes(service: PaymentService, deps: &Deps) -> OpenApiRouter {
         .with_state(Arc::new(Payments { service, deps: deps.clone() }))
 }
 
-/// Hold money for a capture.
+/// Authorize an amount for a later capture.
 #[utoipa::path(
     post, path = "/payment/authorize", tag = "payment", params(CallHeaders), request_body = AuthorizeRequest,
-    responses((status = 201, description = "The money is held.", body = AuthorizeResponse))
+    responses((status = 201, description = "The amount is authorized.", body = AuthorizeResponse))
 )]
 async fn authorize(
     State(payments): State<Arc<Payments>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<AuthorizeRequest>,
 ) -> Result<Response, Problem> {
     let canonical = value.canonical(&canonical);
-    let shown = value.shown();
-    let command = value.command(asked.order());
-    let call = asked.call(AUTHORIZE, &payments.deps.catalogue, &canonical, &shown)?;
+    let redacted = value.redacted();
+    let command = value.into_command(headers.order());
+    let call = headers.into_call(AUTHORIZE, &payments.deps.catalogue, &canonical, &redacted)?;
     let reply = payments.service.authorize(call, command).await;
-    Ok(created(reply, |seen, _| Some(AuthorizeResponse::of(&seen.resource))))
+    Ok(created(reply, |snapshot, _| Some(AuthorizeResponse::of(&snapshot.resource))))
 }
 
-/// Take the money that is held.
+/// Capture the authorized amount.
 #[utoipa::path(
     post, path = "/payment/capture", tag = "payment", params(CallHeaders), request_body = CaptureRequest,
-    responses((status = 200, description = "The money is taken.", body = CaptureResponse), Fails<404>)
+    responses((status = 200, description = "The amount is captured.", body = CaptureResponse), Fails<404>)
 )]
 async fn capture(
     State(payments): State<Arc<Payments>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<CaptureRequest>,
 ) -> Result<Response, Problem> {
-    let call = asked.call(CAPTURE, &payments.deps.catalogue, &canonical, &value.shown())?;
-    let reply = payments.service.capture(call, value.command()).await;
-    Ok(done(reply, |seen, _| CaptureResponse::of(&seen.resource)))
+    let call = headers.into_call(CAPTURE, &payments.deps.catalogue, &canonical, &value.redacted())?;
+    let reply = payments.service.capture(call, value.into_command()).await;
+    Ok(done(reply, |snapshot, _| CaptureResponse::of(&snapshot.resource)))
 }
 
-/// Let go of the money that is held.
+/// Void an authorization.
 #[utoipa::path(
     post, path = "/payment/release", tag = "payment", params(CallHeaders), request_body = ReleaseRequest,
-    responses((status = 200, description = "Nothing is held any more.", body = Undone<ReleaseResponse>), Fails<404>)
+    responses((status = 200, description = "The authorization is voided.", body = Undone<ReleaseResponse>), Fails<404>)
 )]
 async fn release(
     State(payments): State<Arc<Payments>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<ReleaseRequest>,
 ) -> Result<Response, Problem> {
-    let call = asked.call(RELEASE, &payments.deps.catalogue, &canonical, &value.shown())?;
-    let reply = payments.service.release(call, value.command()).await;
-    Ok(done(reply, |seen, _| ReleaseResponse::of(&seen.resource)))
+    let call = headers.into_call(RELEASE, &payments.deps.catalogue, &canonical, &value.redacted())?;
+    let reply = payments.service.release(call, value.into_command()).await;
+    Ok(done(reply, |snapshot, _| ReleaseResponse::of(&snapshot.resource)))
 }
 
-/// Give back captured money, in part or whole.
+/// Refund a captured amount, in part or whole.
 #[utoipa::path(
     post, path = "/payment/refund", tag = "payment", params(CallHeaders), request_body = RefundRequest,
-    responses((status = 200, description = "The money is given back.", body = Undone<RefundResponse>), Fails<404>)
+    responses((status = 200, description = "The amount is refunded.", body = Undone<RefundResponse>), Fails<404>)
 )]
 async fn refund(
     State(payments): State<Arc<Payments>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<RefundRequest>,
 ) -> Result<Response, Problem> {
-    let call = asked.call(REFUND, &payments.deps.catalogue, &canonical, &value.shown())?;
-    let reply = payments.service.refund(call, value.command()).await;
-    Ok(done(reply, |seen, part| RefundResponse::of(&seen.resource, part)))
+    let call = headers.into_call(REFUND, &payments.deps.catalogue, &canonical, &value.redacted())?;
+    let reply = payments.service.refund(call, value.into_command()).await;
+    Ok(done(reply, |snapshot, part| RefundResponse::of(&snapshot.resource, part)))
 }
 
-/// Authorize and capture in one.
+/// Authorize and capture in one call.
 #[utoipa::path(
     post, path = "/payment/charge", tag = "payment", params(CallHeaders), request_body = ChargeRequest,
-    responses((status = 200, description = "The money is taken.", body = ChargeResponse))
+    responses((status = 200, description = "The amount is captured.", body = ChargeResponse))
 )]
 async fn charge(
     State(payments): State<Arc<Payments>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<ChargeRequest>,
 ) -> Result<Response, Problem> {
     let canonical = value.canonical(&canonical);
-    let shown = value.shown();
-    let command = value.command(asked.order());
-    let call = asked.call(CHARGE, &payments.deps.catalogue, &canonical, &shown)?;
+    let redacted = value.redacted();
+    let command = value.into_command(headers.order());
+    let call = headers.into_call(CHARGE, &payments.deps.catalogue, &canonical, &redacted)?;
     let reply = payments.service.charge(call, command).await;
-    Ok(done(reply, |seen, _| ChargeResponse::of(&seen.resource)))
+    Ok(done(reply, |snapshot, _| ChargeResponse::of(&snapshot.resource)))
 }
 
-/// How often payments meet which scenario.
+/// Show the weight of each scenario of payments.
 #[utoipa::path(
     get, path = "/payment/chaos/distribution", tag = "payment", operation_id = "get_payment_distribution",
     responses((status = 200, description = "The shares of each scenario.", body = Distribution))
@@ -136,7 +136,7 @@ async fn get_distribution(State(payments): State<Arc<Payments>>) -> Result<Json<
     Ok(Json(distribution(&payments.deps, CONTEXT).await?))
 }
 
-/// What payments were asked and what became of it.
+/// Count the requests to payments and their results.
 #[utoipa::path(
     get, path = "/payment/stats", tag = "payment", operation_id = "get_payment_stats",
     responses((status = 200, description = "Counts and shares.", body = Stats))
@@ -145,7 +145,7 @@ async fn get_stats(State(payments): State<Arc<Payments>>) -> Result<Json<Stats>,
     Ok(Json(stats(&payments.deps, CONTEXT).await?))
 }
 
-/// The last requests to payments, the newest first.
+/// List the last requests to payments, the newest first.
 #[utoipa::path(
     get, path = "/payment/stats/recent", tag = "payment", operation_id = "get_recent_payment_requests",
     params(RecentParams), responses((status = 200, description = "The requests.", body = RecentRequests))
@@ -157,16 +157,16 @@ async fn get_recent(
     Ok(Json(recent(&payments.deps, CONTEXT, params.try_into()?).await?))
 }
 
-/// Count anew; draws, journal and ledger stay.
+/// Reset the counts. Draws, journal and ledger stay.
 #[utoipa::path(
     post, path = "/payment/stats/reset", tag = "payment", operation_id = "reset_payment_stats",
-    responses((status = 200, description = "Since when it is counted now.", body = StatsReset))
+    responses((status = 200, description = "The start of the new counts.", body = StatsReset))
 )]
 async fn reset(State(payments): State<Arc<Payments>>) -> Json<StatsReset> {
     Json(reset_stats(&payments.deps, CONTEXT))
 }
 
-/// A payment as the ledger has it.
+/// Show a payment.
 #[utoipa::path(
     get, path = "/payment/{authId}", tag = "payment", params(("authId" = String, Path)),
     responses((status = 200, description = "The payment.", body = Shown<PaymentView>), Fails<404>)
@@ -175,5 +175,5 @@ async fn get_payment(
     State(payments): State<Arc<Payments>>,
     Path(auth_id): Path<String>,
 ) -> Result<Json<Shown<PaymentView>>, Problem> {
-    found(&auth_id, payments.service.find(auth_id.clone()).await, |seen| PaymentView::from(seen))
+    found(&auth_id, payments.service.find(auth_id.clone()).await, |snapshot| PaymentView::from(snapshot))
 }

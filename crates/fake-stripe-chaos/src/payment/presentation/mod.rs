@@ -1,4 +1,4 @@
-//! Payments over HTTP.
+//! The HTTP endpoints of payments.
 
 mod dto;
 mod handlers;

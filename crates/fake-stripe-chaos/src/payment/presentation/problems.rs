@@ -1,4 +1,4 @@
-//! The errors of payments over HTTP.
+//! The error codes of payments.
 
 use serde_json::Value;
 use service_kit::{error_codes, problem::Problem};
@@ -6,23 +6,23 @@ use service_kit::{error_codes, problem::Problem};
 use super::dto::PaymentView;
 use crate::{
     payment::domain::{Payment, PaymentError},
-    shared::{presentation::Presented, resource::Seen},
+    shared::{presentation::Present, resource::Snapshot},
 };
 
 error_codes! {
-    /// See the module.
+    /// The error codes of payments.
     pub enum PaymentCode {
         NotFound = "payment_not_found", 404, "There is no such payment", final;
         InsufficientFunds = "insufficient_funds", 402, "The card has insufficient funds", final;
         AlreadyCaptured = "already_captured", 409, "The payment is already captured", final;
-        AlreadyReleased = "already_released", 409, "The payment is already released", final;
+        AlreadyReleased = "already_released", 409, "The payment is already voided", final;
         AlreadyRefunded = "already_refunded", 409, "The payment is already refunded", final;
         Captured = "payment_captured", 409, "The payment is captured", final;
-        Released = "payment_released", 409, "The payment was released", final;
+        Released = "payment_released", 409, "The payment was voided", final;
         Refunded = "payment_refunded", 409, "The payment was refunded", final;
         Expired = "payment_expired", 409, "The authorization has expired", final;
         NotCaptured = "payment_not_captured", 409, "The payment is not captured", final;
-        ExceedsRemaining = "refund_exceeds_remaining", 409, "Less is left to refund", final;
+        ExceedsRemaining = "refund_exceeds_remaining", 409, "The remaining amount is smaller", final;
     }
 }
 
@@ -44,13 +44,13 @@ impl From<&PaymentError> for PaymentCode {
     }
 }
 
-impl Presented for Payment {
+impl Present for Payment {
     fn problem(error: &PaymentError) -> Problem {
         Problem::new(PaymentCode::from(error), error.to_string())
     }
 
-    fn shown(seen: &Seen<Self>) -> Value {
-        serde_json::to_value(PaymentView::from(seen)).unwrap_or_default()
+    fn view(snapshot: &Snapshot<Self>) -> Value {
+        serde_json::to_value(PaymentView::from(snapshot)).unwrap_or_default()
     }
 }
 
@@ -58,9 +58,10 @@ impl Presented for Payment {
 mod tests {
     use super::*;
     use crate::shared::money::Amount;
+    use crate::shared::resource::Resource;
 
     #[test]
-    fn the_domain_and_the_body_name_an_error_alike() {
+    fn the_domain_and_the_body_have_the_same_code() {
         for error in [
             PaymentError::NotFound(String::new()),
             PaymentError::InsufficientFunds,
@@ -72,9 +73,9 @@ mod tests {
             PaymentError::Refunded,
             PaymentError::Expired,
             PaymentError::NotCaptured,
-            PaymentError::ExceedsRemaining { left: Amount::ZERO },
+            PaymentError::ExceedsRemaining { remaining: Amount::ZERO },
         ] {
-            assert_eq!(Payment::problem(&error).code(), error.code());
+            assert_eq!(Payment::problem(&error).code(), Payment::code(&error));
         }
     }
 }

@@ -7,7 +7,7 @@ const LEAST_EXPECTED: f64 = 5.0;
 
 /// How often a scenario was drawn, and its weight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Observed {
+pub struct ObservedDraws {
     pub drawn: u64,
     /// Millionths.
     pub weight: u64,
@@ -15,7 +15,7 @@ pub struct Observed {
 
 /// What the test comes to.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Audited {
+pub struct AuditResult {
     pub chi_square: f64,
     pub degrees_of_freedom: u32,
     /// How probable it is that fair draws deviate as much as these, or more.
@@ -43,7 +43,7 @@ impl AuditVerdict {
 
 /// Compares draws with weights. What has no weight isn't expected at all: one such draw deviates.
 #[must_use]
-pub fn audit(observed: &[Observed]) -> Audited {
+pub fn chi_square_test(observed: &[ObservedDraws]) -> AuditResult {
     let drawn: u64 = observed.iter().map(|scenario| scenario.drawn).sum();
     let weights: u64 = observed.iter().map(|scenario| scenario.weight).sum();
     let (mut chi_square, mut expected_least, mut kinds, mut impossible) = (0.0, f64::INFINITY, 0_u32, false);
@@ -52,13 +52,13 @@ pub fn audit(observed: &[Observed]) -> Audited {
             impossible |= scenario.drawn > 0;
             continue;
         }
-        let expected = real(drawn) * real(scenario.weight) / real(weights);
-        chi_square += (real(scenario.drawn) - expected).powi(2) / expected.max(f64::MIN_POSITIVE);
+        let expected = as_f64(drawn) * as_f64(scenario.weight) / as_f64(weights);
+        chi_square += (as_f64(scenario.drawn) - expected).powi(2) / expected.max(f64::MIN_POSITIVE);
         expected_least = expected.min(expected_least);
         kinds += 1;
     }
     let degrees_of_freedom = kinds.saturating_sub(1);
-    let p_value = if impossible { 0.0 } else { exceeded_by_chance(chi_square, degrees_of_freedom) };
+    let p_value = if impossible { 0.0 } else { p_value_of(chi_square, degrees_of_freedom) };
     let verdict = if impossible {
         AuditVerdict::Deviates
     } else if drawn == 0 || expected_least < LEAST_EXPECTED {
@@ -68,17 +68,17 @@ pub fn audit(observed: &[Observed]) -> Audited {
     } else {
         AuditVerdict::Fits
     };
-    Audited { chi_square, degrees_of_freedom, p_value, verdict }
+    AuditResult { chi_square, degrees_of_freedom, p_value, verdict }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "beyond 2^53 draws a share needs no more digits")]
-fn real(count: u64) -> f64 {
+fn as_f64(count: u64) -> f64 {
     count as f64
 }
 
 /// The probability that a chi-square distributed number of so many degrees of freedom is greater: the
 /// regularized upper incomplete gamma function of half of both.
-fn exceeded_by_chance(chi_square: f64, degrees_of_freedom: u32) -> f64 {
+fn p_value_of(chi_square: f64, degrees_of_freedom: u32) -> f64 {
     if degrees_of_freedom == 0 || chi_square <= 0.0 {
         return 1.0;
     }
@@ -120,8 +120,8 @@ fn upper_fraction(shape: f64, x: f64) -> f64 {
 mod tests {
     use super::*;
 
-    fn observed(counts: &[(u64, u64)]) -> Vec<Observed> {
-        counts.iter().map(|&(drawn, weight)| Observed { drawn, weight }).collect()
+    fn observed(counts: &[(u64, u64)]) -> Vec<ObservedDraws> {
+        counts.iter().map(|&(drawn, weight)| ObservedDraws { drawn, weight }).collect()
     }
 
     /// From the usual tables of critical values.
@@ -138,30 +138,30 @@ mod tests {
             (29.588, 10, 0.001),
             (3.940, 10, 0.95),
         ] {
-            let found = exceeded_by_chance(chi_square, degrees);
+            let found = p_value_of(chi_square, degrees);
             assert!((found - p).abs() < p * 0.005 + 1e-5, "{chi_square} of {degrees}: {found} is not {p}");
         }
-        assert!(exceeded_by_chance(10_000.0, 4) < 1e-300);
+        assert!(p_value_of(10_000.0, 4) < 1e-300);
     }
 
     #[test]
     fn draws_as_the_weights_say_fit_and_others_deviate() {
-        assert_eq!(audit(&observed(&[(40, 40), (60, 60)])).verdict, AuditVerdict::Fits);
-        let off = audit(&observed(&[(4_300, 40), (5_700, 60)]));
+        assert_eq!(chi_square_test(&observed(&[(40, 40), (60, 60)])).verdict, AuditVerdict::Fits);
+        let off = chi_square_test(&observed(&[(4_300, 40), (5_700, 60)]));
         assert_eq!((off.verdict, off.degrees_of_freedom), (AuditVerdict::Deviates, 1));
         assert!((off.chi_square - 37.5).abs() < 1e-9, "{off:?}");
     }
 
     #[test]
     fn what_has_no_weight_may_not_be_drawn() {
-        assert_eq!(audit(&observed(&[(1, 0), (99_999, 5)])).verdict, AuditVerdict::Deviates);
-        assert_eq!(audit(&observed(&[(0, 0), (99_999, 5)])).verdict, AuditVerdict::Fits);
+        assert_eq!(chi_square_test(&observed(&[(1, 0), (99_999, 5)])).verdict, AuditVerdict::Deviates);
+        assert_eq!(chi_square_test(&observed(&[(0, 0), (99_999, 5)])).verdict, AuditVerdict::Fits);
     }
 
     #[test]
     fn few_draws_prove_nothing() {
-        assert_eq!(audit(&[]).verdict, AuditVerdict::TooFewDraws);
-        assert_eq!(audit(&observed(&[(9, 50), (0, 50)])).verdict, AuditVerdict::TooFewDraws);
-        assert_eq!(audit(&observed(&[(5, 50), (5, 50)])).verdict, AuditVerdict::Fits);
+        assert_eq!(chi_square_test(&[]).verdict, AuditVerdict::TooFewDraws);
+        assert_eq!(chi_square_test(&observed(&[(9, 50), (0, 50)])).verdict, AuditVerdict::TooFewDraws);
+        assert_eq!(chi_square_test(&observed(&[(5, 50), (5, 50)])).verdict, AuditVerdict::Fits);
     }
 }

@@ -13,7 +13,7 @@ use super::{
 use crate::shared::operation::Operation;
 
 /// What every operation can be made to do, whether or not its table draws it.
-const ALWAYS: [Scenario; 11] = [
+const COMMON_SCENARIOS: [Scenario; 11] = [
     SUCCESS,
     TIMEOUT,
     TIMEOUT_AFTER_COMMIT,
@@ -55,15 +55,15 @@ impl Catalogue {
 
     /// The tables with which every operation succeeds.
     #[must_use]
-    pub fn nothing_fails(&self) -> BTreeMap<Operation, Vec<Share>> {
-        let table = || vec![Share::new(SUCCESS, Weight::whole(100))];
+    pub fn success_tables(&self) -> BTreeMap<Operation, Vec<Share>> {
+        let table = || vec![Share::new(SUCCESS, Weight::from_units(100))];
         self.0.iter().map(|entry| (entry.operation, table())).collect()
     }
 
     /// Every scenario that can be forced on an operation, without repetition.
     #[must_use]
     pub fn scenarios(&self, operation: Operation) -> Vec<Scenario> {
-        let mut scenarios = ALWAYS.to_vec();
+        let mut scenarios = COMMON_SCENARIOS.to_vec();
         let own = self.0.iter().filter(|entry| entry.operation == operation).flat_map(|entry| entry.seed);
         for (scenario, _) in own {
             if !scenarios.contains(scenario) {

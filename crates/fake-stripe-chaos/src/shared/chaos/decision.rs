@@ -12,7 +12,7 @@ const KEY_ESCAPES: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(
 
 /// Who chose the scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+pub enum DecisionSource {
     /// The profile, by a draw.
     Draw,
     /// The caller, by header.
@@ -21,7 +21,7 @@ pub enum Source {
     Plan,
 }
 
-impl Source {
+impl DecisionSource {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -43,7 +43,7 @@ pub struct Decision {
     /// The how manieth decision this is for the operation and the chaos key; from 1.
     pub attempt: u32,
     pub scenario: Scenario,
-    pub source: Source,
+    pub source: DecisionSource,
     /// How long the profile wants the answer held back, where that isn't as long as ever. It isn't kept with
     /// the answer: one that is given again comes at once.
     pub delay: Option<Duration>,
@@ -52,17 +52,17 @@ pub struct Decision {
 impl Decision {
     /// As the `X-Chaos-Decision` of an answer that a run gives for the first time.
     #[must_use]
-    pub fn made(&self, run: &RunName) -> String {
-        self.told(run, self.source.name())
+    pub fn header(&self, run: &RunName) -> String {
+        self.format_header(run, self.source.name())
     }
 
     /// As the `X-Chaos-Decision` of an answer that is given again.
     #[must_use]
-    pub fn replayed(&self, run: &RunName) -> String {
-        self.told(run, "replay")
+    pub fn replay_header(&self, run: &RunName) -> String {
+        self.format_header(run, "replay")
     }
 
-    fn told(&self, run: &RunName, source: &str) -> String {
+    fn format_header(&self, run: &RunName, source: &str) -> String {
         let Self { seed, profile, operation, key, attempt, scenario, .. } = self;
         let (key, scenario) = (utf8_percent_encode(key.as_str(), &KEY_ESCAPES), scenario.name);
         format!(
@@ -84,12 +84,12 @@ mod tests {
             key: ChaosKey::Request("wf;run=1/50%".to_owned()),
             attempt: 2,
             scenario: TIMEOUT_AFTER_COMMIT,
-            source: Source::Plan,
+            source: DecisionSource::Plan,
             delay: None,
         };
         let run = "suite-1".parse().unwrap();
-        let told = "seed=42;profile=seed@0123abcd;run=suite-1;op=payment.capture;key=wf%3Brun%3D1%2F50%25;attempt=2;scenario=timeout_after_commit;source=";
-        assert_eq!(decision.made(&run), format!("{told}plan"));
-        assert_eq!(decision.replayed(&run), format!("{told}replay"));
+        let prefix = "seed=42;profile=seed@0123abcd;run=suite-1;op=payment.capture;key=wf%3Brun%3D1%2F50%25;attempt=2;scenario=timeout_after_commit;source=";
+        assert_eq!(decision.header(&run), format!("{prefix}plan"));
+        assert_eq!(decision.replay_header(&run), format!("{prefix}replay"));
     }
 }

@@ -16,7 +16,7 @@ impl TimeoutDelay {
 
     /// How long the answer of a decision is held back.
     #[must_use]
-    pub fn of(self, decision: &Decision) -> Duration {
+    pub fn for_decision(self, decision: &Decision) -> Duration {
         let usual = if decision.scenario.response == Response::Timeout { self.0 } else { Duration::ZERO };
         decision.delay.unwrap_or(usual)
     }
@@ -24,7 +24,7 @@ impl TimeoutDelay {
 
 /// Holds an answer back.
 #[expect(clippy::disallowed_methods, reason = "chaos delays an answer")]
-pub async fn hold_back(delay: Duration) {
+pub async fn delay_answer(delay: Duration) {
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }

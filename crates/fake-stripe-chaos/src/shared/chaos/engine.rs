@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use super::{
-    decision::{Decision, Source},
+    decision::{Decision, DecisionSource},
     draw::draw,
     profiles::Profiles,
     scenario::Scenario,
-    script::{Script, step},
+    script::{Script, scenario_at},
 };
 use crate::shared::{
     ids::OrderId,
@@ -61,7 +61,7 @@ pub trait Attempts {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlannedScript {
     /// How many attempts there had been when the plan was made; its first scenario is for the next.
-    pub made_after: u32,
+    pub after_attempt: u32,
     pub scenarios: Vec<Scenario>,
 }
 
@@ -83,7 +83,7 @@ pub trait Plans {
 
 /// What a decision is asked for.
 #[derive(Debug)]
-pub struct About<'a> {
+pub struct DecisionRequest<'a> {
     pub operation: Operation,
     pub key: ChaosKey,
     /// What the request itself asks for.
@@ -94,7 +94,7 @@ pub struct About<'a> {
 pub trait Chaos: Send + Sync {
     /// # Errors
     /// When the store fails.
-    fn decide(&self, tx: &mut dyn Transaction, about: About<'_>) -> Result<Decision, StoreError>;
+    fn decide(&self, tx: &mut dyn Transaction, about: DecisionRequest<'_>) -> Result<Decision, StoreError>;
 }
 
 /// The provider's own engine: every decision is a pure function of seed, profile, operation, chaos key
@@ -113,28 +113,29 @@ impl KeyedChaos {
 }
 
 impl Chaos for KeyedChaos {
-    fn decide(&self, tx: &mut dyn Transaction, about: About<'_>) -> Result<Decision, StoreError> {
-        let About { operation, key, forced } = about;
+    fn decide(&self, tx: &mut dyn Transaction, about: DecisionRequest<'_>) -> Result<Decision, StoreError> {
+        let DecisionRequest { operation, key, forced } = about;
         let attempt = tx.attempts(operation, key.as_str())?.saturating_add(1);
         tx.set_attempts(operation, &key, attempt)?;
 
-        let profile = self.profiles.in_force(tx)?.profile;
+        let profile = self.profiles.active(tx)?.profile;
         let planned = match &key {
             ChaosKey::Order(order) => tx.plan(order, operation)?,
             ChaosKey::Request(_) | ChaosKey::Once(_) => None,
         };
-        let by_header = forced.and_then(|script| script.at(attempt));
-        let by_plan = planned.and_then(|plan| step(&plan.scenarios, attempt.saturating_sub(plan.made_after)));
+        let by_header = forced.and_then(|script| script.scenario_for(attempt));
+        let by_plan =
+            planned.and_then(|plan| scenario_at(&plan.scenarios, attempt.saturating_sub(plan.after_attempt)));
         let (scenario, source, delay) = match (by_header, by_plan) {
-            (Some(scenario), _) => (scenario, Source::Header, None),
-            (None, Some(scenario)) => (scenario, Source::Plan, None),
+            (Some(scenario), _) => (scenario, DecisionSource::Header, None),
+            (None, Some(scenario)) => (scenario, DecisionSource::Plan, None),
             (None, None) => {
                 let drawn = draw(self.seed, profile.name(), operation, key.as_str(), attempt);
                 let delay = profile.share(operation, drawn).and_then(|share| share.delay);
-                (profile.choose(operation, drawn), Source::Draw, delay)
+                (profile.choose(operation, drawn), DecisionSource::Draw, delay)
             }
         };
-        let (seed, profile) = (self.seed, Arc::clone(profile.told()));
+        let (seed, profile) = (self.seed, Arc::clone(profile.version()));
         Ok(Decision { seed, profile, operation, key, attempt, scenario, source, delay })
     }
 }

@@ -8,23 +8,23 @@ mod decision;
 mod delay;
 mod draw;
 mod engine;
+mod parse;
 mod profile;
 mod profiles;
 mod scenario;
 mod script;
-mod written;
 
-pub use audit::{AuditVerdict, Audited, Observed, audit};
+pub use audit::{AuditResult, AuditVerdict, ObservedDraws, chi_square_test};
 pub use catalogue::{Catalogue, OperationChaos};
-pub use decision::{Decision, Source};
-pub use delay::{TimeoutDelay, hold_back};
+pub use decision::{Decision, DecisionSource};
+pub use delay::{TimeoutDelay, delay_answer};
 pub use draw::{draw, random_seed, seed_of_run};
-pub use engine::{About, Attempts, Chaos, ChaosKey, KeyedChaos, PlannedScript, Plans};
+pub use engine::{Attempts, Chaos, ChaosKey, DecisionRequest, KeyedChaos, PlannedScript, Plans};
+pub use parse::{ProfileParser, TomlError, toml_as_json};
 pub use profile::{Profile, ProfileName, Share, UnknownProfile, Weight};
-pub use profiles::{InForce, Profiles, tables_as_json};
+pub use profiles::{ActiveProfile, Profiles, tables_as_json};
 pub use scenario::{
     Effect, INTERNAL_ERROR, RATE_LIMITED, Response, SUCCESS, Scenario, TIMEOUT, TIMEOUT_AFTER_COMMIT,
     WireFault,
 };
 pub use script::{Script, UnknownScenario, scenario};
-pub use written::{NotToml, Reading, toml_as_json};

@@ -31,7 +31,7 @@ pub enum ProfileName {
 const CALM: &[(Scenario, u32)] =
     &[(SUCCESS, 196), (TIMEOUT, 1), (TIMEOUT_AFTER_COMMIT, 1), (INTERNAL_ERROR, 1), (RATE_LIMITED, 1)];
 /// What `hostile` puts on top of the hundred of `seed`.
-const ON_TOP: &[(Scenario, u32)] = &[
+const HOSTILE_EXTRA: &[(Scenario, u32)] = &[
     (CONNECTION_RESET, 5),
     (CONNECTION_RESET_AFTER_COMMIT, 5),
     (TRUNCATED_BODY, 2),
@@ -41,9 +41,9 @@ const ON_TOP: &[(Scenario, u32)] = &[
     (RATE_LIMITED, 5),
 ];
 /// The context that `outage` takes down.
-const DOWN: &str = "shipping";
+const OUTAGE_CONTEXT: &str = "shipping";
 const OUTAGE: &[(Scenario, u32)] = &[(CONNECTION_RESET, 50), (INTERNAL_ERROR, 30), (TIMEOUT, 20)];
-const NOTHING_FAILS: &[(Scenario, u32)] = &[(SUCCESS, 100)];
+const ALWAYS_SUCCEEDS: &[(Scenario, u32)] = &[(SUCCESS, 100)];
 
 impl ProfileName {
     pub const ALL: [Self; 5] = [Self::Off, Self::Calm, Self::Seed, Self::Hostile, Self::Outage];
@@ -63,15 +63,15 @@ impl ProfileName {
         match self {
             Self::Calm => shares(CALM),
             Self::Seed => shares(seed),
-            Self::Hostile => [shares(seed), shares(ON_TOP)].concat(),
-            Self::Outage if operation.context() == DOWN => shares(OUTAGE),
-            Self::Off | Self::Outage => shares(NOTHING_FAILS),
+            Self::Hostile => [shares(seed), shares(HOSTILE_EXTRA)].concat(),
+            Self::Outage if operation.context() == OUTAGE_CONTEXT => shares(OUTAGE),
+            Self::Off | Self::Outage => shares(ALWAYS_SUCCEEDS),
         }
     }
 }
 
 fn shares(table: &[(Scenario, u32)]) -> Vec<Share> {
-    table.iter().map(|&(scenario, weight)| Share::new(scenario, Weight::whole(weight))).collect()
+    table.iter().map(|&(scenario, weight)| Share::new(scenario, Weight::from_units(weight))).collect()
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -97,12 +97,12 @@ impl Weight {
     const MAXIMUM: u64 = 1_000_000 * 1_000_000;
 
     #[must_use]
-    pub const fn whole(weight: u32) -> Self {
+    pub const fn from_units(weight: u32) -> Self {
         Self(weight as u64 * 1_000_000)
     }
 
     #[must_use]
-    pub const fn millionths(millionths: u64) -> Self {
+    pub const fn from_millionths(millionths: u64) -> Self {
         Self(millionths)
     }
 
@@ -115,7 +115,7 @@ impl Weight {
     }
 
     #[must_use]
-    pub const fn in_millionths(self) -> u64 {
+    pub const fn as_millionths(self) -> u64 {
         self.0
     }
 }
@@ -153,7 +153,7 @@ impl Share {
 pub struct Profile {
     name: String,
     /// `name@hash`.
-    told: Arc<str>,
+    version: Arc<str>,
     tables: BTreeMap<Operation, Vec<Share>>,
 }
 
@@ -161,8 +161,8 @@ impl Profile {
     #[must_use]
     pub fn new(name: impl Into<String>, tables: BTreeMap<Operation, Vec<Share>>) -> Self {
         let name = name.into();
-        let told = format!("{name}@{}", hash(&tables)).into();
-        Self { name, told, tables }
+        let version = format!("{name}@{}", hash(&tables)).into();
+        Self { name, version, tables }
     }
 
     #[must_use]
@@ -180,8 +180,8 @@ impl Profile {
 
     /// `name@hash`: which profile, and which content of it.
     #[must_use]
-    pub const fn told(&self) -> &Arc<str> {
-        &self.told
+    pub const fn version(&self) -> &Arc<str> {
+        &self.version
     }
 
     /// The table that draws for `operation` walk through.
@@ -212,11 +212,11 @@ impl Profile {
     #[must_use]
     pub fn share(&self, operation: Operation, drawn: u64) -> Option<&Share> {
         let table = self.table(operation);
-        let total: u128 = table.iter().map(|share| u128::from(share.weight.in_millionths())).sum();
+        let total: u128 = table.iter().map(|share| u128::from(share.weight.as_millionths())).sum();
         let point = (u128::from(drawn) * total) >> 64;
         let mut reached = 0;
         table.iter().find(|share| {
-            reached += u128::from(share.weight.in_millionths());
+            reached += u128::from(share.weight.as_millionths());
             point < reached
         })
     }
@@ -225,7 +225,7 @@ impl Profile {
 /// `name@hash`.
 impl fmt::Display for Profile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.told)
+        f.write_str(&self.version)
     }
 }
 
@@ -241,7 +241,7 @@ fn hash(tables: &BTreeMap<Operation, Vec<Share>>) -> String {
         field(operation.name().as_bytes());
         for share in shares {
             field(share.scenario.name.as_bytes());
-            field(&share.weight.in_millionths().to_le_bytes());
+            field(&share.weight.as_millionths().to_le_bytes());
             // Profiles without delays keep the hash that they had before there were any.
             if let Some(delay) = share.delay {
                 field(&delay.as_millis().to_le_bytes());

@@ -8,8 +8,8 @@ use serde_json::{Value, json, value::RawValue};
 
 use super::{
     catalogue::Catalogue,
+    parse::ProfileParser,
     profile::{Profile, ProfileName},
-    written::Reading,
 };
 use crate::shared::{
     clock::{Clock, Timestamp},
@@ -17,7 +17,7 @@ use crate::shared::{
 };
 
 /// The setting that what was put is kept under.
-const PUT: &str = "chaos.profile";
+const OVERRIDE_SETTING: &str = "chaos.profile";
 
 /// See the module.
 pub struct Profiles {
@@ -26,35 +26,37 @@ pub struct Profiles {
     known: Vec<Arc<Profile>>,
     clock: Arc<dyn Clock>,
     /// What the setting's text was last read as.
-    last_read: Mutex<Option<(String, Put)>>,
+    last_read: Mutex<Option<(String, ProfileOverride)>>,
 }
 
 /// The profile in force, and how long.
 #[derive(Debug, Clone)]
-pub struct InForce {
+pub struct ActiveProfile {
     pub profile: Arc<Profile>,
     /// When it makes way for the one before; none where it doesn't by itself.
     pub until: Option<Timestamp>,
     /// It isn't the configured one.
-    pub put: bool,
+    pub is_override: bool,
 }
 
 /// What was put at run time.
 #[derive(Debug, Clone, Default)]
-struct Put {
-    standing: Option<Arc<Profile>>,
-    passing: Option<(Arc<Profile>, Timestamp)>,
+struct ProfileOverride {
+    permanent: Option<Arc<Profile>>,
+    temporary: Option<(Arc<Profile>, Timestamp)>,
 }
 
-/// [`Put`] as it is kept.
+/// [`ProfileOverride`] as it is kept.
 #[derive(Serialize, Deserialize)]
-struct Kept {
-    standing: Option<Box<RawValue>>,
-    passing: Option<KeptPassing>,
+struct StoredOverride {
+    #[serde(rename = "standing")]
+    permanent: Option<Box<RawValue>>,
+    #[serde(rename = "passing")]
+    temporary: Option<StoredTemporary>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct KeptPassing {
+struct StoredTemporary {
     profile: Box<RawValue>,
     until: Timestamp,
 }
@@ -72,7 +74,7 @@ impl Profiles {
 
     /// Those that can be named: the built-in ones, and the configured one.
     #[must_use]
-    pub fn known(&self) -> &[Arc<Profile>] {
+    pub fn named(&self) -> &[Arc<Profile>] {
         &self.known
     }
 
@@ -84,19 +86,21 @@ impl Profiles {
 
     /// What a profile is read with.
     #[must_use]
-    pub fn reading(&self) -> Reading<'_> {
-        Reading { catalogue: &self.catalogue, known: &self.known }
+    pub fn parser(&self) -> ProfileParser<'_> {
+        ProfileParser { catalogue: &self.catalogue, known: &self.known }
     }
 
     /// # Errors
     /// When the store fails, or keeps a profile that can't be read.
-    pub fn in_force(&self, tx: &dyn Transaction) -> Result<InForce, StoreError> {
-        let Put { standing, passing } = self.put_before(tx)?;
-        let passing = passing.filter(|(_, until)| self.clock.now() < *until);
-        Ok(match (passing, standing) {
-            (Some((profile, until)), _) => InForce { profile, until: Some(until), put: true },
-            (None, Some(profile)) => InForce { profile, until: None, put: true },
-            (None, None) => InForce { profile: Arc::clone(&self.configured), until: None, put: false },
+    pub fn active(&self, tx: &dyn Transaction) -> Result<ActiveProfile, StoreError> {
+        let ProfileOverride { permanent, temporary } = self.load_override(tx)?;
+        let temporary = temporary.filter(|(_, until)| self.clock.now() < *until);
+        Ok(match (temporary, permanent) {
+            (Some((profile, until)), _) => ActiveProfile { profile, until: Some(until), is_override: true },
+            (None, Some(profile)) => ActiveProfile { profile, until: None, is_override: true },
+            (None, None) => {
+                ActiveProfile { profile: Arc::clone(&self.configured), until: None, is_override: false }
+            }
         })
     }
 
@@ -104,29 +108,29 @@ impl Profiles {
     ///
     /// # Errors
     /// When the store fails.
-    pub fn put(
+    pub fn set_override(
         &self,
         tx: &mut dyn Transaction,
         profile: Arc<Profile>,
         until: Option<Timestamp>,
     ) -> Result<(), StoreError> {
         let put = match until {
-            None => Put { standing: Some(profile), passing: None },
-            Some(until) => Put { passing: Some((profile, until)), ..self.put_before(tx)? },
+            None => ProfileOverride { permanent: Some(profile), temporary: None },
+            Some(until) => ProfileOverride { temporary: Some((profile, until)), ..self.load_override(tx)? },
         };
-        tx.set_setting(PUT, Some(kept(&put)?))
+        tx.set_setting(OVERRIDE_SETTING, Some(encode_override(&put)?))
     }
 
     /// Brings the configured profile back.
     ///
     /// # Errors
     /// When the store fails.
-    pub fn take_back(&self, tx: &mut dyn Transaction) -> Result<(), StoreError> {
-        tx.set_setting(PUT, None)
+    pub fn clear_override(&self, tx: &mut dyn Transaction) -> Result<(), StoreError> {
+        tx.set_setting(OVERRIDE_SETTING, None)
     }
 
-    fn put_before(&self, tx: &dyn Transaction) -> Result<Put, StoreError> {
-        let Some(text) = tx.setting(PUT)? else { return Ok(Put::default()) };
+    fn load_override(&self, tx: &dyn Transaction) -> Result<ProfileOverride, StoreError> {
+        let Some(text) = tx.setting(OVERRIDE_SETTING)? else { return Ok(ProfileOverride::default()) };
         let mut last_read = self.last_read.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((known, put)) = &*last_read
             && *known == text
@@ -138,39 +142,40 @@ impl Profiles {
         Ok(put)
     }
 
-    fn read(&self, text: &str) -> Result<Put, StoreError> {
-        let Kept { standing, passing } = serde_json::from_str(text).map_err(|error| corrupt(&error))?;
+    fn read(&self, text: &str) -> Result<ProfileOverride, StoreError> {
+        let StoredOverride { permanent, temporary } =
+            serde_json::from_str(text).map_err(|error| corrupt(&error))?;
         let profile = |text: &RawValue| {
-            self.reading().json(text.get().as_bytes()).map_err(|problem| corrupt(&problem.detail()))
+            self.parser().json(text.get().as_bytes()).map_err(|problem| corrupt(&problem.detail()))
         };
-        Ok(Put {
-            standing: standing.as_deref().map(profile).transpose()?,
-            passing: match passing {
-                Some(KeptPassing { profile: text, until }) => Some((profile(&text)?, until)),
+        Ok(ProfileOverride {
+            permanent: permanent.as_deref().map(profile).transpose()?,
+            temporary: match temporary {
+                Some(StoredTemporary { profile: text, until }) => Some((profile(&text)?, until)),
                 None => None,
             },
         })
     }
 }
 
-fn kept(put: &Put) -> Result<String, StoreError> {
+fn encode_override(put: &ProfileOverride) -> Result<String, StoreError> {
     let text = |profile: &Profile| {
-        serde_json::value::to_raw_value(&written(profile)).map_err(|error| corrupt(&error))
+        serde_json::value::to_raw_value(&encode_profile(profile)).map_err(|error| corrupt(&error))
     };
-    let passing = match &put.passing {
-        Some((profile, until)) => Some(KeptPassing { profile: text(profile)?, until: *until }),
+    let temporary = match &put.temporary {
+        Some((profile, until)) => Some(StoredTemporary { profile: text(profile)?, until: *until }),
         None => None,
     };
-    let kept = Kept { standing: put.standing.as_deref().map(text).transpose()?, passing };
+    let kept = StoredOverride { permanent: put.permanent.as_deref().map(text).transpose()?, temporary };
     serde_json::to_string(&kept).map_err(|error| corrupt(&error))
 }
 
 fn corrupt(why: &dyn std::fmt::Display) -> StoreError {
-    StoreError::Corrupt { kind: "setting", id: PUT.to_owned(), why: why.to_string() }
+    StoreError::Corrupt { kind: "setting", id: OVERRIDE_SETTING.to_owned(), why: why.to_string() }
 }
 
 /// A profile as it can be read again: a built-in one by its name, another one whole.
-fn written(profile: &Profile) -> Value {
+fn encode_profile(profile: &Profile) -> Value {
     if ProfileName::ALL.iter().any(|built_in| built_in.name() == profile.name()) {
         return json!({ "name": profile.name() });
     }

@@ -33,7 +33,7 @@ pub enum Response {
     /// That there were too many requests, and when to come again.
     RateLimited,
     /// Nothing that can be read: the answer of the domain, or that the provider failed, broken on its way.
-    Broken(WireFault),
+    WireFault(WireFault),
 }
 
 /// How an answer breaks on its way.
@@ -84,17 +84,17 @@ pub const TIMEOUT_AFTER_COMMIT: Scenario = Scenario::apply("timeout_after_commit
 pub const INTERNAL_ERROR: Scenario = Scenario::skip("internal_error", Response::Failure);
 pub const RATE_LIMITED: Scenario = Scenario::skip("rate_limited", Response::RateLimited);
 pub const CONNECTION_RESET: Scenario =
-    Scenario::skip("connection_reset", Response::Broken(WireFault::ConnectionReset));
+    Scenario::skip("connection_reset", Response::WireFault(WireFault::ConnectionReset));
 pub const CONNECTION_RESET_AFTER_COMMIT: Scenario =
-    Scenario::apply("connection_reset_after_commit", Response::Broken(WireFault::ConnectionReset));
+    Scenario::apply("connection_reset_after_commit", Response::WireFault(WireFault::ConnectionReset));
 pub const TRUNCATED_BODY: Scenario =
-    Scenario::skip("truncated_body", Response::Broken(WireFault::TruncatedBody));
+    Scenario::skip("truncated_body", Response::WireFault(WireFault::TruncatedBody));
 pub const TRUNCATED_BODY_AFTER_COMMIT: Scenario =
-    Scenario::apply("truncated_body_after_commit", Response::Broken(WireFault::TruncatedBody));
+    Scenario::apply("truncated_body_after_commit", Response::WireFault(WireFault::TruncatedBody));
 pub const MALFORMED_JSON: Scenario =
-    Scenario::skip("malformed_json", Response::Broken(WireFault::MalformedJson));
+    Scenario::skip("malformed_json", Response::WireFault(WireFault::MalformedJson));
 pub const MALFORMED_JSON_AFTER_COMMIT: Scenario =
-    Scenario::apply("malformed_json_after_commit", Response::Broken(WireFault::MalformedJson));
+    Scenario::apply("malformed_json_after_commit", Response::WireFault(WireFault::MalformedJson));
 
 impl Scenario {
     const fn apply(name: &'static str, response: Response) -> Self {
@@ -113,7 +113,7 @@ impl Scenario {
 
     /// An earlier answer was lost: the operation is executed, and the caller hears that it was before.
     #[must_use]
-    pub const fn already(name: &'static str) -> Self {
+    pub const fn already_done(name: &'static str) -> Self {
         Self::apply(name, Response::Refusal)
     }
 
@@ -127,7 +127,7 @@ impl Scenario {
     #[must_use]
     pub const fn wire_fault(self) -> Option<WireFault> {
         match self.response {
-            Response::Broken(fault) => Some(fault),
+            Response::WireFault(fault) => Some(fault),
             _ => None,
         }
     }

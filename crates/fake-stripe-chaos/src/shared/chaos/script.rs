@@ -30,17 +30,17 @@ impl Script {
     /// What the script says for an attempt, counted from 1. A script of one scenario holds for every
     /// attempt: it rides on the request it is for.
     #[must_use]
-    pub fn at(&self, attempt: u32) -> Option<Scenario> {
+    pub fn scenario_for(&self, attempt: u32) -> Option<Scenario> {
         match self.0.as_slice() {
             [only] => Some(*only),
-            steps => step(steps, attempt),
+            steps => scenario_at(steps, attempt),
         }
     }
 }
 
 /// The scenario for an attempt, counted from 1; none when the steps are used up.
 #[must_use]
-pub(super) fn step(steps: &[Scenario], attempt: u32) -> Option<Scenario> {
+pub(super) fn scenario_at(steps: &[Scenario], attempt: u32) -> Option<Scenario> {
     let index = usize::try_from(attempt.checked_sub(1)?).ok()?;
     steps.get(index).copied()
 }
@@ -71,7 +71,7 @@ mod tests {
     };
 
     const CAPTURE: Operation = Operation::new("payment.capture");
-    const ALREADY: Scenario = Scenario::already("already_captured");
+    const ALREADY: Scenario = Scenario::already_done("already_captured");
 
     fn parse(text: &str) -> Result<Script, UnknownScenario> {
         let seed = &[(ALREADY, 20), (SUCCESS, 80)];
@@ -81,13 +81,13 @@ mod tests {
     #[test]
     fn a_script_gives_each_attempt_its_scenario_and_then_nothing() {
         let script = parse("timeout, already_captured,success").unwrap();
-        let given: Vec<_> = (1..=4).map(|attempt| script.at(attempt)).collect();
+        let given: Vec<_> = (1..=4).map(|attempt| script.scenario_for(attempt)).collect();
         assert_eq!(given, [Some(TIMEOUT), Some(ALREADY), Some(SUCCESS), None]);
     }
 
     #[test]
     fn a_single_name_holds_for_any_attempt() {
-        assert_eq!(parse("timeout").unwrap().at(9), Some(TIMEOUT));
+        assert_eq!(parse("timeout").unwrap().scenario_for(9), Some(TIMEOUT));
     }
 
     #[test]

@@ -27,14 +27,14 @@ pub struct Distribution {
 /// # Errors
 /// When the store fails.
 pub async fn distribution(deps: &Deps, context: &str) -> Result<Distribution, StoreError> {
-    let profile = deps.profile_in_force().await?.profile;
+    let profile = deps.active_profile().await?.profile;
     let distributions =
         profile.tables_of(context).map(|(operation, shares)| (operation.action(), percents(shares)));
     Ok(Distribution { success: true, profile: profile.to_string(), distributions: distributions.collect() })
 }
 
 fn percents(shares: &[Share]) -> BTreeMap<&'static str, String> {
-    let weight = |weight: Weight| weight.in_millionths();
+    let weight = |weight: Weight| weight.as_millionths();
     let total: u64 = shares.iter().map(|share| weight(share.weight)).sum();
     let mut weights: BTreeMap<&'static str, u64> = BTreeMap::new();
     for share in shares {

@@ -40,7 +40,7 @@ pub struct CallHeaders {
 
 /// Extractor of what the headers say and of what the request is.
 #[derive(Debug)]
-pub struct Asked {
+pub struct RequestHeaders {
     path: String,
     key: Option<Key>,
     order: Option<OrderId>,
@@ -48,7 +48,7 @@ pub struct Asked {
     correlation: CorrelationId,
 }
 
-impl<S: Sync> FromRequestParts<S> for Asked {
+impl<S: Sync> FromRequestParts<S> for RequestHeaders {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
@@ -75,7 +75,7 @@ pub fn header<T: FromStr<Err: Display>>(headers: &HeaderMap, name: &str) -> Resu
     text.parse().map(Some).map_err(|error| problems::invalid_header(name, error))
 }
 
-impl Asked {
+impl RequestHeaders {
     #[must_use]
     pub fn order(&self) -> Option<&OrderId> {
         self.order.as_ref()
@@ -85,7 +85,7 @@ impl Asked {
     ///
     /// # Errors
     /// 422 where a scenario is asked for that the operation doesn't have.
-    pub fn call(
+    pub fn into_call(
         self,
         operation: Operation,
         catalogue: &Catalogue,

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::shared::{
     ids::{Key, OrderId},
-    journal::Line,
+    journal::JournalEntry,
 };
 
 /// One request and what became of it.
@@ -55,8 +55,8 @@ pub struct DecisionView {
     overruled: bool,
 }
 
-impl From<(u64, Arc<Line>)> for LineView {
-    fn from((number, line): (u64, Arc<Line>)) -> Self {
+impl From<(u64, Arc<JournalEntry>)> for LineView {
+    fn from((number, line): (u64, Arc<JournalEntry>)) -> Self {
         let decision = line.decided.as_ref().map(|decided| DecisionView {
             scenario: decided.decision.scenario.name,
             effect: decided.decision.scenario.effect.name(),

@@ -21,7 +21,7 @@ error_codes! {
         TooManyPlans = "too_many_plans", 409, "Too many orders have a plan", final;
         KeyInUse = "idempotency_key_in_use", 409, "The idempotency key is in use", retryable;
         KeyReused = "idempotency_key_reused", 409, "The idempotency key was used for something else", final;
-        Buried = "undone_before_execution", 409, "It was undone before it was executed", final;
+        Tombstoned = "undone_before_execution", 409, "It was undone before it was executed", final;
         KeyOfAnotherOperation = "key_of_another_operation", 409, "The key belongs to another operation", final;
         InternalError = "internal_error", 500, "The provider failed", retryable;
         RateLimited = "rate_limited", 429, "There are too many requests", retryable;
@@ -55,12 +55,12 @@ pub fn unknown_scenario(error: &UnknownScenario) -> Problem {
 }
 
 #[must_use]
-pub fn key_refused(refusal: KeyRefusal) -> Problem {
+pub fn key_problem(refusal: KeyRefusal) -> Problem {
     let code = match refusal {
         KeyRefusal::InUse => ProviderCode::KeyInUse,
         KeyRefusal::Reused => ProviderCode::KeyReused,
-        KeyRefusal::Buried => ProviderCode::Buried,
-        KeyRefusal::OfAnotherOperation(_) => ProviderCode::KeyOfAnotherOperation,
+        KeyRefusal::Tombstoned => ProviderCode::Tombstoned,
+        KeyRefusal::OtherOperation(_) => ProviderCode::KeyOfAnotherOperation,
     };
     let problem = Problem::new(code, refusal.to_string());
     if refusal == KeyRefusal::InUse { problem.retry_after(Duration::from_secs(1)) } else { problem }
@@ -68,7 +68,7 @@ pub fn key_refused(refusal: KeyRefusal) -> Problem {
 
 /// A failure that chaos wanted.
 #[must_use]
-pub fn chaos(scenario: Scenario) -> Problem {
+pub fn scenario_problem(scenario: Scenario) -> Problem {
     match scenario.response {
         Response::Timeout => {
             Problem::new(ProviderCode::Timeout, "The provider gave no answer in time; it may have acted.")
@@ -86,7 +86,7 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         match error {
             // It isn't retryable: another try would begin the run anew, without what its caller did in it.
-            StoreError::Forgotten => {
+            StoreError::RunDeleted => {
                 let why = "The run was forgotten while the request was being executed; nothing was done.";
                 Self::new(ProviderCode::UnknownRun, why)
             }
@@ -108,18 +108,18 @@ mod tests {
 
     #[test]
     fn the_journal_and_the_body_name_a_refused_key_alike() {
-        let other = KeyRefusal::OfAnotherOperation(Operation::new("a.b"));
-        for refusal in [KeyRefusal::InUse, KeyRefusal::Reused, KeyRefusal::Buried, other] {
-            assert_eq!(key_refused(refusal).code(), refusal.code());
+        let other = KeyRefusal::OtherOperation(Operation::new("a.b"));
+        for refusal in [KeyRefusal::InUse, KeyRefusal::Reused, KeyRefusal::Tombstoned, other] {
+            assert_eq!(key_problem(refusal).code(), refusal.code());
         }
     }
 
     #[test]
     fn only_a_key_in_use_is_worth_another_try() {
-        let retryable: Vec<_> = [KeyRefusal::InUse, KeyRefusal::Reused, KeyRefusal::Buried]
+        let retryable: Vec<_> = [KeyRefusal::InUse, KeyRefusal::Reused, KeyRefusal::Tombstoned]
             .into_iter()
             .filter(|refusal| {
-                let code = key_refused(*refusal).code();
+                let code = key_problem(*refusal).code();
                 ProviderCode::ALL.iter().any(|known| known.info().code == code && known.info().retryable)
             })
             .collect();

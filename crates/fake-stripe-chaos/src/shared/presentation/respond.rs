@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::problems;
 use crate::shared::{
     protocol::{Answer, Reply},
-    resource::{Part, Resource, Seen},
+    resource::{Part, Resource, Snapshot},
     store::StoreError,
 };
 
@@ -21,10 +21,10 @@ const CHAOS_DECISION: HeaderName = HeaderName::from_static("x-chaos-decision");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// How a context's entity and its errors look over HTTP.
-pub trait Presented: Resource {
+pub trait Present: Resource {
     fn problem(error: &Self::Error) -> Problem;
     /// The entity as `GET` shows it, without `success`: what a conflict has under `resource`.
-    fn shown(seen: &Seen<Self>) -> Value;
+    fn view(seen: &Snapshot<Self>) -> Value;
 }
 
 /// An entity as `GET` shows it.
@@ -64,17 +64,17 @@ pub enum Undone<T> {
 }
 
 /// Writes the answer of an operation that makes something: 201. See [`respond`].
-pub fn created<R: Presented, V: Serialize>(
+pub fn created<R: Present, V: Serialize>(
     reply: Reply<R>,
-    view: impl FnOnce(&Seen<R>, Option<&Part>) -> Option<V>,
+    view: impl FnOnce(&Snapshot<R>, Option<&Part>) -> Option<V>,
 ) -> Response {
     respond(reply, StatusCode::CREATED, view)
 }
 
 /// Writes the answer of an operation that does something: 200. See [`respond`].
-pub fn done<R: Presented, V: Serialize>(
+pub fn done<R: Present, V: Serialize>(
     reply: Reply<R>,
-    view: impl FnOnce(&Seen<R>, Option<&Part>) -> Option<V>,
+    view: impl FnOnce(&Snapshot<R>, Option<&Part>) -> Option<V>,
 ) -> Response {
     respond(reply, StatusCode::OK, view)
 }
@@ -82,16 +82,16 @@ pub fn done<R: Presented, V: Serialize>(
 /// Writes an operation's answer. `view` renders the operation's own success from the facts of the
 /// entity, so that a replay is the first answer again whatever happened to the entity since; it gives
 /// none only for an entity that the operation can't have left behind.
-fn respond<R: Presented, V: Serialize>(
+fn respond<R: Present, V: Serialize>(
     reply: Reply<R>,
     success: StatusCode,
-    view: impl FnOnce(&Seen<R>, Option<&Part>) -> Option<V>,
+    view: impl FnOnce(&Snapshot<R>, Option<&Part>) -> Option<V>,
 ) -> Response {
-    let Reply { answer, decision, replayed, broken } = reply;
+    let Reply { answer, decision, replayed, wire_fault } = reply;
     let mut response = match answer {
         Answer::Done { seen, part } => match view(&seen, part.as_ref()) {
             Some(view) => (success, Json(Undone::Done(view))).into_response(),
-            None => Problem::from(unlike(seen.resource.id())).into_response(),
+            None => Problem::from(inconsistent_resource(seen.resource.id())).into_response(),
         },
         Answer::NothingToUndo { key } => {
             let body = NothingToUndo { success: true, key: key.to_string(), status: "nothing_to_undo" };
@@ -100,13 +100,13 @@ fn respond<R: Presented, V: Serialize>(
         Answer::Refused { error, seen } => {
             let problem = R::problem(&error);
             match seen {
-                Some(seen) => problem.with("resource", R::shown(&seen)),
+                Some(seen) => problem.with("resource", R::view(&seen)),
                 None => problem,
             }
             .into_response()
         }
-        Answer::Chaos { scenario } => problems::chaos(scenario).into_response(),
-        Answer::KeyRefused(refusal) => problems::key_refused(refusal).into_response(),
+        Answer::Chaos { scenario } => problems::scenario_problem(scenario).into_response(),
+        Answer::KeyRefused(refusal) => problems::key_problem(refusal).into_response(),
         Answer::StoreFailed(error) => Problem::from(error).into_response(),
     };
     let headers = response.headers_mut();
@@ -116,7 +116,7 @@ fn respond<R: Presented, V: Serialize>(
     if replayed {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
     }
-    if let Some(fault) = broken {
+    if let Some(fault) = wire_fault {
         response.extensions_mut().insert(fault);
     }
     response
@@ -126,18 +126,18 @@ fn respond<R: Presented, V: Serialize>(
 ///
 /// # Errors
 /// The context's problem for an unknown id, or 503 when the store fails.
-pub fn found<R: Presented, V: Serialize>(
+pub fn found<R: Present, V: Serialize>(
     id: &str,
-    found: Result<Option<Seen<R>>, StoreError>,
-    view: impl FnOnce(&Seen<R>) -> V,
+    found: Result<Option<Snapshot<R>>, StoreError>,
+    view: impl FnOnce(&Snapshot<R>) -> V,
 ) -> Result<Json<Shown<V>>, Problem> {
     match found? {
         Some(seen) => Ok(Json(Shown::new(view(&seen)))),
-        None => Err(R::problem(&R::unknown(id))),
+        None => Err(R::problem(&R::not_found(id))),
     }
 }
 
-fn unlike(id: &str) -> StoreError {
+fn inconsistent_resource(id: &str) -> StoreError {
     StoreError::Corrupt {
         kind: "resource",
         id: id.to_owned(),

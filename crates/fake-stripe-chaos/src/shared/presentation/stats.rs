@@ -12,8 +12,8 @@ use crate::shared::{
     deps::Deps,
     journal::CAPACITY,
     operation::Operation,
+    request_counts::{Counts, RequestCounts},
     store::StoreError,
-    tally::{Counts, Tally},
 };
 
 /// How many recent requests are shown when no number is asked for.
@@ -77,19 +77,20 @@ pub struct ScenarioStats {
 /// # Errors
 /// When the store fails.
 pub async fn stats(deps: &Deps, context: &str) -> Result<Stats, StoreError> {
-    let profile = deps.profile_in_force().await?.profile;
+    let profile = deps.active_profile().await?.profile;
     let (mut total, mut successful, mut operations) = (0, 0, BTreeMap::new());
     for operation in deps.catalogue.operations().map(|entry| entry.operation) {
         if operation.context() == context {
-            let counts = deps.tally.of(operation);
+            let counts = deps.request_counts.for_operation(operation);
             total += counts.requests;
             successful += counts.successful;
-            operations.insert(operation.action(), of_operation(operation, &counts, &profile, &deps.tally));
+            operations
+                .insert(operation.action(), of_operation(operation, &counts, &profile, &deps.request_counts));
         }
     }
     Ok(Stats {
         success: true,
-        since: from_millis(deps.tally.since(context).millis()),
+        since: from_millis(deps.request_counts.counted_since(context).millis()),
         profile: profile.to_string(),
         total_requests: total,
         successful,
@@ -99,12 +100,17 @@ pub async fn stats(deps: &Deps, context: &str) -> Result<Stats, StoreError> {
     })
 }
 
-fn of_operation(operation: Operation, counts: &Counts, profile: &Profile, tally: &Tally) -> OperationStats {
-    let drawn = tally.draws(operation, profile.told());
-    let weights: u64 = profile.table(operation).iter().map(|share| share.weight.in_millionths()).sum();
+fn of_operation(
+    operation: Operation,
+    counts: &Counts,
+    profile: &Profile,
+    request_counts: &RequestCounts,
+) -> OperationStats {
+    let drawn = request_counts.draws(operation, profile.version());
+    let weights: u64 = profile.table(operation).iter().map(|share| share.weight.as_millionths()).sum();
     let weight_of = |name: &str| -> u64 {
         let shares = profile.table(operation).iter().filter(|share| share.scenario.name == name);
-        shares.map(|share| share.weight.in_millionths()).sum()
+        shares.map(|share| share.weight.as_millionths()).sum()
     };
     let decided: u64 = counts.scenarios.values().sum();
     let names = profile.table(operation).iter().map(|share| share.scenario.name);
@@ -172,7 +178,7 @@ pub struct RecentRequests {
 pub async fn recent(deps: &Deps, context: &'static str, limit: usize) -> Result<RecentRequests, StoreError> {
     let lines = deps.store.transact(move |tx| {
         let mut lines = Vec::new();
-        tx.each_line(&mut |number, line| {
+        tx.visit_lines(&mut |number, line| {
             if line.operation.context() == context {
                 lines.push((number, Arc::clone(line)));
             }
@@ -195,6 +201,6 @@ pub struct StatsReset {
 /// Counts a context's requests anew; draws, journal and ledger stay.
 pub fn reset_stats(deps: &Deps, context: &str) -> StatsReset {
     let now = deps.clock.now();
-    deps.tally.begin_anew(context, now);
+    deps.request_counts.reset(context, now);
     StatsReset { success: true, since: from_millis(now.millis()) }
 }

@@ -20,7 +20,7 @@ pub fn connection_of(request: &Request) -> Option<Connection> {
 }
 
 /// Breaks an answer that a decision wants to break.
-pub async fn break_on_the_wire(mut response: Response, connection: Option<Connection>) -> Response {
+pub async fn apply_wire_fault(mut response: Response, connection: Option<Connection>) -> Response {
     match response.extensions_mut().remove::<WireFault>() {
         None => response,
         Some(WireFault::ConnectionReset) => reset(response, connection.as_ref()),
@@ -47,7 +47,7 @@ fn reset(response: Response, connection: Option<&Connection>) -> Response {
 /// Half of the body, declared whole.
 async fn truncated(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
-    let whole = whole(body).await;
+    let whole = collect_body(body).await;
     parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(whole.len()));
     let mut half = Some(whole.slice(..whole.len() / 2));
     let mut sent = false;
@@ -69,7 +69,7 @@ async fn truncated(response: Response) -> Response {
 /// The body with its last brace turned into a bracket: as long as it was, and no JSON.
 async fn malformed(response: Response) -> Response {
     let (parts, body) = response.into_parts();
-    let mut bytes = whole(body).await.to_vec();
+    let mut bytes = collect_body(body).await.to_vec();
     if let Some(last) = bytes.last_mut() {
         *last = b']';
     }
@@ -77,6 +77,6 @@ async fn malformed(response: Response) -> Response {
 }
 
 /// The provider's own answers are small and in memory, so nothing bounds or fails this.
-async fn whole(body: Body) -> Bytes {
+async fn collect_body(body: Body) -> Bytes {
     to_bytes(body, usize::MAX).await.unwrap_or_default()
 }

@@ -35,7 +35,7 @@ pub enum Target {
 impl Target {
     /// The id or the key: the two members of a body that a target is read from.
     #[must_use]
-    pub fn members(&self) -> (Option<String>, Option<Key>) {
+    pub fn into_parts(&self) -> (Option<String>, Option<Key>) {
         match self {
             Self::Id(id) => (Some(id.clone()), None),
             Self::Key(key) => (None, Some(key.clone())),

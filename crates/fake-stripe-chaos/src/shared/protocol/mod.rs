@@ -4,9 +4,9 @@
 //! It runs detached from its connection: a caller that hangs up aborts nothing.
 
 mod call;
+mod execution;
+mod operation_context;
 mod reply;
-mod unit;
-mod work;
 
 use std::{panic, sync::Arc};
 
@@ -14,23 +14,23 @@ use futures::FutureExt;
 use tracing::Instrument;
 
 pub use call::{Call, Target};
+pub use operation_context::OperationContext;
 pub use reply::{Answer, KeyRefusal, NOTHING_TO_UNDO, Reply};
-pub use work::Work;
 
-use self::unit::{Begun, Concluded, Unit};
+use self::execution::{Conclusion, Execution, StartResult};
 use crate::shared::{
-    chaos::hold_back,
+    chaos::delay_answer,
     clock::Timestamp,
     deps::Deps,
     ids::OrderId,
-    resource::{Part, Repository, Resource, Seen},
+    resource::{Part, Repository, Resource, Snapshot},
     store::{StoreError, Transaction},
 };
 
 /// The protocol for one kind of resource.
-pub struct Protocol<R>(Arc<Inner<R>>);
+pub struct Protocol<R>(Arc<ProtocolInner<R>>);
 
-struct Inner<R> {
+struct ProtocolInner<R> {
     deps: Deps,
     records: Arc<dyn Repository<R>>,
 }
@@ -44,7 +44,7 @@ impl<R> Clone for Protocol<R> {
 impl<R: Resource> Protocol<R> {
     #[must_use]
     pub fn new(deps: &Deps, records: Arc<dyn Repository<R>>) -> Self {
-        Self(Arc::new(Inner { deps: deps.clone(), records }))
+        Self(Arc::new(ProtocolInner { deps: deps.clone(), records }))
     }
 
     /// An operation that makes a resource.
@@ -52,13 +52,14 @@ impl<R: Resource> Protocol<R> {
         &self,
         call: Call,
         order: Option<OrderId>,
-        make: impl FnOnce(&mut Work<'_>) -> R + Send + 'static,
+        make: impl FnOnce(&mut OperationContext<'_>) -> R + Send + 'static,
     ) -> Reply<R> {
         let this = self.clone();
-        detached(async move {
-            let came = this.now();
-            let concluded =
-                this.transact(call, came, move |mut unit| unit.create(order.as_ref(), make)).await;
+        run_detached(async move {
+            let received_at = this.now();
+            let concluded = this
+                .transact(call, received_at, move |mut execution| execution.create(order.as_ref(), make))
+                .await;
             this.answer(concluded).await
         })
         .await
@@ -66,24 +67,27 @@ impl<R: Resource> Protocol<R> {
 
     /// An operation that makes a resource, which takes as long as `making`. Meanwhile its key is in
     /// flight; if it is undone by then, nothing is committed.
-    pub async fn create_slowly(
+    pub async fn create_with_duration(
         &self,
         call: Call,
         order: Option<OrderId>,
         making: impl Future<Output = ()> + Send + 'static,
-        make: impl FnOnce(&mut Work<'_>) -> R + Send + 'static,
+        make: impl FnOnce(&mut OperationContext<'_>) -> R + Send + 'static,
     ) -> Reply<R> {
         let this = self.clone();
-        detached(async move {
-            let came = this.now();
-            let (begin, finish) = (call.clone(), call);
-            let concluded = match this.transact(begin, came, move |mut unit| unit.begin(order.as_ref())).await
+        run_detached(async move {
+            let received_at = this.now();
+            let (first, second) = (call.clone(), call);
+            let concluded = match this
+                .transact(first, received_at, move |mut execution| execution.start(order.as_ref()))
+                .await
             {
-                Ok(Begun::Started(started)) => {
+                Ok(StartResult::Started(started)) => {
                     making.await;
-                    this.transact(finish, came, move |mut unit| unit.finish(started, make)).await
+                    this.transact(second, received_at, move |mut execution| execution.complete(started, make))
+                        .await
                 }
-                Ok(Begun::Concluded(concluded)) => Ok(*concluded),
+                Ok(StartResult::Concluded(concluded)) => Ok(*concluded),
                 Err(error) => Err(error),
             };
             this.answer(concluded).await
@@ -96,12 +100,14 @@ impl<R: Resource> Protocol<R> {
         &self,
         call: Call,
         target: Target,
-        change: impl FnOnce(&mut Work<'_>, &mut R) -> Result<Option<Part>, R::Error> + Send + 'static,
+        change: impl FnOnce(&mut OperationContext<'_>, &mut R) -> Result<Option<Part>, R::Error> + Send + 'static,
     ) -> Reply<R> {
         let this = self.clone();
-        detached(async move {
-            let came = this.now();
-            let concluded = this.transact(call, came, move |mut unit| unit.change(&target, change)).await;
+        run_detached(async move {
+            let received_at = this.now();
+            let concluded = this
+                .transact(call, received_at, move |mut execution| execution.change(&target, change))
+                .await;
             this.answer(concluded).await
         })
         .await
@@ -111,13 +117,13 @@ impl<R: Resource> Protocol<R> {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn find(&self, id: String) -> Result<Option<Seen<R>>, StoreError> {
+    pub async fn find(&self, id: String) -> Result<Option<Snapshot<R>>, StoreError> {
         let inner = Arc::clone(&self.0);
         self.0
             .deps
             .store
             .transact(move |tx| match inner.records.load(tx, &id)? {
-                Some(resource) => Ok(Some(Seen {
+                Some(resource) => Ok(Some(Snapshot {
                     now: inner.deps.clock.now(),
                     shipped_at: shipped_at(tx, resource.order())?,
                     resource,
@@ -134,42 +140,45 @@ impl<R: Resource> Protocol<R> {
     async fn transact<T: Send + 'static>(
         &self,
         call: Call,
-        came: Timestamp,
-        work: impl FnOnce(Unit<'_, R>) -> Result<T, StoreError> + Send + 'static,
+        received_at: Timestamp,
+        work: impl FnOnce(Execution<'_, R>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let inner = Arc::clone(&self.0);
         self.0
             .deps
             .store
-            .transact(move |tx| work(Unit::new(&inner.deps, &*inner.records, tx, &call, came)))
+            .transact(move |tx| work(Execution::new(&inner.deps, &*inner.records, tx, &call, received_at)))
             .await
     }
 
     /// Tells what happened, waits if chaos wants it, and answers.
-    async fn answer(&self, concluded: Result<Concluded<R>, StoreError>) -> Reply<R> {
+    async fn answer(&self, concluded: Result<Conclusion<R>, StoreError>) -> Reply<R> {
         match concluded {
-            Ok(Concluded { answer, broken, wait, line }) => {
-                let Deps { telemetry, tally, run, .. } = &self.0.deps;
-                telemetry.tell(&line);
-                tally.count(&line);
-                hold_back(wait).await;
-                Reply { answer, decision: line.decision_told(run), replayed: line.replayed, broken }
+            Ok(Conclusion { answer, wire_fault, delay, line }) => {
+                let Deps { telemetry, request_counts, run, .. } = &self.0.deps;
+                telemetry.record(&line);
+                request_counts.count(&line);
+                delay_answer(delay).await;
+                Reply { answer, decision: line.decision_header(run), replayed: line.replayed, wire_fault }
             }
-            Err(error) => {
-                Reply { answer: Answer::StoreFailed(error), decision: None, replayed: false, broken: None }
-            }
+            Err(error) => Reply {
+                answer: Answer::StoreFailed(error),
+                decision: None,
+                replayed: false,
+                wire_fault: None,
+            },
         }
     }
 }
 
 fn shipped_at(tx: &dyn Transaction, order: Option<&OrderId>) -> Result<Option<Timestamp>, StoreError> {
     let told = order.map(|order| tx.outcome(order)).transpose()?.flatten();
-    Ok(told.and_then(crate::shared::orders::Told::shipped_at))
+    Ok(told.and_then(crate::shared::orders::RecordedOutcome::shipped_at))
 }
 
 /// Runs `work` so that it ends whatever becomes of who waits for it: what has to wait itself is a task of its
 /// own.
-async fn detached<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
+async fn run_detached<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     let mut work = Box::pin(work);
     if let Some(value) = work.as_mut().now_or_never() {
         return value;

@@ -4,7 +4,7 @@ use crate::shared::{
     chaos::{INTERNAL_ERROR, RATE_LIMITED, Response, SUCCESS, Scenario, TIMEOUT, WireFault},
     ids::Key,
     operation::Operation,
-    resource::{Part, Resource, Seen},
+    resource::{Part, Resource, Snapshot},
     store::StoreError,
 };
 
@@ -20,14 +20,14 @@ pub struct Reply<R: Resource> {
     /// The answer was given before.
     pub replayed: bool,
     /// How the answer breaks on its way, if it does.
-    pub broken: Option<WireFault>,
+    pub wire_fault: Option<WireFault>,
 }
 
 #[derive(Debug)]
 pub enum Answer<R: Resource> {
     /// It is done.
     Done {
-        seen: Seen<R>,
+        seen: Snapshot<R>,
         part: Option<Part>,
     },
     /// Nothing stands that the key did; the key is buried if it never did anything.
@@ -37,7 +37,7 @@ pub enum Answer<R: Resource> {
     /// The domain refuses, or a scenario has it look so.
     Refused {
         error: R::Error,
-        seen: Option<Seen<R>>,
+        seen: Option<Snapshot<R>>,
     },
     /// The provider fails, or gives no answer in time.
     Chaos {
@@ -55,9 +55,9 @@ pub enum KeyRefusal {
     #[error("this idempotency key was used for another path or body")]
     Reused,
     #[error("what this idempotency key stands for was undone before it was executed")]
-    Buried,
+    Tombstoned,
     #[error("the key that is to be undone belongs to {0}")]
-    OfAnotherOperation(Operation),
+    OtherOperation(Operation),
 }
 
 impl KeyRefusal {
@@ -66,8 +66,8 @@ impl KeyRefusal {
         match self {
             Self::InUse => "idempotency_key_in_use",
             Self::Reused => "idempotency_key_reused",
-            Self::Buried => "undone_before_execution",
-            Self::OfAnotherOperation(_) => "key_of_another_operation",
+            Self::Tombstoned => "undone_before_execution",
+            Self::OtherOperation(_) => "key_of_another_operation",
         }
     }
 }
@@ -86,7 +86,7 @@ impl<R: Resource> Answer<R> {
                 _ => INTERNAL_ERROR.name,
             },
             Self::KeyRefused(refusal) => refusal.code(),
-            Self::StoreFailed(StoreError::Forgotten) => "unknown_run",
+            Self::StoreFailed(StoreError::RunDeleted) => "unknown_run",
             Self::StoreFailed(_) => "store_unavailable",
         }
     }

@@ -31,8 +31,8 @@ impl Default for MemoryStore {
 #[async_trait]
 impl Store for MemoryStore {
     async fn execute(&self, work: Work) -> Result<(), StoreError> {
-        let mut state = locked(&self.0);
-        let mut tx = StateTransaction::new(state.as_mut().ok_or(StoreError::Forgotten)?);
+        let mut state = lock(&self.0);
+        let mut tx = StateTransaction::new(state.as_mut().ok_or(StoreError::RunDeleted)?);
         work(&mut tx)?;
         let changes = tx.commit();
         // Nobody has to wait until they are dropped.
@@ -62,29 +62,29 @@ impl MemoryStores {
 impl Stores for MemoryStores {
     async fn open(&self, run: &str) -> Result<Arc<dyn Store>, StoreError> {
         let empty = || Arc::new(MemoryStore::new(self.limits, Arc::clone(&self.dropped)));
-        Ok(Arc::clone(locked(&self.runs).entry(run.to_owned()).or_insert_with(empty)) as Arc<dyn Store>)
+        Ok(Arc::clone(lock(&self.runs).entry(run.to_owned()).or_insert_with(empty)) as Arc<dyn Store>)
     }
 
-    async fn forget(&self, run: &str) -> Result<bool, StoreError> {
-        let forgotten = locked(&self.runs).remove(run);
+    async fn delete(&self, run: &str) -> Result<bool, StoreError> {
+        let forgotten = lock(&self.runs).remove(run);
         // Whoever still has it must not go on as if it were there.
-        Ok(forgotten.is_some_and(|store| locked(&store.0).take().is_some()))
+        Ok(forgotten.is_some_and(|store| lock(&store.0).take().is_some()))
     }
 
     async fn runs(&self) -> Result<Vec<String>, StoreError> {
-        Ok(locked(&self.runs).keys().cloned().collect())
+        Ok(lock(&self.runs).keys().cloned().collect())
     }
 
     async fn settings(&self, name: &'static str) -> Result<Vec<(String, Option<String>)>, StoreError> {
-        let setting = |store: &MemoryStore| locked(&store.0).as_ref()?.settings.get(name).cloned();
-        Ok(locked(&self.runs).iter().map(|(run, store)| (run.clone(), setting(store))).collect())
+        let setting = |store: &MemoryStore| lock(&store.0).as_ref()?.settings.get(name).cloned();
+        Ok(lock(&self.runs).iter().map(|(run, store)| (run.clone(), setting(store))).collect())
     }
 
     async fn usage(&self) -> Result<Usage, StoreError> {
-        let runs: Vec<_> = locked(&self.runs).values().cloned().collect();
+        let runs: Vec<_> = lock(&self.runs).values().cloned().collect();
         let mut usage = Usage { runs: runs.len(), dropped: self.dropped.counts(), ..Usage::default() };
         for run in runs {
-            if let Some(state) = &*locked(&run.0) {
+            if let Some(state) = &*lock(&run.0) {
                 usage.sizes += state.sizes();
             }
         }
@@ -93,6 +93,6 @@ impl Stores for MemoryStores {
 }
 
 /// Work that panicked has been undone like work that failed, so what was locked is as good as ever.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,5 +1,7 @@
 //! The store: one port that runs a piece of work in one transaction, whole or not at all.
 
+#[cfg(test)]
+pub mod golden;
 mod limits;
 mod memory;
 mod sqlite;
@@ -30,7 +32,7 @@ pub enum StoreError {
     #[error("the store has a {kind} {id} that can't be read: {why}")]
     Corrupt { kind: &'static str, id: String, why: String },
     #[error("the run was forgotten")]
-    Forgotten,
+    RunDeleted,
     #[error("{0} orders have a plan already; take one back, or forget the run")]
     TooManyPlans(usize),
 }
@@ -90,11 +92,11 @@ pub trait Stores: Send + Sync {
     async fn open(&self, run: &str) -> Result<Arc<dyn Store>, StoreError>;
 
     /// Forgets a run and all that it had, and says whether there was such a run. Work that comes by a store
-    /// that was opened before is refused with [`StoreError::Forgotten`].
+    /// that was opened before is refused with [`StoreError::RunDeleted`].
     ///
     /// # Errors
     /// When the store fails.
-    async fn forget(&self, run: &str) -> Result<bool, StoreError>;
+    async fn delete(&self, run: &str) -> Result<bool, StoreError>;
 
     /// The names of the runs, sorted.
     ///

@@ -13,16 +13,16 @@ use super::{
 use crate::shared::{
     chaos::{Attempts, ChaosKey, PlannedScript, Plans},
     clock::Timestamp,
-    idempotency::{ANSWERS_LIVE, Idempotency, InFlight, Record},
+    idempotency::{ANSWER_RETENTION, Idempotency, InFlight, KeyRecord},
     ids::{Key, OrderId},
-    journal::{self, Journal, Line},
+    journal::{self, Journal, JournalEntry},
     ledger::{Entry, Ledger, NewEntry, Totals},
     operation::Operation,
-    orders::{Orders, Told},
+    orders::{Orders, RecordedOutcome},
 };
 
 /// How many writes an operation makes that makes something.
-const USUALLY: usize = 8;
+const EXPECTED_CHANGES: usize = 8;
 
 pub(super) type Plan = BTreeMap<Operation, PlannedScript>;
 
@@ -30,20 +30,20 @@ pub(super) type Plan = BTreeMap<Operation, PlannedScript>;
 pub(super) struct State {
     /// By kind and id.
     pub records: HashMap<Cow<'static, str>, HashMap<Arc<str>, Arc<str>>>,
-    pub keys: HashMap<Key, Arc<Record>>,
+    pub keys: HashMap<Key, Arc<KeyRecord>>,
     pub tombstones: HashMap<Key, u64>,
     pub entries: Vec<Arc<Entry>>,
     /// Where in `entries` those of an order, or of none, are.
     pub entries_of: HashMap<Option<OrderId>, Vec<usize>>,
     pub totals: Totals,
-    pub orders: HashMap<OrderId, Option<Told>>,
+    pub orders: HashMap<OrderId, Option<RecordedOutcome>>,
     pub attempts: HashMap<Operation, HashMap<Arc<str>, Counted>>,
     pub plans: HashMap<OrderId, Plan>,
     pub settings: HashMap<Cow<'static, str>, String>,
     /// What ends with the process, in every store: requests that are being executed,
     in_flight: HashMap<Key, InFlight>,
     /// and the journal.
-    journal: VecDeque<Arc<Line>>,
+    journal: VecDeque<Arc<JournalEntry>>,
     /// The number of the journal's first line.
     journal_start: u64,
     /// What the journal's lines take.
@@ -77,14 +77,14 @@ pub(super) enum Change {
     },
     Key {
         key: Key,
-        before: Option<Arc<Record>>,
+        before: Option<Arc<KeyRecord>>,
         queued: bool,
     },
     /// The oldest refusal was dropped; nothing was, where another record had taken its place.
     DroppedRefusal {
         at: Timestamp,
         key: Key,
-        record: Option<Arc<Record>>,
+        record: Option<Arc<KeyRecord>>,
     },
     Tombstone {
         key: Key,
@@ -96,7 +96,7 @@ pub(super) enum Change {
     },
     Order {
         order: OrderId,
-        before: Option<Option<Told>>,
+        before: Option<Option<RecordedOutcome>>,
     },
     Attempts {
         operation: Operation,
@@ -123,22 +123,22 @@ pub(super) enum Change {
         before: Option<InFlight>,
     },
     /// A line was added, for which the oldest were forgotten.
-    Noted {
-        forgotten: Vec<Arc<Line>>,
+    JournalAppended {
+        forgotten: Vec<Arc<JournalEntry>>,
     },
-    Amended {
+    JournalReplaced {
         number: u64,
-        before: Arc<Line>,
+        before: Arc<JournalEntry>,
     },
-    ForgotJournal {
-        lines: VecDeque<Arc<Line>>,
+    JournalCleared {
+        lines: VecDeque<Arc<JournalEntry>>,
         start: u64,
     },
 }
 
 impl Change {
     /// Whether it is to outlive the process.
-    pub const fn lasts(&self) -> bool {
+    pub const fn is_durable(&self) -> bool {
         match self {
             Self::Record { .. }
             | Self::Key { .. }
@@ -151,9 +151,9 @@ impl Change {
             | Self::Plan { .. }
             | Self::Setting { .. } => true,
             Self::InFlight { .. }
-            | Self::Noted { .. }
-            | Self::Amended { .. }
-            | Self::ForgotJournal { .. } => false,
+            | Self::JournalAppended { .. }
+            | Self::JournalReplaced { .. }
+            | Self::JournalCleared { .. } => false,
         }
     }
 }
@@ -167,7 +167,7 @@ impl State {
     /// Puts what was read from a file in the queues that the bounds go by. A file doesn't know which attempts
     /// are older.
     pub fn enqueue(&mut self) {
-        let refused = self.keys.iter().filter(|(_, record)| record.led_to.is_refusal());
+        let refused = self.keys.iter().filter(|(_, record)| record.answer.is_refusal());
         let mut refusals: Vec<_> = refused.map(|(key, record)| (record.at, key.clone())).collect();
         refusals.sort_unstable();
         self.refusals = refusals.into();
@@ -202,11 +202,11 @@ impl State {
     }
 
     /// Takes changes back, the newest first.
-    pub fn undo(&mut self, changes: Vec<Change>) {
-        changes.into_iter().rev().for_each(|change| self.undo_one(change));
+    pub fn roll_back(&mut self, changes: Vec<Change>) {
+        changes.into_iter().rev().for_each(|change| self.roll_back_one(change));
     }
 
-    fn undo_one(&mut self, change: Change) {
+    fn roll_back_one(&mut self, change: Change) {
         match change {
             Change::Record { kind, id, before } => {
                 restore(self.records.entry(Cow::Borrowed(kind)).or_default(), id, before);
@@ -253,7 +253,7 @@ impl State {
             Change::Plan { order, before } => restore(&mut self.plans, order, before),
             Change::Setting { name, before } => restore(&mut self.settings, Cow::Borrowed(name), before),
             Change::InFlight { key, before } => restore(&mut self.in_flight, key, before),
-            Change::Noted { forgotten } => {
+            Change::JournalAppended { forgotten } => {
                 self.journal_bytes -= self.journal.pop_back().map_or(0, |line| line.bytes());
                 for line in forgotten.into_iter().rev() {
                     self.journal_start -= 1;
@@ -261,10 +261,10 @@ impl State {
                     self.journal.push_front(line);
                 }
             }
-            Change::Amended { number, before } => {
+            Change::JournalReplaced { number, before } => {
                 self.amend(number, before);
             }
-            Change::ForgotJournal { lines, start } => {
+            Change::JournalCleared { lines, start } => {
                 self.journal_bytes = lines.iter().map(|line| line.bytes()).sum();
                 self.journal = lines;
                 self.journal_start = start;
@@ -273,7 +273,7 @@ impl State {
     }
 
     /// Replaces a line of the journal, and returns the one that was there.
-    fn amend(&mut self, number: u64, line: Arc<Line>) -> Option<Arc<Line>> {
+    fn amend(&mut self, number: u64, line: Arc<JournalEntry>) -> Option<Arc<JournalEntry>> {
         let position = usize::try_from(number.checked_sub(self.journal_start)?).ok()?;
         let place = self.journal.get_mut(position)?;
         let bytes = line.bytes();
@@ -283,7 +283,7 @@ impl State {
     }
 
     /// Removes the journal's oldest line while the journal is too large, but never its last one.
-    fn shorten_journal(&mut self) -> Vec<Arc<Line>> {
+    fn shorten_journal(&mut self) -> Vec<Arc<JournalEntry>> {
         let mut forgotten = Vec::new();
         while self.journal.len() > journal::CAPACITY
             || (self.journal.len() > 1 && self.journal_bytes > self.limits.journal_bytes)
@@ -312,7 +312,7 @@ pub(super) struct StateTransaction<'a> {
 
 impl<'a> StateTransaction<'a> {
     pub fn new(state: &'a mut State) -> Self {
-        Self { state, changes: Vec::with_capacity(USUALLY) }
+        Self { state, changes: Vec::with_capacity(EXPECTED_CHANGES) }
     }
 
     /// Keeps what was written, and says what that was.
@@ -327,7 +327,7 @@ impl<'a> StateTransaction<'a> {
                 Change::DroppedAttempts { counted: Some(_), .. } => {
                     dropped.attempts.fetch_add(1, Ordering::Relaxed);
                 }
-                Change::Noted { forgotten } if !forgotten.is_empty() => {
+                Change::JournalAppended { forgotten } if !forgotten.is_empty() => {
                     dropped.journal_lines.fetch_add(forgotten.len() as u64, Ordering::Relaxed);
                 }
                 _ => {}
@@ -339,10 +339,11 @@ impl<'a> StateTransaction<'a> {
     /// Drops the oldest refusals: those that are given again no more, and those beyond the limit.
     fn drop_refusals(&mut self, now: Timestamp) {
         while let Some((at, _)) = self.state.refusals.front()
-            && (self.state.refusals.len() > self.state.limits.keys || now.since(*at) >= ANSWERS_LIVE)
+            && (self.state.refusals.len() > self.state.limits.keys
+                || now.duration_since(*at) >= ANSWER_RETENTION)
         {
             let Some((at, key)) = self.state.refusals.pop_front() else { break };
-            let is_it = |record: &Arc<Record>| record.at == at && record.led_to.is_refusal();
+            let is_it = |record: &Arc<KeyRecord>| record.at == at && record.answer.is_refusal();
             let record = if self.state.keys.get(&key).is_some_and(is_it) {
                 self.state.keys.remove(&key)
             } else {
@@ -368,7 +369,7 @@ impl<'a> StateTransaction<'a> {
         let attempts = &self.state.attempts;
         let is_used = |order: &OrderId, operation: &Operation, script: &PlannedScript| {
             let counted = attempts.get(operation).and_then(|keys| keys.get(order.as_str()));
-            let made = counted.map_or(0, |counted| counted.attempts).saturating_sub(script.made_after);
+            let made = counted.map_or(0, |counted| counted.attempts).saturating_sub(script.after_attempt);
             made as usize >= script.scenarios.len()
         };
         let used =
@@ -382,7 +383,7 @@ impl<'a> StateTransaction<'a> {
         }
     }
 
-    fn set_order(&mut self, order: &OrderId, told: Option<Told>) {
+    fn set_order(&mut self, order: &OrderId, told: Option<RecordedOutcome>) {
         let before = self.state.orders.insert(order.clone(), told);
         self.changes.push(Change::Order { order: order.clone(), before });
     }
@@ -390,7 +391,7 @@ impl<'a> StateTransaction<'a> {
 
 impl Drop for StateTransaction<'_> {
     fn drop(&mut self) {
-        self.state.undo(std::mem::take(&mut self.changes));
+        self.state.roll_back(std::mem::take(&mut self.changes));
     }
 }
 
@@ -409,12 +410,12 @@ impl Records for StateTransaction<'_> {
 }
 
 impl Idempotency for StateTransaction<'_> {
-    fn record(&self, key: &Key) -> Result<Option<Arc<Record>>, StoreError> {
+    fn record(&self, key: &Key) -> Result<Option<Arc<KeyRecord>>, StoreError> {
         Ok(self.state.keys.get(key).cloned())
     }
 
-    fn set_record(&mut self, key: &Key, record: Record) -> Result<(), StoreError> {
-        let (at, queued) = (record.at, record.led_to.is_refusal());
+    fn set_record(&mut self, key: &Key, record: KeyRecord) -> Result<(), StoreError> {
+        let (at, queued) = (record.at, record.answer.is_refusal());
         let before = self.state.keys.insert(key.clone(), Arc::new(record));
         if queued {
             self.state.refusals.push_back((at, key.clone()));
@@ -451,7 +452,7 @@ impl Idempotency for StateTransaction<'_> {
 impl Ledger for StateTransaction<'_> {
     fn append(&mut self, entry: NewEntry) -> Result<u64, StoreError> {
         if let Some(order) = &entry.order {
-            self.see_order(order)?;
+            self.add_order(order)?;
         }
         let index = self.state.entries.len();
         let sequence = index as u64 + 1;
@@ -461,7 +462,7 @@ impl Ledger for StateTransaction<'_> {
         Ok(sequence)
     }
 
-    fn entries_of(&self, order: Option<&OrderId>) -> Result<Vec<Entry>, StoreError> {
+    fn entries_for(&self, order: Option<&OrderId>) -> Result<Vec<Entry>, StoreError> {
         let indices = self.state.entries_of.get(&order.cloned()).map(Vec::as_slice).unwrap_or_default();
         Ok(indices
             .iter()
@@ -470,7 +471,7 @@ impl Ledger for StateTransaction<'_> {
             .collect())
     }
 
-    fn each_entry(&self, see: &mut dyn FnMut(&Entry)) -> Result<(), StoreError> {
+    fn visit_entries(&self, see: &mut dyn FnMut(&Entry)) -> Result<(), StoreError> {
         self.state.entries.iter().for_each(|entry| see(entry));
         Ok(())
     }
@@ -481,14 +482,14 @@ impl Ledger for StateTransaction<'_> {
 }
 
 impl Orders for StateTransaction<'_> {
-    fn see_order(&mut self, order: &OrderId) -> Result<(), StoreError> {
+    fn add_order(&mut self, order: &OrderId) -> Result<(), StoreError> {
         if !self.state.orders.contains_key(order) {
             self.set_order(order, None);
         }
         Ok(())
     }
 
-    fn knows_order(&self, order: &OrderId) -> Result<bool, StoreError> {
+    fn has_order(&self, order: &OrderId) -> Result<bool, StoreError> {
         Ok(self.state.orders.contains_key(order))
     }
 
@@ -498,11 +499,11 @@ impl Orders for StateTransaction<'_> {
         Ok(orders)
     }
 
-    fn outcome(&self, order: &OrderId) -> Result<Option<Told>, StoreError> {
+    fn outcome(&self, order: &OrderId) -> Result<Option<RecordedOutcome>, StoreError> {
         Ok(self.state.orders.get(order).copied().flatten())
     }
 
-    fn set_outcome(&mut self, order: &OrderId, told: Told) -> Result<(), StoreError> {
+    fn set_outcome(&mut self, order: &OrderId, told: RecordedOutcome) -> Result<(), StoreError> {
         self.set_order(order, Some(told));
         Ok(())
     }
@@ -578,23 +579,23 @@ impl Settings for StateTransaction<'_> {
 }
 
 impl Journal for StateTransaction<'_> {
-    fn note(&mut self, line: Arc<Line>) -> Result<u64, StoreError> {
+    fn append_line(&mut self, line: Arc<JournalEntry>) -> Result<u64, StoreError> {
         let number = self.state.journal_start + self.state.journal.len() as u64;
         self.state.journal_bytes += line.bytes();
         self.state.journal.push_back(line);
         let forgotten = self.state.shorten_journal();
-        self.changes.push(Change::Noted { forgotten });
+        self.changes.push(Change::JournalAppended { forgotten });
         Ok(number)
     }
 
-    fn amend(&mut self, number: u64, line: Arc<Line>) -> Result<(), StoreError> {
+    fn replace_line(&mut self, number: u64, line: Arc<JournalEntry>) -> Result<(), StoreError> {
         if let Some(before) = self.state.amend(number, line) {
-            self.changes.push(Change::Amended { number, before });
+            self.changes.push(Change::JournalReplaced { number, before });
         }
         Ok(())
     }
 
-    fn each_line(&self, see: &mut dyn FnMut(u64, &Arc<Line>) -> bool) -> Result<(), StoreError> {
+    fn visit_lines(&self, see: &mut dyn FnMut(u64, &Arc<JournalEntry>) -> bool) -> Result<(), StoreError> {
         for (index, line) in self.state.journal.iter().enumerate().rev() {
             if !see(self.state.journal_start + index as u64, line) {
                 break;
@@ -603,13 +604,13 @@ impl Journal for StateTransaction<'_> {
         Ok(())
     }
 
-    fn forget(&mut self) -> Result<usize, StoreError> {
+    fn clear_journal(&mut self) -> Result<usize, StoreError> {
         let start = self.state.journal_start;
         let lines = std::mem::take(&mut self.state.journal);
         let count = lines.len();
         self.state.journal_start += count as u64;
         self.state.journal_bytes = 0;
-        self.changes.push(Change::ForgotJournal { lines, start });
+        self.changes.push(Change::JournalCleared { lines, start });
         Ok(count)
     }
 }

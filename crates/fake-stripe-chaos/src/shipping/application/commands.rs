@@ -1,4 +1,4 @@
-//! The operations on labels and what each is told.
+//! The operations on labels, and their commands.
 
 use crate::{
     shared::{ids::OrderId, operation::Operation, protocol::Target},

@@ -1,4 +1,4 @@
-//! What can be asked of shipping, and what that needs.
+//! The use cases of shipping, and their ports.
 
 mod commands;
 mod ports;

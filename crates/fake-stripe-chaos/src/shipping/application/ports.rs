@@ -1,4 +1,4 @@
-//! What shipping needs from outside, and what a label is to the shared protocol.
+//! The ports of shipping, and a label as a resource of the shared protocol.
 
 use std::time::Duration;
 
@@ -10,23 +10,23 @@ use crate::{
         chaos::Scenario,
         ids::OrderId,
         operation::Operation,
-        resource::{Repository, Resource, Settled},
+        resource::{Repository, Resource, UndoState},
     },
     shipping::domain::{Label, ShippingError},
 };
 
-/// Where labels are kept.
+/// Stores and loads labels.
 pub type LabelRepository = dyn Repository<Label>;
 
-/// What chaos can pretend.
+/// The refusals that chaos can inject.
 const REFUSALS: [ShippingError; 1] = [ShippingError::AddressRejected];
 
-/// Makes labels, one at a time for each caller, and takes its time over each.
+/// Generates labels. Each takes some time.
 #[async_trait]
 pub trait LabelPrinter: Send + Sync {
-    /// How long a label takes.
-    fn takes(&self) -> Duration;
-    /// Ends when the label is made.
+    /// Returns the duration of one label.
+    fn duration(&self) -> Duration;
+    /// Returns after the duration of one label.
     async fn print(&self);
 }
 
@@ -43,22 +43,22 @@ impl Resource for Label {
         self.terms().order_id.as_ref()
     }
 
-    fn settled(&self, error: &ShippingError) -> Settled {
+    fn undo_state(&self, error: &ShippingError) -> UndoState {
         match error {
-            ShippingError::AlreadyCancelled => Settled::Already(None),
-            _ => Settled::No,
+            ShippingError::AlreadyCancelled => UndoState::AlreadyUndone(None),
+            _ => UndoState::InEffect,
         }
     }
 
-    fn unknown(id: &str) -> ShippingError {
+    fn not_found(id: &str) -> ShippingError {
         ShippingError::NotFound(id.to_owned())
     }
 
     fn refusal(scenario: Scenario) -> Option<ShippingError> {
-        REFUSALS.into_iter().find(|error| error.code() == scenario.name)
+        REFUSALS.into_iter().find(|error| Self::code(error) == scenario.name)
     }
 
     fn code(error: &ShippingError) -> &'static str {
-        error.code()
+        error.into()
     }
 }

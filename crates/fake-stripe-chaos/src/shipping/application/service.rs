@@ -1,5 +1,5 @@
-//! The use cases of shipping. Each says what it does to a label and to the ledger; replay, chaos,
-//! transaction and journal are the protocol's.
+//! The use cases of shipping. Each changes a label and posts to the ledger. The protocol brings the replay,
+//! chaos, the transaction and the journal.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use super::{
 use crate::{
     shared::{
         deps::Deps,
-        idempotency::LedTo,
+        idempotency::StoredAnswer,
         ids::Key,
         ledger::Posting,
         protocol::{Call, Protocol, Reply},
-        resource::Seen,
+        resource::Snapshot,
         store::StoreError,
     },
     shipping::domain::{Label, LabelId, Progress, Terms, tracking_number},
@@ -37,13 +37,13 @@ impl ShippingService {
     pub async fn create_label(&self, call: Call, command: CreateLabel) -> Reply<Label> {
         let order = command.order_id.clone();
         let printer = Arc::clone(&self.printer);
-        let making = async move { printer.print().await };
+        let printing = async move { printer.print().await };
         self.labels
-            .create_slowly(call, order, making, |work| {
+            .create_with_duration(call, order, printing, |work| {
                 work.post(Posting::Labelled);
                 Label::generated(Terms {
-                    id: LabelId::mint(work.mint()),
-                    tracking_number: tracking_number(work.mint()),
+                    id: LabelId::mint(work.new_id()),
+                    tracking_number: tracking_number(work.new_id()),
                     carrier: command.carrier,
                     order_id: command.order_id,
                     created_at: work.now,
@@ -62,37 +62,39 @@ impl ShippingService {
             .await
     }
 
+    /// Finds a resource by its id.
+    ///
     /// # Errors
-    /// When the store fails.
-    pub async fn find(&self, id: String) -> Result<Option<Seen<Label>>, StoreError> {
+    /// Fails if the store fails.
+    pub async fn find(&self, id: String) -> Result<Option<Snapshot<Label>>, StoreError> {
         self.labels.find(id).await
     }
 
-    /// What became of the label that a key asked for.
+    /// Returns the progress of the label that was requested with a key.
     ///
     /// # Errors
-    /// When the store fails.
+    /// Fails if the store fails.
     pub async fn progress(&self, key: Key) -> Result<Progress, StoreError> {
         let (repository, clock) = (Arc::clone(&self.repository), Arc::clone(&self.deps.clock));
-        let takes = self.printer.takes();
+        let duration = self.printer.duration();
         self.deps
             .store
             .transact(move |tx| {
                 if let Some(record) = tx.record(&key)?
                     && record.operation == CREATE_LABEL
-                    && let LedTo::Effect { resource: id, .. } = &record.led_to
+                    && let StoredAnswer::Effect { resource: id, .. } = &record.answer
                     && let Some(label) = repository.load(tx, id)?
                 {
-                    return Ok(Progress::Made(label));
+                    return Ok(Progress::Generated(label));
                 }
                 if tx.tombstone(&key)?.is_some() {
-                    return Ok(Progress::Undone);
+                    return Ok(Progress::Cancelled);
                 }
                 Ok(tx
                     .in_flight(&key)?
                     .filter(|flight| flight.operation == CREATE_LABEL)
                     .map_or(Progress::Unknown, |flight| {
-                        Progress::generating(clock.now().since(flight.since), takes)
+                        Progress::generating(clock.now().duration_since(flight.since), duration)
                     }))
             })
             .await

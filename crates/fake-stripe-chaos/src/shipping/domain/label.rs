@@ -1,4 +1,4 @@
-//! A label: generated → cancelled. While it is being made there is none, only progress.
+//! A label: generated → cancelled. Before it is generated, there is only its progress.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ id! {
     Carrier
 }
 
-/// What never changes about a label. The address isn't kept: it is the carrier's, and personal.
+/// The facts of a label that never change. The address is personal data, so it is not stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Terms {
     pub id: LabelId,
@@ -32,7 +32,7 @@ pub struct Label {
     cancelled_at: Option<Timestamp>,
 }
 
-/// `1Z` and 16 characters, as UPS numbers look.
+/// Returns a number in the form of UPS: `1Z` and 16 characters.
 #[must_use]
 pub fn tracking_number(uuid: Uuid) -> String {
     let (high, low) = uuid.as_u64_pair();
@@ -66,8 +66,10 @@ impl Label {
         if self.cancelled_at.is_some() { "cancelled" } else { "generated" }
     }
 
+    /// Cancels the label.
+    ///
     /// # Errors
-    /// When it is cancelled already.
+    /// Fails if the label is already cancelled.
     pub fn cancel(&mut self, now: Timestamp) -> Result<(), ShippingError> {
         if self.cancelled_at.is_some() {
             return Err(ShippingError::AlreadyCancelled);
@@ -77,25 +79,25 @@ impl Label {
     }
 }
 
-/// What became of the label that a key asked for.
+/// The progress of the label that was requested with a key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
-    /// Nobody asked with this key, or was refused.
+    /// No request used this key, or the request was refused.
     Unknown,
-    /// It is being made; so many percent are done, never 100.
+    /// The label is being generated. The percentage is below 100.
     Generating {
         percent: u8,
     },
-    Made(Label),
-    /// It was undone before it was made.
-    Undone,
+    Generated(Label),
+    /// The key was undone before the label was generated.
+    Cancelled,
 }
 
 impl Progress {
-    /// How far a label is that takes so long in all.
+    /// Returns the progress of a label after `elapsed` of its `duration`.
     #[must_use]
-    pub fn generating(elapsed: Duration, takes: Duration) -> Self {
-        let percent = (elapsed.as_millis() * 100).checked_div(takes.as_millis()).unwrap_or(99);
+    pub fn generating(elapsed: Duration, duration: Duration) -> Self {
+        let percent = (elapsed.as_millis() * 100).checked_div(duration.as_millis()).unwrap_or(99);
         Self::Generating { percent: u8::try_from(percent.min(99)).unwrap_or(99) }
     }
 
@@ -104,18 +106,18 @@ impl Progress {
         match self {
             Self::Unknown => "unknown",
             Self::Generating { .. } => "generating",
-            Self::Made(label) => label.status(),
-            Self::Undone => "cancelled",
+            Self::Generated(label) => label.status(),
+            Self::Cancelled => "cancelled",
         }
     }
 
-    /// 0 to 100.
+    /// Returns the percentage, from 0 to 100.
     #[must_use]
     pub const fn percent(&self) -> u8 {
         match self {
-            Self::Unknown | Self::Undone => 0,
+            Self::Unknown | Self::Cancelled => 0,
             Self::Generating { percent } => *percent,
-            Self::Made(_) => 100,
+            Self::Generated(_) => 100,
         }
     }
 }
@@ -139,9 +141,9 @@ mod tests {
     }
 
     #[test]
-    fn progress_is_a_share_of_the_time_and_only_a_label_is_complete() {
-        let takes = Duration::from_secs(20);
-        let percent = |seconds| Progress::generating(Duration::from_secs(seconds), takes).percent();
+    fn progress_is_the_elapsed_share_and_only_a_generated_label_has_100_percent() {
+        let duration = Duration::from_secs(20);
+        let percent = |seconds| Progress::generating(Duration::from_secs(seconds), duration).percent();
         assert_eq!([percent(0), percent(5), percent(19), percent(20), percent(500)], [0, 25, 95, 99, 99]);
         assert_eq!(Progress::generating(Duration::ZERO, Duration::ZERO).percent(), 99);
     }

@@ -1,4 +1,4 @@
-//! What a label is and what can happen to it.
+//! The label, its states and its changes.
 
 mod error;
 mod label;

@@ -1,4 +1,4 @@
-//! What goes wrong with shipping, how often by default, and how slow it is when all goes well.
+//! The scenarios of shipping, with the weights of profile `seed`, and the duration of a label.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::{
 
 const ADDRESS_ERROR: Scenario = Scenario::refusal("address_error");
 
-/// Percent. The two kinds of timeout share each operation's timeout share evenly.
+/// In percent. Each of the two kinds of timeout has half of an operation's share of timeouts.
 pub const TABLES: &[OperationChaos] = &[
     OperationChaos {
         operation: CREATE_LABEL,
@@ -20,27 +20,27 @@ pub const TABLES: &[OperationChaos] = &[
     OperationChaos { operation: CANCEL, seed: &[(SUCCESS, 90), (TIMEOUT, 5), (TIMEOUT_AFTER_COMMIT, 5)] },
 ];
 
-/// A printer that takes the same time for every label.
+/// A printer that needs the same time for every label.
 #[derive(Debug, Clone, Copy)]
-pub struct SlowPrinter {
-    takes: Duration,
+pub struct FixedDurationPrinter {
+    duration: Duration,
 }
 
-impl SlowPrinter {
+impl FixedDurationPrinter {
     #[must_use]
-    pub const fn new(takes: Duration) -> Self {
-        Self { takes }
+    pub const fn new(duration: Duration) -> Self {
+        Self { duration }
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "chaos delays a label")]
 #[async_trait]
-impl LabelPrinter for SlowPrinter {
-    fn takes(&self) -> Duration {
-        self.takes
+impl LabelPrinter for FixedDurationPrinter {
+    fn duration(&self) -> Duration {
+        self.duration
     }
 
     async fn print(&self) {
-        tokio::time::sleep(self.takes).await;
+        tokio::time::sleep(self.duration).await;
     }
 }

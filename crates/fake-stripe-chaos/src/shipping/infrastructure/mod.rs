@@ -1,4 +1,4 @@
-//! How labels are kept, how long they take, and what goes wrong with them.
+//! The storage of labels, their duration, and their chaos.
 
 pub mod chaos;
 mod records;

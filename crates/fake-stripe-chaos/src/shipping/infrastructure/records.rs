@@ -58,9 +58,13 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
+    use crate::{
+        shared::{clock::Timestamp, store::golden::assert_golden},
+        shipping::domain::{LabelId, Terms},
+    };
 
     #[test]
-    fn every_fact_of_a_label_survives_its_record() {
+    fn every_state_of_a_label_is_stored_as_the_golden_file_says() {
         let terms = Terms {
             id: LabelId::mint(Uuid::nil()),
             tracking_number: "1Z".to_owned(),
@@ -68,10 +72,10 @@ mod tests {
             order_id: "order-1".parse().ok(),
             created_at: Timestamp::from_millis(1),
         };
-        for cancelled_at in [None, Some(Timestamp::from_millis(3))] {
-            let label = Label::restored(terms.clone(), cancelled_at);
-            let text = encode(KIND, "id", &LabelRecord::from(&label)).unwrap();
-            assert_eq!(Label::from(decode::<LabelRecord>(KIND, "id", &text).unwrap()), label);
-        }
+        let orderless = Terms { order_id: None, ..terms.clone() };
+        let labels =
+            vec![Label::restored(orderless, None), Label::restored(terms, Some(Timestamp::from_millis(3)))];
+        let golden = include_str!("../../../tests/store/golden/label.jsonl");
+        assert_golden(LabelRecords, KIND, golden, labels);
     }
 }

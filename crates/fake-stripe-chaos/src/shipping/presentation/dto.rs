@@ -13,7 +13,7 @@ use crate::{
         ids::{Key, OrderId},
         presentation::{order_id, target, text},
         protocol::Target,
-        resource::Seen,
+        resource::Snapshot,
     },
     shipping::{
         application::{Cancel, CreateLabel},
@@ -26,28 +26,28 @@ const DEFAULT_CARRIER: &str = "UPS";
 #[derive(Debug, ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub struct CreateLabelRequest {
-    #[allow(dead_code, reason = "asked for and, being personal, never looked at again")]
+    #[allow(dead_code, reason = "required, but personal, so it is checked and dropped")]
     shipping_address: AddressRequest,
-    /// `UPS` where there is none.
+    /// The default is `UPS`.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 255, example = "UPS")]
     carrier: Carrier,
     #[schema(value_type = Option<String>, min_length = 1, max_length = 255, example = "order-1")]
     order_id: Option<OrderId>,
 }
 
-/// Where to; checked, and then forgotten.
+/// The destination. It is checked, but not stored.
 #[derive(Debug, ToSchema)]
 #[schema(rename_all = "camelCase")]
-#[allow(dead_code, reason = "an address is asked for and, being personal, never looked at again")]
+#[allow(dead_code, reason = "x")]
 pub struct AddressRequest {
     #[schema(min_length = 1, max_length = 255, example = "1 Example Street")]
     street: String,
     #[schema(min_length = 1, max_length = 255, example = "Springfield")]
     city: String,
-    /// State, province or the like; absent where the country has none.
+    /// State, province or the like; absent if the country has none.
     #[schema(min_length = 1, max_length = 255, example = "IL")]
     state: Option<String>,
-    /// Postal code; absent where the country has none.
+    /// Postal code; absent if the country has none.
     #[schema(min_length = 1, max_length = 255, example = "62701")]
     zip: Option<String>,
     #[schema(min_length = 1, max_length = 255, example = "US")]
@@ -83,26 +83,27 @@ impl FromJson for CreateLabelRequest {
 }
 
 impl CreateLabelRequest {
-    pub fn shown(&self) -> Value {
+    /// Returns the body for the journal, without personal data.
+    pub fn redacted(&self) -> Value {
         json!({
             "carrier": self.carrier.as_str(),
             "orderId": self.order_id.as_ref().map(OrderId::as_str),
         })
     }
 
-    /// `order` is the one the header names, for a body that names none.
-    pub fn command(self, order: Option<&OrderId>) -> CreateLabel {
+    /// Returns the command. `order` is from the header, for a body without one.
+    pub fn into_command(self, order: Option<&OrderId>) -> CreateLabel {
         CreateLabel { carrier: self.carrier, order_id: self.order_id.or_else(|| order.cloned()) }
     }
 }
 
-/// By `labelId`, or by the `key` of the request that asked for the label.
+/// By `labelId`, or by the `key` of the request that created the label.
 #[derive(Debug, ToSchema)]
 #[schema(rename_all = "camelCase")]
 pub struct CancelRequest {
     #[schema(min_length = 1, max_length = 255)]
     label_id: Option<String>,
-    /// The idempotency key of the request that is to be undone.
+    /// The idempotency key of the request to undo.
     #[schema(value_type = Option<String>, min_length = 1, max_length = 255, example = "order-1/label")]
     key: Option<Key>,
     #[schema(ignore)]
@@ -113,22 +114,23 @@ impl FromJson for CancelRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
         let object = node.object(&["labelId", "key"], faults)?;
         let target = target(&object, "labelId", faults)?;
-        let (label_id, key) = target.members();
+        let (label_id, key) = target.into_parts();
         Some(Self { label_id, key, target })
     }
 }
 
 impl CancelRequest {
-    pub fn shown(&self) -> Value {
+    /// Returns the body for the journal, without personal data.
+    pub fn redacted(&self) -> Value {
         json!({ "labelId": self.label_id, "key": self.key })
     }
 
-    pub fn command(self) -> Cancel {
+    pub fn into_command(self) -> Cancel {
         Cancel { target: self.target }
     }
 }
 
-/// A name that resolves nowhere (RFC 2606), so that no label is ever fetched from somebody else.
+/// Returns a URL under a reserved name (RFC 2606), so that no label is fetched from a real host.
 fn label_url(label: &Label) -> String {
     format!("https://labels.example.com/{}.pdf", label.terms().id)
 }
@@ -192,7 +194,7 @@ impl CancelResponse {
     }
 }
 
-/// What became of the label that a key asked for.
+/// The progress of the label that was requested with a key.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ProgressResponse {
@@ -202,7 +204,7 @@ pub struct ProgressResponse {
     /// `generating`, `generated`, `cancelled` or `unknown`.
     #[schema(example = "generating")]
     status: &'static str,
-    /// Percent; 100 only when the label is made.
+    /// In percent; 100 only after the label is generated.
     #[schema(minimum = 0, maximum = 100, example = 45)]
     progress: u8,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -212,7 +214,7 @@ pub struct ProgressResponse {
 impl ProgressResponse {
     pub fn of(key: &Key, progress: &Progress) -> Self {
         let label_id = match progress {
-            Progress::Made(label) => Some(label.terms().id.to_string()),
+            Progress::Generated(label) => Some(label.terms().id.to_string()),
             _ => None,
         };
         Self {
@@ -225,7 +227,7 @@ impl ProgressResponse {
     }
 }
 
-/// A label as the ledger has it.
+/// The current state of a label.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LabelView {
@@ -245,8 +247,8 @@ pub struct LabelView {
     order_id: Option<String>,
 }
 
-impl From<&Seen<Label>> for LabelView {
-    fn from(Seen { resource: label, .. }: &Seen<Label>) -> Self {
+impl From<&Snapshot<Label>> for LabelView {
+    fn from(Snapshot { resource: label, .. }: &Snapshot<Label>) -> Self {
         let terms = label.terms();
         Self {
             label_id: terms.id.to_string(),

@@ -18,7 +18,8 @@ use crate::{
         deps::Deps,
         ids::Key,
         presentation::{
-            Asked, CallHeaders, Distribution, Shown, Undone, created, distribution, done, found, problems,
+            CallHeaders, Distribution, RequestHeaders, Shown, Undone, created, distribution, done, found,
+            problems,
         },
     },
     shipping::application::{CANCEL, CONTEXT, CREATE_LABEL, ShippingService},
@@ -29,7 +30,7 @@ struct Shipping {
     deps: Deps,
 }
 
-/// The routes, over a service.
+/// Returns the routes of the context.
 pub fn routes(service: ShippingService, deps: &Deps) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(create_label))
@@ -40,43 +41,43 @@ pub fn routes(service: ShippingService, deps: &Deps) -> OpenApiRouter {
         .with_state(Arc::new(Shipping { service, deps: deps.clone() }))
 }
 
-/// Make a shipping label; the answer comes when it is made.
+/// Generate a shipping label. The response follows when it is generated.
 #[utoipa::path(
     post, path = "/shipping/create-label", tag = "shipping", params(CallHeaders),
-    request_body = CreateLabelRequest, responses((status = 201, description = "The label is made.", body = CreateLabelResponse))
+    request_body = CreateLabelRequest, responses((status = 201, description = "The label is generated.", body = CreateLabelResponse))
 )]
 async fn create_label(
     State(shipping): State<Arc<Shipping>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<CreateLabelRequest>,
 ) -> Result<Response, Problem> {
-    let shown = value.shown();
-    let command = value.command(asked.order());
-    let call = asked.call(CREATE_LABEL, &shipping.deps.catalogue, &canonical, &shown)?;
+    let redacted = value.redacted();
+    let command = value.into_command(headers.order());
+    let call = headers.into_call(CREATE_LABEL, &shipping.deps.catalogue, &canonical, &redacted)?;
     let reply = shipping.service.create_label(call, command).await;
-    Ok(created(reply, |seen, _| Some(CreateLabelResponse::of(&seen.resource))))
+    Ok(created(reply, |snapshot, _| Some(CreateLabelResponse::of(&snapshot.resource))))
 }
 
-/// Cancel a label, or one that is being made.
+/// Cancel a label, also one that is still being generated.
 #[utoipa::path(
     post, path = "/shipping/cancel", tag = "shipping", params(CallHeaders), request_body = CancelRequest,
     responses((status = 200, description = "The label is cancelled.", body = Undone<CancelResponse>), Fails<404>)
 )]
 async fn cancel_label(
     State(shipping): State<Arc<Shipping>>,
-    asked: Asked,
+    headers: RequestHeaders,
     ValidJson { value, canonical }: ValidJson<CancelRequest>,
 ) -> Result<Response, Problem> {
-    let call = asked.call(CANCEL, &shipping.deps.catalogue, &canonical, &value.shown())?;
-    let reply = shipping.service.cancel(call, value.command()).await;
-    Ok(done(reply, |seen, _| CancelResponse::of(&seen.resource)))
+    let call = headers.into_call(CANCEL, &shipping.deps.catalogue, &canonical, &value.redacted())?;
+    let reply = shipping.service.cancel(call, value.into_command()).await;
+    Ok(done(reply, |snapshot, _| CancelResponse::of(&snapshot.resource)))
 }
 
-/// How far the label is that a request with this idempotency key asked for.
+/// Show the progress of the label that was requested with an idempotency key.
 #[utoipa::path(
     get, path = "/shipping/by-key/{key}", tag = "shipping",
     params(("key" = String, Path, description = "The idempotency key, percent-encoded.", min_length = 1, max_length = 255)),
-    responses((status = 200, description = "How far it is.", body = ProgressResponse), Fails<404>)
+    responses((status = 200, description = "The progress.", body = ProgressResponse), Fails<404>)
 )]
 async fn get_progress(
     State(shipping): State<Arc<Shipping>>,
@@ -87,7 +88,7 @@ async fn get_progress(
     Ok(Json(ProgressResponse::of(&key, &progress)))
 }
 
-/// How often shipping meets which scenario.
+/// Show the weight of each scenario of shipping.
 #[utoipa::path(
     get, path = "/shipping/chaos/distribution", tag = "shipping", operation_id = "get_shipping_distribution",
     responses((status = 200, description = "The shares of each scenario.", body = Distribution))
@@ -96,7 +97,7 @@ async fn get_distribution(State(shipping): State<Arc<Shipping>>) -> Result<Json<
     Ok(Json(distribution(&shipping.deps, CONTEXT).await?))
 }
 
-/// A label as the ledger has it.
+/// Show a label.
 #[utoipa::path(
     get, path = "/shipping/{labelId}", tag = "shipping", params(("labelId" = String, Path)),
     responses((status = 200, description = "The label.", body = Shown<LabelView>), Fails<404>)
@@ -105,5 +106,5 @@ async fn get_label(
     State(shipping): State<Arc<Shipping>>,
     Path(id): Path<String>,
 ) -> Result<Json<Shown<LabelView>>, Problem> {
-    found(&id, shipping.service.find(id.clone()).await, |seen| LabelView::from(seen))
+    found(&id, shipping.service.find(id.clone()).await, |snapshot| LabelView::from(snapshot))
 }

@@ -1,4 +1,4 @@
-//! Shipping over HTTP.
+//! The HTTP endpoints of shipping.
 
 mod dto;
 mod handlers;

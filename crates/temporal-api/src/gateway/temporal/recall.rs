@@ -330,13 +330,13 @@ impl Recall for UserContextState {
                     }
                 }
                 Fact::Failed(Call::GetLocation, error, _) => {
-                    context.record_failure(Part::Location, &error.message)
+                    context.record_failure(Part::Location, &error.message);
                 }
                 Fact::Failed(Call::GetWeather, error, _) => {
-                    context.record_failure(Part::Weather, &error.message)
+                    context.record_failure(Part::Weather, &error.message);
                 }
                 Fact::Failed(Call::GetCatFact, error, _) => {
-                    context.record_failure(Part::CatFact, &error.message)
+                    context.record_failure(Part::CatFact, &error.message);
                 }
                 Fact::Signalled("cancel", payload) => {
                     context.cancel(reason(payload));

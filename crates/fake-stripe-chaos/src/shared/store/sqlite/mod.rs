@@ -25,17 +25,17 @@ use super::{Limits, Store, StoreError, Stores, Usage, Work};
 use crate::shared::chaos::Catalogue;
 
 /// The runs of one file.
-pub struct SqliteStores(Arc<Queue>);
+pub struct SqliteStores(Arc<WriterQueue>);
 
 /// One run of the file.
 struct SqliteStore {
-    queue: Arc<Queue>,
+    queue: Arc<WriterQueue>,
     run: RunId,
 }
 
 /// The way to the thread that the file belongs to. When nobody has it any more, the thread ends what is
 /// still to do and closes the file.
-struct Queue {
+struct WriterQueue {
     messages: Option<mpsc::UnboundedSender<Message>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -64,12 +64,12 @@ impl SqliteStores {
                 Writer::new(connection, catalogue, limits).run(queue);
             })
             .map_err(|source| OpenError::Unusable { path: path.to_owned(), source: Box::new(source) })?;
-        Ok(Self(Arc::new(Queue { messages: Some(messages), thread: Mutex::new(Some(thread)) })))
+        Ok(Self(Arc::new(WriterQueue { messages: Some(messages), thread: Mutex::new(Some(thread)) })))
     }
 }
 
-impl Queue {
-    async fn ask<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Result<T, StoreError> {
+impl WriterQueue {
+    async fn send<T>(&self, message: impl FnOnce(oneshot::Sender<T>) -> Message) -> Result<T, StoreError> {
         let (give, answer) = oneshot::channel();
         let stopped = || StoreError::Unavailable("the ledger's thread has stopped".to_owned());
         let messages = self.messages.as_ref().ok_or_else(stopped)?;
@@ -78,7 +78,7 @@ impl Queue {
     }
 }
 
-impl Drop for Queue {
+impl Drop for WriterQueue {
     fn drop(&mut self) {
         drop(self.messages.take());
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -93,25 +93,25 @@ impl Drop for Queue {
 impl Stores for SqliteStores {
     async fn open(&self, run: &str) -> Result<Arc<dyn Store>, StoreError> {
         let name = run.to_owned();
-        let run = self.0.ask(|answer| Message::Open { name, answer }).await??;
+        let run = self.0.send(|answer| Message::Open { name, answer }).await??;
         Ok(Arc::new(SqliteStore { queue: Arc::clone(&self.0), run }))
     }
 
-    async fn forget(&self, run: &str) -> Result<bool, StoreError> {
+    async fn delete(&self, run: &str) -> Result<bool, StoreError> {
         let name = run.to_owned();
-        self.0.ask(|answer| Message::Forget { name, answer }).await?
+        self.0.send(|answer| Message::Delete { name, answer }).await?
     }
 
     async fn runs(&self) -> Result<Vec<String>, StoreError> {
-        self.0.ask(|answer| Message::Runs { answer }).await?
+        self.0.send(|answer| Message::Runs { answer }).await?
     }
 
     async fn settings(&self, name: &'static str) -> Result<Vec<(String, Option<String>)>, StoreError> {
-        self.0.ask(|answer| Message::Settings { name, answer }).await?
+        self.0.send(|answer| Message::Settings { name, answer }).await?
     }
 
     async fn usage(&self) -> Result<Usage, StoreError> {
-        self.0.ask(|answer| Message::Usage { answer }).await?
+        self.0.send(|answer| Message::Usage { answer }).await?
     }
 }
 
@@ -119,7 +119,7 @@ impl Stores for SqliteStores {
 impl Store for SqliteStore {
     async fn execute(&self, work: Work) -> Result<(), StoreError> {
         let run = self.run;
-        match self.queue.ask(|answer| Message::Work { run, work, answer }).await? {
+        match self.queue.send(|answer| Message::Work { run, work, answer }).await? {
             Ok(done) => done,
             // As if it had panicked where it was asked for.
             Err(panic) => panic::resume_unwind(panic),

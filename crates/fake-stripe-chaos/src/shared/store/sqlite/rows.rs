@@ -10,14 +10,14 @@ use super::{
     writer::{Setting, unavailable},
 };
 use crate::shared::{
-    chaos::{Catalogue, ChaosKey, Decision, PlannedScript, Scenario, Source, scenario},
+    chaos::{Catalogue, ChaosKey, Decision, DecisionSource, PlannedScript, Scenario, scenario},
     clock::Timestamp,
-    idempotency::{Fingerprint, LedTo, Record},
-    ids::{Key, NotAnId, OrderId},
+    idempotency::{Fingerprint, KeyRecord, StoredAnswer},
+    ids::{InvalidId, Key, OrderId},
     ledger::{Entry, MoneyTotals, NewEntry, Posting, Totals},
     money::{Amount, Currency, Money},
     operation::Operation,
-    orders::Told,
+    orders::RecordedOutcome,
     resource::Part,
     store::{
         StoreError, decode, encode,
@@ -55,7 +55,7 @@ pub(super) fn settings(connection: &Connection, name: &str) -> rusqlite::Result<
 }
 
 /// Deletes a run, and says which it was.
-pub(super) fn forget(connection: &mut Connection, name: &str) -> rusqlite::Result<Option<RunId>> {
+pub(super) fn delete(connection: &mut Connection, name: &str) -> rusqlite::Result<Option<RunId>> {
     let tx = connection.transaction()?;
     let known = tx.query_row("DELETE FROM runs WHERE name = ? RETURNING id", [name], |row| row.get(0));
     let Some(id) = known.optional()? else { return Ok(None) };
@@ -157,9 +157,9 @@ pub(super) fn write(
             None => execute("DELETE FROM settings WHERE run = ? AND name = ?", params![run, name]),
         },
         Change::InFlight { .. }
-        | Change::Noted { .. }
-        | Change::Amended { .. }
-        | Change::ForgotJournal { .. } => Ok(()),
+        | Change::JournalAppended { .. }
+        | Change::JournalReplaced { .. }
+        | Change::JournalCleared { .. } => Ok(()),
     };
     written.map_err(|error| unavailable(&error))
 }
@@ -169,7 +169,7 @@ fn write_key(
     connection: &Connection,
     run: i64,
     key: &Key,
-    record: Option<&Record>,
+    record: Option<&KeyRecord>,
 ) -> Result<(), StoreError> {
     let execute = |sql: &str, values: &[&dyn ToSql]| {
         let mut statement = connection.prepare_cached(sql)?;
@@ -177,15 +177,15 @@ fn write_key(
     };
     let written = match record {
         None => execute("DELETE FROM keys WHERE run = ? AND key = ?", params![run, key.as_str()]),
-        Some(Record { at, operation, fingerprint, led_to, decision }) => {
-            let led_to = encode("key", key.as_str(), &LedToRow::from(led_to))?;
+        Some(KeyRecord { at, operation, fingerprint, answer, decision }) => {
+            let answer = encode("key", key.as_str(), &StoredAnswerRow::from(answer))?;
             let decision = decision.as_deref().map(DecisionRow::from);
             let decision = decision.map(|row| encode("key", key.as_str(), &row)).transpose()?;
             let fingerprint = fingerprint.as_bytes();
             let (key, operation) = (key.as_str(), operation.name());
             execute(
                 "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?, ?)",
-                params![run, key, at.millis(), operation, fingerprint, led_to, decision],
+                params![run, key, at.millis(), operation, fingerprint, answer, decision],
             )
         }
     };
@@ -213,20 +213,20 @@ pub(super) fn read(
     state: &mut State,
 ) -> Result<(), StoreError> {
     let reader = Reader { connection, run, catalogue };
-    reader.each("SELECT kind, id, record FROM records WHERE run = ?", |row| {
+    reader.for_each_row("SELECT kind, id, record FROM records WHERE run = ?", |row| {
         let (kind, id) = (row.get::<_, String>(0)?, row.get(1)?);
         state.records.entry(Cow::Owned(kind)).or_default().insert(id, row.get(2)?);
         Ok(())
     })?;
-    reader.each(
+    reader.for_each_row(
         "SELECT key, at, operation, fingerprint, led_to, decision FROM keys WHERE run = ?",
         |row| {
             let key: String = row.get(0)?;
-            let record = Record {
+            let record = KeyRecord {
                 at: Timestamp::from_millis(row.get(1)?),
                 operation: reader.operation(&row.get::<_, String>(2)?)?,
                 fingerprint: Fingerprint::from_bytes(row.get(3)?),
-                led_to: decode::<LedToRow>("key", &key, &row.get::<_, String>(4)?)?.into(),
+                answer: decode::<StoredAnswerRow>("key", &key, &row.get::<_, String>(4)?)?.into(),
                 decision: match row.get::<_, Option<String>>(5)? {
                     Some(text) => Some(Arc::new(reader.decision(decode("key", &key, &text)?)?)),
                     None => None,
@@ -236,13 +236,13 @@ pub(super) fn read(
             Ok(())
         },
     )?;
-    reader.each("SELECT key, sequence FROM tombstones WHERE run = ?", |row| {
+    reader.for_each_row("SELECT key, sequence FROM tombstones WHERE run = ?", |row| {
         let key: String = row.get(0)?;
         let sequence = unsigned("tombstone", &key, row.get(1)?)?;
         state.tombstones.insert(kept("tombstone", &key, Key::kept)?, sequence);
         Ok(())
     })?;
-    reader.each(
+    reader.for_each_row(
         "SELECT sequence, at, operation, order_id, key, resource, effect, amount, currency, until FROM entries WHERE run = ? ORDER BY sequence",
         |row| {
             let entry = reader.entry(row)?;
@@ -253,22 +253,22 @@ pub(super) fn read(
             Ok(())
         },
     )?;
-    reader.each("SELECT totals FROM totals WHERE run = ?", |row| {
+    reader.for_each_row("SELECT totals FROM totals WHERE run = ?", |row| {
         state.totals = decode::<TotalsRow>("totals", "", &row.get::<_, String>(0)?)?.into();
         Ok(())
     })?;
-    reader.each("SELECT id, outcome, told_at FROM orders WHERE run = ?", |row| {
+    reader.for_each_row("SELECT id, outcome, told_at FROM orders WHERE run = ?", |row| {
         let order: String = row.get(0)?;
         let told = match (row.get::<_, Option<String>>(1)?, row.get(2)?) {
             (Some(outcome), Some(at)) => {
-                Some(Told { outcome: parsed("outcome", &outcome)?, at: Timestamp::from_millis(at) })
+                Some(RecordedOutcome { outcome: parse("outcome", &outcome)?, at: Timestamp::from_millis(at) })
             }
             _ => None,
         };
         state.orders.insert(kept("order", &order, OrderId::kept)?, told);
         Ok(())
     })?;
-    reader.each("SELECT operation, key, attempts FROM attempts WHERE run = ?", |row| {
+    reader.for_each_row("SELECT operation, key, attempts FROM attempts WHERE run = ?", |row| {
         let operation = reader.operation(&row.get::<_, String>(0)?)?;
         let key: Arc<str> = row.get(1)?;
         let of_order = OrderId::kept(&key).is_ok_and(|order| state.orders.contains_key(&order));
@@ -276,13 +276,13 @@ pub(super) fn read(
         state.attempts.entry(operation).or_default().insert(key, counted);
         Ok(())
     })?;
-    reader.each("SELECT order_id, plan FROM plans WHERE run = ?", |row| {
+    reader.for_each_row("SELECT order_id, plan FROM plans WHERE run = ?", |row| {
         let order: String = row.get(0)?;
         let plan = reader.plan(decode("plan", &order, &row.get::<_, String>(1)?)?)?;
         state.plans.insert(kept("order", &order, OrderId::kept)?, plan);
         Ok(())
     })?;
-    reader.each("SELECT name, value FROM settings WHERE run = ?", |row| {
+    reader.for_each_row("SELECT name, value FROM settings WHERE run = ?", |row| {
         state.settings.insert(Cow::Owned(row.get(0)?), row.get(1)?);
         Ok(())
     })?;
@@ -298,26 +298,30 @@ struct Reader<'a> {
 }
 
 /// What can go wrong with a row.
-enum Unread {
+enum RowError {
     Sqlite(rusqlite::Error),
     Store(StoreError),
 }
 
-impl From<rusqlite::Error> for Unread {
+impl From<rusqlite::Error> for RowError {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
     }
 }
 
-impl From<StoreError> for Unread {
+impl From<StoreError> for RowError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
     }
 }
 
 impl Reader<'_> {
-    fn each(&self, sql: &str, mut see: impl FnMut(&Row<'_>) -> Result<(), Unread>) -> Result<(), StoreError> {
-        let mut all = || -> Result<(), Unread> {
+    fn for_each_row(
+        &self,
+        sql: &str,
+        mut see: impl FnMut(&Row<'_>) -> Result<(), RowError>,
+    ) -> Result<(), StoreError> {
+        let mut all = || -> Result<(), RowError> {
             let mut statement = self.connection.prepare(sql)?;
             let mut rows = statement.query([self.run])?;
             while let Some(row) = rows.next()? {
@@ -326,8 +330,8 @@ impl Reader<'_> {
             Ok(())
         };
         all().map_err(|error| match error {
-            Unread::Sqlite(error) => unavailable(&error),
-            Unread::Store(error) => error,
+            RowError::Sqlite(error) => unavailable(&error),
+            RowError::Store(error) => error,
         })
     }
 
@@ -362,12 +366,12 @@ impl Reader<'_> {
             let operation = self.operation(&operation)?;
             let scenarios = row.scenarios.iter().map(|name| self.scenario(operation, name));
             let scenarios = scenarios.collect::<Result<_, _>>()?;
-            Ok((operation, PlannedScript { made_after: row.made_after, scenarios }))
+            Ok((operation, PlannedScript { after_attempt: row.after_attempt, scenarios }))
         };
         rows.into_iter().map(script).collect()
     }
 
-    fn entry(&self, row: &Row<'_>) -> Result<Entry, Unread> {
+    fn entry(&self, row: &Row<'_>) -> Result<Entry, RowError> {
         let sequence: i64 = row.get(0)?;
         let id = sequence.to_string();
         let operation = row.get::<_, Option<String>>(2)?;
@@ -376,7 +380,7 @@ impl Reader<'_> {
         let money = match (row.get(7)?, row.get::<_, Option<String>>(8)?) {
             (Some(amount), Some(currency)) => Some(Money {
                 amount: Amount::new(unsigned("entry", &id, amount)?),
-                currency: parsed("currency", &currency)?,
+                currency: parse("currency", &currency)?,
             }),
             _ => None,
         };
@@ -455,15 +459,15 @@ impl<'a> From<&'a Decision> for DecisionRow<'a> {
             attempt: decision.attempt,
             scenario: Cow::Borrowed(decision.scenario.name),
             source: match decision.source {
-                Source::Draw => SourceRow::Draw,
-                Source::Header => SourceRow::Header,
-                Source::Plan => SourceRow::Plan,
+                DecisionSource::Draw => SourceRow::Draw,
+                DecisionSource::Header => SourceRow::Header,
+                DecisionSource::Plan => SourceRow::Plan,
             },
         }
     }
 }
 
-impl From<SourceRow> for Source {
+impl From<SourceRow> for DecisionSource {
     fn from(row: SourceRow) -> Self {
         match row {
             SourceRow::Draw => Self::Draw,
@@ -473,36 +477,43 @@ impl From<SourceRow> for Source {
     }
 }
 
-/// [`LedTo`] as it is kept.
+/// [`StoredAnswer`] as it is kept.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum LedToRow {
-    Effect { resource: String, part: Option<String> },
-    Nothing { undone: Key },
+enum StoredAnswerRow {
+    Effect {
+        resource: String,
+        part: Option<String>,
+    },
+    #[serde(rename = "nothing")]
+    NothingToUndo {
+        undone: Key,
+    },
     Refused,
-    Buried,
+    #[serde(rename = "buried")]
+    Tombstoned,
 }
 
-impl From<&LedTo> for LedToRow {
-    fn from(led_to: &LedTo) -> Self {
-        match led_to {
-            LedTo::Effect { resource, part } => {
+impl From<&StoredAnswer> for StoredAnswerRow {
+    fn from(answer: &StoredAnswer) -> Self {
+        match answer {
+            StoredAnswer::Effect { resource, part } => {
                 Self::Effect { resource: resource.clone(), part: part.clone().map(|Part(id)| id) }
             }
-            LedTo::Nothing { undone } => Self::Nothing { undone: undone.clone() },
-            LedTo::Refused => Self::Refused,
-            LedTo::Buried => Self::Buried,
+            StoredAnswer::NothingToUndo { undone } => Self::NothingToUndo { undone: undone.clone() },
+            StoredAnswer::Refused => Self::Refused,
+            StoredAnswer::Tombstoned => Self::Tombstoned,
         }
     }
 }
 
-impl From<LedToRow> for LedTo {
-    fn from(row: LedToRow) -> Self {
+impl From<StoredAnswerRow> for StoredAnswer {
+    fn from(row: StoredAnswerRow) -> Self {
         match row {
-            LedToRow::Effect { resource, part } => Self::Effect { resource, part: part.map(Part) },
-            LedToRow::Nothing { undone } => Self::Nothing { undone },
-            LedToRow::Refused => Self::Refused,
-            LedToRow::Buried => Self::Buried,
+            StoredAnswerRow::Effect { resource, part } => Self::Effect { resource, part: part.map(Part) },
+            StoredAnswerRow::NothingToUndo { undone } => Self::NothingToUndo { undone },
+            StoredAnswerRow::Refused => Self::Refused,
+            StoredAnswerRow::Tombstoned => Self::Tombstoned,
         }
     }
 }
@@ -510,14 +521,15 @@ impl From<LedToRow> for LedTo {
 /// [`PlannedScript`] as it is kept.
 #[derive(Serialize, Deserialize)]
 struct ScriptRow<'a> {
-    made_after: u32,
+    #[serde(rename = "made_after")]
+    after_attempt: u32,
     scenarios: Vec<Cow<'a, str>>,
 }
 
 impl From<&PlannedScript> for ScriptRow<'_> {
     fn from(script: &PlannedScript) -> Self {
         let scenarios = script.scenarios.iter().map(|scenario| Cow::Borrowed(scenario.name)).collect();
-        Self { made_after: script.made_after, scenarios }
+        Self { after_attempt: script.after_attempt, scenarios }
     }
 }
 
@@ -578,14 +590,14 @@ impl From<TotalsRow> for Totals {
     }
 }
 
-fn parsed<T: FromStr<Err: std::fmt::Display>>(kind: &'static str, text: &str) -> Result<T, StoreError> {
+fn parse<T: FromStr<Err: std::fmt::Display>>(kind: &'static str, text: &str) -> Result<T, StoreError> {
     text.parse().map_err(|error: T::Err| corrupt(kind, text, &error.to_string()))
 }
 
 fn kept<T>(
     kind: &'static str,
     text: &str,
-    read: impl FnOnce(&str) -> Result<T, NotAnId>,
+    read: impl FnOnce(&str) -> Result<T, InvalidId>,
 ) -> Result<T, StoreError> {
     read(text).map_err(|error| corrupt(kind, text, &error.to_string()))
 }

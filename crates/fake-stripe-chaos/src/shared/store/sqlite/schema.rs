@@ -12,10 +12,10 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use super::error::OpenError;
 
 /// What the header of every ledger has as its application id: `fsc1`.
-const APPLICATION: i64 = 0x6673_6331;
+const APPLICATION_ID: i64 = 0x6673_6331;
 
 /// How long somebody who looks into the file by other means may hold it up.
-const PATIENCE: Duration = Duration::from_secs(2);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What makes each version out of the one before; the first out of nothing. Never changed, only added to.
 const MIGRATIONS: [&str; 1] = [include_str!("version_1.sql")];
@@ -35,8 +35,8 @@ pub(super) fn open(path: &Path) -> Result<(Connection, File), OpenError> {
     }
     let lock = lock(path)?;
     let connection = connect(path).map_err(|error| match error {
-        Fault::Open(error) => error,
-        Fault::Sqlite(error) => match error.sqlite_error_code() {
+        OpenFailure::Open(error) => error,
+        OpenFailure::Sqlite(error) => match error.sqlite_error_code() {
             Some(ErrorCode::NotADatabase) => OpenError::Foreign(path.to_owned()),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => OpenError::InUse(path.to_owned()),
             _ => OpenError::Unusable { path: path.to_owned(), source: Box::new(error) },
@@ -60,30 +60,34 @@ fn lock(path: &Path) -> Result<File, OpenError> {
     }
 }
 
-enum Fault {
+enum OpenFailure {
     Open(OpenError),
     Sqlite(rusqlite::Error),
 }
 
-impl From<rusqlite::Error> for Fault {
+impl From<rusqlite::Error> for OpenFailure {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
     }
 }
 
-fn connect(path: &Path) -> Result<Connection, Fault> {
+fn connect(path: &Path) -> Result<Connection, OpenFailure> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let mut connection = Connection::open_with_flags(path, flags)?;
-    connection.busy_timeout(PATIENCE)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let (application, version) = (number("application_id")?, number("user_version")?);
     let is_empty = number("schema_version")? == 0;
-    if application != APPLICATION && !is_empty {
-        return Err(Fault::Open(OpenError::Foreign(path.to_owned())));
+    if application != APPLICATION_ID && !is_empty {
+        return Err(OpenFailure::Open(OpenError::Foreign(path.to_owned())));
     }
     if version > VERSION {
-        return Err(Fault::Open(OpenError::Newer { path: path.to_owned(), found: version, known: VERSION }));
+        return Err(OpenFailure::Open(OpenError::Newer {
+            path: path.to_owned(),
+            found: version,
+            known: VERSION,
+        }));
     }
     // A commit is in the file's log, and the log on the disk, before the commit returns: neither a killed
     // process nor a lost power supply takes it back.
@@ -101,7 +105,7 @@ fn migrate(connection: &mut Connection, version: i64) -> rusqlite::Result<()> {
     for migration in MIGRATIONS.iter().skip(done) {
         tx.execute_batch(migration)?;
     }
-    tx.pragma_update(None, "application_id", APPLICATION)?;
+    tx.pragma_update(None, "application_id", APPLICATION_ID)?;
     tx.pragma_update(None, "user_version", VERSION)?;
     tx.commit()
 }

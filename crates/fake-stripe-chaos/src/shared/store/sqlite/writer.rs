@@ -22,12 +22,12 @@ use crate::shared::{
 };
 
 /// The most work that one commit serves.
-const GROUP: usize = 1024;
+const MAX_GROUP: usize = 1024;
 
 pub(super) enum Message {
-    Work { run: RunId, work: Work, answer: oneshot::Sender<Done> },
+    Work { run: RunId, work: Work, answer: oneshot::Sender<WorkResult> },
     Open { name: String, answer: oneshot::Sender<Result<RunId, StoreError>> },
-    Forget { name: String, answer: oneshot::Sender<Result<bool, StoreError>> },
+    Delete { name: String, answer: oneshot::Sender<Result<bool, StoreError>> },
     Runs { answer: oneshot::Sender<Result<Vec<String>, StoreError>> },
     Settings { name: &'static str, answer: oneshot::Sender<Result<Vec<Setting>, StoreError>> },
     Usage { answer: oneshot::Sender<Result<Usage, StoreError>> },
@@ -37,7 +37,7 @@ pub(super) enum Message {
 pub(super) type Setting = (String, Option<String>);
 
 /// What became of a piece of work, or what it panicked with.
-pub(super) type Done = Result<Result<(), StoreError>, Box<dyn Any + Send>>;
+pub(super) type WorkResult = Result<Result<(), StoreError>, Box<dyn Any + Send>>;
 
 pub(super) struct Writer {
     connection: Connection,
@@ -45,16 +45,16 @@ pub(super) struct Writer {
     /// The runs that were asked for since the file was opened.
     runs: HashMap<RunId, State>,
     /// The work that was run and isn't committed.
-    group: Vec<Ran>,
+    group: Vec<UncommittedWork>,
     limits: Limits,
     dropped: Arc<Dropped>,
 }
 
-struct Ran {
+struct UncommittedWork {
     run: RunId,
     changes: Vec<Change>,
-    done: Done,
-    answer: oneshot::Sender<Done>,
+    done: WorkResult,
+    answer: oneshot::Sender<WorkResult>,
 }
 
 impl Writer {
@@ -65,26 +65,26 @@ impl Writer {
 
     /// Until nobody is left who could send anything.
     pub fn run(mut self, mut queue: mpsc::UnboundedReceiver<Message>) {
-        let mut waiting = Vec::with_capacity(GROUP);
-        while queue.blocking_recv_many(&mut waiting, GROUP) > 0 {
+        let mut waiting = Vec::with_capacity(MAX_GROUP);
+        while queue.blocking_recv_many(&mut waiting, MAX_GROUP) > 0 {
             for message in waiting.drain(..) {
-                self.take(message);
+                self.handle(message);
             }
             self.commit();
         }
     }
 
     /// An answer that nobody waits for any more is dropped.
-    fn take(&mut self, message: Message) {
+    fn handle(&mut self, message: Message) {
         match message {
-            Message::Work { run, work, answer } => self.work(run, work, answer),
+            Message::Work { run, work, answer } => self.run_work(run, work, answer),
             Message::Open { name, answer } => {
                 let _ = answer.send(self.open(&name));
             }
-            Message::Forget { name, answer } => {
+            Message::Delete { name, answer } => {
                 // What was asked for before is answered as it was then.
                 self.commit();
-                let _ = answer.send(self.forget(&name));
+                let _ = answer.send(self.delete(&name));
             }
             Message::Runs { answer } => {
                 let _ = answer.send(rows::runs(&self.connection).map_err(|error| unavailable(&error)));
@@ -101,15 +101,15 @@ impl Writer {
         }
     }
 
-    fn work(&mut self, run: RunId, work: Work, answer: oneshot::Sender<Done>) {
+    fn run_work(&mut self, run: RunId, work: Work, answer: oneshot::Sender<WorkResult>) {
         let Some(state) = self.runs.get_mut(&run) else {
-            let _ = answer.send(Ok(Err(StoreError::Forgotten)));
+            let _ = answer.send(Ok(Err(StoreError::RunDeleted)));
             return;
         };
         let mut tx = StateTransaction::new(state);
         let done = panic::catch_unwind(AssertUnwindSafe(|| work(&mut tx)));
         let changes = if matches!(done, Ok(Ok(()))) { tx.commit() } else { Vec::new() };
-        self.group.push(Ran { run, changes, done, answer });
+        self.group.push(UncommittedWork { run, changes, done, answer });
     }
 
     /// Writes what the group changed, and only then answers it: what one piece of work has read of another's
@@ -117,14 +117,14 @@ impl Writer {
     fn commit(&mut self) {
         let group = std::mem::take(&mut self.group);
         match self.write(&group) {
-            Ok(()) => group.into_iter().for_each(|ran| {
-                let _ = ran.answer.send(ran.done);
+            Ok(()) => group.into_iter().for_each(|item| {
+                let _ = item.answer.send(item.done);
             }),
             Err(error) => {
                 tracing::error!(error = %error, work = group.len(), "the ledger can't be written");
-                for Ran { run, changes, answer, .. } in group.into_iter().rev() {
+                for UncommittedWork { run, changes, answer, .. } in group.into_iter().rev() {
                     if let Some(state) = self.runs.get_mut(&run) {
-                        state.undo(changes);
+                        state.roll_back(changes);
                     }
                     let _ = answer.send(Ok(Err(error.clone())));
                 }
@@ -132,8 +132,8 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, group: &[Ran]) -> Result<(), StoreError> {
-        if !group.iter().flat_map(|ran| &ran.changes).any(Change::lasts) {
+    fn write(&mut self, group: &[UncommittedWork]) -> Result<(), StoreError> {
+        if !group.iter().flat_map(|item| &item.changes).any(Change::is_durable) {
             return Ok(());
         }
         let tx = self
@@ -141,7 +141,7 @@ impl Writer {
             .transaction_with_behavior(TransactionBehavior::Immediate)
             .map_err(|error| unavailable(&error))?;
         let mut posted = BTreeSet::new();
-        for Ran { run, changes, .. } in group {
+        for UncommittedWork { run, changes, .. } in group {
             let Some(state) = self.runs.get(run) else { continue };
             for change in changes {
                 rows::write(&tx, *run, state, change)?;
@@ -175,8 +175,8 @@ impl Writer {
         Ok(Usage { runs, sizes, dropped: self.dropped.counts() })
     }
 
-    fn forget(&mut self, name: &str) -> Result<bool, StoreError> {
-        let forgotten = rows::forget(&mut self.connection, name).map_err(|error| unavailable(&error))?;
+    fn delete(&mut self, name: &str) -> Result<bool, StoreError> {
+        let forgotten = rows::delete(&mut self.connection, name).map_err(|error| unavailable(&error))?;
         if let Some(run) = forgotten {
             self.runs.remove(&run);
         }

@@ -1,5 +1,0 @@
-//! Which runs there are.
-
-mod registry;
-
-pub use registry::{Access, Registry, RunError, RunInfo};

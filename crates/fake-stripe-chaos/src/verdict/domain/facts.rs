@@ -1,0 +1,125 @@
+//! The facts of one order in the ledger, and their sums.
+
+use std::collections::BTreeMap;
+
+use crate::shared::{
+    clock::Timestamp,
+    ids::{Key, OrderId},
+    ledger::{Entry, Posting},
+    money::{Currency, Money},
+    orders::RecordedOutcome,
+};
+
+/// Everything about one order, or about the entries that belong to none.
+#[derive(Debug, Clone)]
+pub struct OrderFacts {
+    pub order: Option<OrderId>,
+    pub outcome: Option<RecordedOutcome>,
+    /// In their order of time.
+    pub entries: Vec<Entry>,
+    /// The keys of the entries that have a tombstone, with the number of its entry.
+    pub tombstones: BTreeMap<Key, u64>,
+    pub now: Timestamp,
+}
+
+/// The sums of the entries of one payment, in minor units.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PaymentSums {
+    pub authorized: i128,
+    pub captured: i128,
+    pub refunded: i128,
+    pub released: i128,
+    /// When the last authorization expires.
+    pub until: Option<Timestamp>,
+}
+
+impl PaymentSums {
+    /// Returns the captured amount without the refunds.
+    #[must_use]
+    pub const fn net(&self) -> i128 {
+        self.captured - self.refunded
+    }
+
+    /// Returns the authorized amount that is open at a time.
+    #[must_use]
+    pub fn held(&self, now: Timestamp) -> i128 {
+        let expired = self.until.is_some_and(|until| now >= until);
+        if expired { 0 } else { self.authorized - self.captured - self.released }
+    }
+}
+
+/// The state of one reservation or label after its entries.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct ResourceState {
+    exists: bool,
+    ended: bool,
+    used: bool,
+    until: Option<Timestamp>,
+}
+
+impl ResourceState {
+    fn is_live(self, now: Timestamp) -> bool {
+        let expired = self.until.is_some_and(|until| now >= until);
+        self.exists && !self.ended && (self.used || !expired)
+    }
+}
+
+impl OrderFacts {
+    fn resource_postings(&self) -> impl Iterator<Item = (&str, Posting)> {
+        self.entries
+            .iter()
+            .filter_map(|entry| entry.entry.resource.as_deref().map(|id| (id, entry.entry.posting)))
+    }
+
+    /// Returns the sums of each payment by its id. A payment with entries in several currencies has sums in
+    /// each of them, so that nothing is added across currencies. No correct ledger has such a payment.
+    #[must_use]
+    pub fn payments(&self) -> Vec<(&str, PaymentSums)> {
+        let mut payments: BTreeMap<(&str, Currency), PaymentSums> = BTreeMap::new();
+        for (id, posting) in self.resource_postings() {
+            let Some(Money { amount, currency }) = posting.money() else { continue };
+            let sums = payments.entry((id, currency)).or_default();
+            let units = i128::from(amount.minor_units());
+            match posting {
+                Posting::Held { until, .. } => {
+                    sums.authorized += units;
+                    sums.until = Some(until);
+                }
+                Posting::Captured(_) => sums.captured += units,
+                Posting::Refunded(_) => sums.refunded += units,
+                Posting::Released(_) => sums.released += units,
+                _ => {}
+            }
+        }
+        payments.into_iter().map(|((id, _), sums)| (id, sums)).collect()
+    }
+
+    /// Returns the ids of the reservations that are used, or neither returned nor expired.
+    #[must_use]
+    pub fn live_reservations(&self) -> Vec<&str> {
+        self.live_ids(|state, posting| match posting {
+            Posting::Reserved { until } => (state.exists, state.until) = (true, Some(until)),
+            Posting::Returned => state.ended = true,
+            Posting::Fulfilled => state.used = true,
+            _ => {}
+        })
+    }
+
+    /// Returns the ids of the labels that are not cancelled.
+    #[must_use]
+    pub fn live_labels(&self) -> Vec<&str> {
+        self.live_ids(|state, posting| match posting {
+            Posting::Labelled => state.exists = true,
+            Posting::LabelCancelled => state.ended = true,
+            _ => {}
+        })
+    }
+
+    fn live_ids(&self, apply: impl Fn(&mut ResourceState, Posting)) -> Vec<&str> {
+        let mut all: BTreeMap<&str, ResourceState> = BTreeMap::new();
+        for (id, posting) in self.resource_postings() {
+            apply(all.entry(id).or_default(), posting);
+        }
+        all.into_iter().filter(|(_, state)| state.is_live(self.now)).map(|(id, _)| id).collect()
+    }
+}
