@@ -48,7 +48,7 @@ pub struct Config {
     pub provider_url: String,
     pub task_queue: String,
     pub max_concurrent_activities: usize,
-    /// Configures the sources of the user context.
+    /// The sources of user contexts.
     pub sources: user_context::Config,
 }
 

@@ -1,4 +1,4 @@
-//! Describes a call that did not succeed, for Temporal.
+//! The errors of calls, and their form for Temporal.
 
 use std::time::Duration;
 
@@ -9,21 +9,21 @@ use temporalio_sdk::ApplicationFailure;
 use user_context::{SourceError, SourceFault};
 use workflows::activities::{AttemptDetails, refusal::LEDGER_MISMATCH};
 
-/// Limits the text of another service in histories and states, in characters.
+/// The maximum length of a foreign message in histories and states, in characters.
 const MAX_MESSAGE_CHARS: usize = 500;
 
-/// Reports whether a text can be a code. Codes become the types of failures, and labels of metrics.
+/// Returns true if a text can be a code. Codes become types of failures and labels of metrics.
 fn is_code(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// Describes the failure of a call. The code comes from the called service, or from us if it gave none.
+/// The error of a call. The code is the provider's, or one of the worker's if the answer has none.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct CallError {
     pub code: String,
     pub message: String,
-    /// Says whether the same call can succeed later.
+    /// True if the same call can succeed later.
     pub retryable: bool,
     pub retry_after: Option<Duration>,
     resource: Option<Value>,
@@ -39,7 +39,7 @@ struct ProblemDocument {
     resource: Option<Value>,
 }
 
-/// Holds the earlier result in an `already_…` answer.
+/// The resource in an `already_…` answer.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Resource {
@@ -48,8 +48,8 @@ pub(crate) struct Resource {
 }
 
 impl CallError {
-    /// Reads an answer that is not a success. If it is no problem document (a proxy's page, for
-    /// example), only its status counts.
+    /// Reads an answer without success. The status alone decides if the body is no problem document, for
+    /// example a proxy's page.
     pub(crate) fn from_answer(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Self {
         let transient = status >= 500 || matches!(status, 408 | 429);
         match serde_json::from_slice::<ProblemDocument>(body) {
@@ -70,22 +70,22 @@ impl CallError {
         }
     }
 
-    /// Describes a success with an unreadable body. The call may have had its effect.
+    /// Returns the error of a success with an invalid body. The call may have had its effect.
     pub(crate) fn invalid_body(error: &serde_json::Error) -> Self {
         Self::no_answer("unreadable_answer", format!("the provider's answer could not be read: {error}"))
     }
 
-    /// Describes an answer that is too long. The call may have had its effect.
+    /// Returns the error of an answer that is too long. The call may have had its effect.
     pub(crate) fn too_large(max_bytes: usize) -> Self {
         Self::no_answer("unreadable_answer", format!("the provider's answer has more than {max_bytes} bytes"))
     }
 
-    /// Describes a conflict between the provider's ledger and this order. No retry can fix it.
+    /// Returns the error of an answer that contradicts the order. No retry resolves it.
     pub(crate) fn ledger_mismatch(message: impl Into<String>) -> Self {
         Self { retryable: false, ..Self::no_answer(LEDGER_MISMATCH, message) }
     }
 
-    /// Converts the error for Temporal and the workflow. No retry waits for longer than `longest`.
+    /// Converts the error into a failure for Temporal and the workflow. Its retry delay is at most `longest`.
     pub(crate) fn into_failure(self, attempt: u32, longest: Duration) -> ApplicationFailure {
         let (code, retryable) = (self.code.clone(), self.retryable);
         let retry_after = self.retry_after.map(|asked| asked.min(longest));
@@ -98,7 +98,7 @@ impl CallError {
             .build()
     }
 
-    /// Describes an invalid call, which was never made.
+    /// Returns the error of an invalid call that was not sent.
     pub(crate) fn not_sent(code: &str, message: impl Into<String>) -> Self {
         Self { retryable: false, ..Self::no_answer(code, message) }
     }
@@ -120,7 +120,7 @@ impl CallError {
 }
 
 impl From<SourceError> for CallError {
-    /// Describes a source of the user context without a result. A second call to it has no side effect.
+    /// Converts the error of a source. A call to a source has no effect, so a retry is safe.
     fn from(error: SourceError) -> Self {
         let code = match error.fault {
             SourceFault::Unreachable => "source_unreachable",
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_that_is_none_and_a_message_without_end_stay_outside() {
+    fn an_invalid_code_and_a_long_message_are_not_stored() {
         for code in ["", "<b>", "a code", &"x".repeat(65)] {
             let body = serde_json::json!({"error": code, "message": "m", "retryable": false}).to_string();
             let error = CallError::from_answer(422, None, body.as_bytes());
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_no_problem_is_judged_by_its_status() {
+    fn the_status_decides_on_an_answer_without_a_problem_document() {
         for (status, retryable) in [(500, true), (504, true), (429, true), (404, false), (400, false)] {
             let error = CallError::from_answer(status, None, b"<html>");
             assert_eq!(
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_that_was_asked_for_becomes_the_next_retry_delay() {
+    fn the_requested_wait_becomes_the_next_retry_delay() {
         let delay = |asked: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(RETRY_AFTER, asked.parse().unwrap());
@@ -213,7 +213,7 @@ mod tests {
             error.into_failure(2, RETRY_AFTER_MAXIMUM).next_retry_delay().map(|delay| delay.as_secs())
         };
         assert_eq!((delay("0"), delay("7"), delay("60")), (Some(0), Some(7), Some(60)));
-        assert_eq!(delay("86400"), Some(60), "a day is too long");
+        assert_eq!(delay("86400"), Some(60), "the maximum is a minute");
         assert_eq!(delay("18446744073709551615"), Some(60));
         assert_eq!((delay("99999999999999999999"), delay("-1"), delay("soon")), (None, None, None));
     }

@@ -1,21 +1,21 @@
-//! Counts the worker's events, beside the SDK's own metrics.
+//! The worker's metrics, beside those of the SDK.
 
 use prometheus::{IntCounterVec, Registry};
 use service_kit::metrics::{FewLabels, counter};
 use workflows::activities::refusal::LEDGER_MISMATCH;
 
-/// Names the ends of an attempt of an activity.
+/// The end of an attempt of an activity.
 #[derive(Debug, Clone, Copy)]
 pub enum AttemptOutcome {
     Completed,
-    /// Temporal tries it again, if attempts are left.
+    /// Temporal retries, if attempts are left.
     Retryable,
-    /// The refusal is final.
+    /// No retry follows.
     Final,
     Cancelled,
 }
 
-/// Limits the codes with a label of their own. A provider chooses its codes, and each label costs
+/// The maximum number of codes with their own label. The provider chooses its codes, and each label costs
 /// memory.
 const MAX_CODES: usize = 100;
 
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_provider_that_thinks_up_codes_makes_no_endless_metrics() {
+    fn invented_codes_make_a_limited_number_of_metrics() {
         let registry = Registry::new();
         let metrics = ActivityMetrics::new(&registry);
         for code in 0..10_000 {
@@ -65,7 +65,11 @@ mod tests {
         metrics.record_attempt("capturePayment", AttemptOutcome::Final, LEDGER_MISMATCH);
         let families = registry.gather();
         let counted = families[0].get_metric();
-        assert_eq!(counted.len(), MAX_CODES, "98 of the provider's, one of ours, and the others together");
+        assert_eq!(
+            counted.len(),
+            MAX_CODES,
+            "98 codes of the provider, the alarm's code, and one label for the rest"
+        );
         let is_alarm = |label: &prometheus::proto::LabelPair| label.value() == LEDGER_MISMATCH;
         assert!(counted.iter().any(|metric| metric.get_label().iter().any(is_alarm)));
         let total: f64 = counted.iter().map(|metric| metric.get_counter().get_value()).sum();

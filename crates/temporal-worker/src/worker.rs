@@ -46,7 +46,7 @@ use crate::{
 /// Limits the workflow tasks. They are short, so a few at a time keep two cores busy.
 const WORKFLOW_SLOTS: usize = 100;
 const POLLERS: usize = 10;
-/// Limits the time of requests for health and metrics after the end of the activities.
+/// The grace of health and metrics requests after the last activity.
 const HEALTH_GRACE: Duration = Duration::from_secs(1);
 
 #[derive(OpenApi)]
@@ -56,17 +56,17 @@ const HEALTH_GRACE: Duration = Duration::from_secs(1);
 ))]
 struct ApiDoc;
 
-/// Runs until a signal stops it.
+/// Runs the worker until a signal stops it.
 ///
 /// # Errors
-/// Fails if the port is taken, or the worker can't go on.
+/// Fails if the port is in use, or the worker stops with an error.
 pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
     let stop = serve::stop_signal()?.shared();
     let listener = serve::bind(config.metrics_addr).await?;
     let (runtime, sdk_metrics) = runtime()?;
     let metrics = Metrics::new().append(sdk_metrics);
     let provider = Provider::new(&config.provider_url)?;
-    // Temporal tries again.
+    // Temporal retries.
     let sources = Sources::start(&config.sources, Tries::ONCE).await?;
     let state = Arc::new(PollingState::default());
 
@@ -76,8 +76,7 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
         .depends_on(state.clone().polling_dependency())
         .depends_on(provider_dependency(provider.clone()))
         .build(&config.common);
-    // Health and metrics remain available as long as activities run, so that a monitor sees the worker
-    // drain.
+    // Health and metrics stay until the last activity ends, so that an operator sees the worker drain.
     let (drained, last) = oneshot::channel::<()>();
     let end = last.map(|_| ());
     let limits = Limits { grace: HEALTH_GRACE, ..Limits::from(&config.common) };
@@ -136,14 +135,14 @@ fn options(config: &Config, shared: &ActivityDeps) -> Result<WorkerOptions, Box<
         .tuner(tuner)
         .workflow_task_poller_behavior(PollerBehavior::SimpleMaximum(POLLERS))
         .activity_task_poller_behavior(PollerBehavior::SimpleMaximum(POLLERS))
-        // Half of the heartbeat timeout of a label would delay a cancellation too much.
+        // The default, half of a label's heartbeat timeout, would delay a cancellation too long.
         .max_heartbeat_throttle_interval(Duration::from_secs(1))
         .default_heartbeat_throttle_interval(Duration::from_secs(1))
         .graceful_shutdown_period(config.common.shutdown_grace)
         .build())
 }
 
-/// Creates the SDK's runtime. Its metrics have a listener of their own, on a private port.
+/// Starts the SDK's runtime. Its metrics have their own listener on a free loopback port.
 fn runtime() -> Result<(Runtime, Appendix), Box<dyn Error + Send + Sync>> {
     let exporter = start_prometheus_metric_exporter(
         PrometheusExporterOptions::builder()
@@ -172,17 +171,17 @@ fn runtime() -> Result<(Runtime, Appendix), Box<dyn Error + Send + Sync>> {
     Ok((runtime, appendix))
 }
 
-/// Holds the values that the health checks read.
+/// The connection and the phase of the worker, for its health checks.
 #[derive(Default)]
 struct PollingState {
-    /// Becomes set once the worker polls.
+    /// Set when the worker starts to poll.
     client: OnceLock<Client>,
     draining: AtomicBool,
 }
 
 impl PollingState {
     fn mark_polling(&self, client: Client) {
-        // This code runs once.
+        // Only the first call sets it.
         let _ = self.client.set(client);
     }
 

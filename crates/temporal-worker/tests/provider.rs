@@ -1,5 +1,4 @@
-//! Tests the worker's client against the real provider. The two share no type, so this test checks
-//! their agreement.
+//! Tests the worker's client with the real provider, because the two share no type.
 
 #![allow(clippy::disallowed_methods, reason = "test code may wait and draw")]
 
@@ -24,7 +23,7 @@ use workflows::activities::{
     shipping::{Address, CreateLabel},
 };
 
-/// Starts a provider for this test, and a client of it.
+/// Starts a provider, and returns a client of it.
 async fn provider() -> Provider {
     let lookup = |name: &str| match name {
         "CHAOS_PROFILE" => Some("off".to_owned()),
@@ -107,11 +106,11 @@ async fn a_call_undone_before_it_ran_is_refused() {
 }
 
 #[tokio::test]
-async fn a_payment_captured_before_counts_when_it_is_this_orders_to_the_cent() {
+async fn an_earlier_capture_counts_if_its_amount_is_this_orders() {
     let provider = provider().await;
     let payment = authorize(&provider, "1").await.unwrap();
     provider.capture(&capture("1", "capture", &payment.auth_id, 5998)).await.unwrap();
-    // Another key makes the provider say `already_captured` instead of a replay.
+    // With another key, the provider answers `already_captured` and doesn't replay.
     provider.capture(&capture("1", "again", &payment.auth_id, 5998)).await.unwrap();
     let error = provider.capture(&capture("1", "wrong", &payment.auth_id, 5997)).await.unwrap_err();
     assert_eq!((error.code.as_str(), error.retryable), (LEDGER_MISMATCH, false));
@@ -164,7 +163,7 @@ async fn a_label_shows_its_progress_until_it_exists_and_can_be_cancelled() {
     });
     let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
     while provider.label_progress(&call("1", "label")).await.unwrap().status != LabelStatus::Generating {
-        assert!(tokio::time::Instant::now() < deadline, "the label was never seen in the making");
+        assert!(tokio::time::Instant::now() < deadline, "the label never became generating");
         tokio::task::yield_now().await;
     }
     let error = provider.create_label(&label("1")).await.unwrap_err();
@@ -190,14 +189,14 @@ async fn a_notification_is_sent() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_not_there_is_a_retryable_error() {
+async fn an_unreachable_provider_is_a_retryable_error() {
     let nobody = Provider::new("http://127.0.0.1:9").unwrap();
     let error = authorize(&nobody, "1").await.unwrap_err();
     assert_eq!((error.code.as_str(), error.retryable), ("provider_unreachable", true));
     assert!(nobody.ping().await.is_err());
 }
 
-/// Answers every request with a body that does not end.
+/// Starts a server that answers every request with an endless body.
 async fn endless() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -218,7 +217,7 @@ async fn endless() -> String {
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_not_read_to_its_end() {
+async fn an_endless_answer_is_not_read_to_its_end() {
     let provider = Provider::new(&endless().await).unwrap();
     let error =
         tokio::time::timeout(Duration::from_secs(5), authorize(&provider, "1")).await.unwrap().unwrap_err();

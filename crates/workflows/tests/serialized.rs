@@ -1,5 +1,5 @@
-//! Checks the serialized form of each type that histories, queries and results keep. Rust items may get
-//! other names; these texts never change.
+//! Checks the serialized form of each type in histories, queries and results. Rust items may get other names;
+//! these texts never change.
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
@@ -21,13 +21,14 @@ use workflows::{
     },
 };
 
-/// Reads the text, and compares the text that is written again.
+/// Reads the text, writes it again, and compares.
 #[track_caller]
 fn round_trips<T: DeserializeOwned + Serialize>(text: &str) {
     let value: T = serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"));
     assert_eq!(serde_json::to_string(&value).unwrap(), text);
 }
 
+// prose: off
 const SAGA: &str = r#"{"debts":[{"compensation":"release_payment","standing":"owed"},{"compensation":"release_inventory","standing":{"failed":{"round":2}}},{"compensation":"refund_payment","standing":"nothing_to_undo"},{"compensation":"cancel_shipping","standing":"undone"},{"compensation":"refund_charge","standing":"resolved"}]}"#;
 
 #[test]
@@ -48,6 +49,7 @@ fn the_records_of_compensations_keep_their_serialized_form() {
     }
 }
 
+// prose: on
 /// `SAGA` in the place of continue-as-new's input.
 #[test]
 fn the_input_of_a_continued_order_keeps_its_serialized_form() {

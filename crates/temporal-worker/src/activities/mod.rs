@@ -1,4 +1,4 @@
-//! Implements the activities. Each one is one call to another service, observed in the same way.
+//! The activities. Each is one call to another system; `run_attempt` logs and counts them all.
 
 #[allow(
     dead_code,
@@ -51,7 +51,7 @@ use crate::{
     provider::Provider,
 };
 
-/// Holds the dependencies that all activities share.
+/// The dependencies of all activities.
 #[derive(Clone)]
 pub struct ActivityDeps(Arc<ActivityDepsInner>);
 
@@ -74,8 +74,8 @@ impl ActivityDeps {
         &self.0.sources
     }
 
-    /// Runs an attempt. Its log lines carry the workflow's correlation id. It counts and logs the end
-    /// of the attempt once. It converts the error for Temporal and the workflow.
+    /// Runs an attempt, and counts and logs its end once. Its log lines carry the workflow's correlation id.
+    /// Its error becomes a failure that Temporal and the workflow can read.
     async fn run_attempt<T>(
         &self,
         ctx: &ActivityContext,
@@ -118,16 +118,16 @@ impl ActivityDeps {
     }
 }
 
-/// Names the workflow and the order of an activity.
+/// The log fields of an attempt, and the limit of its waits.
 struct LogFields<'a> {
     correlation_id: &'a str,
     order_id: Option<&'a str>,
-    /// Limits the wait that a `Retry-After` can cause.
+    /// The longest wait that `Retry-After` can cause.
     max_wait: Duration,
 }
 
 impl<'a> LogFields<'a> {
-    /// Returns the fields for no order.
+    /// Returns the fields of work for no order.
     const fn of(correlation_id: &'a str) -> Self {
         Self { correlation_id, order_id: None, max_wait: RETRY_AFTER_MAXIMUM }
     }
@@ -143,7 +143,7 @@ impl<'a> From<&'a CallContext> for LogFields<'a> {
     }
 }
 
-/// Describes the end of an attempt without a result.
+/// The end of an attempt without a result.
 enum AttemptError {
     Failed(CallError),
     Cancelled,
@@ -155,7 +155,7 @@ impl From<CallError> for AttemptError {
     }
 }
 
-/// Returns the outcome of an undo for the workflow.
+/// Returns the result of an undo with the number of its attempt.
 fn undo_output(ctx: &ActivityContext, found: UndoResult) -> UndoOutput {
     UndoOutput { found, attempt: ctx.info().attempt }
 }

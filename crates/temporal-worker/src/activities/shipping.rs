@@ -1,5 +1,5 @@
-//! Implements the shipping activities. The creation of a label takes long, so it reports its progress
-//! and accepts an interruption. An attempt after a crash joins the work in progress.
+//! Shipping activities. A label takes long. Its activity heartbeats the progress and can be cancelled, and an
+//! attempt after a crash joins the work in progress.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,8 +14,7 @@ use workflows::activities::{
 use super::{ActivityDeps, AttemptError, undo_output};
 use crate::{failure::CallError, provider::Provider};
 
-/// Separates two checks of the label's progress. Each check is a heartbeat, which also shows a
-/// cancellation.
+/// The pause between two heartbeats. The answer to a heartbeat brings the cancellation.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 #[derive(Clone)]
@@ -52,8 +51,8 @@ impl Shipping {
     }
 }
 
-/// Requests the label. While the call of an earlier attempt is in progress, it waits for that call. The
-/// same key then gets the same label.
+/// Requests the label. While an earlier attempt's call is in flight, it waits for that call; the same key
+/// gets the same label.
 #[expect(clippy::disallowed_methods, reason = "waits between two attempts while the key is in use")]
 async fn create_or_join(provider: &Provider, input: &CreateLabel) -> Result<Label, CallError> {
     loop {
@@ -66,8 +65,7 @@ async fn create_or_join(provider: &Provider, input: &CreateLabel) -> Result<Labe
     }
 }
 
-/// Sends heartbeats with the progress until the label exists. The progress never decreases. A failed
-/// check says nothing about the label, only that its progress is unknown now.
+/// Heartbeats the progress of the label. The progress never decreases, also when the provider doesn't answer.
 #[expect(clippy::disallowed_methods, reason = "heartbeats while a label is made")]
 async fn heartbeat_progress(
     provider: &Provider,
@@ -83,7 +81,7 @@ async fn heartbeat_progress(
             progress = progress.max(label.progress.min(100));
         }
         if let Err(error) = ctx.record_heartbeat(progress).await {
-            tracing::warn!(%error, "the progress could not be reported");
+            tracing::warn!(%error, "label heartbeat failed");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Implements the user-context activities. Each one asks one source, by the adapters that all services
-//! use. An attempt asks once, and Temporal tries again.
+//! User-context activities. Each calls one source by the adapters of `user-context`. An attempt makes one
+//! call, and Temporal retries.
 
 use std::sync::Arc;
 
@@ -71,7 +71,7 @@ impl UserContext {
     }
 }
 
-/// Asks a source, and sends it the workflow's correlation id.
+/// Calls a source with the workflow's correlation id.
 async fn fetch<T>(
     correlation_id: &str,
     question: impl Future<Output = Result<Fetched<T>, SourceError>>,

@@ -1,4 +1,4 @@
-//! Defines the bodies of the provider's API, as far as an order needs them.
+//! The bodies of the provider's API that the worker needs.
 
 use serde::{Deserialize, Serialize};
 use workflows::activities::{UndoResult, inventory::Reserve, notification::Notify, shipping::CreateLabel};
@@ -37,7 +37,7 @@ pub(super) struct ChargeRequest<'a> {
     pub order_id: &'a str,
 }
 
-/// Describes a charged card.
+/// The answer of a charge.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChargeResponse {
@@ -116,7 +116,7 @@ pub(super) struct LabelResponse {
     pub tracking_number: String,
 }
 
-/// Describes the progress of a label.
+/// The progress of a label.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LabelProgress {
@@ -186,7 +186,7 @@ mod tests {
     use workflows::activities::{CallContext, shipping};
 
     #[test]
-    fn a_label_is_asked_for_with_those_parts_of_the_address_that_there_are() {
+    fn a_label_request_has_only_the_present_parts_of_the_address() {
         let call = CallContext {
             order_id: "1".to_owned(),
             idempotency_key: "k".to_owned(),

@@ -1,5 +1,5 @@
-//! Implements the provider's HTTP API as the worker uses it, with the worker's own message types. The
-//! two share only HTTP, and a test runs this client against the real provider.
+//! The worker's client of the provider's HTTP API, with its own message types. A test runs it against the
+//! real provider.
 
 mod messages;
 
@@ -30,10 +30,10 @@ pub use messages::{ChargeResponse, LabelStatus};
 pub use crate::failure::CallError;
 use crate::failure::{self, Resource};
 
-/// Limits a request for the progress of a label. A late answer is useless.
+/// Bounds a request for progress, because late progress is useless.
 const PROGRESS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Limits the bytes of an answer. No answer of the provider is nearly as long.
+/// The maximum size of an answer, in bytes. Every real answer is far smaller.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
 /// Calls one provider.
@@ -45,9 +45,9 @@ pub struct Provider {
 
 impl Provider {
     /// # Errors
-    /// Fails if no HTTP client can be created on this machine.
+    /// Fails if no HTTP client can be built.
     pub fn new(base_url: &str) -> reqwest::Result<Self> {
-        // The policy of each call sets its timeout. This limit covers a call without one.
+        // Each call has the timeout of its policy. This one bounds calls without a policy.
         Ok(Self { http: client::build(Duration::from_mins(1))?, base: base_url.to_owned() })
     }
 
@@ -65,11 +65,10 @@ impl Provider {
         Ok(Authorized { auth_id: payment.auth_id })
     }
 
-    /// Captures a payment. An earlier capture counts if it is this order's, to the cent.
+    /// Captures a payment. A payment that was captured before counts, if its amount is exactly this order's.
     ///
     /// # Errors
-    /// Fails on any answer but the capture. Returns [`CallError::ledger_mismatch`] if another payment
-    /// was captured.
+    /// Fails on any answer but the capture; [`CallError::ledger_mismatch`] for another captured payment.
     pub async fn capture(&self, input: &Capture) -> Result<(), CallError> {
         let body = CaptureRequest { auth_id: &input.auth_id };
         match self.post::<PaymentResponse>(Call::CapturePayment, "/payment/capture", &input.call, &body).await
@@ -85,8 +84,7 @@ impl Provider {
     /// Authorizes and captures in one call.
     ///
     /// # Errors
-    /// Fails on any answer but the charge. Returns [`CallError::ledger_mismatch`] if another amount was
-    /// charged.
+    /// Fails on any answer but the charge; [`CallError::ledger_mismatch`] for another charged amount.
     pub async fn charge(&self, input: &Charge) -> Result<ChargeResponse, CallError> {
         let body = ChargeRequest {
             amount: input.amount,
@@ -108,13 +106,13 @@ impl Provider {
     }
 
     /// # Errors
-    /// Fails on any answer but that the authorization is void, now or before.
+    /// Fails unless the authorization is voided, now or before.
     pub async fn release_payment(&self, undo: &UndoInput) -> Result<UndoResult, CallError> {
         self.undo(Call::ReleasePayment, "/payment/release", undo, "already_released").await
     }
 
     /// # Errors
-    /// Fails on any answer but that the payment is refunded, now or before.
+    /// Fails unless the payment is refunded, now or before.
     pub async fn refund(&self, undo: &UndoInput) -> Result<UndoResult, CallError> {
         self.undo(Call::RefundPayment, "/payment/refund", undo, "already_refunded").await
     }
@@ -129,7 +127,7 @@ impl Provider {
     }
 
     /// # Errors
-    /// Fails on any answer but that the reservation is released, now or before.
+    /// Fails unless the reservation is released, now or before.
     pub async fn release_inventory(&self, undo: &UndoInput) -> Result<UndoResult, CallError> {
         self.undo(Call::ReleaseInventory, "/inventory/release", undo, "already_released").await
     }
@@ -146,7 +144,7 @@ impl Provider {
     /// Returns the progress of the label with the call's key.
     ///
     /// # Errors
-    /// Fails if the provider gives no answer.
+    /// Fails if the provider doesn't answer.
     pub async fn label_progress(&self, call: &CallContext) -> Result<LabelProgress, CallError> {
         let key =
             percent_encoding::utf8_percent_encode(&call.idempotency_key, percent_encoding::NON_ALPHANUMERIC);
@@ -156,13 +154,13 @@ impl Provider {
     }
 
     /// # Errors
-    /// Fails on any answer but that the label is cancelled, now or before.
+    /// Fails unless the label is cancelled, now or before.
     pub async fn cancel_label(&self, undo: &UndoInput) -> Result<UndoResult, CallError> {
         self.undo(Call::CancelShippingLabel, "/shipping/cancel", undo, "already_cancelled").await
     }
 
     /// # Errors
-    /// Fails on any answer but that it was sent.
+    /// Fails unless the notification was sent.
     pub async fn notify(&self, input: &Notify) -> Result<Notified, CallError> {
         let body = NotifyRequest::email(input);
         let sent: NotificationResponse =
@@ -173,7 +171,7 @@ impl Provider {
     /// Checks that the provider answers.
     ///
     /// # Errors
-    /// Fails with the reason if it does not.
+    /// Returns the reason as a text.
     pub async fn ping(&self) -> Result<(), String> {
         let request = self.http.get(format!("{}/health/live", self.base)).timeout(PROGRESS_TIMEOUT);
         let response = request.send().await.map_err(|error| CallError::from(error).message)?;
@@ -244,7 +242,7 @@ trait VerifyPayment {
 }
 
 impl VerifyPayment for Capture {
-    /// Checks that the captured payment is the one that this order authorized.
+    /// Compares the captured payment with the authorization of this order.
     fn verify(&self, payment: &PaymentResponse) -> Result<(), CallError> {
         let same = payment.auth_id == self.auth_id
             && payment.amount == self.amount

@@ -26,7 +26,7 @@ pub struct Authorized {
 pub struct Capture {
     pub call: CallContext,
     pub auth_id: String,
-    /// Minor units: what must have been captured for the answer to count.
+    /// Minor units. Another captured amount is a mismatch.
     pub amount: u64,
     pub currency: String,
 }
@@ -35,7 +35,7 @@ pub struct Capture {
 #[serde(rename_all = "camelCase")]
 pub struct Charge {
     pub call: CallContext,
-    /// Minor units: what must have been charged for the answer to count.
+    /// Minor units. Another charged amount is a mismatch.
     pub amount: u64,
     pub currency: String,
     /// The provider's token of a card; never a card number.
@@ -67,7 +67,7 @@ impl PaymentActivities {
         unimplemented!()
     }
 
-    /// Authorizes and captures in one.
+    /// Authorizes and captures in one call.
     #[activity(name = "processPaymentActivity")]
     pub fn charge_payment(input: Charge) -> Charged {
         unimplemented!()

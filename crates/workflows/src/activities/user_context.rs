@@ -1,4 +1,4 @@
-//! Activities that ask the world about a user: location, weather, a cat fact. They change nothing.
+//! Activities that fetch a user's location, the weather there and a cat fact. They change nothing.
 
 use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
@@ -19,7 +19,7 @@ pub struct WeatherInput {
     pub longitude: f64,
 }
 
-/// Where the caller's address is.
+/// The location of the caller's address.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Location {
@@ -34,7 +34,7 @@ pub struct Location {
     pub timezone: String,
 }
 
-/// The weather there.
+/// The weather at the location.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Weather {
@@ -53,7 +53,7 @@ pub struct Weather {
 #[serde(rename_all = "camelCase")]
 pub struct CatFact {
     pub fact: String,
-    /// Who says so.
+    /// The name of the source.
     pub source: String,
 }
 

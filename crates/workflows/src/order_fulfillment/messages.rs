@@ -1,5 +1,4 @@
-//! What goes into and comes out of the order workflow. Histories outlive the REST bodies, so these
-//! are types of their own.
+//! The messages of the order workflow. Histories outlive the REST bodies, so both have separate types.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,11 +18,11 @@ pub struct OrderInput {
     pub shipping_address: Address,
     pub requires_approval: bool,
     pub correlation_id: String,
-    /// Whether the namespace knows our search attributes; where it doesn't, none is written.
+    /// True if the namespace has our search attributes. If not, the workflow writes none.
     pub search_attributes: bool,
     #[serde(default)]
     pub timing: Timing,
-    /// Set by continue-as-new alone.
+    /// Set by continue-as-new only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resumed: Option<Box<CarriedState>>,
 }
@@ -37,7 +36,7 @@ pub struct Item {
     pub price: u64,
 }
 
-/// What a compensation that outlives one history carries over.
+/// The state that continue-as-new carries into the next history.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CarriedState {

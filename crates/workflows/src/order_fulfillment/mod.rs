@@ -1,4 +1,4 @@
-//! The order workflow: messages, the pure state machine, and the sequence itself.
+//! The order workflow: messages, the pure state machine, and the sequence.
 
 pub mod messages;
 pub mod state;

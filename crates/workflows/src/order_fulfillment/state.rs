@@ -1,5 +1,5 @@
-//! The state of an order: a pure state machine. Queries, the status endpoint and the final result all
-//! show this one state.
+//! The state of an order: a pure state machine. Queries, the status endpoint and the final result show this
+//! state.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +43,7 @@ impl OrderStatus {
     }
 }
 
-/// What the order is doing now.
+/// The current step of an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case", const_into_str)]
@@ -66,7 +66,7 @@ impl CurrentStep {
         self.into_str()
     }
 
-    /// The progress at which the step begins. While it compensates, an order's progress stands still.
+    /// Returns the progress at the start of the step. During compensation the progress stays.
     const fn start_progress(self) -> u8 {
         match self {
             Self::Initializing | Self::Compensating => 0,
@@ -81,7 +81,7 @@ impl CurrentStep {
     }
 }
 
-/// A step that is over, as `completedSteps` lists it.
+/// A finished step in `completedSteps`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case", const_into_str)]
@@ -106,7 +106,7 @@ impl Step {
 #[serde(rename_all = "snake_case")]
 pub enum StepStatus {
     Completed,
-    /// It failed, and the order goes on without it.
+    /// It failed, and the order continues without it.
     Failed,
 }
 
@@ -119,7 +119,7 @@ pub struct CompletedStep {
     pub data: BTreeMap<String, String>,
 }
 
-/// Why an order did not ship; the type of the workflow's failure.
+/// The reason that an order did not ship, and the type of the workflow's failure.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
 )]
@@ -155,7 +155,7 @@ impl FailureCode {
         }
     }
 
-    /// An outcome of the business and not a fault of any system.
+    /// Returns true for a decision of the business, as opposed to an error of a system.
     #[must_use]
     pub const fn is_benign(self) -> bool {
         !matches!(self, Self::ProviderUnavailable | Self::LedgerMismatch | Self::Internal)
@@ -176,7 +176,7 @@ impl From<Refusal> for FailureCode {
     }
 }
 
-/// What ended an order before it shipped.
+/// The first reason that an order can't ship.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cause {
@@ -191,13 +191,13 @@ impl Cause {
     }
 }
 
-/// What queries and the status endpoint show.
+/// The state that queries and the status endpoint show.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderState {
     pub order_id: String,
     pub status: OrderStatus,
-    /// 0 to 100; never goes back, and is 100 only when shipped.
+    /// 0 to 100. It never decreases, and is 100 only for a shipped order.
     pub progress: u8,
     pub current_step: CurrentStep,
     pub completed_steps: Vec<CompletedStep>,
@@ -215,13 +215,13 @@ pub struct OrderState {
     pub requires_approval: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
-    /// Somebody cancelled it in time; it won't ship.
+    /// True after a cancellation in time. The order won't ship.
     pub cancelled: bool,
     /// Grows by one with every change that a caller can see.
     pub version: u64,
 }
 
-/// What was decided about an order that needs approval, and who was first.
+/// The first decision on an order that needs approval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case", const_into_str)]
@@ -239,7 +239,7 @@ impl Decision {
     }
 }
 
-/// Where an approval stands, for the workflow's wait.
+/// The state of the approval, for the workflow's wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Approval {
     Pending,
@@ -247,13 +247,12 @@ pub enum Approval {
     Denied(Cause),
 }
 
-/// An order on its way. The first of approval, rejection, timeout and cancellation decides; what
-/// comes later changes nothing.
+/// An order. The first of approval, rejection, timeout and cancellation decides; a later one changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
     state: OrderState,
-    /// Set once: what ends the order before it ships.
+    /// Set once: the reason that the order can't ship.
     cause: Option<Cause>,
 }
 
@@ -296,7 +295,7 @@ impl Order {
         &mut self.state
     }
 
-    /// A step begins.
+    /// Starts a step.
     pub fn start_step(&mut self, step: CurrentStep) {
         let past_approval = matches!(
             step,
@@ -342,7 +341,7 @@ impl Order {
         self.push_completed_step(Step::PaymentCapture, StepStatus::Completed, at, &[]);
     }
 
-    /// The label exists: from here on the order ships. `false` where it was cancelled before.
+    /// Records the label, the point of no return. Returns false if the order was cancelled before.
     pub fn record_label(&mut self, label_id: &str, tracking_number: &str, at: &str) -> bool {
         if self.state.cancelled {
             return false;
@@ -354,7 +353,7 @@ impl Order {
         true
     }
 
-    /// A notification that failed is recorded; the order ships all the same.
+    /// Records the notification. The order ships also if it failed.
     pub fn record_notification(&mut self, outcome: Result<&str, &StateError>, at: &str) {
         match outcome {
             Ok(id) => self.push_completed_step(
@@ -382,7 +381,7 @@ impl Order {
         state.requires_approval && state.decision.is_none() && self.cause.is_none()
     }
 
-    /// Signal `approveOrder`. Kept when it comes before the wait.
+    /// Handles signal `approveOrder`. An approval before the wait counts.
     pub fn approve(&mut self) {
         if self.is_undecided() {
             let state = self.state_mut();
@@ -391,7 +390,7 @@ impl Order {
         }
     }
 
-    /// Signal `rejectOrder`.
+    /// Handles signal `rejectOrder`.
     pub fn reject(&mut self, reason: Option<String>) {
         if self.is_undecided() {
             self.state_mut().decision = Some(Decision::Rejected);
@@ -400,7 +399,7 @@ impl Order {
         }
     }
 
-    /// The wait for a decision is over.
+    /// Ends the wait for a decision.
     pub fn time_out_approval(&mut self) {
         if self.is_undecided() {
             self.state_mut().decision = Some(Decision::TimedOut);
@@ -408,8 +407,8 @@ impl Order {
         }
     }
 
-    /// Signal `cancelOrder` or Temporal's own cancellation: works until the label exists or something
-    /// else has ended the order. `false` where it changes nothing.
+    /// Handles signal `cancelOrder` and Temporal's own cancellation. Returns false if it changes nothing: the
+    /// label exists, or the order has another cause.
     pub fn cancel(&mut self, reason: Option<String>) -> bool {
         if self.state.label_id.is_some() || self.cause.is_some() {
             return false;
@@ -435,7 +434,7 @@ impl Order {
         }
     }
 
-    /// The order won't ship; what was done is undone. The first cause stays.
+    /// Starts the compensation. The first cause stays.
     pub fn start_compensation(&mut self, cause: Cause) {
         let cause = self.cause.get_or_insert(cause).clone();
         let state = self.state_mut();
@@ -444,32 +443,32 @@ impl Order {
         state.status = OrderStatus::Compensating;
     }
 
-    /// A round of compensation begins.
+    /// Starts a round of compensation.
     pub fn enter_compensating(&mut self) {
         self.state_mut().status = OrderStatus::Compensating;
     }
 
-    /// An attempt at an undo begins.
+    /// Records the start of an attempt at an undo.
     pub fn start_undo(&mut self, name: Compensation, at: &str) {
         self.state_mut().compensations.record_start(name, at);
     }
 
-    /// An undo ran.
+    /// Records the outcome of a compensation.
     pub fn record_compensation(&mut self, outcome: CompensationOutcome, at: &str) {
         self.state_mut().compensations.record_outcome(outcome, at);
     }
 
-    /// Somebody undid it by hand.
+    /// Records a compensation that was done by hand.
     pub fn record_resolution(&mut self, name: Compensation, note: String, at: &str) {
         self.state_mut().compensations.record_resolution(name, note, at);
     }
 
-    /// A round is over and left something undone.
+    /// Ends a round that left compensations pending.
     pub fn enter_compensation_failed(&mut self) {
         self.state_mut().status = OrderStatus::CompensationFailed;
     }
 
-    /// Nothing is owed any more: the order ends with its original cause.
+    /// Ends the order with its original cause. No compensation may be pending.
     pub fn finish(&mut self, saga: &Saga) -> Cause {
         debug_assert_eq!(saga.pending().count(), 0);
         let cause = self
@@ -586,7 +585,7 @@ mod tests {
         let mut early = order(true);
         early.approve();
         assert!(early.cancel(None));
-        assert!(!early.record_label("lbl_1", "1Z", AT), "it was cancelled while the label was made");
+        assert!(!early.record_label("lbl_1", "1Z", AT), "a cancelled order gets no label");
 
         let mut late = order(false);
         assert!(late.record_label("lbl_1", "1Z", AT));
@@ -614,7 +613,7 @@ mod tests {
     }
 
     #[test]
-    fn every_failure_code_has_the_name_that_it_is_written_with() {
+    fn each_name_of_an_order_matches_its_serialized_form() {
         for code in FailureCode::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.name());
         }
@@ -654,7 +653,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn progress_never_goes_back_and_only_shipping_makes_it_100(
+        fn progress_never_decreases_and_only_a_shipped_order_has_100(
             requires_approval in any::<bool>(),
             events in proptest::collection::vec(event(), 0..40),
             ships in any::<bool>(),

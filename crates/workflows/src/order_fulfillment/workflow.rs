@@ -1,5 +1,4 @@
-//! The sequence of an order. What it may do and in which state it is, `progress` and `saga` decide;
-//! here are only the calls, the waits and their order.
+//! The sequence of an order: its calls and waits. The modules `state` and `saga` decide.
 
 use std::convert::Infallible;
 
@@ -45,13 +44,13 @@ use crate::{
     time,
 };
 
-/// `orderFulfillmentWorkflow`: ships the order, or leaves nothing behind.
+/// `orderFulfillmentWorkflow`: ships the order, or undoes all its effects.
 #[workflow]
 pub struct OrderFulfillment {
     input: OrderInput,
     order: Order,
     rounds: CompensationRounds,
-    /// The status that the search attribute shows: the starter wrote the first one.
+    /// The status in the search attribute. The API wrote the first one.
     published_status: OrderStatus,
 }
 
@@ -74,8 +73,8 @@ impl OrderFulfillment {
     }
 
     /// # Errors
-    /// Where the order didn't ship: a failure whose type is the [`FailureCode`], with the final state
-    /// in its details.
+    /// Fails if the order didn't ship. The failure's type is the [`FailureCode`], and its details are the
+    /// final state.
     #[run(name = "orderFulfillmentWorkflow")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<OrderState> {
         if ctx.state(|s| s.rounds.first_round == 1) {
@@ -207,10 +206,10 @@ impl Compensating for OrderFulfillment {
     }
 }
 
-/// Lists show why an order failed, and what they can read of it is its memo.
+/// Writes the error into the memo, where lists read it.
 fn write_error_memo(ctx: &Context) {
     let error = ctx.state(|s| s.order.state().error.clone());
-    // A memo that can't be written is no reason to leave money held.
+    // Compensation continues also if the memo can't be written.
     let _ = ctx.upsert_memo([(ids::ERROR_MEMO, Some(MemoValue::new(error)))]);
 }
 
@@ -358,8 +357,8 @@ async fn send_notification(ctx: &Context) {
     });
 }
 
-/// A step that did not run or finish because of a cancellation; the cause of the end is the
-/// cancellation's own, which came first.
+/// Returns the cause of a step that a cancellation prevented. The order keeps the cancellation's own cause,
+/// which came first.
 fn cancelled_cause() -> Cause {
     Cause::new(FailureCode::OrderCancelled, "the order was cancelled")
 }

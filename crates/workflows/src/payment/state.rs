@@ -1,5 +1,5 @@
-//! The state of a payment: a pure state machine. The query, the status endpoint and the final result all
-//! show this one state.
+//! The state of a payment: a pure state machine. The query, the status endpoint and the final result show
+//! this state.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,11 +17,11 @@ use crate::{
 pub enum PaymentStatus {
     Pending,
     Processing,
-    /// Charged; can be cancelled until `cancellable` says otherwise.
+    /// Charged. It can be cancelled while `cancellable` is true.
     Succeeded,
     /// Nothing was ever charged.
     Failed,
-    /// It was charged, and the money is given back.
+    /// It was charged, and refunded.
     Compensated,
     Compensating,
     CompensationFailed,
@@ -37,7 +37,7 @@ impl PaymentStatus {
     }
 }
 
-/// Why a payment did not stay; the type of the workflow's failure.
+/// The reason that a payment failed, and the type of the workflow's failure.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
 )]
@@ -60,7 +60,7 @@ impl PaymentFailure {
         self.into_str()
     }
 
-    /// An outcome of the business and not a fault of any system.
+    /// Returns true for a decision of the business, as opposed to an error of a system.
     #[must_use]
     pub const fn is_benign(self) -> bool {
         matches!(self, Self::PaymentCancelled | Self::PaymentDeclined)
@@ -81,7 +81,7 @@ impl From<Refusal> for PaymentFailure {
     }
 }
 
-/// What ended a payment.
+/// The first reason that a payment failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cause {
@@ -96,13 +96,13 @@ impl Cause {
     }
 }
 
-/// What the query and the status endpoint show.
+/// The state that the query and the status endpoint show.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentState {
     pub order_id: String,
     pub status: PaymentStatus,
-    /// Of the charge: those that are known of, at least 1 once it is asked for.
+    /// The known attempts of the charge; at least 1 after its start.
     pub attempts: u32,
     /// Minor units.
     pub amount: u64,
@@ -113,9 +113,9 @@ pub struct PaymentState {
     pub auth_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charged_at: Option<String>,
-    /// Whether a cancellation still counts.
+    /// True while a cancellation counts.
     pub cancellable: bool,
-    /// Somebody cancelled it in time.
+    /// True after a cancellation in time.
     pub cancelled: bool,
     pub compensations: CompensationRecords,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -124,13 +124,13 @@ pub struct PaymentState {
     pub version: u64,
 }
 
-/// A payment on its way. The first of failure, cancellation and the end of the window decides; what comes
-/// later changes nothing.
+/// A payment. The first of failure, cancellation and the end of the window decides; a later one changes
+/// nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Payment {
     state: PaymentState,
-    /// Set once: what ends the payment.
+    /// Set once: the reason that the payment failed.
     cause: Option<Cause>,
 }
 
@@ -167,14 +167,14 @@ impl Payment {
         &mut self.state
     }
 
-    /// The charge is asked for.
+    /// Starts the charge.
     pub fn start_charge(&mut self) {
         let state = self.state_mut();
         state.status = PaymentStatus::Processing;
         state.attempts = 1;
     }
 
-    /// The charge was answered.
+    /// Records the answer of the charge.
     pub fn record_charge(&mut self, charged: &Charged, at: &str) {
         let state = self.state_mut();
         state.attempts = charged.attempt;
@@ -184,13 +184,13 @@ impl Payment {
         state.status = PaymentStatus::Succeeded;
     }
 
-    /// The charge failed, after so many attempts that are known of.
+    /// Records a failed charge with its known attempts.
     pub fn record_failed_charge(&mut self, attempts: u32) {
         self.state_mut().attempts = attempts.max(1);
     }
 
-    /// Signal `cancelPayment` or Temporal's own cancellation: works until the window closes or something
-    /// else has ended the payment. `false` where it changes nothing.
+    /// Handles signal `cancelPayment` and Temporal's own cancellation. Returns false if it changes nothing:
+    /// the window is closed, or the payment has another cause.
     pub fn cancel(&mut self, reason: Option<String>) -> bool {
         if !self.state.cancellable {
             return false;
@@ -208,7 +208,7 @@ impl Payment {
         self.state.cancelled
     }
 
-    /// The window closes: the payment stays. `false` where it was cancelled before.
+    /// Closes the window. Returns false if the payment was cancelled before.
     pub fn close_cancel_window(&mut self) -> bool {
         if self.state.cancellable {
             self.state_mut().cancellable = false;
@@ -216,7 +216,7 @@ impl Payment {
         self.cause.is_none()
     }
 
-    /// The payment won't stay; what was charged is given back. The first cause stays.
+    /// Starts the compensation. The first cause stays.
     pub fn start_compensation(&mut self, cause: Cause) {
         let cause = self.cause.get_or_insert(cause).clone();
         let state = self.state_mut();
@@ -225,32 +225,32 @@ impl Payment {
         state.status = PaymentStatus::Compensating;
     }
 
-    /// A round of compensation begins.
+    /// Starts a round of compensation.
     pub fn enter_compensating(&mut self) {
         self.state_mut().status = PaymentStatus::Compensating;
     }
 
-    /// An attempt at an undo begins.
+    /// Records the start of an attempt at an undo.
     pub fn start_undo(&mut self, name: Compensation, at: &str) {
         self.state_mut().compensations.record_start(name, at);
     }
 
-    /// An undo ran.
+    /// Records the outcome of a compensation.
     pub fn record_compensation(&mut self, outcome: CompensationOutcome, at: &str) {
         self.state_mut().compensations.record_outcome(outcome, at);
     }
 
-    /// Somebody undid it by hand.
+    /// Records a compensation that was done by hand.
     pub fn record_resolution(&mut self, name: Compensation, note: String, at: &str) {
         self.state_mut().compensations.record_resolution(name, note, at);
     }
 
-    /// A round is over and left something undone.
+    /// Ends a round that left compensations pending.
     pub fn enter_compensation_failed(&mut self) {
         self.state_mut().status = PaymentStatus::CompensationFailed;
     }
 
-    /// Nothing is owed any more: the payment ends with its original cause.
+    /// Ends the payment with its original cause. No compensation may be pending.
     pub fn finish(&mut self, saga: &Saga) -> Cause {
         debug_assert_eq!(saga.pending().count(), 0);
         let given_back =
@@ -280,7 +280,7 @@ mod tests {
     }
 
     fn cause(code: PaymentFailure) -> Cause {
-        Cause::new(code, "as the test wants it")
+        Cause::new(code, "a cause of the test")
     }
 
     fn refunded(status: CompensationStatus) -> CompensationOutcome {
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payment_that_stays_shows_its_charge_and_its_attempts() {
+    fn a_settled_payment_shows_its_charge_and_its_attempts() {
         let mut payment = payment();
         assert_eq!((payment.state().status, payment.state().attempts), (PaymentStatus::Pending, 0));
         payment.start_charge();
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cancellation_inside_the_window_keeps_it_from_settling() {
+    fn a_cancellation_inside_the_window_prevents_the_settlement() {
         let mut payment = payment();
         payment.record_charge(&charged(), AT);
         assert!(payment.cancel(Some("changed my mind".to_owned())));
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_charged_is_called_compensated() {
+    fn only_a_charged_payment_ends_compensated() {
         for (found, status) in [
             (Some(CompensationStatus::Completed), PaymentStatus::Compensated),
             (Some(CompensationStatus::Resolved), PaymentStatus::Compensated),
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_is_the_one_that_it_is_written_with() {
+    fn each_name_matches_its_serialized_form() {
         for code in PaymentFailure::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.name());
         }
@@ -366,8 +366,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happens in whatever order: who was told that it is cancelled is right for ever, and so
-        /// is who was told that it stays.
+        /// No sequence of events both settles and cancels a payment.
         #[test]
         fn a_payment_is_never_both_settled_and_cancelled(
             events in proptest::collection::vec(

@@ -1,4 +1,4 @@
-//! The sequence of a payment: charge, keep the window open, give back what mustn't stay.
+//! The sequence of a payment: charge, wait for the end of the cancel window, compensate.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -27,7 +27,7 @@ use crate::{
     time,
 };
 
-/// `paymentWorkflow`: charges once, or leaves nothing charged.
+/// `paymentWorkflow`: charges once, or undoes the charge.
 #[workflow]
 pub struct PaymentWorkflow {
     input: PaymentInput,
@@ -53,8 +53,8 @@ impl PaymentWorkflow {
     }
 
     /// # Errors
-    /// Where the payment doesn't stay: a failure whose type is the [`PaymentFailure`], with the final
-    /// state in its details.
+    /// Fails if the payment failed or was refunded. The failure's type is the [`PaymentFailure`], and its
+    /// details are the final state.
     #[run(name = "paymentWorkflow")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<PaymentState> {
         if ctx.state(|s| s.rounds.first_round == 1) {
@@ -158,7 +158,7 @@ impl Compensating for PaymentWorkflow {
     }
 }
 
-/// Charges, and waits until the payment can't be cancelled any more.
+/// Charges, and waits for the end of the cancel window.
 async fn run_steps(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<(), Cause> {
     charge(ctx, scope).await?;
     wait_for_cancel_window(ctx, scope).await;
@@ -194,7 +194,7 @@ async fn charge(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<(), 
     }
 }
 
-/// The time in which a payment that succeeded can still be cancelled.
+/// Waits while the payment can be cancelled.
 async fn wait_for_cancel_window(ctx: &Context, scope: &WorkflowCancellationToken) {
     let length = ctx.state(|s| Duration::from_millis(s.input.cancel_window_ms));
     let cancelled = ctx
@@ -216,7 +216,7 @@ async fn wait_for_cancel_window(ctx: &Context, scope: &WorkflowCancellationToken
     }
 }
 
-/// The cause of the end is the cancellation's own, which came first.
+/// Returns the cause of a step that a cancellation prevented. The payment keeps the cancellation's own cause.
 fn cancelled_cause() -> Cause {
     Cause::new(PaymentFailure::PaymentCancelled, "the payment was cancelled")
 }

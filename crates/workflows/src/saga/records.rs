@@ -1,4 +1,4 @@
-//! What became of each undo, as a workflow's state shows it. Pure.
+//! The records of compensations in a workflow's state. Pure.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,15 +8,15 @@ use crate::failure::StateError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CompensationStatus {
-    /// An attempt is being made.
+    /// An attempt runs.
     Running,
-    /// An attempt failed; the next one is made after a wait, or at once when somebody asks for it.
+    /// An attempt failed. The next one starts after a wait, or at once by `retryCompensation`.
     Waiting,
     /// Undone, now or before.
     Completed,
-    /// The step had never taken effect, and now never will.
+    /// The step had no effect, and can't have one any more.
     NothingToUndo,
-    /// Its attempts are used up for now; it will be tried again.
+    /// Its attempts of this round are used up. The next round tries again.
     Failed,
     /// Undone by hand.
     Resolved,
@@ -31,30 +31,30 @@ pub struct CompensationRecord {
     pub attempts: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<StateError>,
-    /// Who resolved it by hand, and how.
+    /// The actor and the note of a resolution by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
 
 impl CompensationStatus {
-    /// Whether somebody can still say that it was undone by hand.
+    /// Returns true if the compensation can be resolved by hand.
     #[must_use]
     pub const fn is_resolvable(self) -> bool {
         matches!(self, Self::Running | Self::Waiting | Self::Failed)
     }
 }
 
-/// An undo that ran.
+/// The outcome of a compensation's attempts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompensationOutcome {
     pub compensation: Compensation,
     pub status: CompensationStatus,
-    /// Those that are new.
+    /// The number of new attempts.
     pub attempts: u32,
     pub error: Option<StateError>,
 }
 
-/// The undos that were tried, in the order of their first try.
+/// The records of the compensations, in the order of their first attempt.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct CompensationRecords(Vec<CompensationRecord>);
@@ -64,7 +64,7 @@ impl CompensationRecords {
         self.0.iter()
     }
 
-    /// An attempt begins.
+    /// Records the start of an attempt.
     pub fn record_start(&mut self, name: Compensation, at: &str) {
         let record = self.entry(name);
         record.status = CompensationStatus::Running;
@@ -79,7 +79,7 @@ impl CompensationRecords {
         at.clone_into(&mut record.timestamp);
     }
 
-    /// Somebody undid it by hand. An attempt that is interrupted by this was made.
+    /// Records a resolution by hand. An attempt that it interrupts counts.
     pub fn record_resolution(&mut self, name: Compensation, note: String, at: &str) {
         let record = self.entry(name);
         if record.status == CompensationStatus::Running {
@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(shown(&compensations), (Waiting, 1, true));
         compensations.record_start(UNDO, "3");
         assert_eq!(shown(&compensations), (Running, 1, true));
-        // No worker had begun it.
+        // No worker had started the attempt.
         compensations.record_outcome(outcome(Failed, 0), "4");
         assert_eq!(shown(&compensations), (Failed, 1, true));
         compensations.record_start(UNDO, "5");
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_that_is_interrupted_by_hand_counts_and_a_wait_does_not() {
+    fn an_attempt_interrupted_by_a_resolution_counts_and_a_wait_does_not() {
         for (waits, attempts) in [(false, 2), (true, 1)] {
             let mut compensations = CompensationRecords::default();
             compensations.record_start(UNDO, "1");

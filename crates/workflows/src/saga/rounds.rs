@@ -1,4 +1,4 @@
-//! Steps that owe their undo, and the rounds that undo what is owed: the same for every workflow.
+//! Steps with compensations, and the rounds that run the pending ones. Every workflow uses the same code.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -23,7 +23,7 @@ use crate::{
     time,
 };
 
-/// Why somebody rejects or cancels, where they say so.
+/// The optional reason of a rejection or a cancellation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Reason {
@@ -31,7 +31,7 @@ pub struct Reason {
     pub reason: Option<String>,
 }
 
-/// `resolveCompensation`: somebody undid a step by hand.
+/// The payload of `resolveCompensation`: a step was undone by hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Resolution {
@@ -41,18 +41,18 @@ pub struct Resolution {
     pub actor: String,
 }
 
-/// Orders that began to compensate before this have each undo's attempts and waits made by Temporal, where no
-/// signal reaches them. Those that begin now wait in the workflow.
+/// The patch of waits in the workflow. In orders that started to compensate before it, Temporal makes the
+/// attempts and waits, which no signal reaches.
 const WAITS_IN_WORKFLOW: &str = "compensation-waits-in-workflow";
 
-/// What a workflow owes, and where its undoing stands.
+/// The saga of a workflow, and the state of its compensation.
 pub(crate) struct CompensationRounds {
     pub saga: Saga,
-    /// The first round of this run; more than 1 after continue-as-new.
+    /// The first round of this run. It is greater than 1 after continue-as-new.
     pub first_round: u32,
     /// See [`WAITS_IN_WORKFLOW`].
     waits_in_workflow: bool,
-    /// Whether an undo or the next round waits now.
+    /// True while an undo or the next round waits.
     waiting: bool,
     retry_requested: bool,
 }
@@ -62,7 +62,7 @@ impl CompensationRounds {
         Self { saga, first_round, waits_in_workflow: false, waiting: false, retry_requested: false }
     }
 
-    /// Signal `retryCompensation`. It concerns what waits now, and no later wait.
+    /// Handles signal `retryCompensation`. It ends the present wait, and no later one.
     pub const fn request_retry(&mut self) {
         if self.waiting || !self.waits_in_workflow {
             self.retry_requested = true;
@@ -81,55 +81,55 @@ impl CompensationRounds {
         self.retry_requested = false;
     }
 
-    /// Whether the wait before the next round is over before its time.
+    /// Returns true if the wait before the next round must end early.
     fn round_is_due(&self) -> bool {
         self.retry_requested || (self.waits_in_workflow && self.saga.pending().next().is_none())
     }
 
-    /// Whether the wait before an undo's next attempt is over before its time.
+    /// Returns true if the wait before an undo's next attempt must end early.
     fn attempt_is_due(&self, compensation: Compensation) -> bool {
         self.retry_requested || !self.saga.is_pending(compensation)
     }
 
-    /// Signal `resolveCompensation`: which undo it settled, and the note that is kept of it.
+    /// Handles signal `resolveCompensation`. Returns the resolved compensation and the note for its record.
     pub fn resolve(&mut self, resolution: Signal<Resolution>) -> Option<(Compensation, String)> {
         let resolution = resolution.0?;
         let compensation = resolution.step.parse().ok()?;
         self.saga.resolve(compensation).then(|| {
-            // What else failed keeps its wait.
+            // The other failed compensations keep their wait.
             self.retry_requested |= !self.waits_in_workflow;
             (compensation, format!("{}: {}", resolution.actor, resolution.note))
         })
     }
 }
 
-/// A workflow that owes undos: what its steps and rounds need of it.
+/// A workflow with compensations.
 pub(crate) trait Compensating: Sized + 'static {
     fn rounds(&self) -> &CompensationRounds;
     fn rounds_mut(&mut self) -> &mut CompensationRounds;
     fn timing(&self) -> &Timing;
-    /// What the provider and the logs know the workflow's work by.
+    /// Returns the name of the work in the provider's ledger and in logs.
     fn order_id(&self) -> &str;
     fn correlation_id(&self) -> &str;
 
-    /// An attempt at an undo begins.
+    /// Records the start of an attempt at an undo.
     fn start_undo(&mut self, compensation: Compensation, at: &str);
-    /// An undo ran.
+    /// Records the outcome of a compensation.
     fn record_compensation(&mut self, outcome: CompensationOutcome, at: &str);
-    /// A round is over and left something undone.
+    /// Ends a round that left compensations pending.
     fn enter_compensation_failed(&mut self);
-    /// The next round begins.
+    /// Starts the next round.
     fn enter_compensating(&mut self);
-    /// Goes on with a round in a new history.
+    /// Continues with a round in a new history.
     ///
     /// # Errors
-    /// Always: the continuation itself.
+    /// Always returns the continuation as its error.
     fn continue_as_new(ctx: &WorkflowContext<Self>, round: u32) -> Result<Infallible, WorkflowTermination>;
-    /// Shows a change where people look for it.
+    /// Publishes the state to the Temporal UI and to lists.
     fn publish_state(ctx: &WorkflowContext<Self>);
 }
 
-/// Changes the state and shows the change.
+/// Changes the state, and publishes it.
 pub(crate) fn update_state<W: Compensating, R>(
     ctx: &WorkflowContext<W>,
     apply: impl FnOnce(&mut W) -> R,
@@ -188,7 +188,7 @@ impl<A: ActivityDefinition + 'static> UndoableStep<A> {
     }
 }
 
-/// Undoes what is owed, round after round, until nothing is. Nothing interrupts it.
+/// Runs the pending compensations, round after round, until none is left. No cancellation interrupts it.
 pub(crate) async fn compensate<W: Compensating>(ctx: &WorkflowContext<W>) -> Result<(), WorkflowTermination> {
     let waits_in_workflow = ctx.patched(WAITS_IN_WORKFLOW);
     ctx.state_mut(|s| s.rounds_mut().waits_in_workflow = waits_in_workflow);
@@ -219,7 +219,7 @@ async fn wait_for_next_round<W: Compensating>(ctx: &WorkflowContext<W>, round: u
     wait(ctx, length, "next round of compensation", |s| s.rounds().round_is_due()).await;
 }
 
-/// Waits, unless there is no need to any more.
+/// Waits for the given time, or until `is_over`.
 async fn wait<W: Compensating>(
     ctx: &WorkflowContext<W>,
     length: Duration,
@@ -255,7 +255,7 @@ async fn wait<W: Compensating>(
     ctx.state_mut(|s| s.rounds_mut().end_wait());
 }
 
-/// Tries an undo until it succeeds, is refused for good, is resolved by hand, or has had its attempts.
+/// Tries an undo until it succeeds, has a final refusal, is resolved by hand, or has used up its attempts.
 async fn run_compensation<W: Compensating>(ctx: &WorkflowContext<W>, compensation: Compensation, round: u32) {
     let policy = Policy::for_call(compensation.undo_call());
     for attempt in 1..=policy.attempts {
@@ -289,7 +289,7 @@ async fn run_compensation<W: Compensating>(ctx: &WorkflowContext<W>, compensatio
     }
 }
 
-/// Makes one attempt; none is its outcome where somebody resolved the undo meanwhile.
+/// Makes one attempt. Returns `None` if the compensation was resolved by hand meanwhile.
 async fn attempt_once<W: Compensating>(
     ctx: &WorkflowContext<W>,
     compensation: Compensation,
@@ -309,14 +309,14 @@ async fn attempt_once<W: Compensating>(
         outcome = attempt => Some(outcome),
         _ = resolved => {
             token.cancel_with_reason("it was undone by hand");
-            // At once: nobody waits for the call itself.
+            // The cancellation ends the activity at once.
             let _ = attempt.await;
             None
         }
     }
 }
 
-/// As orders do it that began to compensate before [`WAITS_IN_WORKFLOW`].
+/// Runs an undo as one activity that Temporal retries, for orders from before [`WAITS_IN_WORKFLOW`].
 async fn undo_in_one_call<W: Compensating>(ctx: &WorkflowContext<W>, compensation: Compensation, round: u32) {
     let call = compensation.undo_call();
     let options =
@@ -372,7 +372,7 @@ fn succeeded<W: Compensating>(
     }
 }
 
-/// An undo failed for this round.
+/// Records the failure of an undo in this round.
 fn gave_up<W: Compensating>(
     s: &mut W,
     compensation: Compensation,
@@ -387,7 +387,7 @@ fn gave_up<W: Compensating>(
     }
 }
 
-/// What a call of the workflow carries.
+/// Returns the context of a call.
 pub(crate) fn call_context<W: Compensating>(ctx: &WorkflowContext<W>, call: Call) -> CallContext {
     ctx.state(|s| CallContext {
         order_id: s.order_id().to_owned(),
@@ -401,7 +401,7 @@ fn idempotency_key<W>(ctx: &WorkflowContext<W>, call: Call) -> String {
     ids::idempotency_key(ctx.workflow_id(), ctx.info().first_execution_run_id(), call)
 }
 
-/// Workflow time, as states show it.
+/// Returns the workflow's time in the format of states.
 pub(crate) fn workflow_time<W>(ctx: &WorkflowContext<W>) -> String {
     time::rfc3339(ctx.workflow_time())
 }
@@ -424,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn a_retry_ends_the_wait_that_there_is() {
+    fn a_retry_ends_the_present_wait() {
         let mut rounds = rounds_with(true);
         rounds.begin_wait();
         assert!(!rounds.attempt_is_due(RefundPayment) && !rounds.round_is_due());
@@ -448,7 +448,7 @@ mod tests {
     }
 
     #[test]
-    fn a_retry_before_the_order_compensates_ends_no_wait_of_its() {
+    fn a_retry_before_the_compensation_ends_no_wait() {
         let mut rounds = rounds_with(false);
         rounds.request_retry();
         rounds.waits_in_workflow = true;
@@ -466,12 +466,12 @@ mod tests {
         assert!(!rounds.attempt_is_due(ReleaseInventory) && !rounds.round_is_due());
         assert_eq!(rounds.resolve(resolution_of(RefundPayment)), None, "it is settled already");
         rounds.resolve(resolution_of(ReleaseInventory));
-        assert!(rounds.round_is_due(), "nothing is left to wait for");
+        assert!(rounds.round_is_due(), "no compensation is pending");
     }
 
-    /// What released histories depend on.
+    /// Recorded histories depend on this.
     #[test]
-    fn an_order_of_before_keeps_a_request_for_its_next_wait() {
+    fn an_older_order_keeps_a_retry_for_its_next_wait() {
         let mut rounds = rounds_with(false);
         rounds.request_retry();
         rounds.begin_wait();

@@ -1,5 +1,4 @@
-//! What goes into the user-context workflow. Histories outlive the REST bodies, so these are types of
-//! their own.
+//! The messages of the user-context workflow. Histories outlive the REST bodies, so both have separate types.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +16,7 @@ pub struct UserContextInput {
     pub timing: Timing,
 }
 
-/// In which order the parts are asked for.
+/// The order in which the sources are called.
 #[derive(
     Debug,
     Clone,
@@ -33,10 +32,10 @@ pub struct UserContextInput {
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Strategy {
-    /// Everything that can be asked for at once is; the weather as soon as the location is there.
+    /// Calls location and cat fact at once, and the weather after the location.
     #[default]
     Parallel,
-    /// One after another.
+    /// Calls one source after another.
     Sequential,
 }
 
@@ -50,7 +49,7 @@ impl Strategy {
     }
 }
 
-/// `progress`: which parts are there, and whether nothing more will come.
+/// The answer of query `progress`: the parts that exist, and the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::struct_excessive_bools, reason = "three parts that are there or not, and the end")]

@@ -1,4 +1,4 @@
-//! The user-context workflow: asks for location, weather and a cat fact, and tells what could be had.
+//! The user-context workflow: fetches location, weather and a cat fact, and returns the available parts.
 
 pub mod messages;
 pub mod state;

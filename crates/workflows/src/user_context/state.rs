@@ -1,5 +1,4 @@
-//! The state of a user's context: a pure state machine. Query, status endpoint and result show this one
-//! state.
+//! The state of a user context: a pure state machine. Query, status endpoint and result show this state.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,10 +15,10 @@ use crate::{
 #[strum(serialize_all = "snake_case", const_into_str)]
 pub enum UserContextStatus {
     Running,
-    /// At least one part could be had; those that couldn't are null and named in `errors`.
+    /// At least one part is available. The others are null and named in `errors`.
     Completed,
     Cancelled,
-    /// Nothing at all could be had.
+    /// No part is available.
     Failed,
 }
 
@@ -33,7 +32,7 @@ impl UserContextStatus {
     }
 }
 
-/// Why there is no context; the type of the workflow's failure.
+/// The reason that there is no context, and the type of the workflow's failure.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
 )]
@@ -53,7 +52,7 @@ impl UserContextFailure {
         self.into_str()
     }
 
-    /// What somebody wanted, and not a fault of any system.
+    /// Returns true for a user's decision, as opposed to an error of a system.
     #[must_use]
     pub const fn is_benign(self) -> bool {
         matches!(self, Self::UserContextCancelled)
@@ -78,7 +77,7 @@ impl Part {
     }
 }
 
-/// What the query, the status endpoint and the result show.
+/// The state that the query, the status endpoint and the result show.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UserContextState {
@@ -89,12 +88,12 @@ pub struct UserContextState {
     pub location: Option<Location>,
     pub weather: Option<Weather>,
     pub cat_fact: Option<CatFact>,
-    /// One line for each part that is missing, with reason.
+    /// One line with the reason for each missing part.
     pub errors: Vec<String>,
-    /// Why there is no context.
+    /// The reason that there is no context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<StateError>,
-    /// Somebody cancelled it in time.
+    /// True after a cancellation in time.
     pub cancelled: bool,
     /// Grows by one with every change that a caller can see.
     pub version: u64,
@@ -112,7 +111,7 @@ impl UserContextState {
     }
 }
 
-/// A context that is being put together.
+/// A user context.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UserContext {
     state: UserContextState,
@@ -161,17 +160,18 @@ impl UserContext {
         self.state_mut().cat_fact = Some(fact);
     }
 
-    /// A part could not be had.
+    /// Records a part whose source failed.
     pub fn record_failure(&mut self, part: Part, reason: &str) {
         self.state_mut().errors.push(format!("{} failed: {reason}", part.name()));
     }
 
-    /// A part was not asked for.
+    /// Records a part whose source was not called.
     pub fn record_skip(&mut self, part: Part, reason: &str) {
         self.state_mut().errors.push(format!("{} skipped: {reason}", part.name()));
     }
 
-    /// Signal `cancel` or Temporal's own cancellation. `false` where it has ended, or was cancelled before.
+    /// Handles signal `cancel` and Temporal's own cancellation. Returns false if it has ended, or was
+    /// cancelled before.
     pub fn cancel(&mut self, reason: Option<String>) -> bool {
         if self.state.cancelled || self.state.status != UserContextStatus::Running {
             return false;
@@ -186,10 +186,10 @@ impl UserContext {
         self.state.cancelled
     }
 
-    /// Nothing more will come.
+    /// Ends the context.
     ///
     /// # Errors
-    /// Why there is no context.
+    /// Returns the reason that there is no context.
     pub fn finish(&mut self) -> Result<(), (UserContextFailure, String)> {
         let got = self.state.progress();
         let failure = if self.state.cancelled {
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_at_all_is_a_failure() {
+    fn a_context_without_any_part_fails() {
         let mut context = context();
         context.record_failure(Part::Location, "no answer in time");
         context.record_failure(Part::CatFact, "no answer in time");
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn every_name_is_the_one_that_it_is_written_with() {
+    fn each_name_matches_its_serialized_form() {
         for code in UserContextFailure::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.name());
         }

@@ -1,4 +1,4 @@
-//! The sequence of a user's context: what is asked at once, and what waits for what.
+//! The sequence of a user context: the calls in parallel or one after another.
 
 use temporalio_common::ActivityDefinition;
 use temporalio_macros::{workflow, workflow_methods};
@@ -21,7 +21,7 @@ use crate::{
     signal::Signal,
 };
 
-/// `userContextWorkflow`: what can be known of a user's surroundings.
+/// `userContextWorkflow`: fetches the parts of a user context.
 #[workflow]
 pub struct UserContextWorkflow {
     input: UserContextInput,
@@ -39,8 +39,8 @@ impl UserContextWorkflow {
     }
 
     /// # Errors
-    /// Where nothing at all could be had, or it was cancelled: a failure whose type is the
-    /// [`UserContextFailure`](super::state::UserContextFailure), with the final state in its details.
+    /// Fails if no part is available, or after a cancellation. The failure's type is the
+    /// [`UserContextFailure`](super::state::UserContextFailure), and its details are the final state.
     #[run(name = "userContextWorkflow")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<UserContextState> {
         let scope = WorkflowCancellationToken::new();
@@ -95,7 +95,7 @@ async fn fetch_parts(ctx: &Context, scope: &WorkflowCancellationToken) {
     }
 }
 
-/// The location, and the weather as soon as that is there.
+/// Fetches the location, and then the weather there.
 async fn fetch_location_and_weather(ctx: &Context, scope: &WorkflowCancellationToken) {
     let input = ctx.state(|s| LookUpInput { correlation_id: s.input.correlation_id.clone() });
     let located =
@@ -129,7 +129,7 @@ async fn fetch_cat_fact(ctx: &Context, scope: &WorkflowCancellationToken) {
     }
 }
 
-/// Asks for a part, unless it was cancelled; one that can't be had is named in the errors.
+/// Fetches a part, unless the workflow was cancelled. The errors name a part that failed.
 async fn fetch_part<A: ActivityDefinition + 'static>(
     ctx: &Context,
     scope: &WorkflowCancellationToken,
