@@ -10,7 +10,9 @@ use crate::shared::{
 id! { NotificationId, "ntf_" }
 
 /// The channel of a notification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, Serialize, Deserialize,
+)]
 #[strum(serialize_all = "snake_case", parse_err_ty = UnknownChannel, parse_err_fn = unknown_channel)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
