@@ -1,4 +1,4 @@
-# One build of the workspace, and an image for each service: a distribution's smallest base and the binary.
+# Builds the workspace once, and an image for each service from a minimal base and the binary.
 #
 #     docker build --target temporal-api -t temporal-api .
 #
@@ -6,11 +6,11 @@
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
-# `--build-arg OPT_LEVEL=0` is for who wants to see soon whether it runs, not how fast.
+# `--build-arg OPT_LEVEL=0` shortens the build and makes the programs slower.
 ARG OPT_LEVEL=3
 ENV CARGO_PROFILE_RELEASE_OPT_LEVEL=$OPT_LEVEL
 COPY . .
-# The cache mounts are gone after this step, so what is wanted of them is copied out.
+# The cache mounts exist only in this step, so the programs are copied out of them.
 RUN --mount=type=cache,id=order-fulfilment-registry,target=/usr/local/cargo/registry \
     --mount=type=cache,id=order-fulfilment-target,target=/src/target,sharing=locked \
     cargo build --locked --release \
@@ -19,9 +19,9 @@ RUN --mount=type=cache,id=order-fulfilment-registry,target=/usr/local/cargo/regi
     && cp target/release/founder target/release/fake-stripe-chaos \
           target/release/temporal-worker target/release/temporal-api /out/
 
-# What all four have in common. The authorities' certificates are for upstreams and Temporal Cloud over TLS.
-# Each image's health check asks whether the process answers, and not whether it is ready: an orchestrator may restart
-# what is unhealthy, and a restart doesn't bring a dependency back. The compose files ask for readiness instead.
+# The common base of the four images. The CA certificates are for upstreams and Temporal Cloud over TLS.
+# Each image's health check asks for liveness and not for readiness: an orchestrator may restart an unhealthy container,
+# and a restart doesn't repair a dependency. The compose files ask for readiness instead.
 FROM debian:bookworm-slim AS service
 ARG VERSION=dev REVISION=unknown
 LABEL org.opencontainers.image.version="$VERSION" \
@@ -34,10 +34,10 @@ STOPSIGNAL SIGTERM
 
 FROM service AS fake-stripe-chaos
 LABEL org.opencontainers.image.title="fake-stripe-chaos" \
-      org.opencontainers.image.description="Payment, inventory, shipping and notification provider that misbehaves on purpose and keeps the truth"
+      org.opencontainers.image.description="Payment, inventory, shipping and notification provider with deliberate faults and a ledger"
 ENV LISTEN_ADDR=0.0.0.0:3001
 EXPOSE 3001
-# A named volume takes over the owner of the folder that it covers.
+# A named volume gets the owner of the folder that it covers.
 COPY --from=build --chown=10001:10001 /out/data /data
 COPY --from=build /out/fake-stripe-chaos /usr/local/bin/
 HEALTHCHECK --interval=3s --timeout=5s --start-period=30s --retries=3 CMD ["fake-stripe-chaos", "healthcheck", "--live"]

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Places orders on a running stack and looks whether each ends as it should: status, error, steps, undos in
-# their order, the provider's ledger, and the provider's verdict once it was told the outcome.
+# Places orders on a running stack and checks the end of each: status, error, steps, compensations in their order,
+# the provider's ledger, and the provider's verdict on the recorded outcome.
 #
 #   ./test-order.sh            a menu
-#   ./test-order.sh help       the scenarios, to be run without questions
+#   ./test-order.sh help       the scenarios, and how to run one without a menu
 #
-# Exit code: 0 when everything that was promised was seen, 1 when something wasn't, 2 when it can't be tested.
+# Exit code: 0 when every check passed, 1 when one failed, 2 when the test can't run.
 set -uo pipefail
 
 API_URL=${API_URL:-http://127.0.0.1:3002}
@@ -16,12 +16,12 @@ API_URL=${API_URL%/} PROVIDER_URL=${PROVIDER_URL%/} WORKER_URL=${WORKER_URL%/} T
 
 readonly SCENARIOS=(happy approval rejection cancellation timeout saga chaos)
 readonly BATCH=10 LARGEST_BATCH=500
-# Seconds. An order of a named scenario needs 30 at most; in a batch, undos may have to be tried again.
+# Seconds. An order of a named scenario needs at most 30. In a batch, compensations may be retried.
 readonly ORDER_LIMIT=120 APPROVAL_LIMIT=150 BATCH_LIMIT=600
-# So long nothing may be heard of an order.
-readonly SILENCE_LIMIT=15
+# The time in which an order may have no readable status.
+readonly NO_STATUS_LIMIT=15
 
-# What every order is: two books for 59.98.
+# Every order has two books for 59.98.
 readonly PRICE=29.99 TOTAL=59.98 CENTS=5998
 readonly PAID="payment_authorization, inventory_reservation, payment_capture"
 readonly DELIVERED="shipping_label, customer_notification"
@@ -38,7 +38,7 @@ orders=0
 faults=0
 order=''   # the id of the order in hand
 sequence=0 # of the ledger's last entry about it before it was placed
-state=''   # what was last heard of it
+state=''   # its last known state
 HTTP='' BODY=''
 
 # ---------------------------------------------------------------------------------------------- the scenarios
@@ -46,12 +46,12 @@ HTTP='' BODY=''
 about() {
   case $1 in
     happy) echo "an order ships" ;;
-    approval) echo "an order waits for its manager, is approved, and ships" ;;
-    rejection) echo "an order is rejected, and its money is given back" ;;
-    cancellation) echo "an order is cancelled while its label is asked for, and everything is undone" ;;
-    timeout) echo "nobody decides on an order, and it is rejected in time" ;;
+    approval) echo "an order waits for approval, is approved, and ships" ;;
+    rejection) echo "an order is rejected, and its authorization is voided" ;;
+    cancellation) echo "an order is cancelled during the label request, and everything is undone" ;;
+    timeout) echo "an order gets no decision, and is rejected after its timeout" ;;
     saga) echo "an order can't be delivered, and everything is undone in reverse" ;;
-    chaos) echo "orders that meet whatever the provider draws: each ships, or leaves nothing behind" ;;
+    chaos) echo "orders under chaos: each ships, or leaves no effect behind" ;;
   esac
 }
 
@@ -63,7 +63,7 @@ happy() {
 }
 
 approval() {
-  plan '{}' && place approval && follow_to_step awaiting_approval && tell approve && follow_to_end || return
+  plan '{}' && place approval && follow_to_step awaiting_approval && signal approve && follow_to_end || return
   ends_as shipped none "payment_authorization, manager_approval, ${PAID#*, }, $DELIVERED" nothing
   ledger_says "held $CENTS, reserved, captured $CENTS, labelled, notified"
   verdict_agrees
@@ -71,17 +71,17 @@ approval() {
 
 rejection() {
   plan '{}' && place approval && follow_to_step awaiting_approval &&
-    tell reject '{"reason": "over budget"}' && follow_to_end || return
+    signal reject '{"reason": "over budget"}' && follow_to_end || return
   ends_as rejected ORDER_REJECTED payment_authorization release_payment
   ledger_says "held $CENTS, released $CENTS"
   verdict_agrees
 }
 
 cancellation() {
-  # Without an answer the label can't be there before the cancellation is, however fast labels are made.
+  # Without an answer, the label can't be ready before the cancellation arrives.
   plan '{"shipping.create-label": ["timeout", "timeout", "timeout", "timeout", "timeout"]}' &&
     place && follow_to_step creating_shipping_label &&
-    tell cancel '{"reason": "changed my mind"}' && follow_to_end || return
+    signal cancel '{"reason": "changed my mind"}' && follow_to_end || return
   ends_as cancelled ORDER_CANCELLED "$PAID" "cancel_shipping, refund_payment, release_inventory"
   ledger_says "held $CENTS, reserved, captured $CENTS, tombstoned, refunded $CENTS, returned"
   verdict_agrees
@@ -89,7 +89,7 @@ cancellation() {
 
 timeout() {
   plan '{}' && place approval && follow_to_step awaiting_approval || return
-  note "nobody decides; the API waits 2 minutes unless APPROVAL_TIMEOUT says otherwise"
+  note "no decision is sent; the API waits 2 minutes, or APPROVAL_TIMEOUT"
   follow_to_end "$APPROVAL_LIMIT" countdown || return
   ends_as rejected APPROVAL_TIMEOUT payment_authorization release_payment
   ledger_says "held $CENTS, released $CENTS"
@@ -118,7 +118,7 @@ chaos() {
     follow_to_end "$((BATCH_LIMIT - (SECONDS - started)))" || continue
     over=$((over + 1))
     ended+="$(jq -r '.status + (if .error then ": " + .error.code else "" end)' <<<"$state")"$'\n'
-    # Everything else is what the provider may do to an order; these are faults of ours.
+    # Chaos can cause every other end. These two are bugs of the workflow.
     if jq -e '.error.code | IN("INTERNAL", "LEDGER_MISMATCH")' <<<"$state" >/dev/null; then
       fault "$order: $(jq -r '.error | .code + ": " + .message' <<<"$state")"
     fi
@@ -131,15 +131,15 @@ chaos() {
   ((faults > 0)) || passed "the provider's verdict on each: no contradiction"
 }
 
-# ---------------------------------------------------------------------------------------- what an order does
+# --------------------------------------------------------------------------------- the actions of an order
 
 new_order() {
   orders=$((orders + 1))
   order="test-$RUN-$orders-$1"
 }
 
-# Makes every call of the order succeed, other than what is given: operation -> scenario of each attempt.
-# A plan that is used up goes on with draws, so it has more attempts than an order makes.
+# Makes every call of the order succeed, except for the given ones: operation -> scenario of each attempt.
+# The provider draws after the end of a plan, so a plan has more attempts than an order makes.
 plan() {
   local whole
   whole=$(jq -n --argjson other "$1" '
@@ -147,7 +147,7 @@ plan() {
      "inventory.release", "shipping.create-label", "shipping.cancel", "notification.send"]
     | map({key: ., value: [range(10) | "success"]}) | from_entries | . + $other') || return
   provider 200 "the plan for $order" PUT "/chaos/plans/$order" "$whole" || return
-  # An order that failed may be placed again: what it did then is no part of what it does now.
+  # A failed order may be placed again. Its earlier ledger entries don't count.
   call GET "$PROVIDER_URL/ledger/orders/$order"
   sequence=$(jq '[.entries[]?.sequence] | max // 0' <<<"$BODY" 2>/dev/null) || sequence=0
 }
@@ -169,8 +169,8 @@ place() {
   fi
 }
 
-# tell approve|reject|cancel [BODY]
-tell() {
+# signal approve|reject|cancel [BODY]
+signal() {
   clear_live
   api 200 "$1" POST "/api/v1/order/order-fulfillment-$order/$1" "${@:2}" || return
   note "$1: $(jq -r .message <<<"$BODY")"
@@ -179,7 +179,7 @@ tell() {
 follow_to_step() {
   follow "$ORDER_LIMIT" ".currentStep == \"$1\"" || return
   [[ $(jq -r .currentStep <<<"$state") == "$1" ]] ||
-    fault "it ended before it was at $1: $(jq -r '.status + " " + (.error.code // "")' <<<"$state")"
+    fault "it ended before it reached $1: $(jq -r '.status + " " + (.error.code // "")' <<<"$state")"
 }
 
 # follow_to_end [SECONDS [countdown]]; leaves the result in $state.
@@ -189,13 +189,13 @@ follow_to_end() {
   state=$BODY
 }
 
-# follow SECONDS CONDITION [countdown]: until the condition (jq) holds, or the order has ended.
+# follow SECONDS CONDITION [countdown]: waits until the condition (jq) is true, or the order has ended.
 follow() {
-  local limit=$1 condition=$2 started=$SECONDS heard=$SECONDS
+  local limit=$1 condition=$2 started=$SECONDS known_at=$SECONDS
   while :; do
     if call GET "$API_URL/api/v1/order/order-fulfillment-$order/status" && [[ $HTTP == 200 ]]; then
-      state=$BODY heard=$SECONDS
-      # What is asked for is over with the order, whether or not it ever came.
+      state=$BODY known_at=$SECONDS
+      # The order's end also ends the wait for a step.
       if jq -e "(.status | IN(\"shipped\", \"rejected\", \"cancelled\", \"failed\", \"terminated\", \"timed_out\")) or ($condition)" \
         <<<"$state" >/dev/null; then
         show_state ''
@@ -205,9 +205,8 @@ follow() {
     elif [[ $HTTP != 503 && $HTTP != 000 ]]; then
       fault "the status of $order: $(problem)"
       return
-    elif ((SECONDS - heard >= SILENCE_LIMIT)); then
-      # What was away until now may have come back at any time before.
-      fault "nothing heard of $order for $SILENCE_LIMIT s: $(problem)"
+    elif ((SECONDS - known_at >= NO_STATUS_LIMIT)); then
+      fault "no status of $order for $NO_STATUS_LIMIT s: $(problem)"
       return
     fi
     if ((SECONDS - started >= limit)); then
@@ -223,7 +222,7 @@ follow() {
   done
 }
 
-# ------------------------------------------------------------------------------------------- what must be so
+# ------------------------------------------------------------------------------------------------ the checks
 
 # ends_as STATUS ERROR STEPS UNDOS
 ends_as() {
@@ -240,7 +239,7 @@ list() {
     | join(\", \") | if . == \"\" then \"nothing\" else . end" <<<"$state"
 }
 
-# All that the order caused, in the provider's own words.
+# The effects of the order in the provider's ledger.
 ledger_says() {
   provider 200 "the ledger of $order" GET "/ledger/orders/$order" || return
   expect "ledger" "$1" "$(jq -r --argjson after "$sequence" '
@@ -248,14 +247,14 @@ ledger_says() {
     | join(", ") | if . == "" then "nothing" else . end' <<<"$BODY")"
 }
 
-# Tells the provider how the order ended, and asks whether that fits to all it knows.
+# Records the order's outcome at the provider, and checks the verdict on it.
 verdict_agrees() {
   local outcome=not_shipped wanted="shipped 0, not shipped 1"
   if [[ $(jq -r .status <<<"$state") == shipped ]]; then
     outcome=shipped wanted="shipped 1, not shipped 0"
   fi
   wanted+=", open 0, contradictions 0"
-  # A provider that never heard of the order would agree to everything.
+  # A provider without the order would have no contradiction.
   provider 200 "the ledger of $order" GET "/ledger/orders/$order" || return
   provider 200 "the outcome of $order" PUT "/ledger/orders/$order/outcome" "{\"outcome\": \"$outcome\"}" || return
   provider 200 "the verdict on $order" GET "/verdict?final=true&orderId=$order" || return
@@ -266,7 +265,7 @@ verdict_agrees() {
   jq -r '.contradictions[] | "         \(.rule): \(.detail)"' <<<"$BODY"
 }
 
-# expect WHAT WANTED SEEN
+# expect NAME WANTED ACTUAL
 expect() {
   if [[ $2 == "$3" ]]; then
     passed "$1: $2"
@@ -276,11 +275,11 @@ expect() {
   fi
 }
 
-# --------------------------------------------------------------------------------------------------- talking
+# ---------------------------------------------------------------------------------------- output and requests
 
 passed() { printf '  %sok%s     %s\n' "$GREEN" "$PLAIN" "$1"; }
 
-# Says what isn't as it should be, and is false.
+# Reports a failed check, and returns false.
 fault() {
   clear_live
   faults=$((faults + 1))
@@ -293,11 +292,11 @@ note() {
   printf '  %s\n' "$1"
 }
 
-label=''  # before what is shown of a state
-shown=''  # the step that was last written
-wrote=0   # when that was
+label=''  # the text before a shown state
+shown=''  # the step of the last line
+wrote=0   # the time of the last line
 
-# On a terminal one line that changes; else a line for each step, and now and then one while it lasts.
+# Shows one changing line on a terminal. Elsewhere it prints a line for each step, and one every 15 s.
 show_state() {
   [[ $state ]] || return 0
   local step line
@@ -318,7 +317,7 @@ show_state() {
 
 clear_live() { [[ -z $TERMINAL ]] || printf '\r\e[K'; }
 
-# call METHOD URL [BODY]: the answer into $HTTP and $BODY; false, 000 and curl's words where there is none.
+# call METHOD URL [BODY]: sets $HTTP and $BODY. Without an answer it returns false, with 000 and curl's message.
 call() {
   local answer
   local -a options=(--silent --show-error --path-as-is --connect-timeout 3 --max-time 30)
@@ -335,13 +334,13 @@ call() {
 api() { ask temporal-api "$API_URL" "$@"; }
 provider() { ask fake-stripe-chaos "$PROVIDER_URL" "$@"; }
 
-# ask SERVICE URL STATUS WHAT METHOD PATH [BODY]: any other answer is a fault.
+# ask SERVICE URL STATUS SUBJECT METHOD PATH [BODY]: any other status is a fault.
 ask() {
   call "$5" "$2$6" "${@:7}"
   [[ $HTTP == "$3" ]] || fault "$4: $1: $(problem)"
 }
 
-# The last answer, in a line.
+# Prints the last answer as one line.
 problem() {
   if [[ $HTTP == 000 ]]; then
     echo "$BODY"
@@ -353,7 +352,7 @@ problem() {
 
 # ------------------------------------------------------------------------------------------ the stack, the UI
 
-# ready NAME URL: whether the service answers and says that it is ready; if not, why, in a line.
+# ready NAME URL: returns whether the service is ready. If not, it prints the reason.
 ready() {
   if ! call GET "$2/health/ready"; then
     echo "$1 doesn't answer at $2 ($BODY); is the stack up?"
@@ -366,21 +365,21 @@ ready() {
 }
 
 stack_is_up() {
-  local why good=yes
-  why=$(ready fake-stripe-chaos "$PROVIDER_URL") || { good='' && echo "$why" >&2; }
-  why=$(ready temporal-api "$API_URL") || { good='' && echo "$why" >&2; }
+  local reason good=yes
+  reason=$(ready fake-stripe-chaos "$PROVIDER_URL") || { good='' && echo "$reason" >&2; }
+  reason=$(ready temporal-api "$API_URL") || { good='' && echo "$reason" >&2; }
   [[ $good ]]
 }
 
 services() {
-  local why name url
+  local reason name url
   faults=0
   while read -r name url; do
-    if why=$(ready "$name" "$url"); then passed "$name is ready at $url"; else fault "$why"; fi
+    if reason=$(ready "$name" "$url"); then passed "$name is ready at $url"; else fault "$reason"; fi
   done <<<"fake-stripe-chaos $PROVIDER_URL
 temporal-worker $WORKER_URL
 temporal-api $API_URL"
-  # Nothing of an order depends on it.
+  # Orders don't depend on the UI.
   if call GET "$TEMPORAL_UI"; then
     passed "the Temporal UI is at $TEMPORAL_UI"
   else
@@ -397,18 +396,18 @@ ui() {
       "$opener" "$TEMPORAL_UI/namespaces/default/workflows" </dev/null >/dev/null 2>&1 && return
     fi
   done
-  note "nothing here opens a browser; open it by hand"
+  note "no program to open a browser was found; open the address by hand"
 }
 
 # -------------------------------------------------------------------------------------------------- commands
 
-# run SCENARIO [N]: 0 when all that it promises was seen, 1 when not, 2 when there is no stack.
+# run SCENARIO [N]: returns 0 when every check passed, 1 when one failed, 2 when no stack is up.
 run() {
   stack_is_up || return 2
   faults=0
   printf '%s%s%s: %s\n' "$BOLD" "$1" "$PLAIN" "$(about "$1")"
   if [[ $own_id ]]; then order=$own_id; else new_order "$1"; fi
-  "$@" || ((faults > 0)) || fault "the check itself broke off"
+  "$@" || ((faults > 0)) || fault "the check stopped early"
   clear_live
   if ((faults == 0)); then
     printf '%s%s: as promised%s\n\n' "$GREEN" "$1" "$PLAIN"
@@ -501,12 +500,12 @@ help() {
   all           these, one after another; takes 4 minutes at the default timing
 "chaos N" places N orders (1 to $LARGEST_BATCH, default $BATCH). Also: services (are they ready?), ui, help.
 
-Exit code: 0 all that was promised was seen, 1 something wasn't, 2 it can't be tested.
+Exit code: 0 every check passed, 1 a check failed, 2 the test can't run.
 
 environment:
   API_URL      $API_URL
   PROVIDER_URL $PROVIDER_URL
-  WORKER_URL   $WORKER_URL (for "services" alone)
+  WORKER_URL   $WORKER_URL (only for "services")
   TEMPORAL_UI  $TEMPORAL_UI
 EOF
 }
@@ -528,7 +527,7 @@ main() {
   trap 'clear_live; exit 130' INT
 
   local command=${1:-menu}
-  [[ $command == chaos ]] || (($# <= 1)) || wrong_usage "'$command' takes nothing more"
+  [[ $command == chaos ]] || (($# <= 1)) || wrong_usage "'$command' takes no more arguments"
   case $command in
     menu) menu ;;
     happy | approval | rejection | cancellation | timeout | saga) run "$command" ;;

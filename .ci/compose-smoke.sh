@@ -1,19 +1,19 @@
 #!/usr/bin/env bash
-# Each compose file from nothing: images built, stack up and healthy, an order shipped and judged, `up` again
-# without a change, `down` and `up` with everything still known, and gone.
-# Project name, ports, image tags and volumes are its own: it meets nothing that runs, and leaves nothing.
+# Tests each compose file: builds the images, starts the stack, ships an order, checks the verdict, repeats `up`,
+# restarts with `down` and `up`, and removes everything.
+# Project name, ports, image tags and volumes are unique, so that it can run beside other stacks.
 #
-#   OPT_LEVEL=0 .ci/compose-smoke.sh     without the optimiser, in half the time
+#   OPT_LEVEL=0 .ci/compose-smoke.sh     builds without optimisation, in half the time
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 if ! docker info >/dev/null 2>&1 || ! docker compose version >/dev/null 2>&1; then
-    echo "compose smoke: skipped, for no Docker engine with Compose answers here"
+    echo "compose smoke: skipped, since no Docker engine with Compose is available"
     exit 0
 fi
 
 PROJECT=order-fulfilment-smoke-$$
-# One for each port that the files publish.
+# The variable of each port that the files publish.
 PORTS=(TEMPORAL_PORT TEMPORAL_UI_PORT POSTGRES_PORT PROVIDER_PORT WORKER_PORT API_PORT FOUNDER_PORT)
 free_ports() {
     python3 - "$1" <<'PY'
@@ -29,7 +29,7 @@ export API_URL=http://127.0.0.1:$API_PORT PROVIDER_URL=http://127.0.0.1:$PROVIDE
 export WORKER_URL=http://127.0.0.1:$WORKER_PORT TEMPORAL_UI=http://127.0.0.1:$TEMPORAL_UI_PORT
 
 file=docker-compose.yml
-# An .env of the checkout is for people.
+# The test doesn't use an .env of the checkout.
 compose() { docker compose --project-name "$PROJECT" --file "$file" --env-file /dev/null --progress quiet "$@"; }
 
 finish() {
@@ -53,16 +53,16 @@ fail() {
     exit 1
 }
 
-# What runs, and since when.
+# Prints the running containers with their start times.
 running() { compose ps --quiet | xargs docker inspect --format '{{.Name}} {{.Id}} {{.State.StartedAt}}' | sort; }
 
-# Wherever it is asked, there is one order, it shipped, and the provider agrees.
+# Checks that the API and the provider know exactly one order, and that it shipped.
 one_order_shipped() {
     local verdict orders='' deadline=$((SECONDS + 30))
     verdict=$(curl --fail --silent --show-error "$PROVIDER_URL/verdict?final=true" |
         jq -r '"orders=\(.orders) shipped=\(.shipped) open=\(.open) contradictions=\(.contradictions | length)"')
     [[ $verdict == "orders=1 shipped=1 open=0 contradictions=0" ]] || fail "the verdict is $verdict"
-    # The list of orders is a little behind the orders.
+    # The list of orders is updated with a short delay.
     until [[ $orders == '["shipped"]' ]]; do
         ((SECONDS < deadline)) || fail "the orders are $orders"
         orders=$(curl --fail --silent --show-error "$API_URL/api/v1/orders" | jq -c '[.orders[].status]')
@@ -87,11 +87,11 @@ smoke() {
     compose down --timeout 20
     compose up --detach --wait --no-build
     one_order_shipped
-    say "$file: down and up forgot nothing"
+    say "$file: down and up kept all data"
     compose down --volumes --timeout 20
 }
 
-# By the engine itself: Compose wants a newer builder than the Dockerfile does.
+# The engine builds the images, since Compose needs a newer builder than the Dockerfile does.
 for service in founder fake-stripe-chaos temporal-worker temporal-api; do
     docker build --quiet --target "$service" --tag "$service:$IMAGE_TAG" --build-arg "OPT_LEVEL=${OPT_LEVEL:-3}" . >/dev/null
     say "$service built"

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Asks each service whatever its OpenAPI document allows and much that it doesn't: no answer may have a status, a
-# header or a body that the document doesn't know, and none may be a 5xx.
+# Sends each service valid and invalid requests for its OpenAPI document. No answer may have an undocumented status,
+# header or body, and none may be a 5xx.
 #
 #   .ci/openapi.sh               all three, in about 3 minutes
 #   .ci/openapi.sh founder api   some of provider, founder, api
 #
-# The API has a real Temporal server, worker and provider behind it, with chaos off and short waits: every order that
-# is placed ends within seconds, so event streams and long polls can be asked like everything else.
+# The API runs with a real Temporal server, worker and provider, with chaos off and short waits. Every order ends within
+# seconds, so event streams and long polls can be tested too.
 # Needs the programs built (`cargo build --workspace --bins`), curl, and python3 with pip.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -15,14 +15,14 @@ PROGRAMS=$PWD/target/debug
 TOOLS=$PWD/target/tools/schemathesis
 LOGS=$PWD/target/ci/openapi
 CHECKS=not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance
-# These turn chaos on, so they are asked last, and nothing else after them.
+# These requests turn chaos on, so they are the last ones.
 SWITCHES='^/chaos/(plans|profile)'
 READY_LIMIT=60
 
 parts=("$@")
 ((${#parts[@]})) || parts=(provider founder api)
 
-# Everything that was started ends with the script, the last first.
+# Ends every started process, the last one first.
 started=()
 finish() {
     local status=$? index
@@ -60,7 +60,7 @@ PY
 # start NAME [VARIABLE=VALUE...] PROGRAM [ARGUMENT...]
 start() {
     local name=$1
-    # No .env, and no file that is left where it runs.
+    # The folder has no .env, and keeps the files of the process out of the checkout.
     (cd "$LOGS" && exec env LOG_FORMAT=json RUST_LOG=info SHUTDOWN_GRACE=2s "${@:2}") >"$LOGS/$name.log" 2>&1 &
     started+=($!)
 }
@@ -85,8 +85,8 @@ start_provider() {
 
 failed=''
 
-# ask PORT [OPTION...]: what is found is told at once, and fails the script at its end. One worker: two trip over a
-# cache in hypothesis, now and then.
+# ask PORT [OPTION...]: reports findings at once, and fails the script at its end. It uses one worker, since two
+# sometimes conflict over a cache of hypothesis.
 ask() {
     (cd "$LOGS" && PYTHONPATH=$TOOLS "$TOOLS/bin/schemathesis" run "http://127.0.0.1:$1/api/docs/openapi.json" \
         --checks "$CHECKS" --seed 1 --workers 1 --warnings off --no-color --continue-on-failure \

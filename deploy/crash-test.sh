@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Crashes every container of the running compose stack once, with orders on their way and others being placed, and
-# looks whether it comes back by itself; follows each order to its end, tells the provider, and asks for its verdict.
+# Crashes every container of the running compose stack once while orders run, and checks that the container recovers.
+# Then it waits for the end of each order, records its outcome at the provider, and checks the verdict.
 #
-#   deploy/crash-test.sh [ORDERS]     100, unless said otherwise
+#   deploy/crash-test.sh [ORDERS]     the default is 100
 #
-# COMPOSE_FILE, COMPOSE_PROJECT_NAME, API_URL and PROVIDER_URL say which stack. Needs bash, docker, curl and jq.
-# Exit code: 0 when every container came back, every order ended, and nothing is open and no contradiction found.
+# COMPOSE_FILE, COMPOSE_PROJECT_NAME, API_URL and PROVIDER_URL select the stack. Needs bash, docker, curl and jq.
+# Exit code: 0 when every container recovered, every order ended, and the verdict has no open order or contradiction.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -22,7 +22,7 @@ fail() {
     exit 1
 }
 
-# http METHOD URL [BODY]: the status into $HTTP (000 without an answer), the body into $BODY.
+# http METHOD URL [BODY]: sets $HTTP to the status, or to 000 without an answer, and $BODY to the body.
 http() {
     local answer
     local -a data=()
@@ -31,7 +31,7 @@ http() {
     HTTP=${answer##*$'\n'} BODY=${answer%$'\n'*}
 }
 
-# What crashes now and then is asked again.
+# Repeats a request, since the services crash during the test.
 until_answered() { # until_answered LIMIT ACCEPTED METHOD URL [BODY]
     local deadline=$((SECONDS + $1)) accepted=$2
     shift 2
@@ -50,14 +50,15 @@ place() { # place COUNT
             orderId: $id, customerId: "crash-test", customerEmail: "customer@example.com",
             items: [{sku: "book", quantity: 2, price: 29.99}], totalAmount: 59.98,
             shippingAddress: {street: "1 Main Street", city: "Springfield", state: "IL", zip: "62701", country: "US"}}')
-        # 409: it was placed, and the answer was lost.
+        # 409: an earlier request placed the order, and its answer was lost.
         until_answered "$PLACE_LIMIT" '201|409' POST "$API_URL/api/v1/order" "$body"
     done
 }
 
 state() { docker inspect --format "$2" "$(docker compose ps --all --quiet "$1")"; }
 
-# The engine takes `docker kill` for a wish and leaves the container dead; a crash comes from beside it.
+# `docker kill` counts as a request to stop, after which the engine doesn't restart the container. So the process is
+# killed directly.
 crash() {
     local pid
     pid=$(state "$1" '{{.State.Pid}}')
@@ -67,7 +68,7 @@ crash() {
 wait_until_back() { # wait_until_back SERVICE STARTED_BEFORE
     local deadline=$((SECONDS + BACK_LIMIT))
     until [[ $(state "$1" '{{.State.StartedAt}}') != "$2" && $(state "$1" '{{.State.Health.Status}}') == healthy ]]; do
-        ((SECONDS < deadline)) || fail "$1 did not come back in $BACK_LIMIT s"
+        ((SECONDS < deadline)) || fail "$1 did not recover in $BACK_LIMIT s"
         sleep 0.3
     done
 }
@@ -77,7 +78,7 @@ mapfile -t services < <(docker compose ps --services --status running | sort)
 until_answered 5 200 GET "$PROVIDER_URL/chaos/profile"
 say "${#services[@]} containers, $ORDERS orders, profile $(jq -r '.name // .profile.name // "?"' <<<"$BODY")"
 
-# A share of the orders before each crash, and as many while the container is gone.
+# Each crash has the same number of orders before it and during it.
 share=$(((ORDERS + 2 * ${#services[@]} - 1) / (2 * ${#services[@]})))
 for service in "${services[@]}"; do
     place "$share"

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the namespace and our search attributes, and ends when a query by them works. Run again it changes
-# nothing. Configured by TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE.
+# Creates the namespace and the search attributes, and ends when a query with them works. A second run changes nothing.
+# TEMPORAL_ADDRESS and TEMPORAL_NAMESPACE configure it.
 set -eu
 
 ATTEMPTS=120
@@ -14,7 +14,7 @@ namespace() {
         temporal operator namespace create --namespace "$TEMPORAL_NAMESPACE" --retention "$RETENTION"
 }
 
-# Those that exist already are no fault.
+# Attributes that exist already cause no error.
 attributes() {
     temporal operator search-attribute create --namespace "$TEMPORAL_NAMESPACE" \
         --name orderId --type Keyword --name customerId --type Keyword \
@@ -22,16 +22,16 @@ attributes() {
         --name idempotencyKey --type Keyword
 }
 
-# A namespace is known to all of the server only seconds after it was made.
+# All parts of the server know a new namespace only after some seconds.
 usable() { temporal workflow count --namespace "$TEMPORAL_NAMESPACE" --query "$QUERY"; }
 
 attempt=1
-until said=$({ namespace && attributes && usable; } 2>&1); do
+until output=$({ namespace && attributes && usable; } 2>&1); do
     if [ "$attempt" -ge "$ATTEMPTS" ]; then
-        say "gave up after $ATTEMPTS attempts: $(printf '%s\n' "$said" | tail -n 1)" >&2
+        say "gave up after $ATTEMPTS attempts: $(printf '%s\n' "$output" | tail -n 1)" >&2
         exit 1
     fi
     attempt=$((attempt + 1))
     sleep 1
 done
-say "namespace $TEMPORAL_NAMESPACE and its search attributes are there"
+say "namespace $TEMPORAL_NAMESPACE and its search attributes are ready"

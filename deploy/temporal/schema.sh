@@ -1,6 +1,6 @@
 #!/bin/sh
-# Gives PostgreSQL the databases and tables of this Temporal release. Run again it changes nothing, or brings
-# them up to a newer release. Configured by temporal-sql-tool's own SQL_… variables.
+# Creates or updates the databases and tables of this Temporal release in PostgreSQL. A second run changes nothing.
+# The SQL_… variables of temporal-sql-tool configure it.
 set -eu
 
 ATTEMPTS=60
@@ -8,10 +8,10 @@ SCHEMA=/etc/temporal/schema/postgresql/v12
 
 say() { printf 'temporal-schema: %s\n' "$*"; }
 
-# Runs the tool on one database, and keeps what it says for the case that it matters.
-sql() { said=$(temporal-sql-tool --db "$@" 2>&1); }
+# Runs the tool on one database, and keeps its output for an error message.
+sql() { output=$(temporal-sql-tool --db "$@" 2>&1); }
 
-# Only a database without a schema lets itself be set up.
+# setup-schema works only on a database without a schema.
 prepare() {
     sql "$1" create || return 1
     sql "$1" update-schema -d "$SCHEMA/$2/versioned" && return
@@ -19,20 +19,20 @@ prepare() {
 }
 
 give_up() {
-    case $said in
+    case $output in
     *'password authentication failed'*)
-        why="PostgreSQL refuses POSTGRES_PASSWORD for user $SQL_USER: its volume was made with another one" ;;
-    *) why="$1: $(printf '%s\n' "$said" | tail -n 1)" ;;
+        reason="PostgreSQL refuses POSTGRES_PASSWORD for user $SQL_USER: its volume has another password" ;;
+    *) reason="$1: $(printf '%s\n' "$output" | tail -n 1)" ;;
     esac
-    say "$why" >&2
+    say "$reason" >&2
     exit 1
 }
 
-# The server can be restarting, however healthy it was a moment ago; only a wrong password stays wrong.
-patiently() {
+# Retries, since the server can restart after its health check passed. A wrong password is not retried.
+with_retries() {
     attempt=1
     until prepare "$@"; do
-        case $said in *'password authentication failed'*) give_up ;; esac
+        case $output in *'password authentication failed'*) give_up ;; esac
         [ "$attempt" -lt "$ATTEMPTS" ] || give_up "$1 could not be prepared in $ATTEMPTS attempts"
         attempt=$((attempt + 1))
         sleep 1
@@ -40,5 +40,5 @@ patiently() {
     say "$1 is up to date"
 }
 
-patiently temporal temporal
-patiently temporal_visibility visibility
+with_retries temporal temporal
+with_retries temporal_visibility visibility

@@ -1,1 +1,1 @@
-//! Nothing here but tests: see `tests/`.
+//! This crate has only tests, in `tests/`.

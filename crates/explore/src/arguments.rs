@@ -20,8 +20,8 @@ use crate::{
 /// operation on a fresh order. Reports the faults after which the ledger contradicts how the order ended. Learns
 /// undo operations as they appear, and tries their faults too.
 ///
-/// The system under test must call the provider, and must send the order's id with each call, as `orderId` in the
-/// body or as header `X-Order-Id`.
+/// The system under test must call the provider. Each call must have the order's id, as `orderId` in the body or as
+/// header `X-Order-Id`.
 ///
 /// Exit code: 0 nothing found, 1 something found, 2 the system couldn't be explored. 130 or 143: Ctrl-C or SIGTERM
 /// ended it early; the report then has the findings so far.
@@ -33,10 +33,10 @@ pub struct Arguments {
     /// The provider; with /runs/NAME at its end, that run of it
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3001", value_parser = base_url)]
     provider: String,
-    /// How to place an order: a file with one request in the .http format, and {orderId} in place of the id
+    /// Places an order with this file: one request in the .http format, with {orderId} in place of the id
     #[arg(long, value_name = "FILE", conflicts_with_all = ["post", "body"])]
     request: Option<PathBuf>,
-    /// How to place an order: a POST of --body to this URL
+    /// Places an order with a POST of --body to this URL
     #[arg(long, value_name = "URL", required_unless_present = "request")]
     post: Option<String>,
     /// The body for --post: JSON, or @FILE; {orderId} is replaced by the order's id
@@ -45,31 +45,33 @@ pub struct Arguments {
     /// A header for the order's request and the status request; may be given several times
     #[arg(long = "header", short = 'H', value_name = "NAME: VALUE", value_parser = header)]
     headers: Vec<(String, String)>,
-    /// Where to read an order's status, with {orderId}; without it, the answer to the order is its final status
+    /// The URL of an order's status, with {orderId}; without it, the answer to the order is its final status
     #[arg(long, value_name = "URL")]
     status: Option<String>,
     /// JSON pointer to the status in that answer
     #[arg(long, value_name = "POINTER", default_value = "/status")]
     pointer: String,
-    /// The statuses that mean that the order shipped
+    /// The statuses of a shipped order
     #[arg(long, value_name = "STATUS", value_delimiter = ',', default_value = "shipped")]
     shipped: Vec<String>,
-    /// The statuses that mean that it ended and didn't ship; with any other status it still runs
+    /// The final statuses of an order that didn't ship; with any other status an order still runs
     #[arg(long, value_name = "STATUS", value_delimiter = ',', default_value = "failed,rejected,cancelled")]
     not_shipped: Vec<String>,
-    /// How long an order may take before it counts as one that never ends
-    #[arg(long = "patience", value_name = "DURATION", default_value = "2m", value_parser = duration)]
+    /// The time limit of an order; without an end within it, the order counts as one that never ends
+    // prose: off
+    #[arg(long = "order-timeout", alias = "patience", value_name = "DURATION", default_value = "2m", value_parser = duration)]
+    // prose: on
     time_limit: Duration,
-    /// How long after its end an order may still run compensations
+    /// The time after its end in which an order may still run compensations
     #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
     settle: Duration,
-    /// How many orders run at a time
+    /// The number of orders that run at a time
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=256))]
     jobs: u16,
     /// Tries all pairs of faults as well
     #[arg(long)]
     pairs: bool,
-    /// How many attempts in a row a lasting fault affects; 1 turns lasting faults off
+    /// The number of attempts in a row that a lasting fault affects; 1 turns lasting faults off
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=99))]
     lasting: u32,
     /// Only faults of these operations
@@ -86,20 +88,20 @@ pub struct Arguments {
     json: bool,
 }
 
-/// Lists why the arguments can't be used.
+/// Lists the reasons why the arguments can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum UsageError {
     #[error(transparent)]
     Template(#[from] TemplateError),
     #[error("--body: cannot read {}: {source}", path.display())]
     Body { path: PathBuf, source: io::Error },
-    #[error("{0} is needed to be a URL such as http://127.0.0.1:8000/orders")]
+    #[error("{0}: must be a URL such as http://127.0.0.1:8000/orders")]
     Url(String),
-    #[error("--pointer {0:?}: a JSON pointer begins with a slash, as in /status")]
+    #[error("--pointer {0:?}: must begin with a slash, as in /status")]
     Pointer(String),
-    #[error("--status {0} has no {{orderId}}")]
+    #[error("--status {0}: has no {{orderId}}; write it in place of the order's id")]
     Status(String),
-    #[error("{0:?} is among --shipped and among --not-shipped")]
+    #[error("status {0:?} is among --shipped and among --not-shipped; remove it from one of them")]
     Ambiguous(String),
     #[error("--prefix {0:?}: must be 1 to 100 letters, digits, hyphens and underscores")]
     Prefix(String),
@@ -172,7 +174,7 @@ impl Arguments {
         };
         template.headers.extend(self.headers.iter().cloned());
         check_url(&template.url)?;
-        Ok(template.checked()?)
+        Ok(template.validated()?)
     }
 
     fn status_template(&self) -> Result<Option<Template>, UsageError> {
@@ -180,7 +182,7 @@ impl Arguments {
         check_url(url)?;
         let (method, headers) = (Method::GET, self.headers.clone());
         let template = Template { method, url: url.clone(), headers, body: None };
-        template.checked().map(Some).map_err(|_| UsageError::Status(url.clone()))
+        template.validated().map(Some).map_err(|_| UsageError::Status(url.clone()))
     }
 }
 
@@ -227,19 +229,19 @@ mod tests {
 
     #[test]
     fn contradictory_arguments_are_refused() {
-        for (extra, why) in [
+        for (extra, reason) in [
             (&["--status", "http://host/orders"][..], "has no {orderId}"),
-            (&["--status", "host/{orderId}"], "is needed to be a URL"),
-            (&["--pointer", "status"], "begins with a slash"),
+            (&["--status", "host/{orderId}"], "must be a URL such as"),
+            (&["--pointer", "status"], "must begin with a slash"),
             (&["--not-shipped", "shipped"], "is among --shipped and"),
             (&["--prefix", "a b"], "--prefix"),
             (&["--jobs", "0"], "--jobs"),
-            (&["--header", "nothing"], "looks like Name: value"),
+            (&["--header", "nothing"], "write Name: value"),
             (&["--request", "file"], "cannot be used with"),
             (&["--provider", "nowhere"], "must be a URL"),
         ] {
             let refused = task(extra).unwrap_err();
-            assert!(refused.contains(why), "{extra:?}: {refused}");
+            assert!(refused.contains(reason), "{extra:?}: {refused}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The explorer: learns the operations from an order without faults, tries faults wave by wave, and shrinks
+//! The explorer: learns the operations from an order without faults, and tries the faults in batches. It shrinks
 //! each schedule that fails.
 
 use std::{
@@ -15,12 +15,12 @@ use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use crate::{
     finding::FindingKind,
     http::human_duration,
-    planner::{Candidate, Catalogue, Passed, Planner},
+    planner::{Candidate, Catalogue, PassedTrial, Planner},
     progress::{Progress, print_line},
     provider::{Contradiction, JournalEntry, ProviderError},
     schedule::{Fault, Reached, Schedule},
     shrink::Shrink,
-    stop::Stop,
+    stop::StopSignal,
     system::End,
     trial::{Trial, TrialRunner},
 };
@@ -32,30 +32,30 @@ const RULE_CONTEXTS: [(&str, &str); 3] = [
     ("shipped_has_one_label", "shipping."),
 ];
 
-/// Lists why a system can't be explored.
+/// Lists the reasons why a system can't be explored.
 #[derive(Debug, thiserror::Error)]
 pub enum ExploreError {
     #[error(transparent)]
     Provider(#[from] ProviderError),
-    #[error("the system didn't take the order {order}: {answer}")]
+    #[error("the system didn't take the order {order}: {answer}. Check the request of --post or --request")]
     Refused { order: String, answer: String },
     #[error("{}", not_called_message(order, others))]
     NotCalled { order: String, others: Vec<JournalEntry> },
     #[error(
         "the happy order {order} doesn't ship, though nothing fails: the system says {status}. \
-         Without one that ships there is nothing to learn from (is it among --shipped?)"
+         Exploring needs an order that ships; check that --shipped lists this status"
     )]
     NotShipped { order: String, status: String },
     #[error(
-        "the happy order {order} never ends: after {} the last that was heard is {last_status}. \
-         Do --status and --pointer lead to the status, and are its final values among --shipped and --not-shipped?",
+        "the happy order {order} never ends: its last status after {} is {last_status}. \
+         Check that --status and --pointer lead to the status, and that --shipped and --not-shipped list its final values",
         human_duration(*time_limit)
     )]
     NeverEnds { order: String, last_status: String, time_limit: Duration },
     #[error("the provider has no {what} {name:?}; it has {}", known.join(", "))]
     Unknown { what: &'static str, name: String, known: Vec<String> },
-    #[error("nothing is left to fault: the happy order calls {}, and the choice leaves none of it", happy.join(", "))]
-    Nothing { happy: Vec<String> },
+    #[error("no fault is left to try: the happy order calls {}; --operation and --scenario exclude all of these calls", happy.join(", "))]
+    NothingToTry { happy: Vec<String> },
 }
 
 fn not_called_message(order: &str, others: &[JournalEntry]) -> String {
@@ -63,7 +63,7 @@ fn not_called_message(order: &str, others: &[JournalEntry]) -> String {
     let named: BTreeSet<_> = others.iter().filter_map(|line| line.order_id.as_deref()).collect();
     let Some(call) = others.first() else {
         return format!(
-            "{begun}, nor for any other: does the system call this provider, by this address, and did it take the order?"
+            "{begun}, nor for any other: check that the system calls this provider at this address, and that it took the order"
         );
     };
     if named.is_empty() {
@@ -129,21 +129,21 @@ pub struct Findings {
     /// The operations that only a failing order calls.
     pub undos: BTreeSet<String>,
     /// The undo operations without a trial: every order that reaches one is a finding already.
-    pub unreached: BTreeSet<String>,
-    /// The rules that don't apply: the system never calls their context.
-    pub waived: BTreeSet<String>,
-    /// How many orders were placed.
+    pub unreached_undos: BTreeSet<String>,
+    /// The rules that don't apply, since the system never calls their context.
+    pub skipped_rules: BTreeSet<String>,
+    /// The number of placed orders.
     pub orders: usize,
-    /// How many of the planned schedules were tried.
+    /// The number of tried schedules.
     pub tried: usize,
     pub planned: usize,
     /// A signal ended the exploration early: failures are not shrunk, and more may exist.
     pub cut_short: bool,
-    pub took: Duration,
+    pub elapsed: Duration,
     /// The smallest schedules that fail, the worst first.
     pub failures: Vec<Trial>,
-    /// The provider's own profile has no faults, so a plan only needs to name the schedule's.
-    pub provider_never_fails: bool,
+    /// The provider's own profile has no faults, so a plan needs only the faults of the schedule.
+    pub provider_is_fault_free: bool,
 }
 
 /// Explores one system.
@@ -151,17 +151,17 @@ pub struct Explorer<'a> {
     pub runner: TrialRunner,
     pub settings: Settings,
     pub progress: &'a Progress,
-    stop: Stop,
+    stop: StopSignal,
     placed: AtomicUsize,
     planned: AtomicUsize,
     tried: AtomicUsize,
-    waived: BTreeSet<String>,
+    skipped_rules: BTreeSet<String>,
     known: Mutex<BTreeMap<Schedule, BTreeSet<FindingKind>>>,
 }
 
 impl<'a> Explorer<'a> {
     #[must_use]
-    pub fn new(runner: TrialRunner, settings: Settings, progress: &'a Progress, stop: Stop) -> Self {
+    pub fn new(runner: TrialRunner, settings: Settings, progress: &'a Progress, stop: StopSignal) -> Self {
         Self {
             runner,
             settings,
@@ -170,7 +170,7 @@ impl<'a> Explorer<'a> {
             placed: AtomicUsize::new(0),
             planned: AtomicUsize::new(0),
             tried: AtomicUsize::new(0),
-            waived: BTreeSet::new(),
+            skipped_rules: BTreeSet::new(),
             known: Mutex::default(),
         }
     }
@@ -180,12 +180,12 @@ impl<'a> Explorer<'a> {
     /// # Errors
     /// Returns an error when the system can't be explored, or when the provider fails.
     pub async fn explore(mut self) -> Result<Option<Findings>, ExploreError> {
-        let begun = Instant::now();
+        let started_at = Instant::now();
         let catalogue = self.settings.selection.apply(&self.runner.catalogue)?;
-        let provider_never_fails = self.runner.provider.never_fails_by_itself(&self.runner.catalogue).await?;
+        let provider_is_fault_free = self.runner.provider.is_fault_free(&self.runner.catalogue).await?;
         let stop = self.stop.clone();
         let happy = tokio::select! {
-            happy = self.happy() => happy?,
+            happy = self.run_happy_order() => happy?,
             _ = stop.received() => return Ok(None),
         };
         let mut planner = Planner::new(catalogue, self.settings.lasting);
@@ -193,31 +193,27 @@ impl<'a> Explorer<'a> {
         if happy.passed() {
             let singles = planner.singles(&happy.reached);
             if singles.is_empty() {
-                return Err(ExploreError::Nothing { happy: happy.reached.keys().cloned().collect() });
+                return Err(ExploreError::NothingToTry { happy: happy.reached.keys().cloned().collect() });
             }
-            self.announce(&singles, &happy, "single faults");
-            let mut wave = self.wave(singles, &mut failures).await?;
-            while !wave.is_empty() && !stop.is_received() {
-                let next = planner.follow(&wave);
-                passed.append(&mut wave);
+            self.log_batch(&singles, &happy, "single faults");
+            let mut batch = self.run_batch(singles, &mut failures).await?;
+            while !batch.is_empty() && !stop.is_received() {
+                let next = planner.follow_ups(&batch);
+                passed.append(&mut batch);
                 if !next.is_empty() {
-                    self.announce(
-                        &next,
-                        &happy,
-                        "more: faults that last, and faults of undos that showed up",
-                    );
-                    wave = self.wave(next, &mut failures).await?;
+                    self.log_batch(&next, &happy, "more: lasting faults, and faults of undo operations");
+                    batch = self.run_batch(next, &mut failures).await?;
                 }
             }
-            passed.append(&mut wave);
+            passed.append(&mut batch);
             if self.settings.pairs && !stop.is_received() {
                 let pairs = planner.pairs(&passed);
-                self.announce(&pairs, &happy, "pairs of faults");
-                passed.extend(self.wave(pairs, &mut failures).await?);
+                self.log_batch(&pairs, &happy, "pairs of faults");
+                passed.extend(self.run_batch(pairs, &mut failures).await?);
             }
             // After a signal the report must come at once.
             failures = self.unless_stopped(failures.clone(), self.shrink(failures)).await?;
-            failures.extend(self.unless_stopped(Vec::new(), self.check_again(&passed)).await?);
+            failures.extend(self.unless_stopped(Vec::new(), self.recheck_passed(&passed)).await?);
         } else {
             failures.push(happy.clone());
         }
@@ -230,15 +226,15 @@ impl<'a> Explorer<'a> {
             |operation: &String| happy.reached.contains_key(operation) || planner.undos().contains(operation);
         Ok(Some(Findings {
             undos: planner.undos().clone(),
-            unreached: seen.into_iter().filter(|operation| !learned(operation)).collect(),
-            waived: self.waived,
+            unreached_undos: seen.into_iter().filter(|operation| !learned(operation)).collect(),
+            skipped_rules: self.skipped_rules,
             orders: self.placed.into_inner(),
             tried: self.tried.into_inner(),
             planned: self.planned.into_inner(),
             cut_short: stop.is_received(),
-            took: begun.elapsed(),
+            elapsed: started_at.elapsed(),
             failures,
-            provider_never_fails,
+            provider_is_fault_free,
             happy,
         }))
     }
@@ -257,9 +253,9 @@ impl<'a> Explorer<'a> {
     }
 
     /// Runs an order without faults, to learn which operations it calls.
-    async fn happy(&mut self) -> Result<Trial, ExploreError> {
+    async fn run_happy_order(&mut self) -> Result<Trial, ExploreError> {
         let before = self.runner.provider.latest(1).await?.last().map(|line| line.number);
-        let mut happy = self.runner.run(self.next_order(), Schedule::happy()).await?;
+        let mut happy = self.runner.run(self.next_order(), Schedule::without_faults()).await?;
         let order = happy.order.clone();
         if happy.journal.is_empty() {
             if let Some(answer) = happy.refused {
@@ -280,31 +276,32 @@ impl<'a> Explorer<'a> {
             End::Ended(_) => {}
         }
         let applies = |contradiction: &Contradiction| {
-            let need = RULE_CONTEXTS.iter().find(|(rule, _)| *rule == contradiction.rule);
-            need.is_none_or(|(_, context)| {
+            let context = RULE_CONTEXTS.iter().find(|(rule, _)| *rule == contradiction.rule);
+            context.is_none_or(|(_, context)| {
                 happy.reached.keys().any(|operation| operation.starts_with(context))
             })
         };
-        let waived = happy.contradictions.iter().filter(|found| !applies(found));
-        self.waived = waived.map(|contradiction| contradiction.rule.clone()).collect();
-        self.waive(&mut happy).await?;
+        let skipped_rules = happy.contradictions.iter().filter(|found| !applies(found));
+        self.skipped_rules = skipped_rules.map(|contradiction| contradiction.rule.clone()).collect();
+        self.skip_inapplicable_rules(&mut happy).await?;
         Ok(happy)
     }
 
-    async fn trial(&self, schedule: Schedule) -> Result<Trial, ProviderError> {
+    async fn run_trial(&self, schedule: Schedule) -> Result<Trial, ProviderError> {
         let mut trial = self.runner.run(self.next_order(), schedule).await?;
-        self.waive(&mut trial).await?;
+        self.skip_inapplicable_rules(&mut trial).await?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.insert(trial.schedule.clone(), trial.kinds.clone());
         Ok(trial)
     }
 
-    /// Removes the contradictions of waived rules from a trial.
-    async fn waive(&self, trial: &mut Trial) -> Result<(), ProviderError> {
-        if trial.contradictions.iter().any(|found| self.waived.contains(&found.rule)) {
-            trial.contradictions.retain(|found| !self.waived.contains(&found.rule));
+    /// Removes the contradictions of skipped rules from a trial.
+    async fn skip_inapplicable_rules(&self, trial: &mut Trial) -> Result<(), ProviderError> {
+        if trial.contradictions.iter().any(|found| self.skipped_rules.contains(&found.rule)) {
+            trial.contradictions.retain(|found| !self.skipped_rules.contains(&found.rule));
             let ledger = self.runner.provider.entries(&trial.order).await?;
-            trial.kinds = trial.contradictions.iter().map(|found| FindingKind::of(found, &ledger)).collect();
+            trial.kinds =
+                trial.contradictions.iter().map(|found| FindingKind::classify(found, &ledger)).collect();
         }
         Ok(())
     }
@@ -313,29 +310,29 @@ impl<'a> Explorer<'a> {
         format!("{}-{}", self.settings.prefix, self.placed.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
-    fn announce(&self, wave: &[Candidate], happy: &Trial, what: &str) {
-        self.planned.fetch_add(wave.len(), Ordering::Relaxed);
-        let rounds = wave.len().div_ceil(self.settings.jobs.max(1));
-        let time = happy.took * u32::try_from(rounds).unwrap_or(u32::MAX);
+    fn log_batch(&self, batch: &[Candidate], happy: &Trial, kind: &str) {
+        self.planned.fetch_add(batch.len(), Ordering::Relaxed);
+        let rounds = batch.len().div_ceil(self.settings.jobs.max(1));
+        let time = happy.elapsed * u32::try_from(rounds).unwrap_or(u32::MAX);
         print_line(&format!(
-            "{} {what}, {} at a time: {} if each takes as long as the happy order",
-            wave.len(),
+            "{} {kind}, {} at a time: {} if each takes as long as the happy order",
+            batch.len(),
             self.settings.jobs,
             human_duration(time)
         ));
     }
 
-    /// Tries each schedule until a signal comes. Returns those that passed, in the order of the wave.
-    async fn wave(
+    /// Tries each schedule until a signal comes. Returns those that passed, in the order of the batch.
+    async fn run_batch(
         &self,
-        wave: Vec<Candidate>,
+        batch: Vec<Candidate>,
         failures: &mut Vec<Trial>,
-    ) -> Result<Vec<Passed>, ProviderError> {
-        let bar = self.progress.bar(wave.len());
-        let trials = stream::iter(wave).enumerate().map(|(place, candidate)| {
+    ) -> Result<Vec<PassedTrial>, ProviderError> {
+        let bar = self.progress.bar(batch.len());
+        let trials = stream::iter(batch).enumerate().map(|(place, candidate)| {
             let bar = &bar;
             async move {
-                let trial = self.trial(candidate.schedule.clone()).await?;
+                let trial = self.run_trial(candidate.schedule.clone()).await?;
                 self.tried.fetch_add(1, Ordering::Relaxed);
                 bar.record(&trial);
                 Ok::<_, ProviderError>((place, candidate, trial))
@@ -348,7 +345,7 @@ impl<'a> Explorer<'a> {
         let mut passed = Vec::new();
         for (_, candidate, trial) in tried {
             if trial.passed() {
-                passed.push(Passed { candidate, order: trial.order, reached: trial.reached });
+                passed.push(PassedTrial { candidate, order: trial.order, reached: trial.reached });
             } else {
                 failures.push(trial);
             }
@@ -358,11 +355,11 @@ impl<'a> Explorer<'a> {
 
     /// Replaces each schedule by its smallest part with the same kind of finding.
     async fn shrink(&self, failures: Vec<Trial>) -> Result<Vec<Trial>, ProviderError> {
-        let shrunk = stream::iter(failures).map(|failure| self.smallest(failure));
+        let shrunk = stream::iter(failures).map(|failure| self.shrink_one(failure));
         shrunk.buffered(self.settings.jobs.max(1)).try_collect().await
     }
 
-    async fn smallest(&self, failure: Trial) -> Result<Trial, ProviderError> {
+    async fn shrink_one(&self, failure: Trial) -> Result<Trial, ProviderError> {
         let entries = failure.schedule.entries(&failure.reached);
         // Each trial of an order that never ends takes the whole time limit, so it isn't shrunk.
         if entries.len() < 2 || failure.kinds.contains(&FindingKind::NeverEnds) {
@@ -372,7 +369,7 @@ impl<'a> Explorer<'a> {
         let mut smallest = failure;
         let mut shrink: Shrink<Fault> = Shrink::new(entries);
         while let Some(candidate) = shrink.candidate() {
-            let schedule = Schedule::of_entries(&candidate);
+            let schedule = Schedule::from_entries(&candidate);
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&schedule).cloned();
             let same_kind = |kinds: &BTreeSet<FindingKind>| !kinds.is_disjoint(&smallest.kinds);
             // A known pass needs no new order; a known failure does, since the report shows its calls.
@@ -380,7 +377,7 @@ impl<'a> Explorer<'a> {
                 shrink.record(false);
                 continue;
             }
-            let trial = self.trial(schedule).await?;
+            let trial = self.run_trial(schedule).await?;
             let fails = same_kind(&trial.kinds);
             shrink.record(fails);
             if fails {
@@ -391,16 +388,16 @@ impl<'a> Explorer<'a> {
     }
 
     /// Asks for the verdict of passed orders again: a late call may have changed their ledger.
-    async fn check_again(&self, passed: &[Passed]) -> Result<Vec<Trial>, ProviderError> {
+    async fn recheck_passed(&self, passed: &[PassedTrial]) -> Result<Vec<Trial>, ProviderError> {
         let checks = stream::iter(passed).map(|passed| async move {
             let found = self.runner.provider.contradictions(&passed.order).await?;
-            if found.iter().all(|found| self.waived.contains(&found.rule)) {
+            if found.iter().all(|found| self.skipped_rules.contains(&found.rule)) {
                 return Ok(None);
             }
-            let mut trial = self.trial(passed.candidate.schedule.clone()).await?;
+            let mut trial = self.run_trial(passed.candidate.schedule.clone()).await?;
             let ledger = self.runner.provider.entries(&passed.order).await?;
             trial.order.clone_from(&passed.order);
-            trial.kinds = found.iter().map(|found| FindingKind::of(found, &ledger)).collect();
+            trial.kinds = found.iter().map(|found| FindingKind::classify(found, &ledger)).collect();
             trial.contradictions = found;
             Ok::<_, ProviderError>(Some(trial))
         });
@@ -411,7 +408,7 @@ impl<'a> Explorer<'a> {
 
 /// Returns the operations of an order as one line of text.
 #[must_use]
-pub fn in_words(reached: &Reached) -> String {
+pub fn describe_operations(reached: &Reached) -> String {
     let calls = reached.iter().map(|(operation, attempts)| match attempts {
         1 => operation.clone(),
         attempts => format!("{operation} ×{attempts}"),

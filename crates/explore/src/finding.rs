@@ -1,4 +1,4 @@
-//! Classifies a finding by the broken rule and the ledger's entries, and explains each kind in words.
+//! Classifies a finding by the broken rule and the ledger's entries, and explains each kind.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ pub enum FindingKind {
 
 impl FindingKind {
     #[must_use]
-    pub fn of(contradiction: &Contradiction, ledger: &[LedgerEntry]) -> Self {
+    pub fn classify(contradiction: &Contradiction, ledger: &[LedgerEntry]) -> Self {
         let several = |live: usize, none: Self, many: Self| if live == 0 { none } else { many };
         match contradiction.rule.as_str() {
             "shipped_is_paid_once_in_full" => match charged(ledger) {
@@ -85,42 +85,38 @@ impl FindingKind {
     pub const fn explanation(&self) -> &'static str {
         match self {
             Self::DoubleCharge => {
-                "The customer paid more than once. A retry has to carry the idempotency key of the first try."
+                "The customer paid more than once. Retries must use the idempotency key of the first attempt."
             }
             Self::ChargedForNothing => {
-                "The order didn't ship, and the money is kept. A charge whose answer is lost may have happened: it has to be undone like one that was answered."
+                "The order didn't ship, and the customer paid. A charge with a lost answer may have succeeded, so it needs the same refund as an answered one."
             }
             Self::ShippedUnpaid => {
-                "The goods are on their way and nobody paid. The capture was believed without proof."
+                "The order shipped without payment. The system assumed a capture that it had no proof of."
             }
             Self::WrongAmount => {
-                "Another amount was captured than was authorized, or a part of it went back."
+                "The captured amount differs from the authorized one, or a part of it was refunded."
             }
             Self::StrandedHold => {
-                "The customer's money is blocked for days by an authorization that nobody captures. A hold whose answer is lost has to be released, by its idempotency key."
+                "An authorization without a capture blocks the customer's money for days. Authorizations with a lost answer must be voided by their idempotency key."
             }
-            Self::ShippedWithoutStock => "The order shipped and nothing is reserved for it.",
+            Self::ShippedWithoutStock => "The order shipped without reserved stock.",
             Self::DoubleReservation => {
-                "The same goods are reserved more than once. A retry has to carry the idempotency key of the first try."
+                "The same goods are reserved more than once. Retries must use the idempotency key of the first attempt."
             }
             Self::StrandedReservation => {
-                "The order didn't ship, and its stock can't be sold to anybody else. An undo was forgotten, or given up."
+                "The order didn't ship, and nobody else can buy its stock. The system forgot an undo, or stopped retrying it."
             }
-            Self::ShippedWithoutLabel => {
-                "The order counts as shipped, and there is no label to ship it with."
-            }
+            Self::ShippedWithoutLabel => "The order counts as shipped, but it has no label.",
             Self::DoubleLabel => {
-                "There are several labels, and each is paid for. A retry has to carry the idempotency key of the first try."
+                "The order has several labels, and each costs money. Retries must use the idempotency key of the first attempt."
             }
-            Self::OpenLabel => "The order didn't ship, and its label is paid for and can be used.",
-            Self::RefundedTooMuch => "More went back than was captured. That is a fault of the provider.",
-            Self::EffectAfterUndo => {
-                "A key had an effect after it was undone. That is a fault of the provider."
-            }
+            Self::OpenLabel => "The order didn't ship, but its label is still valid and costs money.",
+            Self::RefundedTooMuch => "The refunds exceed the captures. This is a bug of the provider.",
+            Self::EffectAfterUndo => "A key had an effect after its undo. This is a bug of the provider.",
             Self::NeverEnds => {
-                "The order reached none of its final states in time: nobody will ever tell the customer. If it only needs longer, raise --patience."
+                "The order reached no final status in time, so the customer never learns its end. If it only needs longer, raise --order-timeout."
             }
-            Self::Rule(_) => "The ledger and what was said of the order contradict each other.",
+            Self::Rule(_) => "The ledger contradicts the recorded outcome of the order.",
         }
     }
 }
@@ -153,11 +149,11 @@ mod tests {
     }
 
     fn kind(rule: &str, ledger: &[LedgerEntry]) -> FindingKind {
-        FindingKind::of(&Contradiction { rule: rule.to_owned(), detail: String::new() }, ledger)
+        FindingKind::classify(&Contradiction { rule: rule.to_owned(), detail: String::new() }, ledger)
     }
 
     #[test]
-    fn paid_wrongly_is_told_apart_by_how_many_payments_kept_money() {
+    fn the_number_of_paid_payments_decides_the_kind() {
         let rule = "shipped_is_paid_once_in_full";
         let twice = [entry("captured", "a"), entry("captured", "b")];
         assert_eq!(kind(rule, &twice), FindingKind::DoubleCharge);
@@ -166,14 +162,14 @@ mod tests {
     }
 
     #[test]
-    fn none_and_too_many_are_told_apart() {
+    fn none_and_too_many_are_different_kinds() {
         let labels = [entry("labelled", "a"), entry("labelled", "b")];
         assert_eq!(kind("shipped_has_one_label", &labels), FindingKind::DoubleLabel);
         assert_eq!(kind("shipped_has_one_label", &[]), FindingKind::ShippedWithoutLabel);
     }
 
     #[test]
-    fn a_rule_without_words_is_told_by_its_name() {
+    fn an_unknown_rule_is_reported_by_its_name() {
         assert_eq!(kind("brand_new_rule", &[]).title(), "brand_new_rule");
         assert_eq!(serde_json::json!(kind("brand_new_rule", &[])), "brand_new_rule");
         assert_eq!(serde_json::json!(FindingKind::DoubleCharge), "double_charge");

@@ -1,8 +1,8 @@
 //! `explore`: finds the fault schedules that a system's orders don't survive.
 //!
 //! It speaks HTTP only, with the provider and with the system under test. It learns the operations from an
-//! order without faults. It gives each further order one schedule of faults as its plan, reports the order's
-//! outcome to the provider, and asks for the verdict.
+//! order without faults. Each further order has one schedule of faults as its plan. The explorer records the order's
+//! outcome with the provider, and reads the verdict.
 
 mod arguments;
 mod explorer;
@@ -29,29 +29,29 @@ use crate::{
     progress::{BAD, Progress, print_line},
     provider::Provider,
     report::Report,
-    stop::{Signal, Stop},
+    stop::{Signal, StopSignal},
     system::System,
     trial::TrialRunner,
 };
 
-/// Exit code when the system can't be explored.
+/// The exit code for a system that can't be explored.
 const CANNOT_EXPLORE: u8 = 2;
 
 #[derive(Debug, thiserror::Error)]
 enum Failure {
     #[error(transparent)]
-    UsageError(#[from] UsageError),
+    Usage(#[from] UsageError),
     #[error(transparent)]
     Explore(#[from] ExploreError),
-    #[error("signals can't be listened to: {0}")]
+    #[error("the handlers for Ctrl-C and SIGTERM can't be installed: {0}")]
     Signals(#[from] io::Error),
 }
 
 /// Lists how an exploration can end.
-enum End {
+enum Outcome {
     Clean,
     Found,
-    /// A signal came before every schedule was tried.
+    /// A signal ended the exploration before every schedule was tried.
     Interrupted(Signal),
 }
 
@@ -62,9 +62,9 @@ enum End {
 pub async fn run(arguments: Arguments) -> ExitCode {
     let progress = Progress::default();
     match explore(arguments, &progress).await {
-        Ok(End::Clean) => ExitCode::SUCCESS,
-        Ok(End::Found) => ExitCode::FAILURE,
-        Ok(End::Interrupted(signal)) => signal.exit_code(),
+        Ok(Outcome::Clean) => ExitCode::SUCCESS,
+        Ok(Outcome::Found) => ExitCode::FAILURE,
+        Ok(Outcome::Interrupted(signal)) => signal.exit_code(),
         Err(failure) => {
             print_line(&format!("{BAD}error{BAD:#}: {failure}"));
             ExitCode::from(CANNOT_EXPLORE)
@@ -72,8 +72,8 @@ pub async fn run(arguments: Arguments) -> ExitCode {
     }
 }
 
-async fn explore(arguments: Arguments, progress: &Progress) -> Result<End, Failure> {
-    let stop = Stop::listen()?;
+async fn explore(arguments: Arguments, progress: &Progress) -> Result<Outcome, Failure> {
+    let stop = StopSignal::listen()?;
     let Task { provider, order, status_rules, time_limit, settle, settings, json } = arguments.task()?;
     let client = service_kit::client::build(time_limit).map_err(UsageError::Client)?;
     let provider = Provider::new(client.clone(), provider);
@@ -83,8 +83,8 @@ async fn explore(arguments: Arguments, progress: &Progress) -> Result<End, Failu
     let runner = TrialRunner { provider: provider.clone(), system: system.clone(), catalogue, settle };
     let explorer = Explorer::new(runner, settings, progress, stop.clone());
     let Some(findings) = explorer.explore().await? else {
-        print_line("stopped before anything was learned");
-        return Ok(End::Interrupted(stop.received().await));
+        print_line("stopped before the order without faults ended; nothing was tried");
+        return Ok(Outcome::Interrupted(stop.received().await));
     };
     let report = Report { findings: &findings, system: &system, provider: provider.base() };
     if json {
@@ -93,10 +93,10 @@ async fn explore(arguments: Arguments, progress: &Progress) -> Result<End, Failu
         anstream::print!("{report}");
     }
     Ok(if findings.cut_short {
-        End::Interrupted(stop.received().await)
+        Outcome::Interrupted(stop.received().await)
     } else if findings.failures.is_empty() {
-        End::Clean
+        Outcome::Clean
     } else {
-        End::Found
+        Outcome::Found
     })
 }

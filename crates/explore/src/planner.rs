@@ -20,7 +20,7 @@ pub struct Candidate {
 
 /// Holds a schedule whose order ended well, and the attempts of that order.
 #[derive(Debug, Clone)]
-pub struct Passed {
+pub struct PassedTrial {
     pub candidate: Candidate,
     pub order: String,
     pub reached: Reached,
@@ -30,7 +30,7 @@ pub struct Passed {
 #[derive(Debug)]
 pub struct Planner {
     catalogue: Catalogue,
-    /// How many attempts in a row a lasting fault affects.
+    /// The number of attempts in a row that a lasting fault affects.
     lasting: u32,
     /// The operations whose faults were planned.
     learned: BTreeSet<String>,
@@ -49,7 +49,7 @@ impl Planner {
             learned: BTreeSet::new(),
             happy: Reached::new(),
             undos: BTreeSet::new(),
-            planned: BTreeSet::from([Schedule::happy()]),
+            planned: BTreeSet::from([Schedule::without_faults()]),
         }
     }
 
@@ -63,26 +63,26 @@ impl Planner {
     pub fn singles(&mut self, happy: &Reached) -> Vec<Candidate> {
         self.learned.extend(happy.keys().cloned());
         self.happy.clone_from(happy);
-        slots(happy).flat_map(|slot| self.faults_of(&Schedule::happy(), &slot)).collect()
+        slots(happy).flat_map(|slot| self.faults_for(&Schedule::without_faults(), &slot)).collect()
     }
 
-    /// Plans the next wave from schedules that passed: the same fault for several attempts where the system
-    /// tried again, and the faults of operations that appeared for the first time.
-    pub fn follow(&mut self, passed: &[Passed]) -> Vec<Candidate> {
+    /// Plans the next batch from schedules that passed. Repeats a fault for
+    /// several attempts when the system retried. Adds the faults of operations that appeared for the first time.
+    pub fn follow_ups(&mut self, passed: &[PassedTrial]) -> Vec<Candidate> {
         let mut candidates = Vec::new();
-        for Passed { candidate: Candidate { base, fault, .. }, reached, .. } in passed {
+        for PassedTrial { candidate: Candidate { base, fault, .. }, reached, .. } in passed {
             let again = reached.get(&fault.operation).is_some_and(|attempts| *attempts > fault.first);
             if fault.times == 1 && self.lasting > 1 && again {
-                candidates.extend(self.plan(base, fault.lasting(self.lasting)));
+                candidates.extend(self.propose_once(base, fault.lasting(self.lasting)));
             }
         }
-        for Passed { candidate, reached, .. } in passed {
+        for PassedTrial { candidate, reached, .. } in passed {
             let new: Vec<_> = reached.keys().filter(|name| !self.learned.contains(*name)).cloned().collect();
             for operation in new {
                 self.learned.insert(operation.clone());
                 self.undos.insert(operation.clone());
                 let new_slots = slots(reached).filter(|slot| slot.operation == operation);
-                candidates.extend(new_slots.flat_map(|slot| self.faults_of(&candidate.schedule, &slot)));
+                candidates.extend(new_slots.flat_map(|slot| self.faults_for(&candidate.schedule, &slot)));
             }
         }
         candidates
@@ -90,38 +90,38 @@ impl Planner {
 
     /// Plans pairs: a second fault at every attempt that an order made under a first one. Leaves out a pair
     /// whose second fault failed alone, or whose first fault isn't reached under the second.
-    pub fn pairs(&mut self, passed: &[Passed]) -> Vec<Candidate> {
+    pub fn pairs(&mut self, passed: &[PassedTrial]) -> Vec<Candidate> {
         let alone: BTreeMap<_, _> =
             passed.iter().map(|passed| (&passed.candidate.schedule, &passed.reached)).collect();
         let mut candidates = Vec::new();
-        for Passed { candidate: Candidate { schedule, .. }, reached, .. } in passed {
+        for PassedTrial { candidate: Candidate { schedule, .. }, reached, .. } in passed {
             if schedule.len() != 1 {
                 continue;
             }
             for slot in slots(reached).filter(|slot| !schedule.covers(slot)) {
                 let in_happy = self.happy.get(&slot.operation).is_some_and(|last| slot.attempt <= *last);
                 let worth = |second: &Candidate| {
-                    let single = Schedule::of_entries(std::slice::from_ref(&second.fault));
+                    let single = Schedule::from_entries(std::slice::from_ref(&second.fault));
                     let reached_alone = alone.get(&single).copied();
                     !in_happy
                         || reached_alone
                             .is_some_and(|reached| slots(reached).any(|slot| schedule.covers(&slot)))
                 };
-                candidates.extend(self.faults_of(schedule, &slot).into_iter().filter(worth));
+                candidates.extend(self.faults_for(schedule, &slot).into_iter().filter(worth));
             }
         }
         candidates
     }
 
-    fn faults_of(&mut self, base: &Schedule, slot: &Slot) -> Vec<Candidate> {
+    fn faults_for(&mut self, base: &Schedule, slot: &Slot) -> Vec<Candidate> {
         let scenarios = self.catalogue.get(&slot.operation).cloned().unwrap_or_default();
         let faults = scenarios.iter().filter(|scenario| *scenario != SUCCESS);
-        faults.filter_map(|scenario| self.plan(base, Fault::once(slot.clone(), scenario))).collect()
+        faults.filter_map(|scenario| self.propose_once(base, Fault::once(slot.clone(), scenario))).collect()
     }
 
     /// Returns a candidate, or none when its schedule was planned before.
-    fn plan(&mut self, base: &Schedule, fault: Fault) -> Option<Candidate> {
-        let schedule = base.with(fault.clone())?;
+    fn propose_once(&mut self, base: &Schedule, fault: Fault) -> Option<Candidate> {
+        let schedule = base.with_fault(fault.clone())?;
         self.planned.insert(schedule.clone()).then(|| Candidate { base: base.clone(), fault, schedule })
     }
 }
@@ -147,8 +147,8 @@ mod tests {
         candidates.iter().map(|candidate| candidate.schedule.to_string()).collect()
     }
 
-    fn passed(candidate: &Candidate, attempts: &[(&str, u32)]) -> Passed {
-        Passed { candidate: candidate.clone(), order: String::new(), reached: reached(attempts) }
+    fn passed(candidate: &Candidate, attempts: &[(&str, u32)]) -> PassedTrial {
+        PassedTrial { candidate: candidate.clone(), order: String::new(), reached: reached(attempts) }
     }
 
     #[test]
@@ -167,13 +167,13 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_lasts_where_the_system_tries_again() {
+    fn a_lasting_fault_is_planned_when_the_system_retries() {
         let mut planner = Planner::new(catalogue(), 5);
         let singles = planner.singles(&reached(&[("charge", 1)]));
-        let next =
-            planner.follow(&[passed(&singles[0], &[("charge", 2)]), passed(&singles[1], &[("charge", 1)])]);
+        let next = planner
+            .follow_ups(&[passed(&singles[0], &[("charge", 2)]), passed(&singles[1], &[("charge", 1)])]);
         assert_eq!(shown(&next), ["charge: timeout (attempts 1 to 5)"]);
-        assert!(planner.follow(&[passed(&next[0], &[("charge", 5)])]).is_empty());
+        assert!(planner.follow_ups(&[passed(&next[0], &[("charge", 5)])]).is_empty());
     }
 
     #[test]
@@ -182,15 +182,15 @@ mod tests {
         let singles = planner.singles(&reached(&[("charge", 1), ("label", 1)]));
         let under: Vec<_> =
             singles.iter().map(|single| passed(single, &[("charge", 1), ("refund", 1)])).collect();
-        let next = planner.follow(&under);
+        let next = planner.follow_ups(&under);
         assert_eq!(shown(&next), ["charge: timeout, refund: timeout"]);
         assert_eq!(planner.undos().iter().collect::<Vec<_>>(), ["refund"]);
-        let lasting = planner.follow(&[passed(&next[0], &[("charge", 1), ("refund", 2)])]);
+        let lasting = planner.follow_ups(&[passed(&next[0], &[("charge", 1), ("refund", 2)])]);
         assert_eq!(shown(&lasting), ["charge: timeout, refund: timeout (attempts 1 to 5)"]);
     }
 
     #[test]
-    fn pairs_use_attempts_that_orders_made_and_none_comes_twice() {
+    fn pairs_use_real_attempts_and_are_planned_once() {
         let mut planner = Planner::new(catalogue(), 5);
         let singles = planner.singles(&reached(&[("charge", 1), ("label", 1)]));
         // A declined charge ends the order, so a pair with a label's timeout is nothing new. A timed out charge

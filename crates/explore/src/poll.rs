@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-/// The pause after the first attempt; grows to [`LONGEST_PAUSE`].
+/// The pause after the first attempt; grows to [`MAX_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(25);
-const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+const MAX_PAUSE: Duration = Duration::from_millis(400);
 
 /// Calls `poll` until it returns a value, and returns none after `time_limit`.
 ///
@@ -26,6 +26,6 @@ pub async fn until_some<T, E>(
             return Ok(None);
         }
         tokio::time::sleep(pause.min(left)).await;
-        pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+        pause = (pause * 3 / 2).min(MAX_PAUSE);
     }
 }

@@ -31,7 +31,7 @@ impl Progress {
             return Bar(ProgressBar::hidden());
         }
         let bar = ProgressBar::with_draw_target(Some(length), ProgressDrawTarget::stderr());
-        let template = "   {bar:40.cyan}  {pos}/{len}  {elapsed} gone, {eta} to go  {msg}";
+        let template = "   {bar:40.cyan}  {pos}/{len}  {elapsed} elapsed, {eta} left  {msg}";
         Bar(match ProgressStyle::with_template(template) {
             Ok(style) => bar.with_style(style),
             Err(_) => bar,
@@ -44,7 +44,7 @@ pub fn print_line(line: &str) {
     anstream::eprintln!("{line}");
 }
 
-/// Shows how many orders of a wave have ended.
+/// Shows how many orders of a batch have ended.
 #[derive(Debug)]
 pub struct Bar(ProgressBar);
 

@@ -14,14 +14,16 @@ use crate::{
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(15);
 /// The largest page that the provider's journal returns.
-const WHOLE_JOURNAL: usize = 10_000;
+const MAX_JOURNAL_PAGE: usize = 10_000;
 
 /// Lists how a call to the provider can fail.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
-    #[error("the provider doesn't answer: {0}. Is it running, and is --provider its address?")]
+    #[error("the provider doesn't answer: {0}. Check that it runs, and that --provider is its address")]
     NoAnswer(#[from] NoAnswer),
-    #[error("{question} answered {status}: {body}. Is --provider a fake-stripe-chaos of this version?")]
+    #[error(
+        "{question} answered {status}: {body}. Check that --provider is a fake-stripe-chaos of this version"
+    )]
     Unexpected { question: String, status: u16, body: String },
 }
 
@@ -77,13 +79,13 @@ struct Verdict {
 }
 
 #[derive(Debug, Deserialize)]
-struct Named {
+struct NamedScenario {
     name: String,
 }
 
 #[derive(Debug, Deserialize)]
 struct Scenarios {
-    operations: BTreeMap<String, Vec<Named>>,
+    operations: BTreeMap<String, Vec<NamedScenario>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -115,15 +117,16 @@ impl Provider {
     /// Returns an error when the provider doesn't answer, or answers unexpectedly.
     pub async fn catalogue(&self) -> Result<Catalogue, ProviderError> {
         let Scenarios { operations } = self.get("/chaos/scenarios").await?;
-        let names = |scenarios: Vec<Named>| scenarios.into_iter().map(|scenario| scenario.name).collect();
+        let names =
+            |scenarios: Vec<NamedScenario>| scenarios.into_iter().map(|scenario| scenario.name).collect();
         Ok(operations.into_iter().map(|(operation, scenarios)| (operation, names(scenarios))).collect())
     }
 
-    /// Returns whether no operation fails without a plan.
+    /// Returns true when no operation fails without a plan.
     ///
     /// # Errors
     /// Returns an error when the provider doesn't answer, or answers unexpectedly.
-    pub async fn never_fails_by_itself(&self, operations: &Catalogue) -> Result<bool, ProviderError> {
+    pub async fn is_fault_free(&self, operations: &Catalogue) -> Result<bool, ProviderError> {
         let mut contexts: Vec<_> =
             operations.keys().filter_map(|operation| Some(operation.split_once('.')?.0)).collect();
         contexts.dedup();
@@ -153,7 +156,7 @@ impl Provider {
     /// # Errors
     /// Returns an error when the provider doesn't answer, or answers unexpectedly.
     pub async fn journal(&self, order: &str) -> Result<Vec<JournalEntry>, ProviderError> {
-        self.lines(&format!("/journal?limit={WHOLE_JOURNAL}&orderId={order}")).await
+        self.lines(&format!("/journal?limit={MAX_JOURNAL_PAGE}&orderId={order}")).await
     }
 
     /// Returns the latest calls of all orders, the oldest first.
@@ -198,15 +201,15 @@ impl Provider {
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, ProviderError> {
-        let answer = self.ask(Method::GET, path, None).await?;
+        let answer = self.send(Method::GET, path, None).await?;
         serde_json::from_str(&answer.text).map_err(|_| unexpected(&format!("GET {path}"), &answer))
     }
 
     async fn put(&self, path: &str, body: String) -> Result<(), ProviderError> {
-        self.ask(Method::PUT, path, Some(body)).await.map(drop)
+        self.send(Method::PUT, path, Some(body)).await.map(drop)
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Option<String>) -> Result<Answer, ProviderError> {
+    async fn send(&self, method: Method, path: &str, body: Option<String>) -> Result<Answer, ProviderError> {
         let question = format!("{method} {path}");
         let headers = vec![("content-type".to_owned(), "application/json".to_owned())];
         let call = Call { method, url: format!("{}{path}", self.base), headers, body };

@@ -1,12 +1,12 @@
-//! Writes the report: each finding in words, with its calls and the shell lines that reproduce it, then a table
-//! of all.
+//! Writes the report. Each finding has its explanation, its calls, and the shell lines that reproduce it. A table
+//! lists all findings.
 
 use std::fmt::{self, Write as _};
 
 use serde_json::{Value, json};
 
 use crate::{
-    explorer::{Findings, in_words},
+    explorer::{Findings, describe_operations},
     finding::FindingKind,
     http::human_duration,
     progress::{BAD, GOOD},
@@ -31,13 +31,13 @@ impl Report<'_> {
         let Findings {
             happy,
             undos,
-            unreached,
-            waived,
+            unreached_undos,
+            skipped_rules,
             orders,
             tried,
             planned,
             cut_short,
-            took,
+            elapsed,
             failures,
             ..
         } = self.findings;
@@ -57,12 +57,12 @@ impl Report<'_> {
             "provider": self.provider,
             "happy": {"orderId": happy.order, "operations": happy.reached},
             "undos": undos,
-            "undosNotReached": unreached,
-            "rulesLeftOut": waived,
+            "undosNotReached": unreached_undos,
+            "rulesLeftOut": skipped_rules,
             "orders": orders,
             "schedules": {"tried": tried, "planned": planned},
             "cutShort": cut_short,
-            "seconds": took.as_secs_f64(),
+            "seconds": elapsed.as_secs_f64(),
             "findings": findings.collect::<Vec<_>>(),
         })
     }
@@ -71,10 +71,10 @@ impl Report<'_> {
     #[must_use]
     pub fn reproduction(&self, trial: &Trial) -> Vec<String> {
         let provider = self.provider;
-        let plan = if self.findings.provider_never_fails {
+        let plan = if self.findings.provider_is_fault_free {
             trial.schedule.short_plan()
         } else {
-            // Long enough that no draw decides an attempt.
+            // The script is long enough that no draw decides an attempt.
             let mut plan = trial.schedule.plan(trial.reached.keys().map(String::as_str));
             for script in plan.values_mut() {
                 script.truncate(20);
@@ -117,7 +117,7 @@ impl Report<'_> {
         }
         writeln!(f, "   calls     of {}, {}/ledger/orders/{}", trial.order, self.provider, trial.order)?;
         for line in &trial.journal {
-            writeln!(f, "             {}", call(line))?;
+            writeln!(f, "             {}", call_line(line))?;
         }
         writeln!(f, "   again")?;
         for line in self.reproduction(trial) {
@@ -132,13 +132,13 @@ impl fmt::Display for Report<'_> {
         let Findings {
             happy,
             undos,
-            unreached,
-            waived,
+            unreached_undos,
+            skipped_rules,
             orders,
             tried,
             planned,
             cut_short,
-            took,
+            elapsed,
             failures,
             ..
         } = self.findings;
@@ -149,44 +149,44 @@ impl fmt::Display for Report<'_> {
             f.write_str(&table(failures))?;
             writeln!(f)?;
         }
-        writeln!(f, "happy     {}", in_words(&happy.reached))?;
+        writeln!(f, "happy     {}", describe_operations(&happy.reached))?;
         let listed =
             |names: &std::collections::BTreeSet<String>| names.iter().cloned().collect::<Vec<_>>().join(", ");
         if !undos.is_empty() {
             writeln!(f, "undos     {}", listed(undos))?;
         }
-        if !unreached.is_empty() {
+        if !unreached_undos.is_empty() {
             writeln!(
                 f,
-                "untried   {}: every order that calls it is a finding already; mend these and explore again",
-                listed(unreached)
+                "untried   {}: every order that calls it is a finding already; fix these and explore again",
+                listed(unreached_undos)
             )?;
         }
-        if !waived.is_empty() {
-            writeln!(f, "left out  {}: the happy order calls nothing that it is about", listed(waived))?;
+        if !skipped_rules.is_empty() {
+            writeln!(f, "left out  {}: the happy order never calls its context", listed(skipped_rules))?;
         }
         if *cut_short {
             writeln!(
                 f,
-                "cut short after {tried} of {planned} schedules: what failed is not shrunk, and more may fail"
+                "cut short after {tried} of {planned} schedules: failed schedules are not shrunk, and more may fail"
             )?;
         }
-        let took = human_duration(*took);
+        let elapsed = human_duration(*elapsed);
         let stuck = failures.iter().filter(|trial| trial.kinds.contains(&FindingKind::NeverEnds)).count();
         match failures.len() {
             0 if *cut_short => {
                 writeln!(
                     f,
-                    "-- {orders} orders in {took}, and none of these schedules leaves a contradiction"
+                    "-- {orders} orders in {elapsed}, and none of these schedules leaves a contradiction"
                 )
             }
             0 => writeln!(
                 f,
-                "{GOOD}ok{GOOD:#} {orders} orders in {took}, and no schedule leaves a contradiction"
+                "{GOOD}ok{GOOD:#} {orders} orders in {elapsed}, and no schedule leaves a contradiction"
             ),
             found => writeln!(
                 f,
-                "{BAD}!!{BAD:#} {orders} orders in {took}: {} leave a contradiction, {stuck} never end",
+                "{BAD}!!{BAD:#} {orders} orders in {elapsed}: {} leave a contradiction, {stuck} never end",
                 found - stuck
             ),
         }
@@ -212,7 +212,7 @@ const fn outcome_of(end: &End) -> Option<&'static str> {
 }
 
 /// Formats a call as `payment.capture  timeout_after_commit -> timeout, key o-1/capture`.
-fn call(line: &JournalEntry) -> String {
+fn call_line(line: &JournalEntry) -> String {
     let scenario = line.decision.as_ref().map_or("-", |decision| decision.scenario.as_str());
     let response = line.response.as_deref().unwrap_or("no answer yet");
     let key = line.idempotency_key.as_ref().map_or("no key".to_owned(), |key| format!("key {key}"));
@@ -221,20 +221,22 @@ fn call(line: &JournalEntry) -> String {
 }
 
 fn table(failures: &[Trial]) -> String {
-    let rows: Vec<_> =
-        failures.iter().map(|trial| (titles(trial), end(trial), trial.schedule.to_string())).collect();
+    let rows: Vec<_> = failures
+        .iter()
+        .map(|trial| (titles(trial), outcome_label(trial), trial.schedule.to_string()))
+        .collect();
     let width =
         |column: fn(&(String, &'static str, String)) -> usize| rows.iter().map(column).max().unwrap_or(0);
-    let (first, second) = (width(|row| row.0.len()).max(7), width(|row| row.1.len()).max(4));
+    let (first, second) = (width(|row| row.0.len()).max(7), width(|row| row.1.len()).max(7));
     let mut text = String::new();
-    let _ = writeln!(text, " {:>3}  {:first$}  {:second$}  fault", "#", "finding", "told");
-    for (number, (titles, told, schedule)) in (1..).zip(&rows) {
-        let _ = writeln!(text, " {number:>3}  {titles:first$}  {told:second$}  {schedule}");
+    let _ = writeln!(text, " {:>3}  {:first$}  {:second$}  fault", "#", "finding", "outcome");
+    for (number, (titles, outcome, schedule)) in (1..).zip(&rows) {
+        let _ = writeln!(text, " {number:>3}  {titles:first$}  {outcome:second$}  {schedule}");
     }
     text
 }
 
-fn end(trial: &Trial) -> &'static str {
+fn outcome_label(trial: &Trial) -> &'static str {
     outcome_of(&trial.end).unwrap_or("nothing")
 }
 
@@ -278,7 +280,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_becomes_a_line_that_a_shell_reads_back() {
+    fn a_request_becomes_one_quoted_shell_line() {
         let template = Template {
             method: reqwest::Method::POST,
             url: "http://host/orders".to_owned(),

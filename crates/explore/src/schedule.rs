@@ -7,9 +7,9 @@ use std::{
 
 /// The scenario without a fault.
 pub const SUCCESS: &str = "success";
-/// The longest script that a plan may have. Successes fill a script up to it: behind its end the profile
-/// would draw.
-const SCRIPT: u32 = 100;
+/// The longest script that a plan may have. Successes fill each script up to it, since the profile decides after
+/// the end of a script.
+const SCRIPT_LENGTH: u32 = 100;
 
 /// Maps each operation to the number of its attempts for one order.
 pub type Reached = BTreeMap<String, u32>;
@@ -88,13 +88,13 @@ pub struct Schedule(BTreeSet<Fault>);
 impl Schedule {
     /// Returns a schedule without a fault.
     #[must_use]
-    pub fn happy() -> Self {
+    pub fn without_faults() -> Self {
         Self::default()
     }
 
     /// Adds a fault; returns none when one of its attempts has a fault already.
     #[must_use]
-    pub fn with(&self, fault: Fault) -> Option<Self> {
+    pub fn with_fault(&self, fault: Fault) -> Option<Self> {
         let free = !self.0.iter().any(|taken| taken.overlaps(&fault));
         free.then(|| Self(self.0.iter().cloned().chain([fault]).collect()))
     }
@@ -128,7 +128,7 @@ impl Schedule {
 
     /// Joins single attempts into a schedule; equal ones in a row become one fault.
     #[must_use]
-    pub fn of_entries(entries: &[Fault]) -> Self {
+    pub fn from_entries(entries: &[Fault]) -> Self {
         let mut faults: Vec<Fault> = Vec::new();
         let sorted: BTreeSet<_> = entries.iter().cloned().collect();
         for entry in sorted {
@@ -172,7 +172,7 @@ impl Schedule {
             let fault = self.0.iter().find(|fault| fault.covers(&slot));
             fault.map_or(SUCCESS, |fault| fault.scenario.as_str()).to_owned()
         };
-        (1..=SCRIPT).map(scenario).collect()
+        (1..=SCRIPT_LENGTH).map(scenario).collect()
     }
 }
 
@@ -197,7 +197,9 @@ mod tests {
     }
 
     fn schedule(faults: &[Fault]) -> Schedule {
-        faults.iter().fold(Schedule::happy(), |schedule, fault| schedule.with(fault.clone()).unwrap())
+        faults
+            .iter()
+            .fold(Schedule::without_faults(), |schedule, fault| schedule.with_fault(fault.clone()).unwrap())
     }
 
     #[test]
@@ -223,33 +225,33 @@ mod tests {
     #[test]
     fn an_attempt_has_at_most_one_fault() {
         let lasting = schedule(&[fault("a", 2, 3, "timeout")]);
-        assert_eq!(lasting.with(fault("a", 4, 1, "lost")), None);
-        assert!(lasting.with(fault("a", 5, 1, "lost")).is_some());
-        assert!(lasting.with(fault("b", 2, 1, "lost")).is_some());
+        assert_eq!(lasting.with_fault(fault("a", 4, 1, "lost")), None);
+        assert!(lasting.with_fault(fault("a", 5, 1, "lost")).is_some());
+        assert!(lasting.with_fault(fault("b", 2, 1, "lost")).is_some());
     }
 
     #[test]
-    fn entries_are_the_reached_attempts_and_join_to_the_same_faults() {
+    fn entries_are_the_reached_attempts_and_join_to_faults() {
         let lasting =
             schedule(&[fault("a", 1, 5, "timeout"), fault("b", 1, 1, "lost"), fault("c", 9, 1, "lost")]);
         let reached = Reached::from([("a".to_owned(), 3), ("b".to_owned(), 1), ("c".to_owned(), 1)]);
         let entries = lasting.entries(&reached);
         assert_eq!(entries.len(), 4);
         assert_eq!(
-            Schedule::of_entries(&entries),
+            Schedule::from_entries(&entries),
             schedule(&[fault("a", 1, 3, "timeout"), fault("b", 1, 1, "lost")])
         );
         assert_eq!(
-            Schedule::of_entries(&[entries[2].clone(), entries[0].clone()]),
+            Schedule::from_entries(&[entries[2].clone(), entries[0].clone()]),
             schedule(&[fault("a", 1, 1, "timeout"), fault("a", 3, 1, "timeout")])
         );
     }
 
     #[test]
-    fn a_schedule_is_shown_in_words() {
+    fn a_schedule_is_shown_as_text() {
         let shown =
             schedule(&[fault("a", 1, 1, "lost"), fault("b", 2, 1, "x"), fault("c", 1, 5, "y")]).to_string();
         assert_eq!(shown, "a: lost, b: x (attempt 2), c: y (attempts 1 to 5)");
-        assert_eq!(Schedule::happy().to_string(), "no fault");
+        assert_eq!(Schedule::without_faults().to_string(), "no fault");
     }
 }

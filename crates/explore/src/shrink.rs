@@ -1,5 +1,7 @@
-//! Delta debugging: finds the smallest part of a list that still fails. Pure: the caller tries the candidates. (Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", 2002: `ddmin`,
-//! by complements.)
+//! Delta debugging: finds the smallest part of a list that still fails. Pure: the caller tries the candidates.
+//!
+//! The algorithm is `ddmin` by complements (Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing
+//! Input", 2002).
 
 /// Shrinks a failing list until it passes without any one of its members.
 #[derive(Debug)]
@@ -24,12 +26,12 @@ impl<T: Clone> Shrink<T> {
         if self.kept.len() < 2 || self.next >= self.parts {
             return None;
         }
-        let (from, to) = (self.border(self.next), self.border(self.next + 1));
+        let (from, to) = (self.boundary(self.next), self.boundary(self.next + 1));
         let rest = self.kept.iter().take(from).chain(self.kept.iter().skip(to));
         Some(rest.cloned().collect())
     }
 
-    fn border(&self, part: usize) -> usize {
+    fn boundary(&self, part: usize) -> usize {
         self.kept.len() * part / self.parts
     }
 
@@ -71,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_whose_members_are_all_needed_keeps_them() {
+    fn a_list_keeps_all_needed_members() {
         assert_eq!(shrunk(vec![1, 2, 3], |part| part.len() == 3), [1, 2, 3]);
         assert_eq!(shrunk(vec![7], |_| true), [7]);
     }

@@ -8,8 +8,8 @@ use futures::{
 };
 use tokio::signal::unix::{SignalKind, signal};
 
-/// The exit code of a process that a signal ended is this plus the signal's number.
-const BY_SIGNAL: u8 = 128;
+/// The exit code after a signal is this plus the number of the signal.
+const SIGNAL_EXIT_BASE: u8 = 128;
 
 /// Names the signal that ended an exploration early.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,17 +22,17 @@ impl Signal {
     #[must_use]
     pub fn exit_code(self) -> ExitCode {
         ExitCode::from(match self {
-            Self::Interrupt => BY_SIGNAL + 2,
-            Self::Terminate => BY_SIGNAL + 15,
+            Self::Interrupt => SIGNAL_EXIT_BASE + 2,
+            Self::Terminate => SIGNAL_EXIT_BASE + 15,
         })
     }
 }
 
 /// Waits for a signal; every clone receives the same one.
 #[derive(Clone)]
-pub struct Stop(Shared<BoxFuture<'static, Signal>>);
+pub struct StopSignal(Shared<BoxFuture<'static, Signal>>);
 
-impl Stop {
+impl StopSignal {
     /// Replaces the default handling, which ends the process at once.
     ///
     /// # Errors
@@ -54,7 +54,7 @@ impl Stop {
         self.0.clone().await
     }
 
-    /// Returns whether the signal has come.
+    /// Returns true when the signal has arrived.
     #[must_use]
     pub fn is_received(&self) -> bool {
         self.0.clone().now_or_never().is_some()

@@ -13,18 +13,18 @@ use crate::{
 /// The placeholder for the order's id in templates.
 pub const ORDER_ID: &str = "{orderId}";
 
-/// Lists why a template can't be used.
+/// Lists the reasons why a template can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
     #[error("cannot read {}: {source}", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
-    #[error("{}: {why}", path.display())]
-    Malformed { path: PathBuf, why: String },
+    #[error("{}: {reason}", path.display())]
+    Malformed { path: PathBuf, reason: String },
     #[error(
         "the request has no {ORDER_ID}, so every order would have the same id; write it where the id belongs"
     )]
     NoOrderId,
-    #[error("{0:?} is no HTTP method")]
+    #[error("{0:?} is not an HTTP method")]
     Method(String),
 }
 
@@ -46,21 +46,21 @@ impl Template {
     pub fn read(path: &PathBuf) -> Result<Self, TemplateError> {
         let text = fs::read_to_string(path)
             .map_err(|source| TemplateError::Unreadable { path: path.clone(), source })?;
-        Self::parse(&text).map_err(|why| TemplateError::Malformed { path: path.clone(), why })
+        Self::parse(&text).map_err(|reason| TemplateError::Malformed { path: path.clone(), reason })
     }
 
     fn parse(text: &str) -> Result<Self, String> {
         let is_comment =
             |line: &&str| line.is_empty() || ["#", "//", "@"].iter().any(|mark| line.starts_with(mark));
         let mut lines = text.lines().map(str::trim_end).skip_while(is_comment);
-        let first = lines.next().ok_or("there is no request")?;
+        let first = lines.next().ok_or("the file has no request")?;
         let (method, url) = match first.split_whitespace().collect::<Vec<_>>().as_slice() {
             [url] => (Method::POST, (*url).to_owned()),
             [method, url, ..] => {
-                let known = method.parse().map_err(|_| format!("{method:?} is no HTTP method"))?;
+                let known = method.parse().map_err(|_| format!("{method:?} is not an HTTP method"))?;
                 (known, (*url).to_owned())
             }
-            [] => return Err("there is no request".to_owned()),
+            [] => return Err("the file has no request".to_owned()),
         };
         let mut headers = Vec::new();
         for line in lines.by_ref().take_while(|line| !line.is_empty()) {
@@ -75,7 +75,7 @@ impl Template {
     ///
     /// # Errors
     /// Returns an error when the template has no `{orderId}`.
-    pub fn checked(mut self) -> Result<Self, TemplateError> {
+    pub fn validated(mut self) -> Result<Self, TemplateError> {
         let headers = self.headers.iter().map(|(_, value)| value);
         if !headers.chain([&self.url]).chain(&self.body).any(|text| text.contains(ORDER_ID)) {
             return Err(TemplateError::NoOrderId);
@@ -88,7 +88,7 @@ impl Template {
         Ok(self)
     }
 
-    fn of(&self, order: &str) -> Call {
+    fn render(&self, order: &str) -> Call {
         let fill = |text: &String| text.replace(ORDER_ID, order);
         Call {
             method: self.method.clone(),
@@ -108,13 +108,13 @@ pub fn header(line: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.trim().is_empty() => {
             Ok((name.trim().to_owned(), value.trim().to_owned()))
         }
-        _ => Err(format!("{line:?} is no header; one looks like Name: value")),
+        _ => Err(format!("{line:?} is not a header; write Name: value")),
     }
 }
 
 /// Holds the final status of an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ended {
+pub struct FinalStatus {
     pub shipped: bool,
     /// The status in the system's own words.
     pub status: String,
@@ -123,7 +123,7 @@ pub struct Ended {
 /// Lists how following an order can end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
-    Ended(Ended),
+    Ended(FinalStatus),
     /// The order didn't end within the time limit; holds the last status.
     Never(String),
 }
@@ -147,9 +147,9 @@ impl StatusRules {
         }
     }
 
-    fn ended(&self, status: &str) -> Option<Ended> {
+    fn ended(&self, status: &str) -> Option<FinalStatus> {
         let is = |list: &[String]| list.iter().any(|known| known == status);
-        let ended = |shipped| Some(Ended { shipped, status: status.to_owned() });
+        let ended = |shipped| Some(FinalStatus { shipped, status: status.to_owned() });
         if is(&self.shipped) {
             ended(true)
         } else if is(&self.not_shipped) {
@@ -163,16 +163,16 @@ impl StatusRules {
     fn answered(&self, answer: &Answer) -> End {
         match self.status(answer).map(|status| (self.ended(&status), status)) {
             Some((Some(ended), _)) => End::Ended(ended),
-            _ if !answer.is_success() => End::Ended(Ended { shipped: false, status: answer.summary() }),
+            _ if !answer.is_success() => End::Ended(FinalStatus { shipped: false, status: answer.summary() }),
             Some((None, status)) => End::Never(format!("{status:?} at {}", self.pointer)),
-            None => End::Ended(Ended { shipped: true, status: answer.summary() }),
+            None => End::Ended(FinalStatus { shipped: true, status: answer.summary() }),
         }
     }
 }
 
 /// Holds the result of placing an order.
 #[derive(Debug, Clone)]
-pub struct Placed {
+pub struct PlacedOrder {
     pub end: End,
     /// The answer, when the system refused the order or its answer was lost.
     pub refused: Option<String>,
@@ -188,15 +188,15 @@ pub struct System {
 }
 
 /// The time limit for the status of a refused order: some systems run it nevertheless.
-const LIMIT_AFTER_REFUSAL: Duration = Duration::from_secs(3);
-const STATUS_TIMEOUT: Duration = Duration::from_secs(10);
+const REFUSED_ORDER_TIMEOUT: Duration = Duration::from_secs(3);
+const STATUS_REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
 impl System {
     /// Places an order and follows it to its end.
-    pub async fn place(&self, order: &str) -> Placed {
-        let answer = http::send(&self.client, self.order.of(order), self.time_limit).await;
+    pub async fn place(&self, order: &str) -> PlacedOrder {
+        let answer = http::send(&self.client, self.order.render(order), self.time_limit).await;
         let Some(status) = &self.status_rules.status else {
-            return self.ended_at_once(answer);
+            return self.end_from_answer(answer);
         };
         let refused = match &answer {
             Ok(answer) if answer.is_success() => None,
@@ -204,40 +204,48 @@ impl System {
             Err(error) => Some(error.to_string()),
         };
         let is_refused = answer.is_ok() && refused.is_some();
-        let time_limit = if is_refused { LIMIT_AFTER_REFUSAL.min(self.time_limit) } else { self.time_limit };
+        let time_limit =
+            if is_refused { REFUSED_ORDER_TIMEOUT.min(self.time_limit) } else { self.time_limit };
         let mut last_status = "nothing".to_owned();
-        let look = async || {
-            let current =
-                match http::send(&self.client, status.of(order), STATUS_TIMEOUT.min(self.time_limit)).await {
-                    Ok(answer) => match self.status_rules.status(&answer) {
-                        Some(status) => status,
-                        None => answer.summary(),
-                    },
-                    Err(error) => error.to_string(),
-                };
+        let read_status = async || {
+            let current = match http::send(
+                &self.client,
+                status.render(order),
+                STATUS_REQUEST_TIMEOUT.min(self.time_limit),
+            )
+            .await
+            {
+                Ok(answer) => match self.status_rules.status(&answer) {
+                    Some(status) => status,
+                    None => answer.summary(),
+                },
+                Err(error) => error.to_string(),
+            };
             let ended = self.status_rules.ended(&current);
             last_status = current;
             Ok::<_, NoAnswer>(ended)
         };
-        let seen = poll::until_some(time_limit, look).await.ok().flatten();
+        let seen = poll::until_some(time_limit, read_status).await.ok().flatten();
         let end = match (seen, &refused) {
             (Some(ended), _) => End::Ended(ended),
             // A refused order without a status doesn't ship.
             (None, Some(refusal)) if is_refused => {
-                End::Ended(Ended { shipped: false, status: refusal.clone() })
+                End::Ended(FinalStatus { shipped: false, status: refusal.clone() })
             }
             (None, _) => End::Never(last_status),
         };
-        Placed { end, refused }
+        PlacedOrder { end, refused }
     }
 
-    fn ended_at_once(&self, answer: Result<Answer, NoAnswer>) -> Placed {
+    fn end_from_answer(&self, answer: Result<Answer, NoAnswer>) -> PlacedOrder {
         match answer {
             Ok(answer) => {
                 let refused = (!answer.is_success()).then(|| answer.summary());
-                Placed { end: self.status_rules.answered(&answer), refused }
+                PlacedOrder { end: self.status_rules.answered(&answer), refused }
             }
-            Err(error) => Placed { end: End::Never(error.to_string()), refused: Some(error.to_string()) },
+            Err(error) => {
+                PlacedOrder { end: End::Never(error.to_string()), refused: Some(error.to_string()) }
+            }
         }
     }
 }
@@ -262,10 +270,12 @@ mod tests {
     #[test]
     fn a_request_without_the_orders_id_is_refused() {
         let fixed = Template::parse("POST http://host/orders\n\n{}").unwrap();
-        assert!(matches!(fixed.checked(), Err(TemplateError::NoOrderId)));
-        let template =
-            Template::parse("POST http://host/orders\n\n{\"id\": \"{orderId}\"}").unwrap().checked().unwrap();
-        let call = template.of("o-1");
+        assert!(matches!(fixed.validated(), Err(TemplateError::NoOrderId)));
+        let template = Template::parse("POST http://host/orders\n\n{\"id\": \"{orderId}\"}")
+            .unwrap()
+            .validated()
+            .unwrap();
+        let call = template.render("o-1");
         assert_eq!(call.body.as_deref(), Some("{\"id\": \"o-1\"}"));
         assert_eq!(call.headers, [("content-type".to_owned(), "application/json".to_owned())]);
     }

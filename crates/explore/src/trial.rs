@@ -1,4 +1,4 @@
-//! Runs one order under one schedule: plans, places and follows it, reports its outcome, asks for the verdict.
+//! Runs one order under one schedule: plans, places and follows it, records its outcome, reads the verdict.
 
 use std::{
     collections::BTreeSet,
@@ -29,7 +29,7 @@ pub struct Trial {
     pub contradictions: Vec<Contradiction>,
     /// The kinds of findings; empty when the order passed.
     pub kinds: BTreeSet<FindingKind>,
-    pub took: Duration,
+    pub elapsed: Duration,
 }
 
 impl Trial {
@@ -45,7 +45,8 @@ pub struct TrialRunner {
     pub provider: Provider,
     pub system: System,
     pub catalogue: Catalogue,
-    /// How long a contradiction may last: some systems report a final status before their compensations end.
+    /// The time that a contradiction may last, since some systems report a final status before their compensations
+    /// end.
     pub settle: Duration,
 }
 
@@ -55,11 +56,11 @@ impl TrialRunner {
     /// # Errors
     /// Returns an error when the provider fails. A failure of the system under test is the trial's result.
     pub async fn run(&self, order: String, schedule: Schedule) -> Result<Trial, ProviderError> {
-        let begun = Instant::now();
+        let started_at = Instant::now();
         let plan = schedule.plan(self.catalogue.keys().map(String::as_str));
         self.provider.plan(&order, &plan).await?;
         let placed = self.system.place(&order).await;
-        let took = begun.elapsed();
+        let elapsed = started_at.elapsed();
         let journal = self.journal_when_quiet(&order).await?;
         let mut trial = Trial {
             reached: reached(&journal),
@@ -70,7 +71,7 @@ impl TrialRunner {
             journal,
             contradictions: Vec::new(),
             kinds: BTreeSet::new(),
-            took,
+            elapsed,
         };
         match &trial.end {
             End::Ended(ended) => {
@@ -99,7 +100,7 @@ impl TrialRunner {
             return Ok(());
         }
         let ledger = self.provider.entries(&trial.order).await?;
-        trial.kinds = contradictions.iter().map(|found| FindingKind::of(found, &ledger)).collect();
+        trial.kinds = contradictions.iter().map(|found| FindingKind::classify(found, &ledger)).collect();
         trial.contradictions = contradictions;
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! Founder's configuration.
+//! The configuration of founder.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -10,8 +10,11 @@ use user_context::Tries;
 
 use crate::strategies::Strategy;
 
-const LISTEN_ADDR: Variable =
-    Variable { name: "LISTEN_ADDR", default: Some("127.0.0.1:3000"), meaning: "Where founder listens." };
+const LISTEN_ADDR: Variable = Variable {
+    name: "LISTEN_ADDR",
+    default: Some("127.0.0.1:3000"),
+    meaning: "The address that founder listens on.",
+};
 const AGGREGATION_STRATEGY: Variable = Variable {
     name: "AGGREGATION_STRATEGY",
     default: Some(Strategy::AllSettled.name()),
@@ -21,26 +24,26 @@ const AGGREGATION_STRATEGY: Variable = Variable {
 const USER_CONTEXT_DEADLINE: Variable = Variable {
     name: "USER_CONTEXT_DEADLINE",
     default: Some("8s"),
-    meaning: "After this long a user context is answered with what is there.",
+    meaning: "The time limit of a user context. After it the answer has only the parts that arrived.",
 };
 const SOURCE_TRIES: Variable = Variable {
     name: "SOURCE_TRIES",
     default: Some("3"),
-    meaning: "How often founder asks a source at most, the first time included.",
+    meaning: "The maximum number of attempts to call a source.",
 };
 const SOURCE_RETRY_WAIT: Variable = Variable {
     name: "SOURCE_RETRY_WAIT",
     default: Some("1s"),
-    meaning: "The wait before a source is asked again, up to twice as long by jitter; doubles each time.",
+    meaning: "The delay before the second attempt to call a source. It doubles with each attempt, and jitter adds up to the same again.",
 };
 
 #[derive(Debug, Clone)]
 pub struct Config {
     pub common: Common,
     pub listen_addr: SocketAddr,
-    /// That of a request that names none.
+    /// The strategy of a request that names none.
     pub strategy: Strategy,
-    /// From a request to its answer.
+    /// The time limit from a request to its answer.
     pub deadline: Duration,
     pub tries: Tries,
     pub sources: user_context::Config,
@@ -64,11 +67,11 @@ impl Configuration for Config {
         let common = Common::read(&mut reader);
         let listen_addr = reader.listen_address(&LISTEN_ADDR);
         let strategy = reader.read(&AGGREGATION_STRATEGY, str::parse);
-        let deadline = reader.read(&USER_CONTEXT_DEADLINE, positive);
+        let deadline = reader.read(&USER_CONTEXT_DEADLINE, short_duration);
         let tries = reader.read(&SOURCE_TRIES, |text| {
             text.parse().ok().filter(|tries| (1..=10).contains(tries)).ok_or("must be a number from 1 to 10")
         });
-        let wait = reader.read(&SOURCE_RETRY_WAIT, positive);
+        let wait = reader.read(&SOURCE_RETRY_WAIT, short_duration);
         let sources = user_context::Config::read(&mut reader);
         let config = (|| {
             Some(Self {
@@ -92,8 +95,8 @@ impl Configuration for Config {
     }
 }
 
-/// A wait that nobody sits out is a slip of the pen.
-fn positive(text: &str) -> Result<Duration, String> {
+/// Parses a duration of at most 5 minutes, since a longer one is probably a mistake.
+fn short_duration(text: &str) -> Result<Duration, String> {
     let duration = config::duration(text)?;
     if duration.is_zero() || duration > Duration::from_mins(5) {
         return Err("must be longer than 0s and at most 5m".to_owned());
@@ -110,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn without_any_variable_everything_is_asked_for_at_once_within_8_seconds() {
+    fn the_default_strategy_calls_all_sources_at_once_within_8_seconds() {
         let config = read("", "").unwrap();
         assert_eq!(config.strategy, Strategy::AllSettled);
         assert_eq!(config.deadline, Duration::from_secs(8));
@@ -119,16 +122,16 @@ mod tests {
     }
 
     #[test]
-    fn a_strategy_has_its_other_name_in_the_environment_too() {
+    fn the_environment_may_name_a_strategy_by_its_alias() {
         assert_eq!(read("AGGREGATION_STRATEGY", "sequential").unwrap().strategy, Strategy::Sequential);
         assert_eq!(read("AGGREGATION_STRATEGY", "Parallel").unwrap().strategy, Strategy::AllSettled);
         assert_eq!(read("AGGREGATION_STRATEGY", "RxJS").unwrap().strategy, Strategy::Reactive);
-        let faults = read("AGGREGATION_STRATEGY", "zip").unwrap_err().to_string();
-        assert!(faults.contains("AGGREGATION_STRATEGY=zip: must be one of promise-allsettled"), "{faults}");
+        let errors = read("AGGREGATION_STRATEGY", "zip").unwrap_err().to_string();
+        assert!(errors.contains("AGGREGATION_STRATEGY=zip: must be one of promise-allsettled"), "{errors}");
     }
 
     #[test]
-    fn no_tries_no_time_and_no_end_are_faults() {
+    fn zero_attempts_and_extreme_durations_are_rejected() {
         for (name, value) in [
             ("SOURCE_TRIES", "0"),
             ("SOURCE_TRIES", "11"),
@@ -137,8 +140,8 @@ mod tests {
             ("USER_CONTEXT_DEADLINE", "1h"),
             ("SOURCE_RETRY_WAIT", "-1s"),
         ] {
-            let faults = read(name, value).unwrap_err().to_string();
-            assert!(faults.contains(&format!("{name}={value}: ")), "{faults}");
+            let errors = read(name, value).unwrap_err().to_string();
+            assert!(errors.contains(&format!("{name}={value}: ")), "{errors}");
         }
     }
 }

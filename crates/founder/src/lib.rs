@@ -1,10 +1,10 @@
 //! Founder: one answer from three sources, each of which may be slow, busy or broken.
 //!
-//! `parts` is what can be had of a source, `asking` has it from one, `strategies` say in which order they
-//! are asked, and `presentation` speaks HTTP.
+//! `parts` defines the parts of a user context, and `fetch` calls one source. `strategies` sets the order of the
+//! calls, and `presentation` has the HTTP endpoints.
 
-mod asking;
 mod config;
+mod fetch;
 mod parts;
 mod presentation;
 mod strategies;
@@ -14,7 +14,7 @@ use std::error::Error;
 use axum::Router;
 pub use config::Config;
 use futures::FutureExt;
-use presentation::{FounderCode, UserContexts};
+use presentation::{FounderCode, UserContextApi};
 use service_kit::{metrics::Metrics, serve, service::Service};
 use user_context::Sources;
 use utoipa::{OpenApi, openapi};
@@ -23,18 +23,18 @@ use utoipa::{OpenApi, openapi};
 #[openapi(
     info(
         title = "founder",
-        description = "Where a user is, the weather there, and a cat fact: asked of three sources at once, one \
-                       after another, or as a stream. What can't be had is null and told why."
+        description = "The location of a user, the weather there, and a cat fact. Three sources provide them: all at \
+                       once, one after another, or as a stream. A missing part is null, and its reason is given."
     ),
     components(schemas(presentation::PartBody)),
-    tags((name = "user context", description = "Three sources, one answer."))
+    tags((name = "user context", description = "One answer from three sources."))
 )]
 struct About;
 
-/// Runs until a signal stops it.
+/// Runs founder until a signal stops it.
 ///
 /// # Errors
-/// When the port is taken, the listener fails or no HTTP client can be made.
+/// Returns an error when the port is in use, the listener fails, or the HTTP client can't be set up.
 pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
     let stop = serve::stop_signal()?.shared();
     let listener = serve::bind(config.listen_addr).await?;
@@ -44,14 +44,14 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
     Ok(serve::run(listener, app, stop, &config.common).await?)
 }
 
-/// The one door to the service, for [`run`] and for tests. It depends on nothing: a source that is away is
-/// what it is there to bear.
+/// Builds the router, for [`run`] and for tests. Readiness checks no dependency, since founder also answers when
+/// sources fail.
 pub fn router(sources: Sources, config: &Config) -> (Router, openapi::OpenApi) {
     let metrics = Metrics::new();
-    let contexts = UserContexts::new(sources, config, metrics.registry());
+    let api = UserContextApi::new(sources, config, metrics.registry());
     Service::new("founder", env!("CARGO_PKG_VERSION"), About::openapi())
         .metrics(metrics)
         .codes(FounderCode::ALL)
-        .long_routes(presentation::routes(contexts))
+        .long_routes(presentation::routes(api))
         .build(&config.common)
 }

@@ -1,4 +1,4 @@
-//! Founder's process.
+//! The process of founder.
 
 use std::process::ExitCode;
 

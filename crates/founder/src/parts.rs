@@ -1,10 +1,10 @@
-//! The parts of a user's context, each as its source gave it, or with why it is missing.
+//! The parts of a user context: each with its value, or with the reason why it is missing.
 
 use std::time::Duration;
 
 use user_context::{CatFact, Location, SourceFault, Weather};
 
-/// What a context is made of. The names are those of its members in the answer.
+/// The name of a part, which is also its member in the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PartName {
     Location,
@@ -23,26 +23,26 @@ impl PartName {
     }
 }
 
-/// Why a part is missing.
+/// The reason why a part is missing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Missing {
-    /// Its source was asked, and gave nothing.
+pub enum MissingReason {
+    /// The call to its source failed.
     #[error("failed: {0}")]
     Failed(SourceFault),
-    /// There is no weather of an unknown place.
+    /// The weather needs a location.
     #[error("skipped: location unavailable")]
     NoLocation,
-    /// The deadline had passed before its source could be asked.
+    /// The deadline had passed before the call to its source.
     #[error("skipped: no time left")]
-    NoTime,
+    DeadlinePassed,
 }
 
-/// How asking a source ended.
+/// The result of the call to a source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
     Ok,
     Failed,
-    /// It was not asked.
+    /// The source was not called.
     Skipped,
 }
 
@@ -57,34 +57,34 @@ impl Status {
     }
 }
 
-/// A part that was asked for.
+/// The result of fetching one part.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Asked<T> {
-    pub result: Result<T, Missing>,
-    /// From the first try's beginning to the last one's end, the waits between them included.
+pub struct PartResult<T> {
+    pub result: Result<T, MissingReason>,
+    /// The time from the start of the first attempt to the end of the last one.
     pub latency: Duration,
-    /// How often the source was asked.
+    /// The number of calls to the source.
     pub attempts: u32,
 }
 
-impl<T> Asked<T> {
-    /// A part whose source was not asked.
+impl<T> PartResult<T> {
+    /// Returns the result of a part whose source was not called.
     #[must_use]
-    pub const fn skipped(why: Missing) -> Self {
-        Self { result: Err(why), latency: Duration::ZERO, attempts: 0 }
+    pub const fn skipped(reason: MissingReason) -> Self {
+        Self { result: Err(reason), latency: Duration::ZERO, attempts: 0 }
     }
 
     #[must_use]
     pub const fn status(&self) -> Status {
         match self.result {
             Ok(_) => Status::Ok,
-            Err(Missing::Failed(_)) => Status::Failed,
-            Err(Missing::NoLocation | Missing::NoTime) => Status::Skipped,
+            Err(MissingReason::Failed(_)) => Status::Failed,
+            Err(MissingReason::NoLocation | MissingReason::DeadlinePassed) => Status::Skipped,
         }
     }
 
-    fn ended(&self, name: PartName) -> Ended<'_> {
-        Ended {
+    fn outcome(&self, name: PartName) -> PartOutcome<'_> {
+        PartOutcome {
             name,
             status: self.status(),
             latency: self.latency,
@@ -94,80 +94,81 @@ impl<T> Asked<T> {
     }
 }
 
-/// How one part ended, without the part.
+/// The outcome of one part, without its value.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Ended<'a> {
+pub struct PartOutcome<'a> {
     pub name: PartName,
     pub status: Status,
     pub latency: Duration,
     pub attempts: u32,
-    pub missing: Option<&'a Missing>,
+    pub missing: Option<&'a MissingReason>,
 }
 
-impl Ended<'_> {
-    /// For people: which part is missing, and why.
+impl PartOutcome<'_> {
+    /// Returns the part and the reason as text, if the part is missing.
     #[must_use]
     pub fn error(&self) -> Option<String> {
         self.missing.map(|missing| format!("{} {missing}", self.name.as_str()))
     }
 }
 
-/// One part, as it arrives.
+/// One part with its result.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Part {
-    Location(Asked<Location>),
-    Weather(Asked<Weather>),
-    Entertainment(Asked<CatFact>),
+    Location(PartResult<Location>),
+    Weather(PartResult<Weather>),
+    Entertainment(PartResult<CatFact>),
 }
 
 impl Part {
+    /// Returns the outcome of this part.
     #[must_use]
-    pub fn ended(&self) -> Ended<'_> {
+    pub fn outcome(&self) -> PartOutcome<'_> {
         match self {
-            Self::Location(asked) => asked.ended(PartName::Location),
-            Self::Weather(asked) => asked.ended(PartName::Weather),
-            Self::Entertainment(asked) => asked.ended(PartName::Entertainment),
+            Self::Location(result) => result.outcome(PartName::Location),
+            Self::Weather(result) => result.outcome(PartName::Weather),
+            Self::Entertainment(result) => result.outcome(PartName::Entertainment),
         }
     }
 }
 
 /// The parts that have arrived.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Context {
-    pub location: Option<Asked<Location>>,
-    pub weather: Option<Asked<Weather>>,
-    pub entertainment: Option<Asked<CatFact>>,
+pub struct CollectedParts {
+    pub location: Option<PartResult<Location>>,
+    pub weather: Option<PartResult<Weather>>,
+    pub entertainment: Option<PartResult<CatFact>>,
 }
 
-impl Context {
+impl CollectedParts {
     pub fn add(&mut self, part: Part) {
         match part {
-            Part::Location(asked) => self.location = Some(asked),
-            Part::Weather(asked) => self.weather = Some(asked),
-            Part::Entertainment(asked) => self.entertainment = Some(asked),
+            Part::Location(result) => self.location = Some(result),
+            Part::Weather(result) => self.weather = Some(result),
+            Part::Entertainment(result) => self.entertainment = Some(result),
         }
     }
 
-    /// How each part ended, always in the same order.
-    pub fn ended(&self) -> impl Iterator<Item = Ended<'_>> {
-        let location = self.location.as_ref().map(|asked| asked.ended(PartName::Location));
-        let weather = self.weather.as_ref().map(|asked| asked.ended(PartName::Weather));
-        let entertainment = self.entertainment.as_ref().map(|asked| asked.ended(PartName::Entertainment));
+    /// Returns the outcome of each part, always in the same order.
+    pub fn outcomes(&self) -> impl Iterator<Item = PartOutcome<'_>> {
+        let location = self.location.as_ref().map(|result| result.outcome(PartName::Location));
+        let weather = self.weather.as_ref().map(|result| result.outcome(PartName::Weather));
+        let entertainment = self.entertainment.as_ref().map(|result| result.outcome(PartName::Entertainment));
         [location, weather, entertainment].into_iter().flatten()
     }
 
-    /// Whether no source gave anything.
+    /// Returns true when no part has a value.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.ended().all(|ended| ended.status != Status::Ok)
+        self.outcomes().all(|outcome| outcome.status != Status::Ok)
     }
 
-    /// The first moment at which a source that was asked too often wants to be asked again.
+    /// Returns the shortest delay that a source asks for before the next call.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
-        self.ended()
-            .filter_map(|ended| match ended.missing? {
-                Missing::Failed(
+        self.outcomes()
+            .filter_map(|outcome| match outcome.missing? {
+                MissingReason::Failed(
                     SourceFault::RateLimited { retry_after } | SourceFault::Status { retry_after, .. },
                 ) => *retry_after,
                 _ => None,
@@ -176,7 +177,7 @@ impl Context {
     }
 }
 
-impl Extend<Part> for Context {
+impl Extend<Part> for CollectedParts {
     fn extend<I: IntoIterator<Item = Part>>(&mut self, parts: I) {
         parts.into_iter().for_each(|part| self.add(part));
     }
@@ -186,17 +187,19 @@ impl Extend<Part> for Context {
 mod tests {
     use super::*;
 
-    fn missing<T>(why: Missing) -> Asked<T> {
-        Asked { result: Err(why), latency: Duration::from_millis(7), attempts: 2 }
+    fn missing<T>(reason: MissingReason) -> PartResult<T> {
+        PartResult { result: Err(reason), latency: Duration::from_millis(7), attempts: 2 }
     }
 
     #[test]
-    fn each_missing_part_is_named_with_why_in_the_order_of_the_answer() {
-        let mut context = Context::default();
-        context.add(Part::Entertainment(missing(Missing::Failed(SourceFault::Timeout))));
-        context.add(Part::Location(missing(Missing::Failed(SourceFault::RateLimited { retry_after: None }))));
-        context.add(Part::Weather(Asked::skipped(Missing::NoLocation)));
-        let errors: Vec<_> = context.ended().filter_map(|ended| ended.error()).collect();
+    fn missing_parts_are_named_with_their_reasons_in_a_fixed_order() {
+        let mut context = CollectedParts::default();
+        context.add(Part::Entertainment(missing(MissingReason::Failed(SourceFault::Timeout))));
+        context.add(Part::Location(missing(MissingReason::Failed(SourceFault::RateLimited {
+            retry_after: None,
+        }))));
+        context.add(Part::Weather(PartResult::skipped(MissingReason::NoLocation)));
+        let errors: Vec<_> = context.outcomes().filter_map(|outcome| outcome.error()).collect();
         assert_eq!(
             errors,
             [
@@ -209,12 +212,12 @@ mod tests {
     }
 
     #[test]
-    fn the_first_source_that_can_be_asked_again_tells_when() {
+    fn the_shortest_retry_after_of_all_sources_counts() {
         let limited = |seconds| {
             let retry_after = Some(Duration::from_secs(seconds));
-            Missing::Failed(SourceFault::RateLimited { retry_after })
+            MissingReason::Failed(SourceFault::RateLimited { retry_after })
         };
-        let mut context = Context::default();
+        let mut context = CollectedParts::default();
         assert_eq!(context.retry_after(), None);
         context.add(Part::Location(missing(limited(60))));
         context.add(Part::Entertainment(missing(limited(30))));

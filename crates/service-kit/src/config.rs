@@ -1,16 +1,15 @@
-//! Configuration from the environment: one table of variables per binary, read once at start, and
-//! every fault of it reported together.
+//! Configuration from the environment. Each binary has one table of variables, reads it once at the start, and
+//! reports all errors together.
 
 use std::{fmt, net::SocketAddr, time::Duration};
 
 use crate::{cors::CorsOrigins, telemetry};
 
-/// One environment variable: the row of `docs/configuration.md` and the key the code reads are the
-/// same value, and a test compares the two.
+/// One environment variable. It is also a row of `docs/configuration.md`; a test compares the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Variable {
     pub name: &'static str,
-    /// What holds when the variable is absent or empty. `None`: see the meaning.
+    /// The value of an absent or empty variable. None when there is no fixed one.
     pub default: Option<&'static str>,
     pub meaning: &'static str,
 }
@@ -18,57 +17,57 @@ pub struct Variable {
 pub const LOG_FORMAT: Variable = Variable {
     name: "LOG_FORMAT",
     default: Some("json"),
-    meaning: "`json` (a line an event) or `pretty` (for people).",
+    meaning: "The format of the logs: `json` (one object for each event) or `pretty` (for people).",
 };
 pub const RUST_LOG: Variable = Variable {
     name: "RUST_LOG",
     default: Some("info"),
-    meaning: "What is logged, as a tracing-subscriber filter, e.g. `info,temporal_worker=debug`.",
+    meaning: "The filter of the logs in the syntax of tracing-subscriber, for example `info,temporal_worker=debug`.",
 };
 pub const SHUTDOWN_GRACE: Variable = Variable {
     name: "SHUTDOWN_GRACE",
     default: Some("10s"),
-    meaning: "How long a service that was told to stop goes on with what is in flight.",
+    meaning: "The time that requests in flight have to finish when the service stops.",
 };
 pub const REQUEST_TIMEOUT: Variable = Variable {
     name: "REQUEST_TIMEOUT",
     default: Some("30s"),
-    meaning: "After this long without an answer a request gets 503 `request_timeout`.",
+    meaning: "The time limit of a request. After it the answer is 503 `request_timeout`.",
 };
 pub const BODY_LIMIT: Variable = Variable {
     name: "BODY_LIMIT",
     default: Some("262144"),
-    meaning: "The largest request body in bytes, before and after it is decompressed; a larger one gets 413.",
+    meaning: "The largest request body in bytes, before and after decompression. A larger one gets 413.",
 };
 
 pub const BODY_TIMEOUT: Variable = Variable {
     name: "BODY_TIMEOUT",
     default: Some("10s"),
-    meaning: "A request whose body sends nothing for this long gets 408 `request_body_timeout`.",
+    meaning: "The longest pause within a request body. After it the answer is 408 `request_body_timeout`.",
 };
 pub const HEADER_TIMEOUT: Variable = Variable {
     name: "HEADER_TIMEOUT",
     default: Some("30s"),
-    meaning: "A connection that doesn't send the whole head of a request for this long is closed, an idle one too.",
+    meaning: "The time limit for the head of a request. A connection without a whole head is closed after it, also an idle one.",
 };
 pub const MAX_CONNECTIONS: Variable = Variable {
     name: "MAX_CONNECTIONS",
     default: Some("1000"),
-    meaning: "How many connections are served at once; more wait until one of them ends.",
+    meaning: "The number of connections that are served at once. Further ones wait until one ends.",
 };
 pub const CORS_ORIGINS: Variable = Variable {
     name: "CORS_ORIGINS",
     default: Some("http://localhost:*,http://127.0.0.1:*"),
-    meaning: "The origins whose pages may send requests from a browser: a list with commas, where `:*` is any port; `*` for all; or `off`.",
+    meaning: "The origins whose pages may send requests from a browser, separated by commas; `:*` allows any port. `*` allows all origins, `off` none.",
 };
 /// See [`Reader::listen_address`].
 pub const PORT: Variable = Variable {
     name: "PORT",
     default: None,
-    meaning: "The port of `LISTEN_ADDR`, for where that isn't set; if both are, they must agree.",
+    meaning: "The port of `LISTEN_ADDR`, if that isn't set. If both are set, they must agree.",
 };
 
-/// What every service reads beside its own.
+/// The variables that every service reads.
 pub const COMMON: &[Variable] = &[
     LOG_FORMAT,
     RUST_LOG,
@@ -81,7 +80,7 @@ pub const COMMON: &[Variable] = &[
     CORS_ORIGINS,
 ];
 
-/// How the logs look.
+/// The format of the logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     Json,
@@ -104,18 +103,20 @@ pub struct Common {
 }
 
 impl Common {
+    /// Reads the common settings.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
         Self::read_with_request_timeout(reader, &REQUEST_TIMEOUT)
     }
 
-    /// For a service whose requests need another default than the common one.
+    /// Reads the common settings for a service with its own default of the request timeout.
     pub fn read_with_request_timeout(reader: &mut Reader<'_>, request_timeout: &Variable) -> Option<Self> {
         let log_format = reader.read(&LOG_FORMAT, |text| match text {
             "json" => Ok(LogFormat::Json),
             "pretty" => Ok(LogFormat::Pretty),
             _ => Err("must be `json` or `pretty`"),
         });
-        let log_filter = reader.read(&RUST_LOG, |text| telemetry::filter(text).map(|_| text.to_owned()));
+        let log_filter =
+            reader.read(&RUST_LOG, |text| telemetry::parse_filter(text).map(|_| text.to_owned()));
         let shutdown_grace = reader.read(&SHUTDOWN_GRACE, duration);
         let request_timeout = reader.read(request_timeout, positive_duration);
         let body_limit = reader.read(&BODY_LIMIT, count);
@@ -137,30 +138,30 @@ impl Common {
     }
 }
 
-/// Every fault of a configuration.
+/// All errors of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigFaults(pub Vec<String>);
 
 impl fmt::Display for ConfigFaults {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let plural = if self.0.len() == 1 { "fault" } else { "faults" };
-        write!(f, "{} {plural} in the configuration", self.0.len())?;
-        self.0.iter().try_for_each(|fault| write!(f, "\n  {fault}"))
+        let noun = if self.0.len() == 1 { "error" } else { "errors" };
+        write!(f, "{} {noun} in the configuration", self.0.len())?;
+        self.0.iter().try_for_each(|error| write!(f, "\n  {error}"))
     }
 }
 
 impl std::error::Error for ConfigFaults {}
 
-/// Reads variables through a look-up (the environment, or a test's map) and collects the faults.
+/// Reads variables by a look-up function (the environment, or the map of a test), and collects the errors.
 pub struct Reader<'a> {
     lookup: &'a dyn Fn(&str) -> Option<String>,
-    faults: Vec<String>,
+    errors: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
     #[must_use]
     pub fn new(lookup: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self { lookup, faults: Vec::new() }
+        Self { lookup, errors: Vec::new() }
     }
 
     fn given(&self, variable: &Variable) -> Option<String> {
@@ -178,15 +179,14 @@ impl<'a> Reader<'a> {
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
         if let Some(text) = given.or(variable.default) {
-            self.parsed(variable, text, parse)
+            self.parse_value(variable, text, parse)
         } else {
-            self.faults.push(format!("{} is required: {}", variable.name, variable.meaning));
+            self.errors.push(format!("{} is required: {}", variable.name, variable.meaning));
             None
         }
     }
 
-    /// Reads a variable that has a second name, for those who know it by that one. Both may be given if they
-    /// mean the same.
+    /// Reads a variable that also has an older name. Both may be set if they have the same value.
     pub fn read_aliased<T: PartialEq, E: fmt::Display>(
         &mut self,
         variable: &Variable,
@@ -197,16 +197,16 @@ impl<'a> Reader<'a> {
         let Some(aliased) = self.given(alias) else {
             return self.given_or_default(variable, given.as_deref(), parse);
         };
-        let value = self.parsed(alias, &aliased, &parse);
+        let value = self.parse_value(alias, &aliased, &parse);
         let Some(given) = given else { return value };
-        let (own, value) = (self.parsed(variable, &given, &parse)?, value?);
+        let (own, value) = (self.parse_value(variable, &given, &parse)?, value?);
         if own != value {
             return self.contradiction((alias, &aliased), (variable, &given));
         }
         Some(own)
     }
 
-    /// Reads where to listen: from the variable, or from its default with the port that [`PORT`] names.
+    /// Reads the address to listen on: the variable, or its default with the port from [`PORT`].
     pub fn listen_address(&mut self, variable: &Variable) -> Option<SocketAddr> {
         let given = self.given(variable);
         let port = self
@@ -223,11 +223,11 @@ impl<'a> Reader<'a> {
 
     fn contradiction<T>(&mut self, one: (&Variable, &str), other: (&Variable, &str)) -> Option<T> {
         let [one, other] = [one, other].map(|(variable, text)| format!("{}={text}", variable.name));
-        self.faults.push(format!("{one} and {other} differ; set one of them"));
+        self.errors.push(format!("{one} and {other} differ; set one of them"));
         None
     }
 
-    /// A variable that must have a value, its own or the default.
+    /// Reads a variable that needs a value, its own or the default.
     pub fn read<T, E: fmt::Display>(
         &mut self,
         variable: &Variable,
@@ -237,53 +237,53 @@ impl<'a> Reader<'a> {
         self.given_or_default(variable, given.as_deref(), parse)
     }
 
-    /// A variable that may be absent: `Some(None)` then, and `None` only for a fault.
-    #[allow(clippy::option_option, reason = "a fault, an absence and a value are three things")]
+    /// Reads a variable that may be absent. Returns `Some(None)` for an absent one, and `None` only for an error.
+    #[allow(clippy::option_option, reason = "an error, an absence and a value are three things")]
     pub fn read_optional<T, E: fmt::Display>(
         &mut self,
         variable: &Variable,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<Option<T>> {
         match self.text(variable) {
-            Some(text) => self.parsed(variable, &text, parse).map(Some),
+            Some(text) => self.parse_value(variable, &text, parse).map(Some),
             None => Some(None),
         }
     }
 
-    fn parsed<T, E: fmt::Display>(
+    fn parse_value<T, E: fmt::Display>(
         &mut self,
         variable: &Variable,
         text: &str,
         parse: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
-        parse(text).map_err(|error| self.faults.push(format!("{}={text}: {error}", variable.name))).ok()
+        parse(text).map_err(|error| self.errors.push(format!("{}={text}: {error}", variable.name))).ok()
     }
 
-    /// The configuration, or all that is wrong with it.
+    /// Returns the configuration, or all its errors.
     ///
     /// # Errors
-    /// Every fault that a `read` noted.
+    /// Returns every error that a `read` found.
     pub fn finish<T>(self, config: Option<T>) -> Result<T, ConfigFaults> {
         match config {
-            Some(config) if self.faults.is_empty() => Ok(config),
-            _ => Err(ConfigFaults(self.faults)),
+            Some(config) if self.errors.is_empty() => Ok(config),
+            _ => Err(ConfigFaults(self.errors)),
         }
     }
 }
 
-/// `500ms`, `20s`, `2m`.
+/// Parses a duration such as `500ms`, `20s` or `2m`.
 ///
 /// # Errors
-/// Says what a duration looks like.
+/// Returns a message that shows the format.
 pub fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text)
         .map_err(|error| format!("{error} (a duration looks like 500ms, 20s or 2m)"))
 }
 
-/// A duration for something that can't be done in no time.
+/// Parses a duration that must be longer than 0.
 ///
 /// # Errors
-/// Says what a duration looks like, or that it is 0.
+/// Returns a message that shows the format, or refuses 0.
 pub fn positive_duration(text: &str) -> Result<Duration, String> {
     match duration(text)? {
         Duration::ZERO => Err("must be longer than 0s".to_owned()),
@@ -291,23 +291,23 @@ pub fn positive_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A whole number from 1.
+/// Parses a whole number from 1.
 fn count(text: &str) -> Result<usize, &'static str> {
     text.parse().ok().filter(|count| *count > 0).ok_or("must be a whole number from 1")
 }
 
-/// `127.0.0.1:3001`.
+/// Parses an address and a port, such as `127.0.0.1:3001`.
 ///
 /// # Errors
-/// Says what an address looks like.
+/// Returns a message that shows the format.
 pub fn socket_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "must be an address and a port such as 127.0.0.1:3001".to_owned())
 }
 
-/// An absolute `http` or `https` URL, without its closing slash.
+/// Parses an absolute `http` or `https` URL, and removes its closing slash.
 ///
 /// # Errors
-/// Says what a base URL looks like.
+/// Returns a message that shows the format.
 pub fn base_url(text: &str) -> Result<String, String> {
     match reqwest::Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
@@ -334,15 +334,15 @@ mod tests {
     }
 
     #[test]
-    fn all_faults_are_reported_together() {
+    fn all_errors_are_reported_together() {
         let lookup = |name: &str| (name == "SIZE").then(|| "eighty".to_owned());
         let mut reader = Reader::new(&lookup);
         assert_eq!(reader.read(&SIZE, str::parse::<u16>), None);
         assert_eq!(reader.read(&KEY, |text| Ok::<_, String>(text.to_owned())), None);
-        let faults = reader.finish(None::<()>).unwrap_err();
+        let errors = reader.finish(None::<()>).unwrap_err();
         assert_eq!(
-            faults.to_string(),
-            "2 faults in the configuration\n  SIZE=eighty: invalid digit found in string\n  KEY is required: The key."
+            errors.to_string(),
+            "2 errors in the configuration\n  SIZE=eighty: invalid digit found in string\n  KEY is required: The key."
         );
     }
 
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_that_lets_nothing_through_is_a_fault() {
+    fn limits_of_zero_and_invalid_values_are_rejected() {
         for (name, value) in [
             ("REQUEST_TIMEOUT", "0s"),
             ("REQUEST_TIMEOUT", "-1s"),
@@ -365,9 +365,9 @@ mod tests {
             ("MAX_CONNECTIONS", "-1"),
             ("CORS_ORIGINS", "localhost"),
         ] {
-            let ConfigFaults(faults) = common_with(name, value).unwrap_err();
-            assert_eq!(faults.len(), 1);
-            assert!(faults[0].starts_with(&format!("{name}={value}: ")), "{faults:?}");
+            let ConfigFaults(errors) = common_with(name, value).unwrap_err();
+            assert_eq!(errors.len(), 1);
+            assert!(errors[0].starts_with(&format!("{name}={value}: ")), "{errors:?}");
         }
         assert_eq!(common_with("SHUTDOWN_GRACE", "0s").unwrap().shutdown_grace, Duration::ZERO);
     }
@@ -380,11 +380,11 @@ mod tests {
         };
         let mut reader = Reader::new(&lookup);
         let value = read(&mut reader);
-        reader.finish(value).map_err(|ConfigFaults(faults)| faults.join("; "))
+        reader.finish(value).map_err(|ConfigFaults(errors)| errors.join("; "))
     }
 
     #[test]
-    fn a_variable_has_its_value_by_its_second_name_too_but_not_two_values() {
+    fn a_variable_may_have_its_older_name_but_not_two_values() {
         let alias = Variable { name: "FORMER_KEY", ..KEY };
         let read = |environment| {
             with(environment, |reader| {
@@ -403,8 +403,9 @@ mod tests {
     }
 
     #[test]
-    fn a_port_is_that_of_the_address_where_there_is_none() {
-        let listen = Variable { name: "LISTEN_ADDR", default: Some("127.0.0.1:3001"), meaning: "Where." };
+    fn the_port_completes_an_address_that_is_not_set() {
+        let listen =
+            Variable { name: "LISTEN_ADDR", default: Some("127.0.0.1:3001"), meaning: "The address." };
         let read =
             |environment| with(environment, |reader| reader.listen_address(&listen)).map(|at| at.to_string());
         assert_eq!(read(&[]), Ok("127.0.0.1:3001".to_owned()));
@@ -421,7 +422,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_logs_cannot_be_filtered_by_is_a_fault() {
+    fn an_invalid_log_filter_is_rejected() {
         let read = |filter: &'static str| {
             let lookup = move |name: &str| (name == "RUST_LOG").then(|| filter.to_owned());
             let mut reader = Reader::new(&lookup);
@@ -430,8 +431,8 @@ mod tests {
         };
         assert_eq!(read("info,temporal_worker=debug"), Ok("info,temporal_worker=debug".to_owned()));
         for bad in ["info,temporal_worker=loud", "temporal_worker=debug=trace", "[{]=info"] {
-            let ConfigFaults(faults) = read(bad).unwrap_err();
-            assert!(faults[0].starts_with(&format!("RUST_LOG={bad}: ")), "{faults:?}");
+            let ConfigFaults(errors) = read(bad).unwrap_err();
+            assert!(errors[0].starts_with(&format!("RUST_LOG={bad}: ")), "{errors:?}");
         }
     }
 

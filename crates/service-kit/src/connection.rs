@@ -1,4 +1,4 @@
-//! The connection that a request came by, for a handler that has to cut it off.
+//! The connection of a request, for handlers that have to reset it.
 
 use std::{
     io,
@@ -17,12 +17,12 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-/// A connection to a caller; a request has it as `ConnectInfo<Connection>`.
+/// The connection to a caller. A handler receives it as `ConnectInfo<Connection>`.
 #[derive(Debug, Clone, Default)]
 pub struct Connection(Arc<AtomicBool>);
 
 impl Connection {
-    /// From now on nothing is written any more, and the caller sees the connection reset.
+    /// Resets the connection: the caller receives no further byte, and sees the reset.
     pub fn reset(&self) {
         self.0.store(true, Ordering::Release);
     }
@@ -33,15 +33,15 @@ impl Connection {
 }
 
 /// A listener whose connections can be reset.
-pub(crate) struct Resettable(pub TcpListener);
+pub(crate) struct ResettableListener(pub TcpListener);
 
-impl Listener for Resettable {
+impl Listener for ResettableListener {
     type Io = ResettableStream;
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (ResettableStream, SocketAddr) {
         let (stream, address) = Listener::accept(&mut self.0).await;
-        // Without it small answers wait for the peer's delayed acknowledgement.
+        // Otherwise small answers wait for the peer's delayed acknowledgement.
         let _ = stream.set_nodelay(true);
         (ResettableStream { stream, connection: Connection::default() }, address)
     }
@@ -51,7 +51,7 @@ impl Listener for Resettable {
     }
 }
 
-/// A TCP stream that ends in a reset once its connection is told so.
+/// A TCP stream that its [`Connection`] can reset.
 pub(crate) struct ResettableStream {
     stream: TcpStream,
     connection: Connection,
@@ -62,7 +62,7 @@ impl ResettableStream {
         self.connection.clone()
     }
 
-    /// A socket that doesn't linger is closed by a reset (RST) instead of an orderly end (FIN).
+    /// Fails once the connection is reset. A socket without linger closes with a reset (RST) instead of a FIN.
     fn fail_if_reset(&self) -> io::Result<()> {
         if self.connection.is_reset() {
             self.stream.set_zero_linger()?;
@@ -71,7 +71,7 @@ impl ResettableStream {
         Ok(())
     }
 
-    fn writing<T>(
+    fn write_unless_reset<T>(
         &mut self,
         context: &mut Context<'_>,
         write: impl FnOnce(Pin<&mut TcpStream>, &mut Context<'_>) -> Poll<io::Result<T>>,
@@ -99,7 +99,7 @@ impl AsyncWrite for ResettableStream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.writing(context, |stream, context| stream.poll_write(context, bytes))
+        self.write_unless_reset(context, |stream, context| stream.poll_write(context, bytes))
     }
 
     fn poll_write_vectored(
@@ -107,7 +107,7 @@ impl AsyncWrite for ResettableStream {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.writing(context, |stream, context| stream.poll_write_vectored(context, slices))
+        self.write_unless_reset(context, |stream, context| stream.poll_write_vectored(context, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -115,10 +115,10 @@ impl AsyncWrite for ResettableStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.writing(context, AsyncWrite::poll_flush)
+        self.write_unless_reset(context, AsyncWrite::poll_flush)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.writing(context, AsyncWrite::poll_shutdown)
+        self.write_unless_reset(context, AsyncWrite::poll_shutdown)
     }
 }

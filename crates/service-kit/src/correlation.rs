@@ -1,4 +1,4 @@
-//! The id that follows one piece of work through every process, log line and call.
+//! The correlation id: the same in every process, log line and call of one piece of work.
 
 use std::{convert::Infallible, fmt, sync::Arc};
 
@@ -7,7 +7,7 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Request, request::Parts},
 };
 
-/// The header that carries it, in requests and responses.
+/// The header of the correlation id, in requests and responses.
 pub const HEADER: HeaderName = HeaderName::from_static("x-correlation-id");
 
 tokio::task_local! {
@@ -19,22 +19,22 @@ tokio::task_local! {
 pub struct CorrelationId(Arc<str>);
 
 impl CorrelationId {
-    /// `None` where the text isn't 1 to 128 visible ASCII characters.
+    /// Returns none when the text isn't 1 to 128 visible ASCII characters.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let fits = (1..=128).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         fits.then(|| Self(text.into()))
     }
 
-    /// A new UUID v7.
+    /// Returns a new UUID v7.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "a new correlation id for a request without one")]
     pub fn generate() -> Self {
         Self((*uuid::Uuid::now_v7().hyphenated().encode_lower(&mut uuid::Uuid::encode_buffer())).into())
     }
 
-    /// Returns the one that the headers name. `None` where they name none, a bad one, or two that differ: to
-    /// follow the work under the wrong id would be worse than under a new one.
+    /// Returns the id in the headers. Returns none for no id, an invalid one, or two that differ. A wrong
+    /// id would mislead more than a new one.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Option<Self> {
         let mut values = headers.get_all(HEADER).iter();
@@ -43,13 +43,13 @@ impl CorrelationId {
         first.to_str().ok().filter(|_| is_one).and_then(Self::parse)
     }
 
-    /// The one of the request or activity this code runs for.
+    /// Returns the id of the current request or activity.
     #[must_use]
     pub fn current() -> Option<Self> {
         CURRENT.try_with(Clone::clone).ok()
     }
 
-    /// Runs `work` with this as the current one. A spawned task must be given it again.
+    /// Runs `work` with this as the current id. A spawned task doesn't inherit it.
     pub async fn scope<F: Future>(self, work: F) -> F::Output {
         CURRENT.scope(self, work).await
     }
@@ -59,7 +59,7 @@ impl CorrelationId {
         &self.0
     }
 
-    /// Its text, for those who keep it.
+    /// Returns the text of the id without a copy.
     #[must_use]
     pub fn into_text(self) -> Arc<str> {
         self.0
@@ -74,12 +74,12 @@ impl fmt::Display for CorrelationId {
 
 impl From<&CorrelationId> for HeaderValue {
     fn from(id: &CorrelationId) -> Self {
-        // Visible ASCII is a subset of what a header may hold, so the fallback is never met.
+        // A header may hold any visible ASCII, so the fallback is never used.
         HeaderValue::from_str(&id.0).unwrap_or(HeaderValue::from_static("-"))
     }
 }
 
-/// Leaves exactly one correlation id in a request, or none.
+/// Removes invalid and repeated correlation ids, so that a request has one or none.
 pub(crate) fn without_unusable<B>(mut request: Request<B>) -> Request<B> {
     let headers = request.headers_mut();
     if let Some(id) = CorrelationId::of(headers) {
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_visible_ascii_of_1_to_128_characters_is_taken_over() {
+    fn an_id_has_1_to_128_visible_ascii_characters() {
         assert!(CorrelationId::parse("order-42/a").is_some());
         assert!(CorrelationId::parse(&"x".repeat(128)).is_some());
         for bad in ["", "two words", "tab\t", "né", &"x".repeat(129)] {
@@ -112,13 +112,13 @@ mod tests {
     }
 
     #[test]
-    fn a_new_one_is_a_uuid_with_its_time() {
+    fn a_generated_id_is_a_uuid_v7() {
         let id = CorrelationId::generate();
         assert_eq!(uuid::Uuid::parse_str(id.as_str()).unwrap().get_version_num(), 7);
     }
 
     #[test]
-    fn a_bad_one_and_two_that_differ_are_no_correlation_id() {
+    fn an_invalid_id_and_two_different_ids_are_ignored() {
         let of = |values: &[&'static str]| {
             let values = values.iter().map(|value| (HEADER, HeaderValue::from_static(value)));
             CorrelationId::of(&values.collect()).map(|id| id.to_string())

@@ -1,29 +1,29 @@
-//! Cross-origin requests: which pages of other origins may use a service from a browser.
+//! Cross-origin requests: the origins whose pages may call a service from a browser.
 
 use std::{fmt, str::FromStr};
 
 use axum::http::{HeaderValue, Method};
 use tower_http::cors::{AllowHeaders, AllowOrigin, CorsLayer, ExposeHeaders};
 
-/// For so long a browser need not ask again.
-const PREFLIGHT_LASTS: std::time::Duration = std::time::Duration::from_mins(10);
+/// The time for which a browser may keep the answer to a preflight request.
+const PREFLIGHT_MAX_AGE: std::time::Duration = std::time::Duration::from_mins(10);
 const METHODS: [Method; 6] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
 const ANY_PORT: &str = ":*";
 
-/// The origins whose pages may send requests. They never send credentials, since no service takes any.
+/// The origins whose pages may send requests. Credentials are never allowed, since no service uses any.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CorsOrigins {
-    /// No page of another origin, and `OPTIONS` isn't answered.
+    /// No page of another origin may send requests; `OPTIONS` gets no special answer.
     Off,
     Any,
     Listed(Vec<Origin>),
 }
 
-/// An origin, or all those of a host whatever the port.
+/// One origin, or the origins of a host with any port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// Scheme and host; the port, too, where it isn't any.
+    /// Scheme and host, and the port unless any is allowed.
     text: String,
     any_port: bool,
 }
@@ -39,24 +39,24 @@ impl Origin {
     }
 }
 
-/// Why a text is no list of origins.
+/// A text that isn't a list of origins.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotOrigins(String);
+pub struct InvalidOrigins(String);
 
-impl fmt::Display for NotOrigins {
+impl fmt::Display for InvalidOrigins {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{:?} is no origin; give `off`, `*`, or origins such as https://shop.example.com or http://localhost:*, separated by commas",
+            "{:?} is not an origin; use `off`, `*`, or origins such as https://shop.example.com or http://localhost:*, separated by commas",
             self.0
         )
     }
 }
 
 impl FromStr for Origin {
-    type Err = NotOrigins;
+    type Err = InvalidOrigins;
 
-    fn from_str(text: &str) -> Result<Self, NotOrigins> {
+    fn from_str(text: &str) -> Result<Self, InvalidOrigins> {
         let (written, any_port) = match text.strip_suffix(ANY_PORT) {
             Some(written) => (written, true),
             None => (text, false),
@@ -64,7 +64,7 @@ impl FromStr for Origin {
         let url = reqwest::Url::parse(written).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let origin = url.map(|url| (url.origin().ascii_serialization(), url.port().is_some()));
         match origin {
-            // What has a path or a user beside the origin would never be equal to one.
+            // A browser sends neither a path nor a user, so such a text would never match.
             Some((origin, has_port))
                 if origin.eq_ignore_ascii_case(written)
                     && !written.contains('*')
@@ -72,15 +72,15 @@ impl FromStr for Origin {
             {
                 Ok(Self { text: origin, any_port })
             }
-            _ => Err(NotOrigins(text.to_owned())),
+            _ => Err(InvalidOrigins(text.to_owned())),
         }
     }
 }
 
 impl FromStr for CorsOrigins {
-    type Err = NotOrigins;
+    type Err = InvalidOrigins;
 
-    fn from_str(text: &str) -> Result<Self, NotOrigins> {
+    fn from_str(text: &str) -> Result<Self, InvalidOrigins> {
         match text {
             "off" => Ok(Self::Off),
             "*" => Ok(Self::Any),
@@ -94,7 +94,7 @@ impl FromStr for CorsOrigins {
 }
 
 impl CorsOrigins {
-    /// Returns the layer that answers preflight requests and names the origin; none where it is off.
+    /// Returns the layer that answers preflight requests and adds the headers, or none when it is off.
     pub(crate) fn layer(&self) -> Option<CorsLayer> {
         let allowed = match self {
             Self::Off => return None,
@@ -110,9 +110,9 @@ impl CorsOrigins {
             .allow_origin(allowed)
             .allow_methods(METHODS)
             .allow_headers(AllowHeaders::mirror_request())
-            // Correlation id, replayed answers, waits, links: a client may read all of them.
+            // Clients need the correlation id, the replay mark, `Retry-After` and links.
             .expose_headers(ExposeHeaders::any())
-            .max_age(PREFLIGHT_LASTS);
+            .max_age(PREFLIGHT_MAX_AGE);
         Some(layer)
     }
 }
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_is_allowed_with_its_port_or_with_any() {
+    fn an_origin_matches_with_its_port_or_with_any_port() {
         let development = "http://localhost:*, http://127.0.0.1:*";
         for origin in ["http://localhost", "http://localhost:5173", "http://127.0.0.1:3000"] {
             assert!(allows(development, origin), "{origin}");
@@ -152,13 +152,13 @@ mod tests {
     }
 
     #[test]
-    fn off_and_any_are_words() {
+    fn off_and_any_are_parsed() {
         assert_eq!("off".parse(), Ok(CorsOrigins::Off));
         assert_eq!("*".parse(), Ok(CorsOrigins::Any));
     }
 
     #[test]
-    fn a_text_that_is_no_origin_is_refused() {
+    fn a_text_that_is_not_an_origin_is_refused() {
         for text in [
             "",
             "on",

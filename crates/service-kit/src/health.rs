@@ -1,4 +1,4 @@
-//! Liveness and readiness, and what a service depends on.
+//! Liveness, readiness, and the dependencies of a service.
 
 use std::{
     sync::Arc,
@@ -28,7 +28,7 @@ pub struct Dependency {
 }
 
 impl Dependency {
-    /// The check says why the dependency isn't usable.
+    /// Adds a dependency. Its check returns the reason when the dependency isn't usable.
     pub fn new<F>(name: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<(), String>> + Send + 'static,
@@ -36,7 +36,7 @@ impl Dependency {
         Self { name, check: Arc::new(move || check().boxed()) }
     }
 
-    async fn state(&self) -> Result<(), String> {
+    async fn check(&self) -> Result<(), String> {
         tokio::time::timeout(CHECK_TIMEOUT, (self.check)())
             .await
             .unwrap_or_else(|_| Err(format!("no answer within {} s", CHECK_TIMEOUT.as_secs())))
@@ -76,18 +76,20 @@ pub(crate) struct Ready {
     checks: Map<String, Value>,
 }
 
+/// Checks all dependencies at the same time.
+///
 /// # Errors
-/// 503 naming each dependency that fails.
-pub(crate) async fn ready(dependencies: &[Dependency]) -> Result<Ready, Problem> {
-    let states = futures::future::join_all(dependencies.iter().map(Dependency::state)).await;
+/// Returns 503 with the name of each dependency that fails.
+pub(crate) async fn check_readiness(dependencies: &[Dependency]) -> Result<Ready, Problem> {
+    let states = futures::future::join_all(dependencies.iter().map(Dependency::check)).await;
     let mut checks = Map::new();
     let mut failing = Vec::new();
     for (dependency, state) in dependencies.iter().zip(states) {
         let text = match state {
             Ok(()) => "ok".to_owned(),
-            Err(why) => {
-                failing.push(format!("{}: {why}", dependency.name));
-                why
+            Err(reason) => {
+                failing.push(format!("{}: {reason}", dependency.name));
+                reason
             }
         };
         checks.insert(dependency.name.to_owned(), Value::String(text));

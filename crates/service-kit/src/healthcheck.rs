@@ -1,5 +1,5 @@
-//! `<binary> healthcheck`: asks the service that runs beside it whether it is ready, or with `--live` whether it
-//! answers at all. For containers that hold nothing else to ask with.
+//! `<binary> healthcheck`: checks that the local service is ready, or with `--live` that it answers. It serves
+//! containers without another HTTP client.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -8,25 +8,25 @@ use std::{
 
 use crate::{client, telemetry};
 
-/// A readiness check waits at most 2 s for a dependency.
-const LIMIT: Duration = Duration::from_secs(4);
-/// Bytes of an answer that is quoted. Something else can listen there.
-const LARGEST: usize = 64 * 1024;
+/// Longer than the 2 s that a readiness check waits for a dependency.
+const TIMEOUT: Duration = Duration::from_secs(4);
+/// A limit to the quoted answer, since another program can listen at the address.
+const MAX_QUOTED_BYTES: usize = 64 * 1024;
 
-/// What a health check asks.
+/// The property of a service that a health check asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Question {
-    /// Whether the service can do its work. Decides about traffic and the order of starting.
+    /// The service can do its work. Decides about traffic and the start of other services.
     Ready,
-    /// Whether the process answers. Decides about a restart.
+    /// The process answers. Decides about a restart.
     Live,
 }
 
 impl Question {
-    /// Reads what follows the word `healthcheck` on the command line.
+    /// Reads the arguments after `healthcheck`.
     ///
     /// # Errors
-    /// Names the argument that is unknown.
+    /// Returns the unknown argument.
     pub(crate) fn from_arguments(mut arguments: impl Iterator<Item = String>) -> Result<Self, String> {
         let question = match arguments.next().as_deref() {
             None => return Ok(Self::Ready),
@@ -44,24 +44,24 @@ impl Question {
     }
 }
 
-/// Asks the service that listens on `address`.
+/// Queries the health of the service at `address`.
 ///
 /// # Errors
-/// Why the answer is no, in the service's own words where it answered.
-pub(crate) async fn ask(address: SocketAddr, question: Question) -> Result<(), String> {
-    let url = format!("http://{}{}", reachable(address), question.path());
-    let client = client::build(LIMIT).map_err(|error| telemetry::chain(&error))?;
-    let answer = client.get(&url).send().await.map_err(|error| telemetry::chain(&error))?;
+/// Returns the failure of the call, or the answer of a service that isn't healthy.
+pub(crate) async fn query_health(address: SocketAddr, question: Question) -> Result<(), String> {
+    let url = format!("http://{}{}", loopback_for(address), question.path());
+    let client = client::build(TIMEOUT).map_err(|error| telemetry::error_chain(&error))?;
+    let answer = client.get(&url).send().await.map_err(|error| telemetry::error_chain(&error))?;
     if answer.status().is_success() {
         return Ok(());
     }
     let status = answer.status();
-    let body = client::bounded(answer, LARGEST).await.ok().flatten().unwrap_or_default();
+    let body = client::bounded(answer, MAX_QUOTED_BYTES).await.ok().flatten().unwrap_or_default();
     Err(format!("{url} answered {status}: {}", String::from_utf8_lossy(&body)))
 }
 
-/// What listens on every address is asked on the loopback one.
-fn reachable(address: SocketAddr) -> SocketAddr {
+/// Replaces an unspecified address by the loopback address, since no client can connect to it.
+fn loopback_for(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -88,32 +88,32 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_service_that_is_ready_is_healthy() {
-        assert_eq!(ask(service(StatusCode::OK, "").await, Question::Ready).await, Ok(()));
+    async fn a_ready_service_is_healthy() {
+        assert_eq!(query_health(service(StatusCode::OK, "").await, Question::Ready).await, Ok(()));
     }
 
     #[tokio::test]
-    async fn a_service_that_is_not_ready_is_quoted() {
+    async fn the_answer_of_an_unready_service_is_quoted() {
         let service = service(StatusCode::SERVICE_UNAVAILABLE, "temporal: no answer").await;
-        let told = ask(service, Question::Ready).await.unwrap_err();
-        assert!(told.contains("503") && told.ends_with("temporal: no answer"), "{told}");
+        let error = query_health(service, Question::Ready).await.unwrap_err();
+        assert!(error.contains("503") && error.ends_with("temporal: no answer"), "{error}");
     }
 
     #[tokio::test]
-    async fn a_service_that_is_not_ready_is_live() {
+    async fn an_unready_service_is_live() {
         let service = service(StatusCode::SERVICE_UNAVAILABLE, "temporal: no answer").await;
-        assert_eq!(ask(service, Question::Live).await, Ok(()));
+        assert_eq!(query_health(service, Question::Live).await, Ok(()));
     }
 
     #[tokio::test]
-    async fn nobody_listening_is_an_error() {
+    async fn a_port_without_a_listener_is_an_error() {
         let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        assert!(ask(free, Question::Ready).await.is_err());
-        assert!(ask(free, Question::Live).await.is_err());
+        assert!(query_health(free, Question::Ready).await.is_err());
+        assert!(query_health(free, Question::Live).await.is_err());
     }
 
     #[test]
-    fn nothing_but_live_may_follow_the_word() {
+    fn live_is_the_only_argument() {
         let read = |arguments: &[&str]| {
             Question::from_arguments(arguments.iter().map(|argument| (*argument).to_owned()))
         };
@@ -124,9 +124,9 @@ mod tests {
     }
 
     #[test]
-    fn what_listens_everywhere_is_asked_on_the_loopback_address() {
-        assert_eq!(reachable("0.0.0.0:3001".parse().unwrap()), "127.0.0.1:3001".parse().unwrap());
-        assert_eq!(reachable("[::]:3001".parse().unwrap()), "[::1]:3001".parse().unwrap());
-        assert_eq!(reachable("10.1.2.3:80".parse().unwrap()), "10.1.2.3:80".parse().unwrap());
+    fn an_unspecified_address_becomes_the_loopback_address() {
+        assert_eq!(loopback_for("0.0.0.0:3001".parse().unwrap()), "127.0.0.1:3001".parse().unwrap());
+        assert_eq!(loopback_for("[::]:3001".parse().unwrap()), "[::1]:3001".parse().unwrap());
+        assert_eq!(loopback_for("10.1.2.3:80".parse().unwrap()), "10.1.2.3:80".parse().unwrap());
     }
 }

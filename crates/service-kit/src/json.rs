@@ -1,5 +1,5 @@
-//! JSON bodies read so that every fault is reported at once, each with its pointer, and numbers keep
-//! the text they were written in (so that a price never passes through a binary float).
+//! Reads JSON bodies. It reports all validation errors together, each with its pointer. Numbers keep their text,
+//! so that a price never passes through a binary float.
 
 use std::{
     borrow::Cow,
@@ -28,24 +28,25 @@ use crate::{
     telemetry,
 };
 
-/// Deeper nesting is refused before anything recurses into it.
+/// Bodies with deeper nesting are refused before the parser recurses into them.
 const MAX_DEPTH: usize = 64;
-/// More unknown members of one object are counted, not listed: a body must not cause a far longer answer.
+/// Further unknown members of an object are only counted, so that a body can't cause a far longer answer.
 const MAX_UNKNOWN: usize = 20;
-/// Comparing takes time by the length of a name, and no name that we know is as long.
-const LONGEST_MISSPELT: usize = 64;
+/// Longer names get no suggestion: the comparison would be slow, and every known name is shorter.
+const MAX_MISSPELT_LENGTH: usize = 64;
 
-/// A type that reads itself from JSON. `None` means that at least one fault was noted.
+/// A type that reads itself from JSON.
 pub trait FromJson: Sized {
+    /// Returns none after adding at least one validation error.
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self>;
 }
 
-/// The faults found so far.
+/// The validation errors found so far.
 #[derive(Debug, Default)]
 pub struct Faults(Vec<Fault>);
 
 impl Faults {
-    /// Notes a fault at a pointer.
+    /// Adds a validation error at a pointer.
     pub fn add(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
         self.0.push(Fault { pointer: pointer.into(), message: message.into() });
     }
@@ -55,8 +56,8 @@ impl Faults {
         self.0.is_empty()
     }
 
-    /// The value, if it is there and nothing was wrong.
-    fn or<T>(self, value: Option<T>) -> Result<T, Problem> {
+    /// Returns the value, or all validation errors as one problem.
+    fn into_result<T>(self, value: Option<T>) -> Result<T, Problem> {
         match value {
             Some(value) if self.0.is_empty() => Ok(value),
             _ => Err(Problem::invalid(self.0)),
@@ -64,7 +65,7 @@ impl Faults {
     }
 }
 
-/// Which JSON type a value has.
+/// The type of a JSON value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Object,
@@ -88,7 +89,7 @@ impl Display for Kind {
     }
 }
 
-/// One value of a body and where it stands.
+/// One value of a body, with its pointer.
 #[derive(Debug, Clone)]
 pub struct Node<'a> {
     raw: &'a RawValue,
@@ -113,7 +114,7 @@ impl<'a> Node<'a> {
         &self.pointer
     }
 
-    /// Notes a fault at this value; reads well after `return`.
+    /// Adds a validation error at this value, and returns none.
     pub fn fault<T>(&self, faults: &mut Faults, message: impl Into<String>) -> Option<T> {
         faults.add(&self.pointer, message);
         None
@@ -124,26 +125,27 @@ impl<'a> Node<'a> {
         if found == wanted { Some(()) } else { self.fault(faults, format!("must be {wanted}, not {found}")) }
     }
 
-    /// Returns an object that may have these members and no others. Notes a fault for each other member, with
-    /// a suggestion, since a misspelt name would change the meaning of the body in silence.
+    /// Returns an object that may have only these members. Every other member is a validation error with a
+    /// suggestion, since a misspelt name would silently change the meaning of the body.
     pub fn object(&self, known: &'static [&'static str], faults: &mut Faults) -> Option<Object<'a>> {
         let object = Object { known: Some(known), ..self.map(faults)? };
         object.refuse_unknown(known, faults);
         Some(object)
     }
 
-    /// Returns an object whose members have names that the caller chooses.
+    /// Returns an object with any member names.
     pub fn map(&self, faults: &mut Faults) -> Option<Object<'a>> {
         self.expect(Kind::Object, faults)?;
         match serde_json::from_str::<Members<'a>>(self.raw.get()) {
             Ok(members) => Some(Object { members: members.0, pointer: self.pointer.clone(), known: None }),
-            Err(error) if error.is_data() => self.fault(faults, reason(&error)),
+            Err(error) if error.is_data() => self.fault(faults, error_message(&error)),
             Err(error) => {
-                self.fault(faults, format!("has a member whose name is no text: {}", reason(&error)))
+                self.fault(faults, format!("has a member whose name is no text: {}", error_message(&error)))
             }
         }
     }
 
+    /// Returns the elements of an array.
     pub fn array(&self, faults: &mut Faults) -> Option<Vec<Node<'a>>> {
         self.expect(Kind::Array, faults)?;
         match serde_json::from_str::<Vec<&'a RawValue>>(self.raw.get()) {
@@ -154,11 +156,11 @@ impl<'a> Node<'a> {
                     .map(|(index, raw)| Node { raw, pointer: format!("{}/{index}", self.pointer) })
                     .collect(),
             ),
-            Err(error) => self.fault(faults, reason(&error)),
+            Err(error) => self.fault(faults, error_message(&error)),
         }
     }
 
-    /// Reads every element, so that one bad element doesn't hide the faults of the next.
+    /// Reads every element, so that one invalid element doesn't hide the errors of the next.
     pub fn list<T: FromJson>(&self, sizes: RangeInclusive<usize>, faults: &mut Faults) -> Option<Vec<T>> {
         let nodes = self.array(faults)?;
         if !sizes.contains(&nodes.len()) {
@@ -175,11 +177,11 @@ impl<'a> Node<'a> {
         self.expect(Kind::String, faults)?;
         match serde_json::from_str::<String>(self.raw.get()) {
             Ok(text) => Some(text),
-            Err(error) => self.fault(faults, format!("is not a string: {}", reason(&error))),
+            Err(error) => self.fault(faults, format!("is not a string: {}", error_message(&error))),
         }
     }
 
-    /// A string that a newtype parses.
+    /// Parses a string into another type.
     pub fn parse<T: FromStr<Err: Display>>(&self, faults: &mut Faults) -> Option<T> {
         match self.string(faults)?.parse() {
             Ok(value) => Some(value),
@@ -187,7 +189,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// A number exactly as it was written: at most 28 significant digits, no rounding.
+    /// Returns a number exactly as written, with at most 28 significant digits and without rounding.
     pub fn decimal(&self, faults: &mut Faults) -> Option<Decimal> {
         self.expect(Kind::Number, faults)?;
         match exact(self.raw.get()) {
@@ -196,7 +198,7 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// A whole number in a range. `5998.0` is whole, `59.98` isn't.
+    /// Returns a whole number in a range. `5998.0` is whole, `59.98` isn't.
     pub fn integer(&self, range: RangeInclusive<i64>, faults: &mut Faults) -> Option<i64> {
         let value = self.decimal(faults)?;
         let whole = value.is_integer().then(|| i64::try_from(value).ok()).flatten();
@@ -217,12 +219,12 @@ impl<'a> Node<'a> {
 pub struct Object<'a> {
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
     pointer: String,
-    /// `None` where any name is one.
+    /// None allows any name.
     known: Option<&'static [&'static str]>,
 }
 
 impl<'a> Object<'a> {
-    /// Where the object itself stands.
+    /// Returns the pointer of the object itself.
     #[must_use]
     pub fn pointer(&self) -> &str {
         &self.pointer
@@ -231,19 +233,19 @@ impl<'a> Object<'a> {
     fn refuse_unknown(&self, known: &[&str], faults: &mut Faults) {
         let unknown: Vec<_> = self.names().filter(|name| !known.contains(name)).collect();
         for name in unknown.iter().take(MAX_UNKNOWN) {
-            faults.add(self.pointer_to(name), format!("is not a member here; {}", advice(name, known)));
+            faults.add(self.pointer_to(name), format!("is not a member here; {}", suggestion(name, known)));
         }
         if let Some(more @ 1..) = unknown.len().checked_sub(MAX_UNKNOWN) {
             faults.add(&self.pointer, format!("has {more} more members that are not known here"));
         }
     }
 
-    /// A member, present and not null.
+    /// Returns a member that is present and not null.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Node<'a>> {
         debug_assert!(
             self.known.is_none_or(|known| known.contains(&name)),
-            "{name} is read but not among the known members"
+            "{name} is read, but `object` doesn't list it"
         );
         let place = self.members.binary_search_by(|(known, _)| (**known).cmp(name)).ok()?;
         let (_, raw) = self.members.get(place)?;
@@ -251,12 +253,12 @@ impl<'a> Object<'a> {
         (node.kind() != Kind::Null).then_some(node)
     }
 
-    /// The members' names, sorted.
+    /// Returns the names of the members, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.members.iter().map(|(name, _)| &**name)
     }
 
-    /// Where the member of that name stands.
+    /// Returns the pointer of the member with this name.
     #[must_use]
     pub fn pointer_to(&self, name: &str) -> String {
         let mut pointer = String::with_capacity(self.pointer.len() + 1 + name.len());
@@ -270,6 +272,7 @@ impl<'a> Object<'a> {
         pointer
     }
 
+    /// Reads a member; its absence is a validation error.
     pub fn required<T: FromJson>(&self, name: &str, faults: &mut Faults) -> Option<T> {
         self.required_with(name, faults, T::from_json)
     }
@@ -288,13 +291,13 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// `Some(None)` where the member is absent or null, `None` where it has a fault.
-    #[allow(clippy::option_option, reason = "a fault, an absence and a value are three things")]
+    /// Returns `Some(None)` when the member is absent or null, and `None` when it has a validation error.
+    #[allow(clippy::option_option, reason = "an error, an absence and a value are three things")]
     pub fn optional<T: FromJson>(&self, name: &str, faults: &mut Faults) -> Option<Option<T>> {
         self.optional_with(name, faults, T::from_json)
     }
 
-    #[allow(clippy::option_option, reason = "a fault, an absence and a value are three things")]
+    #[allow(clippy::option_option, reason = "an error, an absence and a value are three things")]
     pub fn optional_with<T>(
         &self,
         name: &str,
@@ -308,32 +311,32 @@ impl<'a> Object<'a> {
     }
 }
 
-/// Says what a caller probably meant by a member's name, else which names there are.
-fn advice(name: &str, known: &[&str]) -> String {
-    match likest(name, known) {
-        Some(likest) => format!("did you mean `{likest}`?"),
+/// Suggests the probable name, or else lists the known names.
+fn suggestion(name: &str, known: &[&str]) -> String {
+    match closest_name(name, known) {
+        Some(closest) => format!("did you mean `{closest}`?"),
         None if known.is_empty() => "there are none".to_owned(),
         None => format!("there are {}", known.join(", ")),
     }
 }
 
-/// Returns the known name that a misspelt one was probably meant to be. Case and word separators don't count.
-fn likest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
-    if name.len() > LONGEST_MISSPELT {
+/// Returns the known name that is closest to a misspelt one. Ignores case and word separators.
+fn closest_name<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
+    if name.len() > MAX_MISSPELT_LENGTH {
         return None;
     }
     let folded = |name: &str| name.replace(['_', '-', ' '], "").to_lowercase();
     let name = folded(name);
     let distance = |known: &str| strsim::damerau_levenshtein(&name, &folded(known));
     let candidates = known.iter().map(|known| (distance(known), *known));
-    let (distance, likest) = candidates.min_by_key(|(distance, _)| *distance)?;
-    (distance * 3 <= likest.len().max(name.len())).then_some(likest)
+    let (distance, closest) = candidates.min_by_key(|(distance, _)| *distance)?;
+    (distance * 3 <= closest.len().max(name.len())).then_some(closest)
 }
 
-/// Object members sorted by name; a name given twice is refused, since readers disagree on which one counts.
+/// The members of an object, sorted by name. A repeated name is refused, since parsers disagree on its value.
 struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
-/// A member's name, which is borrowed where no escape is in it.
+/// The name of a member, borrowed if it has no escape.
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
@@ -365,8 +368,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
-/// `serde_json`'s message without the position inside a fragment, which would mislead.
-fn reason(error: &serde_json::Error) -> String {
+/// Returns the message of `serde_json` without its position, which counts from the start of a fragment.
+fn error_message(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line ").next().unwrap_or_default().to_owned()
 }
@@ -392,38 +395,37 @@ impl FromJson for Decimal {
 /// Reads a whole body.
 ///
 /// # Errors
-/// 400 where it isn't JSON, else 422 with every fault.
+/// Returns 400 when it isn't JSON, else 422 with all validation errors.
 pub fn read<T: FromJson>(body: &[u8]) -> Result<T, Problem> {
     read_with(body, T::from_json)
 }
 
-/// Reads a whole body that can only be read with something at hand.
+/// Reads a whole body with the function `read`.
 ///
 /// # Errors
-/// 400 where it isn't JSON, else 422 with every fault.
+/// Returns 400 when it isn't JSON, else 422 with all validation errors.
 pub fn read_with<T>(
     body: &[u8],
     read: impl FnOnce(&Node<'_>, &mut Faults) -> Option<T>,
 ) -> Result<T, Problem> {
     let mut faults = Faults::default();
-    let value = read(&root(document(body)?), &mut faults);
-    faults.or(value)
+    let value = read(&root_node(parse_document(body)?), &mut faults);
+    faults.into_result(value)
 }
 
-fn root(raw: &RawValue) -> Node<'_> {
+fn root_node(raw: &RawValue) -> Node<'_> {
     Node { raw, pointer: String::new() }
 }
 
-/// Writes the body as text that is the same for the same JSON: members sorted, no white space, numbers in
-/// their plain spelling (`5998` for `5998.0` and `5.998e3`). A number with too many digits to be exact keeps
-/// its own.
+/// Writes the body as its canonical text, which is equal for equal JSON. It has sorted members, no white space,
+/// and plain numbers (`5998` for `5998.0` and `5.998e3`). A number with too many digits keeps its spelling.
 ///
 /// # Errors
-/// 400 where it isn't JSON, 422 where readers disagree on what it says: a member given twice, say.
+/// Returns 400 when it isn't JSON, and 422 when its content is ambiguous, for example a repeated member.
 pub fn canonical(body: &[u8]) -> Result<String, Problem> {
     let (mut out, mut faults) = (String::new(), Faults::default());
-    let value = write_canonical(&root(document(body)?), &mut out, &mut faults);
-    faults.or(value.map(|()| out))
+    let value = write_canonical(&root_node(parse_document(body)?), &mut out, &mut faults);
+    faults.into_result(value.map(|()| out))
 }
 
 fn write_canonical(node: &Node<'_>, out: &mut String, faults: &mut Faults) -> Option<()> {
@@ -470,7 +472,7 @@ fn write_number(text: &str, out: &mut String) {
     }
 }
 
-/// Returns a number exactly as it was written; none where that takes more than 28 significant digits.
+/// Returns a number exactly as written, or none when it needs more than 28 significant digits.
 fn exact(text: &str) -> Option<Decimal> {
     if text.contains(['e', 'E']) { Decimal::from_scientific(text) } else { Decimal::from_str_exact(text) }
         .ok()
@@ -486,21 +488,21 @@ fn write_text(text: &str, out: &mut String) {
     out.push('"');
 }
 
-fn document(body: &[u8]) -> Result<&RawValue, Problem> {
+fn parse_document(body: &[u8]) -> Result<&RawValue, Problem> {
     if depth(body) > MAX_DEPTH {
         return Err(Problem::new(
             HttpCode::MalformedJson,
             format!("the body nests deeper than {MAX_DEPTH} levels"),
         ));
     }
-    serde_json::from_slice(body).map_err(|error| malformed(&error))
+    serde_json::from_slice(body).map_err(|error| malformed_json(&error))
 }
 
-fn malformed(error: &serde_json::Error) -> Problem {
+fn malformed_json(error: &serde_json::Error) -> Problem {
     Problem::new(HttpCode::MalformedJson, format!("the body is not JSON: {error}"))
 }
 
-/// How deep brackets nest, outside of strings.
+/// Returns the nesting depth of the brackets outside of strings.
 fn depth(body: &[u8]) -> usize {
     let (mut now, mut deepest, mut in_string, mut escaped) = (0_usize, 0, false, false);
     for byte in body {
@@ -519,12 +521,12 @@ fn depth(body: &[u8]) -> usize {
     deepest
 }
 
-/// Extractor of a JSON body: 415 for another media type, 413 when too large, 400 when it isn't JSON,
-/// 422 with all faults.
+/// Extracts a JSON body. Answers 415 for another media type, 413 for a large body, 400 for other text than JSON,
+/// and 422 with all validation errors.
 #[derive(Debug)]
 pub struct ValidJson<T> {
     pub value: T,
-    /// See [`canonical`].
+    /// The body as [`canonical`] writes it.
     pub canonical: String,
 }
 
@@ -534,18 +536,18 @@ impl<T: FromJson, S: Send + Sync> FromRequest<S> for ValidJson<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         require_json(&request)?;
         let body = body(request, state).await?;
-        let node = root(document(&body)?);
+        let node = root_node(parse_document(&body)?);
         let (mut canonical, mut faults, mut others) = (String::new(), Faults::default(), Faults::default());
         let value = T::from_json(&node, &mut faults);
         write_canonical(&node, &mut canonical, &mut others);
-        // What is wrong with a member that somebody reads was found twice.
+        // Both passes find the errors of a member that `T` reads.
         others.0.retain(|other| !faults.0.contains(other));
         faults.0.extend(others.0);
-        faults.or(value.map(|value| Self { value, canonical }))
+        faults.into_result(value.map(|value| Self { value, canonical }))
     }
 }
 
-/// Extractor of a JSON body that may be left out altogether.
+/// Extracts a JSON body that may be absent.
 #[derive(Debug)]
 pub struct OptionalJson<T>(pub Option<T>);
 
@@ -563,8 +565,10 @@ impl<T: FromJson, S: Send + Sync> FromRequest<S> for OptionalJson<T> {
     }
 }
 
+/// Checks the media type of a request.
+///
 /// # Errors
-/// 415 where the request doesn't say that its body is JSON.
+/// Returns 415 when the request doesn't declare a JSON body.
 pub fn require_json(request: &Request) -> Result<(), Problem> {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
@@ -578,23 +582,27 @@ pub fn require_json(request: &Request) -> Result<(), Problem> {
     ))
 }
 
-/// The whole body.
+/// Reads the whole body.
 ///
 /// # Errors
-/// 413 where it is too large, 408 where it comes too slowly, 400 where it isn't in the encoding that it says.
+/// Returns 413 when it is too large, 408 when it arrives too slowly, and 400 when its encoding is wrong.
 pub async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
     Bytes::from_request(request, state).await.map_err(|rejection| {
         if has_cause::<LengthLimitError>(&rejection) {
-            return Problem::new(HttpCode::PayloadTooLarge, "the body is longer than BODY_LIMIT allows");
+            return Problem::new(HttpCode::PayloadTooLarge, "the body is larger than BODY_LIMIT allows");
         }
         if has_cause::<TimeoutError>(&rejection) {
-            return Problem::new(HttpCode::RequestBodyTimeout, "no part of the body came for too long");
+            return Problem::new(
+                HttpCode::RequestBodyTimeout,
+                "no part of the body arrived within BODY_TIMEOUT",
+            );
         }
-        Problem::from_foreign(rejection.status(), &telemetry::chain(&rejection))
+        Problem::from_library_response(rejection.status(), &telemetry::error_chain(&rejection))
     })
 }
 
-/// Whether an error of this type is among the causes. Each layer around a body wraps the errors of the next.
+/// Returns true when an error of this type is among the causes. Each layer around a body wraps the errors of the
+/// next one.
 fn has_cause<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
     let mut cause = Some(error);
     while let Some(error) = cause {
@@ -634,7 +642,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_types_and_missing_members_are_all_reported_at_once() {
+    fn wrong_types_and_missing_members_are_reported_together() {
         assert_eq!(
             pointers(r#"{"sku": 7, "quantity": 10}"#),
             [
@@ -646,7 +654,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_member_is_a_fault_with_a_suggestion_beside_the_other_faults() {
+    fn an_unknown_member_is_reported_with_a_suggestion_and_the_other_errors() {
         let fault = |pointer: &str, message: &str| (pointer.to_owned(), message.to_owned());
         assert_eq!(
             pointers(r#"{"sku": "a", "quantty": 1, "PRICE": 1, "colour": null, "price": 1}"#),
@@ -660,7 +668,7 @@ mod tests {
     }
 
     #[test]
-    fn a_suggestion_is_near_in_letters_and_ignores_case_and_separators() {
+    fn a_suggestion_has_few_other_letters_and_ignores_case_and_separators() {
         let known = ["requiresApproval", "customerEmail", "customerId", "sku"];
         for (name, meant) in [
             ("requiresAproval", Some("requiresApproval")),
@@ -673,13 +681,13 @@ mod tests {
             ("x", None),
             ("", None),
         ] {
-            assert_eq!(likest(name, &known), meant, "{name}");
+            assert_eq!(closest_name(name, &known), meant, "{name}");
         }
-        assert_eq!(likest(&"x".repeat(LONGEST_MISSPELT + 1), &known), None);
+        assert_eq!(closest_name(&"x".repeat(MAX_MISSPELT_LENGTH + 1), &known), None);
     }
 
     #[test]
-    fn many_unknown_members_are_counted_instead_of_listed() {
+    fn further_unknown_members_are_only_counted() {
         let members: Vec<_> = (0..1000).map(|number| format!(r#""x{number:04}":1"#)).collect();
         let body = format!(r#"{{"sku":"a","quantity":1,"price":1,{}}}"#, members.join(","));
         let faults = pointers(&body);
@@ -696,7 +704,7 @@ mod tests {
     }
 
     #[test]
-    fn a_decimal_keeps_the_digits_it_was_written_with() {
+    fn a_decimal_keeps_its_written_digits() {
         let line: Line =
             read(br#"{"sku":"a","quantity":1.0,"price":0.1000000000000000055511151231}"#).unwrap();
         assert_eq!(line.price.to_string(), "0.1000000000000000055511151231");
@@ -704,7 +712,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_no_decimal_can_hold_is_a_fault_at_its_place() {
+    fn a_number_beyond_the_range_of_decimals_is_an_error_at_its_pointer() {
         for number in ["1e400", "-1e400", "1e-400", "0.10000000000000000555111512312578270"] {
             let faults = pointers(&format!(r#"{{"sku":"a","quantity":1,"price":{number}}}"#));
             assert_eq!(faults, [("/price".to_owned(), "is a number out of range".to_owned())], "{number}");
@@ -712,7 +720,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_is_malformed() {
+    fn a_body_that_is_not_json_is_malformed() {
         for body in ["", "{", "NaN", r#"{"price": NaN}"#, "{} {}", r#"{"a":01}"#, "\u{feff}{}"] {
             assert_eq!(read::<Line>(body.as_bytes()).unwrap_err().code(), "malformed_json", "{body:?}");
         }
@@ -720,7 +728,7 @@ mod tests {
     }
 
     #[test]
-    fn deep_nesting_is_refused_before_it_is_followed() {
+    fn deep_nesting_is_refused_without_recursion() {
         let body = "[".repeat(100_000);
         assert_eq!(read::<Line>(body.as_bytes()).unwrap_err().code(), "malformed_json");
         let brackets_in_a_string = format!(r#"{{"sku":"{}","quantity":1,"price":1}}"#, "[".repeat(100));
@@ -728,7 +736,7 @@ mod tests {
     }
 
     #[test]
-    fn a_member_given_twice_is_a_fault() {
+    fn a_repeated_member_is_an_error() {
         assert_eq!(
             pointers(r#"{"price":1,"price":2}"#),
             [(String::new(), "has the member \"price\" twice".to_owned())]
@@ -736,7 +744,7 @@ mod tests {
     }
 
     #[test]
-    fn what_readers_disagree_on_is_a_fault_at_its_place_even_where_nobody_reads_it() {
+    fn an_ambiguous_value_is_an_error_even_in_a_member_that_is_not_read() {
         let faults = |body: &str| {
             let problem = canonical(body.as_bytes()).unwrap_err();
             assert_eq!(problem.code(), "validation_failed");

@@ -1,5 +1,5 @@
-//! The layers around every router: correlation id, log line, metrics, limits, encodings, cross-origin requests,
-//! and every error, a panic too, in the one shape.
+//! The layers around every router: correlation id, log line, metrics, limits, encodings and cross-origin
+//! requests. They turn every error, including a panic, into a problem document.
 
 use std::{any::Any, time::Duration, time::Instant};
 
@@ -35,15 +35,15 @@ use crate::{
     problem::{self, HttpCode, Problem},
 };
 
-/// Smaller answers hardly shrink.
-const COMPRESSED_FROM: u16 = 1025;
-/// The route in logs and metrics of a path that there isn't.
+/// Compression hardly shrinks smaller answers.
+const MIN_COMPRESSED_BYTES: u16 = 1025;
+/// The route of an unknown path, in logs and metrics.
 const UNMATCHED: &str = "unmatched";
-/// How the layer of the time limit answers.
-const TIMED_OUT: StatusCode = StatusCode::GATEWAY_TIMEOUT;
+/// The status by which [`into_timeout_problem`] recognizes the answer of the timeout layer.
+const TIMEOUT_STATUS: StatusCode = StatusCode::GATEWAY_TIMEOUT;
 
-/// Puts around a router what is around every service's. A request passes from the top to the bottom, its
-/// answer from the bottom to the top.
+/// Adds the common layers to a router. A request passes them from top to bottom, its answer from bottom to
+/// top.
 pub fn around(router: Router, common: &Common, metrics: Metrics) -> Router {
     let layers = ServiceBuilder::new()
         .map_request(correlation::without_unusable)
@@ -53,20 +53,20 @@ pub fn around(router: Router, common: &Common, metrics: Metrics) -> Router {
             TraceLayer::new_for_http()
                 .make_span_with(span)
                 .on_request(())
-                .on_response(answered)
+                .on_response(log_response)
                 .on_body_chunk(())
                 .on_eos(())
                 .on_failure(()),
         )
-        .layer(OnEarlyDropLayer::builder().on_future_drop(dropped))
-        .layer(middleware::from_fn_with_state(metrics, measured))
+        .layer(OnEarlyDropLayer::builder().on_future_drop(log_early_drop))
+        .layer(middleware::from_fn_with_state(metrics, measure))
         .option_layer(common.cors_origins.layer())
         .layer(CompressionLayer::new().compress_when(
-            SizeAbove::new(COMPRESSED_FROM).and(NotForContentType::SSE).and(NotForContentType::IMAGES),
+            SizeAbove::new(MIN_COMPRESSED_BYTES).and(NotForContentType::SSE).and(NotForContentType::IMAGES),
         ))
-        .layer(middleware::from_fn(documented))
-        .layer(CatchPanicLayer::custom(panicked))
-        // What comes over the wire is bounded, and so is what a handler reads, which may be far more.
+        .layer(middleware::from_fn(add_correlation_and_problem))
+        .layer(CatchPanicLayer::custom(into_internal_problem))
+        // A small compressed body can become a huge one, so both sizes have a limit.
         .layer(RequestBodyLimitLayer::new(common.body_limit))
         .layer(RequestBodyTimeoutLayer::new(common.body_timeout))
         .layer(RequestDecompressionLayer::new())
@@ -74,18 +74,18 @@ pub fn around(router: Router, common: &Common, metrics: Metrics) -> Router {
     router.layer(layers)
 }
 
-/// Bounds the time of the requests to routes.
-pub(crate) fn timed(routes: OpenApiRouter, limit: Duration) -> OpenApiRouter {
+/// Limits the time of the requests to these routes.
+pub(crate) fn limit_time(routes: OpenApiRouter, limit: Duration) -> OpenApiRouter {
     routes.layer(
         ServiceBuilder::new()
-            .map_response(move |response| timed_out(response, limit))
-            .layer(TimeoutLayer::with_status_code(TIMED_OUT, limit)),
+            .map_response(move |response| into_timeout_problem(response, limit))
+            .layer(TimeoutLayer::with_status_code(TIMEOUT_STATUS, limit)),
     )
 }
 
-/// Gives the answer of the time limit, which alone has this status and no problem, its code and its reason.
-fn timed_out(response: Response, limit: Duration) -> Response {
-    if response.status() != TIMED_OUT || response.extensions().get::<Problem>().is_some() {
+/// Replaces the bare answer of the timeout layer by a problem. No other answer has its status without a problem.
+fn into_timeout_problem(response: Response, limit: Duration) -> Response {
+    if response.status() != TIMEOUT_STATUS || response.extensions().get::<Problem>().is_some() {
         return response;
     }
     let detail = format!("no answer within {} s", limit.as_secs_f64());
@@ -115,18 +115,18 @@ fn span<B>(request: &http::Request<B>) -> Span {
     )
 }
 
-fn answered<B>(response: &http::Response<B>, took: Duration, _: &Span) {
-    let (status, millis) = (response.status().as_u16(), took.as_secs_f64() * 1000.0);
+fn log_response<B>(response: &http::Response<B>, elapsed: Duration, _: &Span) {
+    let (status, millis) = (response.status().as_u16(), elapsed.as_secs_f64() * 1000.0);
     let route = route(response.extensions());
     if route.starts_with("/health") || route == "/metrics" {
-        tracing::debug!(status, millis, "answered");
+        tracing::debug!(status, millis, "request completed");
     } else {
-        tracing::info!(status, millis, "answered");
+        tracing::info!(status, millis, "request completed");
     }
 }
 
-/// Logs a request that ends before its answer: its caller has gone, or the service stops.
-fn dropped<B>(_: &http::Request<B>) -> impl FnOnce() + Send + use<B> {
+/// Logs a request that ends without an answer, because its caller disconnected or the service stops.
+fn log_early_drop<B>(_: &http::Request<B>) -> impl FnOnce() + Send + use<B> {
     let (span, started) = (Span::current(), Instant::now());
     move || {
         let millis = started.elapsed().as_secs_f64() * 1000.0;
@@ -134,8 +134,8 @@ fn dropped<B>(_: &http::Request<B>) -> impl FnOnce() + Send + use<B> {
     }
 }
 
-/// Counts and times a request, and keeps its route with the answer, for the log line.
-async fn measured(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
+/// Counts and times a request. Keeps its route in the answer, where the log line reads it.
+async fn measure(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
     let (started, method) = (Instant::now(), request.method().clone());
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let mut response = next.run(request).await;
@@ -147,15 +147,16 @@ async fn measured(State(metrics): State<Metrics>, request: Request, next: Next) 
     response
 }
 
-/// Makes the correlation id the current one, and every error a problem document.
-async fn documented(request: Request, next: Next) -> Response {
+/// Makes the request's correlation id the current one, and turns every error into a problem document.
+async fn add_correlation_and_problem(request: Request, next: Next) -> Response {
     let correlation = CorrelationId::of(request.headers()).unwrap_or_else(CorrelationId::generate);
     let uri = request.uri().clone();
     let response = correlation.clone().scope(next.run(request)).await;
-    problem::document(response, uri.path(), &correlation).await
+    problem::to_problem_document(response, uri.path(), &correlation).await
 }
 
-/// The hook of the logs has told what panicked.
-fn panicked(_: Box<dyn Any + Send>) -> Response {
-    Problem::new(HttpCode::Internal, "The service failed.").into_response()
+/// Returns an answer without the cause, since the panic hook has logged it.
+fn into_internal_problem(_: Box<dyn Any + Send>) -> Response {
+    Problem::new(HttpCode::Internal, "The service failed; its log has the cause under this correlation id.")
+        .into_response()
 }

@@ -1,5 +1,5 @@
-//! What every service of the suite needs and that holds no business word: configuration, logs,
-//! correlation ids, problem documents, JSON that reports every fault, health, metrics, serving.
+//! The common parts of all services: configuration, logs, correlation ids, problem documents, JSON, health,
+//! metrics and serving. Nothing here knows an order or a payment.
 
 pub mod client;
 pub mod config;

@@ -1,4 +1,4 @@
-//! Prometheus metrics: one registry a service, as a value, so that tests can run many services at once.
+//! Prometheus metrics. Each service has its own registry, so that tests can run many services in one process.
 
 use std::{
     collections::HashSet,
@@ -13,7 +13,7 @@ use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, Tex
 /// The content type of the Prometheus text format.
 pub const CONTENT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Text in the Prometheus format from elsewhere in the process, appended to the service's own.
+/// Returns metrics from another part of the process, in the Prometheus text format.
 pub type Appendix = Arc<dyn Fn() -> BoxFuture<'static, String> + Send + Sync>;
 
 /// The registry of a service and the metrics that every service has.
@@ -26,8 +26,10 @@ pub struct Metrics {
 }
 
 impl Metrics {
+    /// Registers the metrics that every service has.
+    ///
     /// # Panics
-    /// Never: the names are constants, valid and unlike one another.
+    /// Never panics: the names are constants, valid and unique.
     #[must_use]
     pub fn new() -> Self {
         let registry = Registry::new();
@@ -46,7 +48,7 @@ impl Metrics {
         Self { registry, requests, seconds, appendix: None }
     }
 
-    /// Appends another source's text to `/metrics`.
+    /// Appends the text of another source to `/metrics`.
     #[must_use]
     pub fn append(mut self, appendix: Appendix) -> Self {
         self.appendix = Some(appendix);
@@ -58,13 +60,13 @@ impl Metrics {
         &self.registry
     }
 
-    pub(crate) fn observe(&self, method: &Method, route: &str, status: StatusCode, took: Duration) {
-        let method = known(method);
+    pub(crate) fn observe(&self, method: &Method, route: &str, status: StatusCode, elapsed: Duration) {
+        let method = known_method(method);
         self.requests.with_label_values(&[method, route, status.as_str()]).inc();
-        self.seconds.with_label_values(&[method, route]).observe(took.as_secs_f64());
+        self.seconds.with_label_values(&[method, route]).observe(elapsed.as_secs_f64());
     }
 
-    pub(crate) async fn text(&self) -> Result<String, prometheus::Error> {
+    pub(crate) async fn render(&self) -> Result<String, prometheus::Error> {
         let mut text = TextEncoder::new().encode_to_string(&self.registry.gather())?;
         if let Some(appendix) = &self.appendix {
             text.push_str(&appendix().await);
@@ -73,8 +75,8 @@ impl Metrics {
     }
 }
 
-/// Callers can invent methods, and a label is kept for ever.
-fn known(method: &Method) -> &str {
+/// Returns the label of a method. Unknown methods share one, since callers could invent any number of them.
+fn known_method(method: &Method) -> &str {
     let known = [
         Method::GET,
         Method::HEAD,
@@ -87,35 +89,35 @@ fn known(method: &Method) -> &str {
     if known.contains(method) { method.as_str() } else { OTHER }
 }
 
-/// A label value that stands for all further ones.
+/// The label value for all further values.
 const OTHER: &str = "other";
-/// No code or name of ours is as long.
-const LONGEST_LABEL: usize = 64;
+/// Longer than every code and name of the suite.
+const MAX_LABEL_LENGTH: usize = 64;
 
-/// Bounds how many values a label has whose text comes from another process: each one is a series that is
-/// kept for ever. The first so many are themselves, all others are `other`.
+/// Limits the values of a label whose text comes from another process, since each value keeps a series for ever.
+/// The first values keep their text; all further ones become `other`.
 #[derive(Debug, Clone)]
 pub struct FewLabels {
-    most: usize,
+    max_labels: usize,
     known: Arc<RwLock<HashSet<String>>>,
 }
 
 impl FewLabels {
     #[must_use]
-    pub fn new(most: usize) -> Self {
-        Self::with_known(most, [])
+    pub fn new(max_labels: usize) -> Self {
+        Self::with_known(max_labels, [])
     }
 
-    /// Keeps a place for labels that must never become `other`.
+    /// Reserves room for labels that must never become `other`.
     #[must_use]
-    pub fn with_known<const N: usize>(most: usize, known: [&str; N]) -> Self {
-        Self { most, known: Arc::new(RwLock::new(known.map(str::to_owned).into())) }
+    pub fn with_known<const N: usize>(max_labels: usize, known: [&str; N]) -> Self {
+        Self { max_labels, known: Arc::new(RwLock::new(known.map(str::to_owned).into())) }
     }
 
-    /// Returns the text, or `other` where it is long or there are enough already.
+    /// Returns the text, or `other` when it is too long or the limit is reached.
     #[must_use]
     pub fn label<'t>(&self, text: &'t str) -> &'t str {
-        if text.len() > LONGEST_LABEL {
+        if text.len() > MAX_LABEL_LENGTH {
             return OTHER;
         }
         if self.known.read().unwrap_or_else(PoisonError::into_inner).contains(text) {
@@ -125,7 +127,7 @@ impl FewLabels {
         if known.contains(text) {
             return text;
         }
-        if known.len() >= self.most {
+        if known.len() >= self.max_labels {
             return OTHER;
         }
         known.insert(text.to_owned());
@@ -139,10 +141,10 @@ impl Default for Metrics {
     }
 }
 
-/// A counter with labels, registered.
+/// Registers a counter with labels.
 ///
 /// # Panics
-/// When the name isn't valid or is taken: a fault of the program, seen at its first start.
+/// Panics when the name is invalid or already registered. That is a bug, visible at the first start.
 #[must_use]
 pub fn counter(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
     let counter = IntCounterVec::new(Opts::new(name, help), labels).expect("a valid counter");
@@ -155,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_label_from_elsewhere_has_few_values() {
+    fn a_label_has_a_limited_number_of_values() {
         let labels = FewLabels::new(2);
         assert_eq!(["a", "b", "c", "a"].map(|text| labels.label(text)), ["a", "b", "other", "a"]);
         assert_eq!(FewLabels::new(2).label(&"x".repeat(65)), "other");

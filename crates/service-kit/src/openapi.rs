@@ -44,8 +44,7 @@ pub struct ServerSentEvent {
     data: String,
 }
 
-/// That an operation can fail with a status which doesn't follow from what it takes:
-/// `responses((status = 200, ...), Fails<404>)`.
+/// Documents a further error status of an operation: `responses((status = 200, ...), Fails<404>)`.
 pub struct Fails<const STATUS: u16>;
 
 impl<const STATUS: u16> IntoResponses for Fails<STATUS> {
@@ -54,7 +53,7 @@ impl<const STATUS: u16> IntoResponses for Fails<STATUS> {
     }
 }
 
-/// The problem document that any error is.
+/// Returns the documentation of an error response.
 fn failure(status: u16) -> openapi::Response {
     let reason = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
     let schema = RefOr::Ref(Ref::from_schema_name(ProblemBody::name()));
@@ -64,72 +63,72 @@ fn failure(status: u16) -> openapi::Response {
         .build()
 }
 
-/// Adds what is the same for every service: the problem schema, and to each operation the failures that
-/// follow from what it takes. A parameter may not fit, nor may a body, and any service can fail.
-pub(crate) fn complete(mut api: openapi::OpenApi) -> openapi::OpenApi {
+/// Adds the parts that all services share: the problem schema, and the failures of each operation. Every operation
+/// can fail with 500. Parameters and bodies can be invalid.
+pub(crate) fn add_common_failures(mut api: openapi::OpenApi) -> openapi::OpenApi {
     api.merge(Common::openapi());
     for operation in api.paths.paths.values_mut().flat_map(operations) {
         let takes_parameters = operation.parameters.as_ref().is_some_and(|parameters| !parameters.is_empty());
         let takes_a_body = operation.request_body.is_some();
-        fails_with(operation, &[500]);
+        add_failures(operation, &[500]);
         if takes_parameters || takes_a_body {
-            fails_with(operation, &[400]);
+            add_failures(operation, &[400]);
         }
         if takes_a_body {
-            fails_with(operation, &[408, 413, 415, 422]);
+            add_failures(operation, &[408, 413, 415, 422]);
         }
     }
-    close_bodies(&mut api);
+    close_request_bodies(&mut api);
     api
 }
 
-/// Says that the bodies of requests have no members but those that are known. What is part of a response,
-/// too, stays open: a client must bear a member that a later version adds.
-fn close_bodies(api: &mut openapi::OpenApi) {
+/// Forbids unknown members in the bodies of requests. Schemas that responses use too stay open, since a later
+/// version may add members to them.
+fn close_request_bodies(api: &mut openapi::OpenApi) {
     let Some(mut components) = api.components.take() else { return };
-    let (mut taken, mut given) = (BTreeSet::new(), BTreeSet::new());
+    let (mut in_requests, mut in_responses) = (BTreeSet::new(), BTreeSet::new());
     for operation in api.paths.paths.values_mut().flat_map(operations) {
-        let bodies = operation.request_body.iter_mut().filter_map(written_out_mut);
-        let contents = bodies.flat_map(|body| body.content.values_mut()).filter_map(written_out_mut);
+        let bodies = operation.request_body.iter_mut().filter_map(inline_mut);
+        let contents = bodies.flat_map(|body| body.content.values_mut()).filter_map(inline_mut);
         for schema in contents.filter_map(|content| content.schema.as_mut()) {
-            close(schema);
-            named(schema, &components.schemas, &mut taken);
+            forbid_other_members(schema);
+            add_schema_names(schema, &components.schemas, &mut in_requests);
         }
-        let responses = operation.responses.responses.values().filter_map(written_out);
-        let contents = responses.flat_map(|response| response.content.values()).filter_map(written_out);
+        let responses = operation.responses.responses.values().filter_map(inline);
+        let contents = responses.flat_map(|response| response.content.values()).filter_map(inline);
         for schema in contents.filter_map(|content| content.schema.as_ref()) {
-            named(schema, &components.schemas, &mut given);
+            add_schema_names(schema, &components.schemas, &mut in_responses);
         }
     }
-    for name in taken.difference(&given) {
+    for name in in_requests.difference(&in_responses) {
         if let Some(schema) = components.schemas.get_mut(name) {
-            close(schema);
+            forbid_other_members(schema);
         }
     }
     api.components = Some(components);
 }
 
-fn written_out<T>(part: &RefOr<T>) -> Option<&T> {
+fn inline<T>(part: &RefOr<T>) -> Option<&T> {
     match part {
         RefOr::T(part) => Some(part),
         RefOr::Ref(_) => None,
     }
 }
 
-fn written_out_mut<T>(part: &mut RefOr<T>) -> Option<&mut T> {
+fn inline_mut<T>(part: &mut RefOr<T>) -> Option<&mut T> {
     match part {
         RefOr::T(part) => Some(part),
         RefOr::Ref(_) => None,
     }
 }
 
-/// Refuses further members in every object that is written out in this schema and names its members.
-fn close(schema: &mut RefOr<Schema>) {
+/// Forbids further members in every inline object of this schema that lists its members.
+fn forbid_other_members(schema: &mut RefOr<Schema>) {
     match schema {
         RefOr::T(Schema::Object(object)) => {
-            object.properties.values_mut().for_each(close);
+            object.properties.values_mut().for_each(forbid_other_members);
             match object.additional_properties.as_deref_mut() {
-                Some(AdditionalProperties::RefOr(schema)) => close(schema),
+                Some(AdditionalProperties::RefOr(schema)) => forbid_other_members(schema),
                 Some(AdditionalProperties::FreeForm(_)) => {}
                 None if object.properties.is_empty() => {}
                 None => object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false))),
@@ -137,18 +136,22 @@ fn close(schema: &mut RefOr<Schema>) {
         }
         RefOr::T(Schema::Array(array)) => {
             if let ArrayItems::RefOrSchema(items) = &mut array.items {
-                close(items);
+                forbid_other_members(items);
             }
         }
-        RefOr::T(Schema::OneOf(one)) => one.items.iter_mut().for_each(close),
-        RefOr::T(Schema::AnyOf(any)) => any.items.iter_mut().for_each(close),
-        // A part of a whole doesn't know the members of the other parts.
+        RefOr::T(Schema::OneOf(one)) => one.items.iter_mut().for_each(forbid_other_members),
+        RefOr::T(Schema::AnyOf(any)) => any.items.iter_mut().for_each(forbid_other_members),
+        // One part of an `allOf` doesn't list the members of the other parts.
         RefOr::T(_) | RefOr::Ref(_) => {}
     }
 }
 
-/// Adds the names of the schemas that this one refers to, and so on.
-fn named(schema: &RefOr<Schema>, all: &BTreeMap<String, RefOr<Schema>>, found: &mut BTreeSet<String>) {
+/// Adds the names of all schemas that this one refers to, directly or indirectly.
+fn add_schema_names(
+    schema: &RefOr<Schema>,
+    all: &BTreeMap<String, RefOr<Schema>>,
+    found: &mut BTreeSet<String>,
+) {
     let parts: Vec<&RefOr<Schema>> = match schema {
         RefOr::Ref(reference) => {
             let name = reference.ref_location.rsplit('/').next().unwrap_or_default();
@@ -172,18 +175,18 @@ fn named(schema: &RefOr<Schema>, all: &BTreeMap<String, RefOr<Schema>>, found: &
         RefOr::T(_) => Vec::new(),
     };
     for part in parts {
-        named(part, all, found);
+        add_schema_names(part, all, found);
     }
 }
 
-/// Adds that the operations of a document fail when their time is up.
-pub(crate) fn timed(api: &mut openapi::OpenApi) {
+/// Adds the failure of the request timeout to every operation of a document.
+pub(crate) fn add_timeout_failure(api: &mut openapi::OpenApi) {
     for operation in api.paths.paths.values_mut().flat_map(operations) {
-        fails_with(operation, &[503]);
+        add_failures(operation, &[503]);
     }
 }
 
-fn fails_with(operation: &mut Operation, statuses: &[u16]) {
+fn add_failures(operation: &mut Operation, statuses: &[u16]) {
     for status in statuses {
         let known = operation.responses.responses.entry(status.to_string());
         known.or_insert_with(|| RefOr::T(failure(*status)));
@@ -196,8 +199,8 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
         .filter_map(Option::as_mut)
 }
 
-/// The statuses that a document knows for a request; none where it knows no such operation. Tests hold what
-/// is answered to it.
+/// Returns the statuses that a document lists for a request, or none for an unknown operation. Tests compare real
+/// answers with them.
 #[must_use]
 pub fn statuses(api: &openapi::OpenApi, method: &Method, path: &str) -> Option<BTreeSet<u16>> {
     let path = path.split('?').next().unwrap_or_default();
@@ -206,7 +209,7 @@ pub fn statuses(api: &openapi::OpenApi, method: &Method, path: &str) -> Option<B
         template.clone().count() == path.clone().count()
             && template.zip(path).all(|(known, asked)| known == asked || known.starts_with('{'))
     };
-    // Of two that fit, the one with fewer parameters is the one that is routed to.
+    // Of two matching templates, the router uses the one with fewer parameters.
     let items = api.paths.paths.iter().filter(|(template, _)| same(template));
     let (_, item) = items.min_by_key(|(template, _)| template.matches('{').count())?;
     let operation = match *method {
@@ -220,34 +223,34 @@ pub fn statuses(api: &openapi::OpenApi, method: &Method, path: &str) -> Option<B
     Some(operation.responses.responses.keys().filter_map(|status| status.parse().ok()).collect())
 }
 
-/// The pages under `/api/docs`.
-pub(crate) fn pages(api: openapi::OpenApi, service: &str, codes: &[CodeInfo]) -> Router {
-    let catalogue = Html(catalogue(service, codes));
+/// Returns the routes under `/api/docs`.
+pub(crate) fn docs_routes(api: openapi::OpenApi, service: &str, codes: &[CodeInfo]) -> Router {
+    let catalogue = Html(catalogue_page(service, codes));
     Router::from(SwaggerUi::new(UI_PATH).url(DOCUMENT_PATH, api))
         .route("/", get(|| std::future::ready(Redirect::temporary(UI_PATH))))
         .route(CATALOGUE_PATH, get(move || std::future::ready(catalogue.clone())))
 }
 
-/// The codes, each once: two contexts may mean the same by one.
-fn once_each(codes: &[CodeInfo]) -> impl Iterator<Item = &CodeInfo> {
+/// Returns each code once, since two contexts may declare the same code.
+fn unique_codes(codes: &[CodeInfo]) -> impl Iterator<Item = &CodeInfo> {
     let is_first = |(index, info): &(usize, &CodeInfo)| {
         codes.iter().take(*index).all(|earlier| earlier.code != info.code)
     };
     codes.iter().enumerate().filter(is_first).map(|(_, info)| info)
 }
 
-/// All that a code can mean.
-fn titles(codes: &[CodeInfo], code: &str) -> String {
+/// Returns all titles of a code.
+fn joined_titles(codes: &[CodeInfo], code: &str) -> String {
     let titles: Vec<_> = codes.iter().filter(|info| info.code == code).map(|info| info.title).collect();
     titles.join("; ")
 }
 
-fn catalogue(service: &str, codes: &[CodeInfo]) -> String {
+fn catalogue_page(service: &str, codes: &[CodeInfo]) -> String {
     let mut rows = String::new();
-    for CodeInfo { code, status, retryable, .. } in once_each(codes) {
-        let title = titles(codes, code);
+    for CodeInfo { code, status, retryable, .. } in unique_codes(codes) {
+        let title = joined_titles(codes, code);
         let retry = if *retryable { "yes" } else { "no" };
-        // Writing to a string can't fail.
+        // Writing to a string never fails.
         let _ = write!(
             rows,
             "<tr id=\"{code}\"><td><code>{code}</code></td><td>{status}</td><td>{title}</td><td>{retry}</td></tr>"
@@ -268,9 +271,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_code_of_two_contexts_has_one_entry_with_both_meanings() {
+    fn a_code_of_two_contexts_has_one_row_with_both_titles() {
         let info = |title| CodeInfo { code: "already", status: 409, title, retryable: false };
-        let page = catalogue("service", &[info("The one is"), info("The other is")]);
+        let page = catalogue_page("service", &[info("The one is"), info("The other is")]);
         assert_eq!(page.matches("id=\"already\"").count(), 1);
         assert!(page.contains("The one is; The other is"));
     }

@@ -1,4 +1,4 @@
-//! Errors as RFC 9457 problem documents: the closed lists of codes, and the one body they all have.
+//! Errors as RFC 9457 problem documents: the closed lists of codes, and their common body.
 
 use std::time::Duration;
 
@@ -18,26 +18,26 @@ use utoipa::ToSchema;
 use crate::{correlation::CorrelationId, telemetry};
 
 pub const CONTENT: &str = "application/problem+json";
-/// Where every service lists its codes; a problem's `type` points into it.
+/// The path of each service's list of codes. The `type` of a problem points into it.
 pub const CATALOGUE_PATH: &str = "/api/docs/errors";
 
-/// All that is fixed about one error code.
+/// The fixed properties of one error code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CodeInfo {
     pub code: &'static str,
     pub status: u16,
     pub title: &'static str,
-    /// Whether the same request can succeed later without being changed.
+    /// True when the same request can succeed later without a change.
     pub retryable: bool,
 }
 
-/// A closed list of error codes; made by [`error_codes!`](crate::error_codes).
+/// A closed list of error codes, declared by [`error_codes!`](crate::error_codes).
 pub trait ErrorCode: Copy {
     fn info(self) -> CodeInfo;
 }
 
-/// Declares a closed list of error codes: an enum with `ALL`, where each variant has its code, its
-/// HTTP status, its title and whether it is `final` or `retryable`.
+/// Declares a closed list of error codes: an enum with `ALL`. Each variant has a code, an HTTP status, a title,
+/// and `final` or `retryable`.
 #[macro_export]
 macro_rules! error_codes {
     ($(#[$meta:meta])* $vis:vis enum $name:ident {
@@ -48,7 +48,7 @@ macro_rules! error_codes {
         $vis enum $name { $($(#[$variant_meta])* $variant),+ }
 
         impl $name {
-            /// Every code of this list, for the catalogue and the documentation test.
+            /// All codes of this list, for the catalogue and the documentation test.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
         }
 
@@ -70,7 +70,7 @@ macro_rules! error_codes {
 }
 
 error_codes! {
-    /// What any HTTP service of the suite can answer, whatever it is for.
+    /// The error codes of every HTTP service of the suite.
     pub enum HttpCode {
         BadRequest = "bad_request", 400, "The request could not be understood", final;
         MalformedJson = "malformed_json", 400, "The body is not JSON", final;
@@ -88,7 +88,7 @@ error_codes! {
 }
 
 impl HttpCode {
-    /// The code that fits a status which came without a problem of its own.
+    /// Returns the code for an error status without a problem.
     fn for_status(status: StatusCode) -> Self {
         match status.as_u16() {
             404 => Self::NotFound,
@@ -114,16 +114,16 @@ pub struct Fault {
     pub message: String,
 }
 
-/// An error on its way to the caller. The outer layer of the service adds what only the request
-/// knows (`instance`, `correlationId`) when it writes the body.
+/// An error for the caller. The outer layer of the service writes its body, and adds `instance` and
+/// `correlationId` from the request.
 #[derive(Debug, Clone)]
-pub struct Problem(Box<Parts>);
+pub struct Problem(Box<ProblemParts>);
 
 #[derive(Debug, Clone)]
-struct Parts {
+struct ProblemParts {
     info: CodeInfo,
     detail: String,
-    faults: Vec<Fault>,
+    errors: Vec<Fault>,
     retry_after: Option<Duration>,
     extensions: Map<String, Value>,
 }
@@ -131,43 +131,43 @@ struct Parts {
 impl Problem {
     #[must_use]
     pub fn new(code: impl ErrorCode, detail: impl Into<String>) -> Self {
-        Self(Box::new(Parts {
+        Self(Box::new(ProblemParts {
             info: code.info(),
             detail: detail.into(),
-            faults: Vec::new(),
+            errors: Vec::new(),
             retry_after: None,
             extensions: Map::new(),
         }))
     }
 
-    /// 422 with every fault of the body.
+    /// Makes a 422 with all validation errors of the body.
     #[must_use]
-    pub fn invalid(faults: Vec<Fault>) -> Self {
-        let detail = match faults.as_slice() {
+    pub fn invalid(errors: Vec<Fault>) -> Self {
+        let detail = match errors.as_slice() {
             [only] if only.pointer.is_empty() => format!("the body {}", only.message),
             [only] => format!("{} {}", only.pointer, only.message),
-            many => format!("{} faults in the body, see errors", many.len()),
+            many => format!("{} validation errors in the body, see errors", many.len()),
         };
         let mut problem = Self::new(HttpCode::ValidationFailed, detail);
-        problem.0.faults = faults;
+        problem.0.errors = errors;
         problem
     }
 
-    /// A failure that the caller can do nothing about. The cause is logged here, once, and not told.
+    /// Makes a 500. Logs the cause here, once, and hides it from the caller.
     #[must_use]
     pub fn internal(cause: &(dyn std::error::Error + 'static)) -> Self {
-        tracing::error!(error = telemetry::chain(cause), "internal error");
+        tracing::error!(error = telemetry::error_chain(cause), "request failed with an internal error");
         Self::new(HttpCode::Internal, "The service failed; its log has the cause under this correlation id.")
     }
 
-    /// Sent as the `Retry-After` header, rounded up to whole seconds.
+    /// Adds the header `Retry-After`, rounded up to whole seconds.
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {
         self.0.retry_after = Some(after);
         self
     }
 
-    /// A member of the body beside the fixed ones.
+    /// Adds another member to the body.
     #[must_use]
     pub fn with(mut self, name: &str, value: Value) -> Self {
         self.0.extensions.insert(name.to_owned(), value);
@@ -189,14 +189,14 @@ impl Problem {
         &self.0.detail
     }
 
-    /// Every fault of the body, for 422.
+    /// Returns the validation errors of the body, for 422.
     #[must_use]
     pub fn faults(&self) -> &[Fault] {
-        &self.0.faults
+        &self.0.errors
     }
 
-    /// A problem for an error response that came from a library and has no problem of its own.
-    pub(crate) fn from_foreign(status: StatusCode, text: &str) -> Self {
+    /// Makes a problem from an error response of a library.
+    pub(crate) fn from_library_response(status: StatusCode, text: &str) -> Self {
         let code = HttpCode::for_status(status);
         let detail =
             if status.is_client_error() && !text.trim().is_empty() { text.trim() } else { code.info().title };
@@ -205,11 +205,11 @@ impl Problem {
         problem
     }
 
-    /// The body, for the request that it answers.
+    /// Returns the body for one request.
     #[must_use]
     pub fn body(self, instance: &str, correlation_id: &str) -> ProblemBody {
         let status = self.status();
-        let Parts { info, detail, faults, extensions, .. } = *self.0;
+        let ProblemParts { info, detail, errors, extensions, .. } = *self.0;
         ProblemBody {
             r#type: format!("{CATALOGUE_PATH}#{}", info.code),
             title: info.title.to_owned(),
@@ -221,12 +221,12 @@ impl Problem {
             message: detail,
             retryable: info.retryable,
             correlation_id: correlation_id.to_owned(),
-            errors: faults,
+            errors,
             extensions,
         }
     }
 
-    pub(crate) fn render(self, instance: &str, correlation: &CorrelationId) -> Response {
+    pub(crate) fn into_problem_response(self, instance: &str, correlation: &CorrelationId) -> Response {
         let (status, retry_after) = (self.status(), self.0.retry_after);
         let body = self.body(instance, correlation.as_str());
         let mut response =
@@ -249,14 +249,17 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Turns any error response into a problem document; leaves every other response alone.
-pub(crate) async fn document(
+/// Turns any error response into a problem document, and keeps every other response.
+pub(crate) async fn to_problem_document(
     mut response: Response,
     instance: &str,
     correlation: &CorrelationId,
 ) -> Response {
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        return carry_over(problem.render(instance, correlation), response.into_parts().0);
+        return keep_headers_and_extensions(
+            problem.into_problem_response(instance, correlation),
+            response.into_parts().0,
+        );
     }
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
@@ -266,21 +269,21 @@ pub(crate) async fn document(
     let (parts, body) = response.into_parts();
     let problem =
         if status == StatusCode::UNSUPPORTED_MEDIA_TYPE && parts.headers.contains_key(ACCEPT_ENCODING) {
-            // The layer that decompresses bodies says so what it can.
+            // The decompression layer reports an unknown encoding this way.
             Problem::new(
                 HttpCode::UnsupportedEncoding,
                 "send the body with Content-Encoding: gzip, or without one",
             )
         } else {
             let text = axum::body::to_bytes(body, 4096).await.unwrap_or_default();
-            Problem::from_foreign(status, &String::from_utf8_lossy(&text))
+            Problem::from_library_response(status, &String::from_utf8_lossy(&text))
         };
-    carry_over(problem.render(instance, correlation), parts)
+    keep_headers_and_extensions(problem.into_problem_response(instance, correlation), parts)
 }
 
-/// Keeps what a handler or axum said in headers (`Allow`, chaos decisions), but for the old body's, and in
-/// extensions.
-fn carry_over(mut response: Response, old: response::Parts) -> Response {
+/// Copies the extensions and the headers of the old response, such as `Allow` and chaos decisions. Leaves out the
+/// headers of the old body.
+fn keep_headers_and_extensions(mut response: Response, old: response::Parts) -> Response {
     *response.extensions_mut() = old.extensions;
     let headers = response.headers_mut();
     let mut last = None;
@@ -331,17 +334,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_fault_is_told_in_the_detail_and_many_are_counted() {
+    fn the_detail_has_a_single_error_or_the_number_of_errors() {
         let fault = |pointer: &str| Fault { pointer: pointer.to_owned(), message: "is required".to_owned() };
         assert_eq!(Problem::invalid(vec![fault("/amount")]).0.detail, "/amount is required");
         assert_eq!(
             Problem::invalid(vec![fault("/a"), fault("/b")]).0.detail,
-            "2 faults in the body, see errors"
+            "2 validation errors in the body, see errors"
         );
     }
 
     #[test]
-    fn no_two_codes_are_the_same() {
+    fn every_code_is_unique() {
         let mut codes: Vec<_> = HttpCode::ALL.iter().map(|code| code.info().code).collect();
         codes.sort_unstable();
         codes.dedup();

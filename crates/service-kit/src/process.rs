@@ -8,31 +8,33 @@ use crate::{
     healthcheck, telemetry,
 };
 
-/// Adds to the environment, in the folder that the process is started in.
+/// The file whose variables supplement the environment. It is in the current folder.
 const ENV_FILE: &str = ".env";
-/// Exit code for a configuration that can't be used.
+/// The exit code for an invalid configuration.
 pub const MISCONFIGURED: u8 = 2;
 
-/// What the process helper must know of a service's configuration.
+/// The configuration of a service, as [`main`] needs it.
 pub trait Configuration: Sized {
-    /// Every variable the service reads.
+    /// Lists every variable that the service reads.
     fn variables() -> Vec<Variable>;
 
-    /// Reads and checks them all.
+    /// Reads and checks all variables.
     ///
     /// # Errors
-    /// Every fault at once.
+    /// Returns all errors together.
     fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigFaults>;
 
+    /// Returns the settings that every service has.
     fn common(&self) -> &Common;
 
-    /// Where the service answers HTTP, its health among it.
+    /// Returns the address of the HTTP server, which also answers health checks.
     fn listens_on(&self) -> SocketAddr;
 }
 
-/// The whole of a service's `main`: reads `.env` and the environment, starts logs and runtime, runs. Told
-/// `healthcheck`, it asks the service of the same configuration whether it is ready (`--live`: whether it answers),
-/// instead.
+/// Runs a service: reads `.env` and the environment, and starts the logs and the runtime.
+///
+/// With the argument `healthcheck` it only checks that the service with this configuration is ready. With `--live`,
+/// it checks that the service answers.
 pub fn main<C, F>(name: &str, version: &str, run: impl FnOnce(C) -> F) -> ExitCode
 where
     C: Configuration,
@@ -45,9 +47,7 @@ where
             return match Question::from_arguments(arguments) {
                 Ok(question) => check_health::<C>(name, question),
                 Err(unknown) => {
-                    eprintln!(
-                        "{name}: unknown argument {unknown}; healthcheck takes --live and nothing else"
-                    );
+                    eprintln!("{name}: unknown argument {unknown}; healthcheck takes only --live");
                     ExitCode::from(MISCONFIGURED)
                 }
             };
@@ -57,12 +57,12 @@ where
             return ExitCode::SUCCESS;
         }
         Some("--help" | "-h") => {
-            print!("{}", help(name, &C::variables()));
+            print!("{}", usage(name, &C::variables()));
             return ExitCode::SUCCESS;
         }
         Some(other) => {
             eprintln!(
-                "{name}: unknown argument {other}; it is configured by its environment, see {name} --help"
+                "{name}: unknown argument {other}; environment variables configure it, see {name} --help"
             );
             return ExitCode::from(MISCONFIGURED);
         }
@@ -72,12 +72,12 @@ where
         tool(name, async {
             match run(config).await {
                 Ok(()) => {
-                    tracing::info!("stopped");
+                    tracing::info!("service stopped");
                     ExitCode::SUCCESS
                 }
                 Err(error) => {
-                    let error = telemetry::chain(&*error);
-                    tracing::error!(error, "cannot run");
+                    let error = telemetry::error_chain(&*error);
+                    tracing::error!(error, "service failed");
                     eprintln!("{name}: {error}");
                     ExitCode::FAILURE
                 }
@@ -86,14 +86,14 @@ where
     })
 }
 
-/// Asks the service of this configuration whether it is ready, or live; the exit code says.
+/// Checks that the service with this configuration is ready, or live. The exit code has the result.
 pub fn check_health<C: Configuration>(name: &str, question: Question) -> ExitCode {
     configured(name, |config: C| {
         tool(name, async {
-            match healthcheck::ask(config.listens_on(), question).await {
+            match healthcheck::query_health(config.listens_on(), question).await {
                 Ok(()) => ExitCode::SUCCESS,
-                Err(why) => {
-                    eprintln!("{name}: {why}");
+                Err(reason) => {
+                    eprintln!("{name}: {reason}");
                     ExitCode::FAILURE
                 }
             }
@@ -101,68 +101,69 @@ pub fn check_health<C: Configuration>(name: &str, question: Question) -> ExitCod
     })
 }
 
-/// Reads `.env` and the environment, and does something with what they say.
+/// Reads the configuration from `.env` and the environment, and passes it to `act`.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub fn configured<C: Configuration>(name: &str, act: impl FnOnce(C) -> ExitCode) -> ExitCode {
-    let config = read_file(Path::new(ENV_FILE)).and_then(|()| read::<C>(|variable| std::env::var(variable)));
+    let config =
+        load_env_file(Path::new(ENV_FILE)).and_then(|()| read::<C>(|variable| std::env::var(variable)));
     match config {
         Ok(config) => act(config),
-        Err(faults) => {
-            eprintln!("{name}: {faults}");
+        Err(errors) => {
+            eprintln!("{name}: {errors}");
             ExitCode::from(MISCONFIGURED)
         }
     }
 }
 
-/// Adds a file's variables to the environment, what is already there before them. Most have no such file.
-fn read_file(path: &Path) -> Result<(), ConfigFaults> {
-    let why = match dotenvy::from_path(path) {
+/// Adds the variables of a file to the environment. Those of the environment win. The file may be missing.
+fn load_env_file(path: &Path) -> Result<(), ConfigFaults> {
+    let reason = match dotenvy::from_path(path) {
         Ok(()) => return Ok(()),
         Err(dotenvy::Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        // What stands behind the name may be a secret.
+        // The value may be a secret, so the error shows only the name.
         Err(dotenvy::Error::LineParse(line, _)) => match line.split_once('=') {
-            Some((name, _)) => format!("the value of {} isn't one", name.trim()),
-            None => "a line without `=`".to_owned(),
+            Some((name, _)) => format!("the value of {} has a wrong syntax; check its quotes", name.trim()),
+            None => "a line has no `=`; write NAME=value".to_owned(),
         },
         Err(error) => error.to_string(),
     };
-    Err(ConfigFaults(vec![format!("{}: {why}", path.display())]))
+    Err(ConfigFaults(vec![format!("{}: {reason}", path.display())]))
 }
 
 fn read<C: Configuration>(lookup: impl Fn(&str) -> Result<String, VarError>) -> Result<C, ConfigFaults> {
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     for Variable { name, .. } in C::variables() {
         if let Err(VarError::NotUnicode(_)) = lookup(name) {
-            faults.push(format!("{name}: must be UTF-8"));
+            errors.push(format!("{name}: must be UTF-8"));
         }
     }
     match C::from_lookup(&|variable| lookup(variable).ok()) {
-        Ok(config) if faults.is_empty() => Ok(config),
-        Ok(_) => Err(ConfigFaults(faults)),
-        Err(ConfigFaults(more)) => Err(ConfigFaults([faults, more].concat())),
+        Ok(config) if errors.is_empty() => Ok(config),
+        Ok(_) => Err(ConfigFaults(errors)),
+        Err(ConfigFaults(more)) => Err(ConfigFaults([errors, more].concat())),
     }
 }
 
-/// Runs something to its end on a runtime of its own.
+/// Runs a future to its end on a new runtime.
 pub fn tool(name: &str, run: impl Future<Output = ExitCode>) -> ExitCode {
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime.block_on(run),
         Err(error) => {
-            eprintln!("{name}: cannot start: {error}");
+            eprintln!("{name}: cannot start the async runtime: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn help(name: &str, variables: &[Variable]) -> String {
+fn usage(name: &str, variables: &[Variable]) -> String {
     let variables = variables_help(variables);
     format!(
-        "{name} takes no arguments but `healthcheck` (is it ready?) and `healthcheck --live` (does it answer?); \
-         its environment configures it:\n\n{variables}"
+        "{name} takes no arguments except `healthcheck` (checks that it is ready) and `healthcheck --live` (checks \
+         that it answers). These environment variables configure it:\n\n{variables}"
     )
 }
 
-/// The variables with their defaults and meanings, for people.
+/// Formats the variables with their defaults and meanings as help text.
 #[must_use]
 pub fn variables_help(variables: &[Variable]) -> String {
     let mut text = String::new();
@@ -204,34 +205,42 @@ mod tests {
         }
     }
 
-    fn faults_of_file(text: &str) -> Result<(), String> {
+    fn errors_of_file(text: &str) -> Result<(), String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(ENV_FILE);
         fs::write(&path, text).unwrap();
-        let shown = |ConfigFaults(faults)| faults.concat().replace(&path.display().to_string(), ENV_FILE);
-        read_file(&path).map_err(shown)
+        let shown = |ConfigFaults(errors)| errors.concat().replace(&path.display().to_string(), ENV_FILE);
+        load_env_file(&path).map_err(shown)
     }
 
     #[test]
-    fn a_file_of_variables_may_be_missing_but_not_be_malformed() {
-        assert_eq!(read_file(Path::new("/no/such/folder/.env")), Ok(()));
-        assert_eq!(faults_of_file("# nothing\n"), Ok(()));
-        assert_eq!(faults_of_file("no variable\n"), Err(".env: a line without `=`".to_owned()));
-        let secret = faults_of_file("A_KEY='sk_live_1\n").unwrap_err();
-        assert_eq!(secret, ".env: the value of A_KEY isn't one", "never shows the value");
-        assert!(read_file(Path::new("/")).is_err());
+    fn an_env_file_may_be_missing_but_not_malformed() {
+        assert_eq!(load_env_file(Path::new("/no/such/folder/.env")), Ok(()));
+        assert_eq!(errors_of_file("# nothing\n"), Ok(()));
+        assert_eq!(
+            errors_of_file("no variable\n"),
+            Err(".env: a line has no `=`; write NAME=value".to_owned())
+        );
+        let secret = errors_of_file("A_KEY='sk_live_1\n").unwrap_err();
+        assert_eq!(
+            secret, ".env: the value of A_KEY has a wrong syntax; check its quotes",
+            "the error must not show the value"
+        );
+        assert!(load_env_file(Path::new("/")).is_err());
     }
 
     #[test]
-    fn a_variable_that_is_no_text_is_a_fault_beside_the_others() {
+    fn a_variable_that_is_not_utf_8_is_reported_with_the_other_errors() {
         let lookup = |name: &str| match name {
             "LOG_FORMAT" => Err(VarError::NotUnicode(OsString::from_vec(vec![0xff]))),
             "BODY_LIMIT" => Ok("much".to_owned()),
             _ => Err(VarError::NotPresent),
         };
-        let Err(ConfigFaults(faults)) = read::<Settings>(lookup) else { panic!("read") };
-        assert_eq!(faults.len(), 2, "{faults:?}");
-        assert_eq!(faults[0], "LOG_FORMAT: must be UTF-8");
+        let Err(ConfigFaults(errors)) = read::<Settings>(lookup) else {
+            panic!("the configuration must be refused")
+        };
+        assert_eq!(errors.len(), 2, "{errors:?}");
+        assert_eq!(errors[0], "LOG_FORMAT: must be UTF-8");
         assert!(read::<Settings>(|_| Err(VarError::NotPresent)).is_ok());
     }
 }

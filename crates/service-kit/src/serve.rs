@@ -1,4 +1,4 @@
-//! Listening, and stopping gracefully within a bound.
+//! Listens for HTTP requests, and stops gracefully within a time limit.
 
 use std::{convert::Infallible, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -24,16 +24,16 @@ use tower::ServiceExt as _;
 
 use crate::{
     config::Common,
-    connection::{Connection, Resettable, ResettableStream},
+    connection::{Connection, ResettableListener, ResettableStream},
     stopping::Stopping,
 };
 
-/// What a server allows.
+/// The limits of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// For what is in flight when the service was asked to stop.
+    /// The time that requests in flight have when the service stops.
     pub grace: Duration,
-    /// For the head of a request, and so for the idle time between two.
+    /// The time limit for the head of a request, and so for the idle time between two requests.
     pub header_timeout: Duration,
     pub max_connections: usize,
 }
@@ -45,28 +45,28 @@ impl From<&Common> for Limits {
     }
 }
 
-/// A grace, and the usual limits.
+/// Uses this grace and the usual limits.
 impl From<Duration> for Limits {
     fn from(grace: Duration) -> Self {
         Self { grace, header_timeout: Duration::from_secs(30), max_connections: 1000 }
     }
 }
 
-/// Takes the port.
+/// Binds the port.
 ///
 /// # Errors
-/// Names the address, since "address in use" alone helps nobody.
+/// Returns an error that names the address.
 pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address)
         .await
         .map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
 }
 
-/// Serves until `stop` resolves; then takes no new connection, and finishes what is in flight for at
-/// most the grace. Requests learn from their [`Stopping`] that they should end.
+/// Serves until `stop` resolves. Then it accepts no new connection, and gives requests in flight the grace to
+/// finish. [`Stopping`] signals the stop to them.
 ///
 /// # Errors
-/// Never at present; a listener that fails is asked again.
+/// Never returns an error at present: a listener that fails is used again.
 pub async fn run(
     listener: TcpListener,
     app: Router,
@@ -75,7 +75,7 @@ pub async fn run(
 ) -> io::Result<()> {
     let limits = limits.into();
     let (stopping, connections) = (CancellationToken::new(), GracefulShutdown::new());
-    let serving = serve(Resettable(listener), app, limits, &stopping, &connections);
+    let serving = accept_connections(ResettableListener(listener), app, limits, &stopping, &connections);
     tokio::select! {
         () = stop => {}
         never = serving => match never {},
@@ -83,60 +83,60 @@ pub async fn run(
     stopping.cancel();
     if tokio::time::timeout(limits.grace, connections.shutdown()).await.is_err() {
         let grace_seconds = limits.grace.as_secs_f64();
-        tracing::warn!(grace_seconds, "stopped with requests still in flight");
+        tracing::warn!(grace_seconds, "shutdown grace expired with requests in flight");
     }
     Ok(())
 }
 
-/// Takes connections for ever, each one when there is room for it.
-async fn serve(
-    mut listener: Resettable,
+/// Accepts connections for ever, as long as their number stays within the limit.
+async fn accept_connections(
+    mut listener: ResettableListener,
     app: Router,
     limits: Limits,
     stopping: &CancellationToken,
     connections: &GracefulShutdown,
 ) -> Infallible {
-    let room = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
+    let permits = Arc::new(Semaphore::new(limits.max_connections.min(Semaphore::MAX_PERMITS)));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.header_timeout);
     loop {
-        let place = place(&room).await;
+        let permit = connection_permit(&permits).await;
         let (stream, _) = listener.accept().await;
-        let caller = Caller {
+        let service = ConnectionService {
             app: app.clone(),
             connection: stream.connection(),
             stopping: Stopping::from(stopping.clone()),
         };
         let io: TokioIo<ResettableStream> = TokioIo::new(stream);
-        let served = http.serve_connection(io, service_fn(move |request| caller.clone().answer(request)));
+        let served = http.serve_connection(io, service_fn(move |request| service.clone().answer(request)));
         let served = connections.watch(served);
         tokio::spawn(async move {
             if let Err(error) = served.await {
-                tracing::debug!(%error, "a connection failed");
+                tracing::debug!(%error, "connection failed");
             }
-            drop(place);
+            drop(permit);
         });
     }
 }
 
-/// Waits for room for one more connection.
-async fn place(room: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
-    if room.available_permits() == 0 {
-        tracing::warn!("as many connections as MAX_CONNECTIONS allows; more have to wait");
+/// Waits until one more connection is allowed.
+async fn connection_permit(permits: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    if permits.available_permits() == 0 {
+        tracing::warn!("connection limit MAX_CONNECTIONS reached, further connections wait");
     }
-    // Nobody closes the semaphore, so it never fails.
-    Arc::clone(room).acquire_owned().await.ok()
+    // The semaphore is never closed, so this never fails.
+    Arc::clone(permits).acquire_owned().await.ok()
 }
 
-/// The other end of one connection.
+/// Handles the requests of one connection.
 #[derive(Clone)]
-struct Caller {
+struct ConnectionService {
     app: Router,
     connection: Connection,
     stopping: Stopping,
 }
 
-impl Caller {
+impl ConnectionService {
     async fn answer(self, request: Request<Incoming>) -> Result<Response, Infallible> {
         let Self { app, connection, stopping } = self;
         let mut request = request.map(Body::new);
@@ -149,7 +149,7 @@ impl Caller {
 /// Resolves on SIGTERM or SIGINT.
 ///
 /// # Errors
-/// When the process may not handle signals.
+/// Returns an error when the process can't handle signals.
 pub fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
     let mut terminate = unix::signal(unix::SignalKind::terminate())?;
     let mut interrupt = unix::signal(unix::SignalKind::interrupt())?;
@@ -158,6 +158,6 @@ pub fn stop_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",
         };
-        tracing::info!(signal = name, "stopping");
+        tracing::info!(signal = name, "shutdown started");
     })
 }

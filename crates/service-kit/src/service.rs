@@ -1,4 +1,4 @@
-//! A service's router: its routes, and around them everything that is the same for all services.
+//! Builds the router of a service: its own routes, the common routes, and the common layers.
 
 use std::{sync::Arc, time::Instant};
 
@@ -20,7 +20,7 @@ use crate::{
     problem::{CodeInfo, ErrorCode, HttpCode, Problem},
 };
 
-/// Puts a service together.
+/// Builds a service.
 pub struct Service {
     name: &'static str,
     version: &'static str,
@@ -33,14 +33,14 @@ pub struct Service {
 
 impl Service {
     #[must_use]
-    pub fn new(name: &'static str, version: &'static str, about: openapi::OpenApi) -> Self {
+    pub fn new(name: &'static str, version: &'static str, api_info: openapi::OpenApi) -> Self {
         Self {
             name,
             version,
             metrics: Metrics::new(),
             dependencies: Vec::new(),
             codes: HttpCode::ALL.iter().map(|code| code.info()).collect(),
-            routes: OpenApiRouter::with_openapi(about),
+            routes: OpenApiRouter::with_openapi(api_info),
             long_routes: OpenApiRouter::new(),
         }
     }
@@ -66,7 +66,7 @@ impl Service {
         self
     }
 
-    /// Adds something the service can't do its work without.
+    /// Adds a dependency that readiness checks.
     #[must_use]
     pub fn depends_on(mut self, dependency: Dependency) -> Self {
         self.dependencies.push(dependency);
@@ -80,23 +80,23 @@ impl Service {
         self
     }
 
-    /// The router, and the OpenAPI document it serves.
+    /// Builds the router, and returns it with the OpenAPI document that it serves.
     pub fn build(self, common: &Common) -> (Router, openapi::OpenApi) {
         let (name, codes, metrics) = (self.name, self.codes.clone(), self.metrics.clone());
-        let (router, api) = self.assemble(common);
-        let api = docs::complete(api);
-        let router = router.merge(docs::pages(api.clone(), name, &codes));
+        let (router, api) = self.assemble_routes(common);
+        let api = docs::add_common_failures(api);
+        let router = router.merge(docs::docs_routes(api.clone(), name, &codes));
         (layers::around(router, common, metrics), api)
     }
 
-    /// The router without its documents, for one of many that are alike.
+    /// Builds the router without documentation, for one of several equal services.
     pub fn build_undocumented(self, common: &Common) -> Router {
         let metrics = self.metrics.clone();
-        let (router, _) = self.assemble(common);
+        let (router, _) = self.assemble_routes(common);
         layers::around(router, common, metrics)
     }
 
-    fn assemble(self, common: &Common) -> (Router, openapi::OpenApi) {
+    fn assemble_routes(self, common: &Common) -> (Router, openapi::OpenApi) {
         let operations = OpenApiRouter::new()
             .routes(routes!(get_health))
             .routes(routes!(get_live))
@@ -109,8 +109,8 @@ impl Service {
                 dependencies: self.dependencies,
                 metrics: self.metrics,
             }));
-        let mut timed = layers::timed(self.routes.merge(operations), common.request_timeout);
-        docs::timed(timed.get_openapi_mut());
+        let mut timed = layers::limit_time(self.routes.merge(operations), common.request_timeout);
+        docs::add_timeout_failure(timed.get_openapi_mut());
         timed.merge(self.long_routes).split_for_parts()
     }
 }
@@ -138,12 +138,12 @@ async fn get_live(state: State<Arc<Operations>>) -> Json<Health> {
 /// That everything the service depends on can be used.
 #[utoipa::path(get, path = "/health/ready", tag = "operations", responses((status = 200, body = Ready)))]
 async fn get_ready(State(operations): State<Arc<Operations>>) -> Result<Json<Ready>, Problem> {
-    health::ready(&operations.dependencies).await.map(Json)
+    health::check_readiness(&operations.dependencies).await.map(Json)
 }
 
 /// Metrics in the Prometheus text format.
 #[utoipa::path(get, path = "/metrics", tag = "operations", responses((status = 200, body = String, content_type = "text/plain")))]
 async fn get_metrics(State(operations): State<Arc<Operations>>) -> Result<Response, Problem> {
-    let text = operations.metrics.text().await.map_err(|error| Problem::internal(&error))?;
+    let text = operations.metrics.render().await.map_err(|error| Problem::internal(&error))?;
     Ok(([(CONTENT_TYPE, metrics::CONTENT)], text).into_response())
 }

@@ -1,21 +1,22 @@
-//! The signal that the service stops, for a handler that lasts long.
+//! The signal that the service stops, for handlers that run for a long time.
 
 use std::convert::Infallible;
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 use tokio_util::sync::CancellationToken;
 
-/// Says that the service was asked to stop. A long poll or an event stream ends then, so that it doesn't use
-/// up the grace of the others. As an extractor it never fails: without a server it never stops.
+/// Signals that the service has to stop. Long polls and event streams then end at once, so that they don't use
+/// up the grace of other requests. The extractor never fails; without a server it never signals.
 #[derive(Debug, Clone, Default)]
 pub struct Stopping(CancellationToken);
 
 impl Stopping {
-    /// Resolves when the service was asked to stop; fits `StreamExt::take_until`.
+    /// Resolves when the service has to stop. Fits `StreamExt::take_until`.
     pub async fn wait(self) {
         self.0.cancelled_owned().await;
     }
 
+    /// Returns true once the service has to stop.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.0.is_cancelled()

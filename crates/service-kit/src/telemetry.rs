@@ -1,4 +1,4 @@
-//! Logs: one JSON object a line (or pretty ones for people), to standard output.
+//! Logs to standard output: one JSON object on each line, or a readable text for people.
 
 use std::{error::Error, fmt::Write as _, panic};
 
@@ -6,10 +6,10 @@ use tracing_subscriber::{EnvFilter, filter::ParseError};
 
 use crate::config::{Common, LogFormat};
 
-/// Starts the logs. A second call in one process changes nothing.
+/// Starts the logs. A second call in the same process changes nothing.
 pub fn init(common: &Common) {
-    // It was read when it was configured.
-    let Ok(filter) = filter(&common.log_filter) else { return };
+    // The configuration has checked the filter already.
+    let Ok(filter) = parse_filter(&common.log_filter) else { return };
     let builder = tracing_subscriber::fmt().with_env_filter(filter);
     let started = match common.log_format {
         LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
@@ -23,20 +23,20 @@ pub fn init(common: &Common) {
     }
 }
 
-/// What is logged.
+/// Parses the filter of the logs.
 ///
 /// # Errors
-/// When the text is none of the filters that tracing-subscriber knows.
-pub(crate) fn filter(text: &str) -> Result<EnvFilter, ParseError> {
+/// Returns an error when tracing-subscriber can't parse the text.
+pub(crate) fn parse_filter(text: &str) -> Result<EnvFilter, ParseError> {
     EnvFilter::try_new(text)
 }
 
-/// An error with all that led to it, for the one place that logs it.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
+/// Returns the message of an error followed by the messages of all its causes.
+pub(crate) fn error_chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
-        // Writing to a string can't fail.
+        // Writing to a string never fails.
         let _ = write!(text, ": {error}");
         source = error.source();
     }

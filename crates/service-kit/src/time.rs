@@ -1,15 +1,15 @@
-//! Times as every body of the suite writes them: RFC 3339, UTC, milliseconds, `Z`.
+//! The time format of all bodies: RFC 3339 in UTC, with milliseconds and `Z`.
 
 use jiff::Timestamp;
 
-/// The present, e.g. `2026-11-23T20:27:54.123Z`.
+/// Returns the current time, for example `2026-11-23T20:27:54.123Z`.
 #[must_use]
 pub fn now() -> String {
     format!("{:.3}", Timestamp::now())
 }
 
-/// A time given in milliseconds since the Unix epoch. A time outside the years that RFC 3339 can
-/// write is shown as the nearest one that it can.
+/// Formats a time in milliseconds since the Unix epoch. A time outside the range of RFC 3339 becomes the nearest
+/// one inside.
 #[must_use]
 pub fn from_millis(millis: i64) -> String {
     let nearest = if millis < 0 { Timestamp::MIN } else { Timestamp::MAX };
@@ -27,7 +27,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_out_of_range_does_not_panic() {
+    fn a_time_out_of_range_becomes_the_nearest_valid_one() {
         assert!(from_millis(i64::MAX).ends_with('Z'));
         assert!(from_millis(i64::MIN).ends_with('Z'));
     }

@@ -1,4 +1,4 @@
-//! A small service assembled with the kit, driven through its router and over real sockets.
+//! A small service that is built with the kit, called through its router and over real sockets.
 
 #![allow(clippy::disallowed_methods, reason = "test code may wait and draw")]
 
@@ -39,7 +39,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 struct Name(String);
 
-/// How the body of a greeting is documented.
+/// The documented body of a greeting.
 #[derive(utoipa::ToSchema)]
 #[allow(dead_code, reason = "only its schema is used")]
 struct NameBody {
@@ -75,9 +75,9 @@ async fn greet(correlation: CorrelationId, body: ValidJson<Name>) -> String {
     format!("{} {correlation}", body.value.0)
 }
 
-#[utoipa::path(post, path = "/maybe", responses((status = 200, body = String)))]
-async fn maybe(body: OptionalJson<Name>) -> String {
-    body.0.map_or("nobody".to_owned(), |name| name.0)
+#[utoipa::path(post, path = "/optional-body", responses((status = 200, body = String)))]
+async fn optional_body(body: OptionalJson<Name>) -> String {
+    body.0.map_or("no name".to_owned(), |name| name.0)
 }
 
 #[utoipa::path(get, path = "/double/{number}", params(("number" = u32, Path)), responses((status = 200, body = String)))]
@@ -92,7 +92,7 @@ async fn address() -> axum::Json<Address> {
 
 #[utoipa::path(get, path = "/panic", responses((status = 200, body = String)))]
 async fn panics() -> String {
-    panic!("as the test wants it")
+    panic!("deliberate panic")
 }
 
 #[utoipa::path(get, path = "/slow", responses((status = 200, body = String)))]
@@ -135,19 +135,19 @@ fn common(variables: &[(&str, &str)]) -> Common {
     reader.finish(common).unwrap()
 }
 
-fn app_with(dependency: Result<(), String>) -> Router {
-    app_that_tells(dependency, Arc::default())
+fn test_app(dependency: Result<(), String>) -> Router {
+    test_app_notifying(dependency, Arc::default())
 }
 
-/// `entered` learns when a request has reached `/long`.
-fn app_that_tells(dependency: Result<(), String>, entered: Arc<Notify>) -> Router {
+/// Notifies `entered` when a request reaches `/long` or `/endless`.
+fn test_app_notifying(dependency: Result<(), String>, entered: Arc<Notify>) -> Router {
     app(dependency, entered, &common(&[("REQUEST_TIMEOUT", "100ms")]))
 }
 
 fn app(dependency: Result<(), String>, entered: Arc<Notify>, common: &Common) -> Router {
     let routes = OpenApiRouter::new()
         .routes(routes!(greet))
-        .routes(routes!(maybe))
+        .routes(routes!(optional_body))
         .routes(routes!(double))
         .routes(routes!(address))
         .routes(routes!(panics))
@@ -160,13 +160,13 @@ fn app(dependency: Result<(), String>, entered: Arc<Notify>, common: &Common) ->
     Service::new("greeter", "1.2.3", about)
         .routes(routes)
         .long_routes(OpenApiRouter::new().routes(routes!(long)).routes(routes!(endless)).with_state(entered))
-        .depends_on(Dependency::new("the-sky", move || std::future::ready(dependency.clone())))
+        .depends_on(Dependency::new("database", move || std::future::ready(dependency.clone())))
         .build(common)
         .0
 }
 
 async fn send(request: Request<Body>) -> Response<Body> {
-    app_with(Ok(())).oneshot(request).await.unwrap()
+    test_app(Ok(())).oneshot(request).await.unwrap()
 }
 
 async fn get(path: &str) -> Response<Body> {
@@ -181,7 +181,7 @@ async fn text(response: Response<Body>) -> String {
     String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
 }
 
-/// Checks the members that every problem has, and gives its code and its body.
+/// Checks the members that every problem has. Returns its status, its code and its body.
 async fn problem(response: Response<Body>) -> (u16, String, Value) {
     let status = response.status().as_u16();
     assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
@@ -198,14 +198,14 @@ async fn problem(response: Response<Body>) -> (u16, String, Value) {
 }
 
 #[tokio::test]
-async fn an_unknown_path_is_a_problem_that_names_it() {
+async fn an_unknown_path_is_404_with_the_path() {
     let (status, code, body) = problem(get("/nowhere").await).await;
     assert_eq!((status, code.as_str()), (404, "not_found"));
     assert_eq!(body["instance"], "/nowhere");
 }
 
 #[tokio::test]
-async fn a_wrong_method_is_a_problem_and_keeps_its_allow_header() {
+async fn a_wrong_method_is_405_with_its_allow_header() {
     let response = get("/greet").await;
     assert_eq!(response.headers()[header::ALLOW], "POST");
     let (status, code, _) = problem(response).await;
@@ -219,7 +219,7 @@ async fn a_body_over_the_limit_is_413() {
 }
 
 #[tokio::test]
-async fn another_media_type_is_415_and_so_is_none() {
+async fn another_media_type_or_none_is_415() {
     for kind in ["text/plain", "", "application/xml"] {
         let (status, code, _) = problem(post("/greet", kind, "{}").await).await;
         assert_eq!((status, code.as_str()), (415, "unsupported_media_type"), "{kind}");
@@ -227,13 +227,13 @@ async fn another_media_type_is_415_and_so_is_none() {
 }
 
 #[tokio::test]
-async fn what_is_not_json_is_400() {
+async fn a_body_that_is_not_json_is_400() {
     let (status, code, _) = problem(post("/greet", "application/json", "{").await).await;
     assert_eq!((status, code.as_str()), (400, "malformed_json"));
 }
 
 #[tokio::test]
-async fn all_faults_of_a_body_come_together() {
+async fn all_errors_of_a_body_are_reported_together() {
     let (status, code, body) =
         problem(post("/greet", "application/json; charset=utf-8", r#"{"name":1}"#).await).await;
     assert_eq!((status, code.as_str()), (422, "validation_failed"));
@@ -247,8 +247,8 @@ async fn all_faults_of_a_body_come_together() {
 }
 
 #[tokio::test]
-async fn a_member_that_nobody_reads_is_a_fault() {
-    for path in ["/greet", "/maybe"] {
+async fn an_unknown_member_is_a_validation_error() {
+    for path in ["/greet", "/optional-body"] {
         let body = r#"{"name":"Ada","age":36,"agge":37}"#;
         let (status, _, body) = problem(post(path, "application/json", body).await).await;
         assert_eq!((status, &body["errors"][0]["pointer"]), (422, &"/agge".into()), "{path}");
@@ -257,28 +257,31 @@ async fn a_member_that_nobody_reads_is_a_fault() {
 }
 
 #[tokio::test]
-async fn an_optional_body_may_be_left_out_but_not_be_wrong() {
-    assert_eq!(text(post("/maybe", "", "").await).await, "nobody");
-    assert_eq!(text(post("/maybe", "application/json", r#"{"name":"Ada","age":36}"#).await).await, "Ada");
-    assert_eq!(problem(post("/maybe", "application/json", "[]").await).await.0, 422);
+async fn an_optional_body_may_be_absent_but_not_invalid() {
+    assert_eq!(text(post("/optional-body", "", "").await).await, "no name");
+    assert_eq!(
+        text(post("/optional-body", "application/json", r#"{"name":"Ada","age":36}"#).await).await,
+        "Ada"
+    );
+    assert_eq!(problem(post("/optional-body", "application/json", "[]").await).await.0, 422);
 }
 
 #[tokio::test]
-async fn a_rejection_of_axum_itself_is_a_problem_with_its_reason() {
+async fn a_rejection_of_axum_is_a_problem_with_its_reason() {
     let (status, code, body) = problem(get("/double/many").await).await;
     assert_eq!((status, code.as_str()), (400, "bad_request"));
     assert!(body["detail"].as_str().unwrap().contains("many"), "{body}");
 }
 
 #[tokio::test]
-async fn a_panic_is_a_500_that_tells_nothing() {
+async fn a_panic_is_500_without_its_cause() {
     let (status, code, body) = problem(get("/panic").await).await;
     assert_eq!((status, code.as_str()), (500, "internal"));
-    assert!(!body.to_string().contains("as the test wants it"));
+    assert!(!body.to_string().contains("deliberate panic"));
 }
 
 #[tokio::test]
-async fn a_request_over_its_time_is_503_but_a_long_route_may_take_longer() {
+async fn a_request_over_the_timeout_is_503_except_on_a_long_route() {
     let (status, code, body) = problem(get("/slow").await).await;
     assert_eq!((status, code.as_str()), (503, "request_timeout"));
     assert_eq!(body["retryable"], true);
@@ -286,7 +289,7 @@ async fn a_request_over_its_time_is_503_but_a_long_route_may_take_longer() {
 }
 
 #[tokio::test]
-async fn a_good_correlation_id_is_kept_and_a_bad_one_replaced() {
+async fn a_valid_correlation_id_is_kept_and_an_invalid_one_replaced() {
     let body = r#"{"name":"Ada","age":36}"#;
     let ask = |id: &'static str| {
         let request = Request::post("/greet").header(correlation::HEADER, id);
@@ -299,7 +302,7 @@ async fn a_good_correlation_id_is_kept_and_a_bad_one_replaced() {
 }
 
 #[tokio::test]
-async fn health_names_the_service_and_ready_names_what_fails() {
+async fn health_names_the_service_and_readiness_names_the_failing_dependencies() {
     let health: Value = serde_json::from_str(&text(get("/health").await).await).unwrap();
     assert_eq!(
         (&health["status"], &health["service"], &health["version"]),
@@ -311,15 +314,15 @@ async fn health_names_the_service_and_ready_names_what_fails() {
     assert_eq!(get("/health/ready").await.status(), StatusCode::OK);
     let request = Request::get("/health/ready").body(Body::empty()).unwrap();
     let (status, code, body) =
-        problem(app_with(Err("it fell".to_owned())).oneshot(request).await.unwrap()).await;
+        problem(test_app(Err("connection refused".to_owned())).oneshot(request).await.unwrap()).await;
     assert_eq!((status, code.as_str()), (503, "not_ready"));
-    assert_eq!(body["detail"], "the-sky: it fell");
-    assert_eq!(body["checks"]["the-sky"], "it fell");
+    assert_eq!(body["detail"], "database: connection refused");
+    assert_eq!(body["checks"]["database"], "connection refused");
 }
 
 #[tokio::test]
 async fn metrics_count_requests_by_route_and_status() {
-    let app = app_with(Ok(()));
+    let app = test_app(Ok(()));
     for path in ["/double/1", "/double/2", "/nowhere/else"] {
         app.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
     }
@@ -336,7 +339,7 @@ async fn metrics_count_requests_by_route_and_status() {
 }
 
 #[tokio::test]
-async fn the_openapi_document_is_3_1_and_every_operation_says_how_it_fails() {
+async fn the_openapi_document_is_3_1_and_lists_the_failures_of_every_operation() {
     let document: Value = serde_json::from_str(&text(get("/api/docs/openapi.json").await).await).unwrap();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"), "{}", document["openapi"]);
     let failures = |method: &str, path: &str| -> Vec<u16> {
@@ -350,14 +353,18 @@ async fn the_openapi_document_is_3_1_and_every_operation_says_how_it_fails() {
             })
             .collect()
     };
-    assert_eq!(failures("post", "/greet"), [400, 408, 413, 415, 422, 500, 503], "it takes a body");
-    assert_eq!(failures("get", "/double/{number}"), [400, 500, 503], "it takes a parameter");
-    assert_eq!(failures("get", "/slow"), [500, 503], "it takes nothing");
-    assert_eq!(failures("get", "/long"), [404, 500], "it bounds its own time, and says more");
+    assert_eq!(failures("post", "/greet"), [400, 408, 413, 415, 422, 500, 503], "an operation with a body");
+    assert_eq!(failures("get", "/double/{number}"), [400, 500, 503], "an operation with a parameter");
+    assert_eq!(failures("get", "/slow"), [500, 503], "an operation without input");
+    assert_eq!(
+        failures("get", "/long"),
+        [404, 500],
+        "an operation without the timeout and with its own failure"
+    );
 }
 
 #[tokio::test]
-async fn the_openapi_document_refuses_unknown_members_of_requests_and_bears_them_in_responses() {
+async fn the_openapi_document_forbids_unknown_members_in_requests_and_allows_them_in_responses() {
     let document: Value = serde_json::from_str(&text(get("/api/docs/openapi.json").await).await).unwrap();
     let more = |schema: &str| &document["components"]["schemas"][schema]["additionalProperties"];
     assert_eq!((more("NameBody"), more("Friend")), (&Value::Bool(false), &Value::Bool(false)));
@@ -365,7 +372,7 @@ async fn the_openapi_document_refuses_unknown_members_of_requests_and_bears_them
 }
 
 #[tokio::test]
-async fn swagger_ui_and_the_catalogue_of_codes_come_from_the_binary() {
+async fn swagger_ui_and_the_catalogue_of_codes_are_part_of_the_binary() {
     let page = get("/api/docs/").await;
     assert_eq!(page.status(), StatusCode::OK);
     let page = text(page).await;
@@ -384,13 +391,13 @@ struct Running {
     server: JoinHandle<()>,
 }
 
-/// A service with one request in flight: `/long` takes 300 ms, `/endless` until the service stops.
-async fn busy(path: &str, grace: Duration) -> Running {
+/// Starts a server and one request to it. `/long` takes 300 ms; `/endless` runs until the service stops.
+async fn server_with_request_in_flight(path: &str, grace: Duration) -> Running {
     let listener = serve::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address: SocketAddr = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
     let entered = Arc::new(Notify::new());
-    let app = app_that_tells(Ok(()), entered.clone());
+    let app = test_app_notifying(Ok(()), entered.clone());
     let server = tokio::spawn(async move {
         serve::run(listener, app, async { stopped.await.unwrap_or(()) }, grace).await.unwrap();
     });
@@ -402,8 +409,8 @@ async fn busy(path: &str, grace: Duration) -> Running {
 }
 
 #[tokio::test]
-async fn a_stopping_service_finishes_what_is_in_flight() {
-    let mut running = busy("/long", Duration::from_secs(5)).await;
+async fn a_stopping_service_finishes_requests_in_flight() {
+    let mut running = server_with_request_in_flight("/long", Duration::from_secs(5)).await;
     running.stop.send(()).unwrap();
     let mut answer = String::new();
     running.stream.read_to_string(&mut answer).await.unwrap();
@@ -412,8 +419,8 @@ async fn a_stopping_service_finishes_what_is_in_flight() {
 }
 
 #[tokio::test]
-async fn a_stopping_service_does_not_outlive_its_grace() {
-    let running = busy("/long", Duration::from_millis(20)).await;
+async fn a_stopping_service_ends_after_its_grace() {
+    let running = server_with_request_in_flight("/long", Duration::from_millis(20)).await;
     let started = Instant::now();
     running.stop.send(()).unwrap();
     running.server.await.unwrap();
@@ -421,8 +428,8 @@ async fn a_stopping_service_does_not_outlive_its_grace() {
 }
 
 #[tokio::test]
-async fn a_request_without_an_end_ends_at_once_when_the_service_stops() {
-    let mut running = busy("/endless", Duration::from_secs(30)).await;
+async fn an_endless_request_ends_at_once_when_the_service_stops() {
+    let mut running = server_with_request_in_flight("/endless", Duration::from_secs(30)).await;
     let started = Instant::now();
     running.stop.send(()).unwrap();
     let mut answer = String::new();
@@ -448,7 +455,7 @@ fn preflight(path: &str, origin: &str) -> Request<Body> {
 }
 
 #[tokio::test]
-async fn a_page_of_a_development_origin_may_send_requests_and_read_every_answer() {
+async fn a_page_of_a_development_origin_may_read_every_answer() {
     let allowed = send(preflight("/greet", "http://localhost:5173")).await;
     assert_eq!(allowed.status(), StatusCode::OK);
     let headers = allowed.headers();
@@ -467,7 +474,7 @@ async fn a_page_of_a_development_origin_may_send_requests_and_read_every_answer(
 }
 
 #[tokio::test]
-async fn without_cross_origin_requests_options_is_a_method_like_any_other() {
+async fn options_is_405_when_cross_origin_requests_are_off() {
     let app = app(Ok(()), Arc::default(), &common(&[("CORS_ORIGINS", "off")]));
     let answer = app.oneshot(preflight("/greet", "http://localhost:5173")).await.unwrap();
     let (status, code, _) = problem(answer).await;
@@ -492,7 +499,7 @@ fn zipped(text: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_large_answer_is_compressed_where_that_is_asked_for() {
+async fn a_large_answer_is_compressed_on_request() {
     let answer = get_compressed("/large").await;
     assert_eq!(answer.headers()[header::CONTENT_ENCODING], "gzip");
     let bytes = answer.into_body().collect().await.unwrap().to_bytes();
@@ -511,13 +518,13 @@ async fn greet_encoded(encoding: &str, body: Vec<u8>) -> Response<Body> {
 }
 
 #[tokio::test]
-async fn a_compressed_body_is_read_within_the_limit_that_counts_what_it_becomes() {
+async fn the_body_limit_counts_decompressed_bytes() {
     let body = br#"{"name":"Ada","age":36}"#;
     assert!(text(greet_encoded("gzip", zipped(body)).await).await.starts_with("Ada "));
     assert!(text(greet_encoded("identity", body.to_vec()).await).await.starts_with("Ada "));
 
     let bomb = zipped(&vec![b' '; 50 * 1024 * 1024]);
-    assert!(bomb.len() < 200_000, "it fits the limit as it comes over the wire");
+    assert!(bomb.len() < 200_000, "the compressed body must be within the limit");
     let (status, code, _) = problem(greet_encoded("gzip", bomb).await).await;
     assert_eq!((status, code.as_str()), (413, "payload_too_large"));
 
@@ -527,11 +534,11 @@ async fn a_compressed_body_is_read_within_the_limit_that_counts_what_it_becomes(
         assert!(body["detail"].as_str().unwrap().contains("gzip"));
     }
     let (status, code, _) = problem(greet_encoded("gzip", body.to_vec()).await).await;
-    assert_eq!((status, code.as_str()), (400, "bad_request"), "it isn't what it says");
+    assert_eq!((status, code.as_str()), (400, "bad_request"), "a body without its declared encoding");
 }
 
 #[tokio::test]
-async fn two_correlation_ids_that_differ_are_replaced_by_a_new_one() {
+async fn two_different_correlation_ids_are_replaced_by_a_new_one() {
     let ask = |ids: [&'static str; 2]| {
         let [one, other] = ids;
         let request =
@@ -545,7 +552,7 @@ async fn two_correlation_ids_that_differ_are_replaced_by_a_new_one() {
 }
 
 #[tokio::test]
-async fn a_browser_is_led_to_the_documentation() {
+async fn the_root_path_redirects_to_the_documentation() {
     let answer = get("/").await;
     assert_eq!(
         (answer.status().as_u16(), &answer.headers()[header::LOCATION]),
@@ -553,7 +560,7 @@ async fn a_browser_is_led_to_the_documentation() {
     );
 }
 
-/// A service for the rest of the test, on a port of its own.
+/// Starts a service on a free port until the end of the test.
 async fn served(variables: &[(&str, &str)]) -> (SocketAddr, Arc<Notify>) {
     let listener = serve::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -563,16 +570,16 @@ async fn served(variables: &[(&str, &str)]) -> (SocketAddr, Arc<Notify>) {
     (address, entered)
 }
 
-/// All that comes by the connection until it is closed, which has to be soon.
+/// Reads the connection to its end, which must come within 5 s.
 async fn rest(stream: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     let closed = tokio::time::timeout(Duration::from_secs(5), stream.read_to_end(&mut answer)).await;
-    closed.expect("the connection is closed").unwrap();
+    closed.expect("the connection must be closed").unwrap();
     String::from_utf8(answer).unwrap()
 }
 
 #[tokio::test]
-async fn a_head_that_never_ends_holds_no_connection() {
+async fn a_connection_without_a_whole_head_is_closed() {
     let (address, _) = served(&[("HEADER_TIMEOUT", "200ms")]).await;
     for sent in ["", "GET /health HTTP/1.1\r\nhost: x\r\n"] {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -582,7 +589,7 @@ async fn a_head_that_never_ends_holds_no_connection() {
 }
 
 #[tokio::test]
-async fn a_body_that_stops_coming_is_408() {
+async fn a_body_that_stops_arriving_is_408() {
     let (address, _) = served(&[("BODY_TIMEOUT", "200ms")]).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
     let head =
@@ -596,19 +603,19 @@ async fn a_body_that_stops_coming_is_408() {
 }
 
 #[tokio::test]
-async fn a_connection_over_the_limit_waits_until_another_ends() {
+async fn a_connection_over_the_limit_waits_until_another_one_ends() {
     let (address, _) = served(&[("MAX_CONNECTIONS", "1")]).await;
     let first = TcpStream::connect(address).await.unwrap();
     let mut second = TcpStream::connect(address).await.unwrap();
     second.write_all(b"GET /health HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
     let mut byte = [0];
     let early = tokio::time::timeout(Duration::from_millis(300), second.read_exact(&mut byte)).await;
-    assert!(early.is_err(), "the first one has the only place");
+    assert!(early.is_err(), "the first connection uses up the limit");
     drop(first);
     assert!(rest(&mut second).await.contains("200 OK"));
 }
 
-/// Where the log lines of a test go.
+/// Collects the log lines of a test.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
 
@@ -637,16 +644,16 @@ impl Lines {
 }
 
 #[tokio::test]
-async fn a_request_has_a_log_line_with_its_correlation_id_even_where_its_caller_has_gone() {
+async fn every_request_has_a_log_line_even_if_its_caller_disconnects() {
     let lines = Lines::default();
     let writer = lines.clone();
     let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(move || writer.clone());
-    // All tasks of this test are on this thread.
+    // The subscriber is local to this thread, which runs all tasks of the test.
     let _logging = tracing::subscriber::set_default(subscriber.finish());
     let (address, entered) = served(&[]).await;
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(b"GET /double/2 HTTP/1.1\r\nhost: x\r\nx-correlation-id: one\r\n\r\n").await.unwrap();
-    let line = lines.with("answered").await;
+    let line = lines.with("request completed").await;
     for part in
         [r#""correlation_id":"one""#, r#""route":"/double/{number}""#, r#""status":200"#, r#""method":"GET""#]
     {
@@ -660,9 +667,9 @@ async fn a_request_has_a_log_line_with_its_correlation_id_even_where_its_caller_
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_named() {
-    let taken = serve::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-    let address = taken.local_addr().unwrap();
+async fn the_error_names_a_port_in_use() {
+    let occupied = serve::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let address = occupied.local_addr().unwrap();
     let error = serve::bind(address).await.unwrap_err().to_string();
     assert!(error.starts_with(&format!("cannot listen on {address}: ")), "{error}");
 }

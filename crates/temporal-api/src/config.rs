@@ -68,11 +68,11 @@ pub struct Config {
     pub temporal: Settings,
     pub listen_addr: SocketAddr,
     pub task_queue: String,
-    /// Written into the input of each workflow that is started.
+    /// Becomes a part of the input of each workflow that the API starts.
     pub timing: Timing,
-    /// Written into the input of each payment that is started.
+    /// Becomes a part of the input of each payment that the API starts.
     pub payment_cancel_window: Duration,
-    /// Event streams and long polls that may be open at once.
+    /// Limits the event streams and long polls that are open at the same time.
     pub max_waiting: usize,
 }
 
@@ -142,7 +142,8 @@ impl Configuration for Config {
     }
 }
 
-/// Temporal's timers are whole milliseconds, at least one, and a year is longer than any of these waits.
+/// Reads a duration in milliseconds. Temporal's timers need at least one. A year is longer than any of
+/// these waits.
 fn millis(text: &str) -> Result<u64, String> {
     const YEAR: Duration = Duration::from_hours(365 * 24);
     let duration = config::duration(text)?;

@@ -1,4 +1,4 @@
-//! What bodies and queries of several endpoints have in common.
+//! Defines the fields that the bodies and queries of several endpoints share.
 
 use std::str::FromStr;
 
@@ -15,14 +15,14 @@ use crate::{idempotency::KeyDigest, workflow::invalid_query};
 
 const ID_LENGTH: usize = 128;
 
-/// 1 to 128 of `[A-Za-z0-9._-]`; but not `.` and `..`, which a path loses on its way.
+/// Holds 1 to 128 of `[A-Za-z0-9._-]`. It excludes `.` and `..`, because a path loses them on its way.
 pub fn is_id(text: &str) -> bool {
     (1..=ID_LENGTH).contains(&text.len())
         && !matches!(text, "." | "..")
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-'))
 }
 
-/// The id of an order, a customer or a user.
+/// Holds the id of an order, a customer or a user.
 pub struct Id(pub String);
 
 impl FromStr for Id {
@@ -39,7 +39,7 @@ impl FromStr for Id {
     }
 }
 
-/// One line of text with something in it.
+/// Holds one line of text that is not empty.
 pub struct Text<const LONGEST: usize = 200>(pub String);
 
 impl<const LONGEST: usize> FromStr for Text<LONGEST> {
@@ -70,7 +70,7 @@ impl<const LONGEST: usize> FromJson for Text<LONGEST> {
     }
 }
 
-/// A correlation id of the caller's, in the body.
+/// Holds a correlation id from the caller, in the body.
 pub struct Correlation(pub CorrelationId);
 
 impl FromJson for Correlation {
@@ -88,7 +88,7 @@ pub fn correlation_text<S: Serializer>(id: &Option<CorrelationId>, to: S) -> Res
     id.as_ref().map(CorrelationId::as_str).serialize(to)
 }
 
-/// Returns what names a workflow: what the body says, else the caller's key, else the correlation id of the
+/// Returns the name of a workflow: from the body, else the caller's key, else the correlation id of the
 /// request.
 pub fn reference(
     named: Option<&str>,
@@ -100,7 +100,7 @@ pub fn reference(
     named.or(key.map(KeyDigest::reference)).unwrap_or_else(|| of_request.to_string())
 }
 
-/// `{"reason": …}` of a rejection or a cancellation.
+/// Holds the body `{"reason": …}` of a rejection or a cancellation.
 pub struct ReasonRequest(pub Reason);
 
 impl FromJson for ReasonRequest {
@@ -110,12 +110,12 @@ impl FromJson for ReasonRequest {
     }
 }
 
-/// The reason of a body that may be left out.
+/// Returns the reason from an optional body.
 pub fn reason(body: Option<ReasonRequest>) -> Reason {
     body.map(|body| body.0).unwrap_or_default()
 }
 
-/// A page token, as a query gives it back; empty for the first page.
+/// Reads a page token from a query. It is empty for the first page.
 pub fn page(token: Option<&str>) -> Result<Vec<u8>, Problem> {
     given(token).map_or(Ok(Vec::new()), |token| {
         BASE64_URL_SAFE_NO_PAD
@@ -124,12 +124,12 @@ pub fn page(token: Option<&str>) -> Result<Vec<u8>, Problem> {
     })
 }
 
-/// The token of the next page, where there is one.
+/// Returns the token of the next page, if there is one.
 pub fn token(next: &[u8]) -> Option<String> {
     (!next.is_empty()).then(|| BASE64_URL_SAFE_NO_PAD.encode(next))
 }
 
-/// `?status=` asks for nothing.
+/// Treats an empty value such as `?status=` as absent.
 pub fn given(text: Option<&str>) -> Option<&str> {
     text.filter(|text| !text.is_empty())
 }

@@ -1,5 +1,5 @@
-//! The caller's own name for one request, `Idempotency-Key`, and what a request is recognized by when it
-//! comes again.
+//! Reads `Idempotency-Key`, the caller's own name for one request. It also recognizes a request that
+//! arrives again.
 
 use std::fmt;
 
@@ -16,10 +16,11 @@ use crate::workflow::WorkflowCode;
 const HEADER: &str = "idempotency-key";
 const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const LENGTH: std::ops::RangeInclusive<usize> = 1..=255;
-/// Digits of a digest that name a workflow. 128 bits meet by chance never.
+/// Counts the digits of a digest that name a workflow. Two digests of 128 bits are never equal by
+/// chance.
 const IN_A_NAME: usize = 32;
 
-/// The digest of an idempotency key. The key itself is the caller's secret and is kept nowhere.
+/// Holds the digest of an idempotency key. The key itself is the caller's secret, so nothing stores it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyDigest(String);
 
@@ -33,23 +34,23 @@ impl KeyDigest {
         &self.0
     }
 
-    /// Returns the name of a workflow that nothing but its key names.
+    /// Returns the name of a workflow that only its key names.
     pub fn reference(&self) -> String {
         format!("key-{}", self.0.get(..IN_A_NAME).unwrap_or(&self.0))
     }
 }
 
-/// The digest of a request as it was understood: two spellings of one request have the same.
+/// Holds the digest of a parsed request. Two spellings of one request have the same digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fingerprint(String);
 
 impl Fingerprint {
-    /// Digests a request of a kind.
+    /// Computes the digest of a request of a kind.
     #[expect(clippy::disallowed_methods, reason = "the fingerprint of a request")]
     pub fn of(kind: &str, request: &impl Serialize) -> Self {
         let mut hasher = blake3::Hasher::new();
         hasher.update(kind.as_bytes()).update(b"\n");
-        // Structs of texts and numbers can always be written.
+        // The serialization of structs with texts and numbers never fails.
         hasher.update(&serde_json::to_vec(request).unwrap_or_default());
         Self(hasher.finalize().to_hex().to_string())
     }
@@ -59,14 +60,14 @@ impl Fingerprint {
     }
 }
 
-/// What a request is recognized by.
+/// Holds the fingerprint of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
     pub key: Option<KeyDigest>,
     pub fingerprint: Fingerprint,
 }
 
-/// The `Idempotency-Key` header of a request, where it has one.
+/// Holds the `Idempotency-Key` header of a request, if it has one.
 pub struct IdempotencyKey(pub Option<KeyDigest>);
 
 impl IdempotencyKey {
@@ -96,7 +97,7 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
     }
 }
 
-/// An answer, marked where it was given before.
+/// Holds an answer, with a mark if it is a repetition.
 pub struct Answered<T> {
     pub answer: T,
     pub replayed: bool,

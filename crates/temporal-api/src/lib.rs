@@ -1,4 +1,5 @@
-//! REST over Temporal: starts orders, payments and user contexts, and shows and steers them while they run.
+//! Serves REST over Temporal: starts orders, payments and user contexts, shows them, and controls them
+//! while they run.
 
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
@@ -45,7 +46,7 @@ struct About;
 /// Runs until a signal stops it.
 ///
 /// # Errors
-/// When the port is taken or the listener fails.
+/// Fails if the port is taken or the listener fails.
 pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
     let stop = serve::stop_signal()?.shared();
     let listener = serve::bind(config.listen_addr).await?;
@@ -64,7 +65,7 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
     Ok(result?)
 }
 
-/// What the endpoints work with.
+/// Holds the dependencies of the endpoints.
 struct Services {
     orders: Orders,
     payments: Payments,
@@ -72,7 +73,7 @@ struct Services {
     history: Arc<dyn HistoryGateway>,
 }
 
-/// The one door to the service, for `run` and for tests.
+/// Builds the only entry to the service, for `run` and for tests.
 fn router(
     services: Services,
     temporal: Dependency,

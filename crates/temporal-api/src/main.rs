@@ -1,4 +1,4 @@
-//! The API's process.
+//! Starts the API's process.
 
 use std::process::ExitCode;
 

@@ -1,18 +1,19 @@
-//! Currencies, and amounts as people write them: the only place where decimals become minor units.
+//! Defines currencies, and amounts as people write them. Only this module turns decimals into minor
+//! units.
 
 use std::{fmt, str::FromStr};
 
 use rust_decimal::Decimal;
 use service_kit::json::{Faults, FromJson, Node};
 
-/// In minor units: 999 999.99 of most currencies.
+/// Limits an amount in minor units: 999 999.99 of most currencies.
 pub const MAX_AMOUNT: u64 = 99_999_999;
 
 /// A currency that the provider takes, by its ISO 4217 code in lower case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Currency {
     code: &'static str,
-    /// The decimals of its major unit.
+    /// Counts the decimals of its major unit.
     exponent: u32,
 }
 
@@ -50,7 +51,7 @@ impl Currency {
         self.code
     }
 
-    /// Returns the minor units in a major one.
+    /// Returns the number of minor units in a major one.
     pub fn units(self) -> Decimal {
         Decimal::from(10_u64.pow(self.exponent))
     }

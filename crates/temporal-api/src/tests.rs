@@ -1,4 +1,4 @@
-//! The API over a scripted gateway: what comes in, what goes out, without a server.
+//! Tests the API over a scripted gateway: requests and answers, without a server.
 
 mod flows;
 mod orders;
@@ -27,17 +27,17 @@ use workflows::{
     activities::{payment::Charged, user_context::CatFact},
     order_fulfillment::{
         messages::OrderInput,
-        progress::{Cause, CurrentStep, FailureCode, Order, OrderState, OrderStatus},
+        state::{Cause, CurrentStep, FailureCode, Order, OrderState, OrderStatus},
     },
     payment::{
         messages::PaymentInput,
-        progress::{self as payment, Payment, PaymentFailure, PaymentState},
+        state::{self as payment, Payment, PaymentFailure, PaymentState},
     },
     policies::Timing,
-    saga::{Compensation, CompensationStatus, Ran, Reason, Saga},
+    saga::{Compensation, CompensationOutcome, CompensationStatus, Reason, Saga},
     user_context::{
         messages::{Strategy, UserContextInput},
-        progress::{Part, UserContext, UserContextState},
+        state::{Part, UserContext, UserContextState},
     },
 };
 
@@ -54,8 +54,8 @@ use crate::{
     user_context::UserContexts,
 };
 
-/// Answers every question about any workflow of a kind with one state, and remembers what it was told. A
-/// signal moves the state on as the real workflow would.
+/// Answers every query about any workflow of a kind with one state, and records the signals. A signal
+/// changes the state as the real workflow would.
 #[derive(Default)]
 struct Script {
     order: Mutex<Option<Order>>,
@@ -64,9 +64,9 @@ struct Script {
     payments: Mutex<Vec<(WorkflowId, PaymentInput, CorrelationId)>>,
     user_contexts: Mutex<Vec<(WorkflowId, UserContextInput, CorrelationId)>>,
     failure: Mutex<Option<fn() -> GatewayError>>,
-    /// What somebody did to the workflow from outside.
+    /// Holds the end of the workflow from outside, if any.
     outside: Mutex<Option<Outside>>,
-    /// The requests that started workflows.
+    /// Holds the requests that started workflows.
     claims: Mutex<Vec<(WorkflowId, Claim)>>,
     started: Mutex<Vec<OrderInput>>,
     signals: Mutex<Vec<OrderSignal>>,
@@ -100,7 +100,7 @@ impl Script {
         self
     }
 
-    /// Whatever is asked for, the run is the first.
+    /// Returns the first run for every request.
     fn observed<S>(&self, state: S, is_closed: bool) -> Observed<S> {
         let outside = *self.outside.lock().unwrap();
         let at = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
@@ -177,8 +177,8 @@ impl OrderGateway for Script {
                     order.cancel(reason);
                 }
                 OrderSignal::ResolveCompensation(by_hand) => {
-                    let compensation = Compensation::by_name(&by_hand.step).unwrap();
-                    order.resolved(compensation, by_hand.note, "");
+                    let compensation = by_hand.step.parse().unwrap();
+                    order.record_resolution(compensation, by_hand.note, "");
                 }
                 OrderSignal::RetryCompensation => {}
             }
@@ -311,7 +311,7 @@ impl HistoryGateway for Script {
     }
 }
 
-/// A workflow that hasn't ended doesn't while it is waited for.
+/// Waits for a workflow. One that has not ended does not end during the wait.
 async fn awaited<S>(seen: Observed<S>, at_most: Duration) -> Result<Awaited<S>, GatewayError> {
     if seen.is_closed() {
         return Ok(Awaited::Ended(Box::new(seen)));
@@ -320,7 +320,7 @@ async fn awaited<S>(seen: Observed<S>, at_most: Duration) -> Result<Awaited<S>, 
     Ok(Awaited::StillRunning)
 }
 
-/// Event streams and long polls that fit.
+/// Limits the event streams and long polls.
 const PLACES: usize = 2;
 
 fn router(gateway: Arc<Script>) -> (Router, utoipa::openapi::OpenApi) {
@@ -349,7 +349,7 @@ async fn send(gateway: &Arc<Script>, request: Request<Body>) -> (u16, Value) {
     (status, serde_json::from_slice(&body).unwrap())
 }
 
-/// Posts a body under a key; gives status, body, and whether the answer was given before.
+/// Posts a body under a key. Returns the status, the body, and whether the answer is a repetition.
 async fn post_keyed(gateway: &Arc<Script>, path: &str, keys: &[&str], body: &str) -> (u16, Value, bool) {
     let mut request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
     for key in keys {
@@ -379,13 +379,13 @@ fn waiting() -> Order {
 fn labelled() -> Order {
     let mut order = Order::new("1", true);
     order.approve();
-    order.labelled("lbl_1", "1Z", "2026-11-23T12:00:00.000Z");
+    order.record_label("lbl_1", "1Z", "2026-11-23T12:00:00.000Z");
     order
 }
 
 fn shipped() -> Order {
     let mut order = labelled();
-    order.shipped();
+    order.mark_shipped();
     order
 }
 

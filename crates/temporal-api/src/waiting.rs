@@ -1,5 +1,5 @@
-//! Requests that stay open: event streams and long polls. Their number is bounded, and they end when the
-//! service stops.
+//! Manages requests that stay open: event streams and long polls. Their number is limited, and they end
+//! when the service stops.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::workflow::too_many_waiting;
 
-/// The places for requests that stay open.
+/// Holds the places for requests that stay open.
 #[derive(Clone)]
 pub struct Waiting {
     places: Arc<Semaphore>,
@@ -18,10 +18,11 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// Makes the places, and registers the gauge of those that are taken.
+    /// Creates the places, and registers the gauge of those that are taken.
     ///
     /// # Panics
-    /// When the gauge is registered already: a fault of the program, seen at its first start.
+    /// Panics if the gauge is registered already. That is a fault of the program, and its first start
+    /// shows it.
     pub fn new(limit: usize, registry: &Registry) -> Self {
         let open = IntGauge::new("waiting_requests", "Event streams and long polls that are open.")
             .expect("a valid gauge");
@@ -30,7 +31,7 @@ impl Waiting {
     }
 }
 
-/// The place of a request that stays open; free again when it is dropped.
+/// Holds the place of a request that stays open. The drop of this value frees the place.
 pub struct Place {
     _permit: Option<OwnedSemaphorePermit>,
     open: Option<IntGauge>,
@@ -38,7 +39,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// Waits for something, unless the service stops before it is there.
+    /// Waits for a future, unless the service stops first.
     pub async fn unless_stopping<T>(&self, wait: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             done = wait => Some(done),

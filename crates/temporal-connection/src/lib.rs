@@ -1,5 +1,5 @@
-//! The way to Temporal that the API and the worker share: where it is, how to connect and stay
-//! patient, and that the namespace knows the search attributes of our workflows.
+//! Connects the API and the worker to Temporal: reads the address, connects with retries, and registers
+//! the search attributes of our workflows.
 
 pub mod search_attributes;
 mod settings;
@@ -19,13 +19,13 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// Connects once.
 ///
 /// # Errors
-/// When the server can't be reached or refuses the credentials.
+/// Fails if the server can't be reached or refuses the credentials.
 pub async fn connect(settings: &Settings) -> Result<Client, ClientConnectError> {
     let connection = Connection::connect(settings.connection.clone()).await?;
     Ok(Client::new(connection, settings.client.clone())?)
 }
 
-/// Connects, however long it takes; says so when it doesn't succeed at once.
+/// Connects, with retries and without a timeout. It logs each failure.
 #[expect(clippy::disallowed_methods, reason = "waits between two attempts to connect")]
 pub async fn connect_patiently(settings: &Settings) -> Client {
     let mut wait = FIRST_WAIT;
@@ -44,10 +44,10 @@ pub async fn connect_patiently(settings: &Settings) -> Client {
     }
 }
 
-/// Asks the server for our namespace: the cheapest call that proves that both are there.
+/// Asks the server for our namespace. It is the cheapest call that proves that both exist.
 ///
 /// # Errors
-/// Why Temporal can't be used.
+/// Fails with the reason if Temporal is not usable.
 pub async fn ping(client: &Client) -> Result<(), String> {
     let request = DescribeNamespaceRequest { namespace: client.namespace(), ..Default::default() };
     client

@@ -1,5 +1,5 @@
-//! Registers the search attributes of our workflows, once, and finds out whether they can be used.
-//! Writing an unknown one would fail a workflow's task for ever, so this is decided before any starts.
+//! Registers the search attributes of our workflows, once, and checks that they are usable. An unknown
+//! attribute would fail a workflow's task for ever, so this check comes before any start.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -13,22 +13,22 @@ use temporalio_common::protos::temporal::api::{
 };
 use workflows::search_attributes;
 
-/// A namespace may know a new attribute only after its cache was renewed.
+/// Limits the wait for a new attribute. A namespace may know it only after a renewal of its cache.
 const PROBES: u32 = 120;
 const BETWEEN_PROBES: Duration = Duration::from_millis(500);
 
-/// Whether orders may write and be found by search attributes.
+/// Reports whether orders may write search attributes, and be found by them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SearchAttributes {
     Usable,
-    /// We may not register them: orders work without, but can't be listed by them.
+    /// We may not register them. Orders work without them, but no list can find the orders by them.
     Unusable,
 }
 
-/// Lists, adds what is missing, waits until a query by them works.
+/// Lists the attributes, adds the missing ones, and waits until a query by them works.
 ///
 /// # Errors
-/// When the server can't be asked; trying again later can help.
+/// Fails if the server can't be asked. A later attempt can succeed.
 #[expect(clippy::disallowed_methods, reason = "waits between two probes")]
 pub async fn ensure(client: &Client) -> Result<SearchAttributes, Status> {
     let missing = match missing(client).await {
@@ -59,7 +59,7 @@ pub async fn ensure(client: &Client) -> Result<SearchAttributes, Status> {
     Err(Status::deadline_exceeded("the namespace still doesn't know the search attributes"))
 }
 
-/// `ensure`, however long it takes.
+/// Calls `ensure`, with retries and without a timeout.
 #[expect(clippy::disallowed_methods, reason = "waits between two attempts")]
 pub async fn ensure_patiently(client: &Client) -> SearchAttributes {
     loop {
@@ -84,7 +84,7 @@ async fn missing(client: &Client) -> Result<HashMap<String, i32>, Status> {
         .collect())
 }
 
-/// A query that names every attribute: refused until the namespace knows them all.
+/// Returns a query that names every attribute. The namespace refuses it until it knows them all.
 async fn probe(client: &Client) -> Result<(), Status> {
     let query: Vec<String> =
         search_attributes::all().iter().map(|(name, _)| format!("{name} IS NOT NULL")).collect();
@@ -93,7 +93,7 @@ async fn probe(client: &Client) -> Result<(), Status> {
     client.connection().workflow_service().count_workflow_executions(request.into_request()).await.map(|_| ())
 }
 
-/// Answers that waiting won't change.
+/// Reports whether an answer will not change with time.
 fn is_refusal(status: &Status) -> bool {
     matches!(
         status.code(),

@@ -1,5 +1,5 @@
-//! Where Temporal is and how to prove who we are: the SDK's own environment configuration, so that
-//! every Temporal tool on the machine reads the same variables.
+//! Reads Temporal's address and our credentials from the SDK's own environment configuration. So every
+//! Temporal tool on the machine reads the same variables.
 
 use std::{collections::HashMap, fmt, time::Duration};
 
@@ -15,7 +15,7 @@ const ADDRESS: Variable =
     variable("TEMPORAL_ADDRESS", Some("localhost:7233"), "Host and port of the Temporal server.");
 const NAMESPACE: Variable = variable("TEMPORAL_NAMESPACE", Some("default"), "The Temporal namespace.");
 
-/// The variables of the SDK that our services pass on to it.
+/// Lists the variables of the SDK that our services pass on to it.
 pub const VARIABLES: &[Variable] = &[
     ADDRESS,
     NAMESPACE,
@@ -29,7 +29,7 @@ pub const VARIABLES: &[Variable] = &[
     variable("TEMPORAL_CONFIG_FILE", None, "The SDK's configuration file, instead of its usual place."),
 ];
 
-/// How to connect.
+/// Holds the options of the connection.
 #[derive(Clone)]
 pub struct Settings {
     pub connection: ConnectionOptions,
@@ -37,14 +37,14 @@ pub struct Settings {
 }
 
 impl fmt::Debug for Settings {
-    /// Without the credentials.
+    /// Omits the credentials.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings").field("target", &self.connection.target.as_str()).finish_non_exhaustive()
     }
 }
 
 impl Settings {
-    /// Reads the SDK's variables. The identity is what Temporal shows as who did something.
+    /// Reads the SDK's variables. Temporal shows the identity as the author of an action.
     pub fn read(reader: &mut Reader<'_>, identity: &str) -> Option<Self> {
         let mut environment = HashMap::new();
         for variable in VARIABLES {
@@ -67,7 +67,8 @@ impl Settings {
     }
 }
 
-/// The SDK takes nearly any text for an address, and then fails to connect for ever.
+/// Checks an address. The SDK accepts nearly any text as an address, and then fails to connect for
+/// ever.
 fn check(address: &str) -> Result<(), String> {
     let (_, rest) = address.split_once("://").unwrap_or(("", address));
     let port = rest

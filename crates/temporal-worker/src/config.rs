@@ -1,4 +1,4 @@
-//! The worker's configuration.
+//! Holds the worker's configuration.
 
 use std::net::SocketAddr;
 
@@ -48,7 +48,7 @@ pub struct Config {
     pub provider_url: String,
     pub task_queue: String,
     pub max_concurrent_activities: usize,
-    /// Where the user context comes from.
+    /// The sources of user contexts.
     pub sources: user_context::Config,
 }
 

@@ -1,4 +1,4 @@
-//! A call that did not succeed, and what Temporal must know of it.
+//! The errors of calls, and their form for Temporal.
 
 use std::time::Duration;
 
@@ -7,29 +7,29 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use temporalio_sdk::ApplicationFailure;
 use user_context::{SourceError, SourceFault};
-use workflows::activities::{Attempt, refusal::LEDGER_MISMATCH};
+use workflows::activities::{AttemptDetails, refusal::LEDGER_MISMATCH};
 
-/// The longest text of somebody else's that goes into histories and states. Characters.
-const LONGEST_MESSAGE: usize = 500;
+/// The maximum length of a foreign message in histories and states, in characters.
+const MAX_MESSAGE_CHARS: usize = 500;
 
-/// Whether a text can be a code: codes become the types of failures, and labels of metrics.
+/// Returns true if a text can be a code. Codes become types of failures and labels of metrics.
 fn is_code(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-/// Why a call failed. The code is that of who was called, or one of ours where it gave none.
+/// The error of a call. The code is the provider's, or one of the worker's if the answer has none.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct CallError {
     pub code: String,
     pub message: String,
-    /// Whether the same call can succeed later.
+    /// True if the same call can succeed later.
     pub retryable: bool,
     pub retry_after: Option<Duration>,
     resource: Option<Value>,
 }
 
-/// The members of a problem document that matter here.
+/// Holds the relevant members of a problem document.
 #[derive(Deserialize)]
 struct ProblemDocument {
     error: String,
@@ -39,7 +39,7 @@ struct ProblemDocument {
     resource: Option<Value>,
 }
 
-/// What an `already_…` answer says was there before.
+/// The resource in an `already_…` answer.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Resource {
@@ -48,14 +48,14 @@ pub(crate) struct Resource {
 }
 
 impl CallError {
-    /// Reads an answer that isn't a success. One that is no problem document (a proxy's page, say)
-    /// is judged by its status alone.
+    /// Reads an answer without success. The status alone decides if the body is no problem document, for
+    /// example a proxy's page.
     pub(crate) fn from_answer(status: u16, retry_after: Option<Duration>, body: &[u8]) -> Self {
         let transient = status >= 500 || matches!(status, 408 | 429);
         match serde_json::from_slice::<ProblemDocument>(body) {
             Ok(problem) if is_code(&problem.error) => Self {
                 code: problem.error,
-                message: problem.message.chars().take(LONGEST_MESSAGE).collect(),
+                message: problem.message.chars().take(MAX_MESSAGE_CHARS).collect(),
                 retryable: problem.retryable || transient,
                 retry_after,
                 resource: problem.resource,
@@ -70,22 +70,22 @@ impl CallError {
         }
     }
 
-    /// A success whose body makes no sense: the call may have had its effect.
-    pub(crate) fn unreadable(error: &serde_json::Error) -> Self {
-        Self::lost("unreadable_answer", format!("the provider's answer could not be read: {error}"))
+    /// Returns the error of a success with an invalid body. The call may have had its effect.
+    pub(crate) fn invalid_body(error: &serde_json::Error) -> Self {
+        Self::no_answer("unreadable_answer", format!("the provider's answer could not be read: {error}"))
     }
 
-    /// An answer that is too long to be one. The call may have had its effect.
+    /// Returns the error of an answer that is too long. The call may have had its effect.
     pub(crate) fn too_large(max_bytes: usize) -> Self {
-        Self::lost("unreadable_answer", format!("the provider's answer has more than {max_bytes} bytes"))
+        Self::no_answer("unreadable_answer", format!("the provider's answer has more than {max_bytes} bytes"))
     }
 
-    /// The provider's ledger and this order disagree: no retry can mend that.
-    pub(crate) fn mismatch(message: impl Into<String>) -> Self {
-        Self::refused(LEDGER_MISMATCH, message)
+    /// Returns the error of an answer that contradicts the order. No retry resolves it.
+    pub(crate) fn ledger_mismatch(message: impl Into<String>) -> Self {
+        Self { retryable: false, ..Self::no_answer(LEDGER_MISMATCH, message) }
     }
 
-    /// What Temporal and the workflow read of it. Nobody waits for longer than `longest`.
+    /// Converts the error into a failure for Temporal and the workflow. Its retry delay is at most `longest`.
     pub(crate) fn into_failure(self, attempt: u32, longest: Duration) -> ApplicationFailure {
         let (code, retryable) = (self.code.clone(), self.retryable);
         let retry_after = self.retry_after.map(|asked| asked.min(longest));
@@ -94,16 +94,16 @@ impl CallError {
             .type_name(code)
             .non_retryable(!retryable)
             .maybe_next_retry_delay(retry_after)
-            .details(Attempt { attempt, retry_after_ms })
+            .details(AttemptDetails { attempt, retry_after_ms })
             .build()
     }
 
-    /// A call that makes no sense, so that it was never made.
-    pub(crate) fn refused(code: &str, message: impl Into<String>) -> Self {
-        Self { retryable: false, ..Self::lost(code, message) }
+    /// Returns the error of an invalid call that was not sent.
+    pub(crate) fn not_sent(code: &str, message: impl Into<String>) -> Self {
+        Self { retryable: false, ..Self::no_answer(code, message) }
     }
 
-    fn lost(code: &str, message: impl Into<String>) -> Self {
+    fn no_answer(code: &str, message: impl Into<String>) -> Self {
         Self {
             code: code.to_owned(),
             message: message.into(),
@@ -113,14 +113,14 @@ impl CallError {
         }
     }
 
-    /// What the answer carried under `resource`.
+    /// Returns the member `resource` of the answer.
     pub(crate) fn resource<T: DeserializeOwned>(&self) -> Option<T> {
         T::deserialize(self.resource.as_ref()?).ok()
     }
 }
 
 impl From<SourceError> for CallError {
-    /// A source of the user context gave nothing; asking it again has no effect on anything.
+    /// Converts the error of a source. A call to a source has no effect, so a retry is safe.
     fn from(error: SourceError) -> Self {
         let code = match error.fault {
             SourceFault::Unreachable => "source_unreachable",
@@ -130,25 +130,25 @@ impl From<SourceError> for CallError {
             SourceFault::WrongShape(_) | SourceFault::TooLarge(_) => "source_unreadable",
         };
         let (retryable, retry_after) = (error.retryable(), error.retry_after());
-        Self { retryable, retry_after, ..Self::lost(code, error.to_string()) }
+        Self { retryable, retry_after, ..Self::no_answer(code, error.to_string()) }
     }
 }
 
 impl From<reqwest::Error> for CallError {
-    /// No answer, or none that could be read whole: the call may have had its effect.
+    /// Describes a missing or incomplete answer. The call may have had its effect.
     fn from(error: reqwest::Error) -> Self {
         let error = error.without_url();
         if error.is_timeout() {
-            Self::lost("provider_timeout", "the provider did not answer in time")
+            Self::no_answer("provider_timeout", "the provider did not answer in time")
         } else if error.is_connect() {
-            Self::lost("provider_unreachable", "the provider cannot be reached")
+            Self::no_answer("provider_unreachable", "the provider cannot be reached")
         } else {
-            Self::lost("provider_connection_lost", format!("the provider's answer was lost: {error}"))
+            Self::no_answer("provider_connection_lost", format!("the provider's answer was lost: {error}"))
         }
     }
 }
 
-/// Seconds only: the provider never sends a date.
+/// Reads seconds only, because the provider never sends a date.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_that_is_none_and_a_message_without_end_stay_outside() {
+    fn an_invalid_code_and_a_long_message_are_not_stored() {
         for code in ["", "<b>", "a code", &"x".repeat(65)] {
             let body = serde_json::json!({"error": code, "message": "m", "retryable": false}).to_string();
             let error = CallError::from_answer(422, None, body.as_bytes());
@@ -178,11 +178,11 @@ mod tests {
         }
         let body = serde_json::json!({"error": "e", "message": "é".repeat(10_000), "retryable": true});
         let error = CallError::from_answer(500, None, body.to_string().as_bytes());
-        assert_eq!((error.code.as_str(), error.message.chars().count()), ("e", LONGEST_MESSAGE));
+        assert_eq!((error.code.as_str(), error.message.chars().count()), ("e", MAX_MESSAGE_CHARS));
     }
 
     #[test]
-    fn an_answer_that_is_no_problem_is_judged_by_its_status() {
+    fn the_status_decides_on_an_answer_without_a_problem_document() {
         for (status, retryable) in [(500, true), (504, true), (429, true), (404, false), (400, false)] {
             let error = CallError::from_answer(status, None, b"<html>");
             assert_eq!(
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_speaks_nonsense_is_not_asked_again_and_a_busy_one_when_it_wants() {
+    fn an_invalid_answer_is_not_retried_and_a_rate_limit_is_retried_after_its_delay() {
         let nonsense = SourceError { fault: SourceFault::WrongShape("no JSON".to_owned()), attempts: 1 };
         let error = CallError::from(nonsense);
         assert_eq!((error.code.as_str(), error.retryable), ("source_unreadable", false));
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_wait_that_was_asked_for_becomes_the_next_retry_delay() {
+    fn the_requested_wait_becomes_the_next_retry_delay() {
         let delay = |asked: &str| {
             let mut headers = HeaderMap::new();
             headers.insert(RETRY_AFTER, asked.parse().unwrap());
@@ -213,7 +213,7 @@ mod tests {
             error.into_failure(2, RETRY_AFTER_MAXIMUM).next_retry_delay().map(|delay| delay.as_secs())
         };
         assert_eq!((delay("0"), delay("7"), delay("60")), (Some(0), Some(7), Some(60)));
-        assert_eq!(delay("86400"), Some(60), "a day is too long");
+        assert_eq!(delay("86400"), Some(60), "the maximum is a minute");
         assert_eq!(delay("18446744073709551615"), Some(60));
         assert_eq!((delay("99999999999999999999"), delay("-1"), delay("soon")), (None, None, None));
     }

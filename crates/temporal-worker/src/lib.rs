@@ -1,4 +1,4 @@
-//! Runs the workflows of `workflows`, and implements their activities against the provider's HTTP API.
+//! Runs the workflows of `workflows`, and implements their activities by the provider's HTTP API.
 
 mod activities;
 mod config;

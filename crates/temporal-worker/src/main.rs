@@ -1,4 +1,4 @@
-//! The worker's process.
+//! Starts the worker's process.
 
 use std::process::ExitCode;
 

@@ -1,21 +1,22 @@
-//! What the worker counts, beside what the SDK counts itself.
+//! The worker's metrics, beside those of the SDK.
 
 use prometheus::{IntCounterVec, Registry};
 use service_kit::metrics::{FewLabels, counter};
 use workflows::activities::refusal::LEDGER_MISMATCH;
 
-/// How an attempt of an activity ended.
+/// The end of an attempt of an activity.
 #[derive(Debug, Clone, Copy)]
-pub enum Outcome {
+pub enum AttemptOutcome {
     Completed,
-    /// It will be tried again, if attempts are left.
+    /// Temporal retries, if attempts are left.
     Retryable,
-    /// Refused for good.
+    /// No retry follows.
     Final,
     Cancelled,
 }
 
-/// How many codes have a label of their own. A provider chooses its codes, and each label costs memory.
+/// The maximum number of codes with their own label. The provider chooses its codes, and each label costs
+/// memory.
 const MAX_CODES: usize = 100;
 
 #[derive(Clone)]
@@ -33,17 +34,18 @@ impl ActivityMetrics {
                 "Attempts of activities that ended, by activity, outcome and the provider's code.",
                 &["activity", "outcome", "code"],
             ),
-            // An attempt without a code has its own label, and so has the one code that alarms watch.
+            // An attempt without a code has its own label. The one code that alarms watch has its own,
+            // too.
             codes: FewLabels::with_known(MAX_CODES, ["", LEDGER_MISMATCH]),
         }
     }
 
-    pub fn attempt(&self, activity: &str, outcome: Outcome, code: &str) {
+    pub fn record_attempt(&self, activity: &str, outcome: AttemptOutcome, code: &str) {
         let outcome = match outcome {
-            Outcome::Completed => "completed",
-            Outcome::Retryable => "retryable",
-            Outcome::Final => "final",
-            Outcome::Cancelled => "cancelled",
+            AttemptOutcome::Completed => "completed",
+            AttemptOutcome::Retryable => "retryable",
+            AttemptOutcome::Final => "final",
+            AttemptOutcome::Cancelled => "cancelled",
         };
         self.attempts.with_label_values(&[activity, outcome, self.codes.label(code)]).inc();
     }
@@ -54,16 +56,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_provider_that_thinks_up_codes_makes_no_endless_metrics() {
+    fn invented_codes_make_a_limited_number_of_metrics() {
         let registry = Registry::new();
         let metrics = ActivityMetrics::new(&registry);
         for code in 0..10_000 {
-            metrics.attempt("capturePayment", Outcome::Final, &format!("code_{code}"));
+            metrics.record_attempt("capturePayment", AttemptOutcome::Final, &format!("code_{code}"));
         }
-        metrics.attempt("capturePayment", Outcome::Final, LEDGER_MISMATCH);
+        metrics.record_attempt("capturePayment", AttemptOutcome::Final, LEDGER_MISMATCH);
         let families = registry.gather();
         let counted = families[0].get_metric();
-        assert_eq!(counted.len(), MAX_CODES, "98 of the provider's, one of ours, and the others together");
+        assert_eq!(
+            counted.len(),
+            MAX_CODES,
+            "98 codes of the provider, the alarm's code, and one label for the rest"
+        );
         let is_alarm = |label: &prometheus::proto::LabelPair| label.value() == LEDGER_MISMATCH;
         assert!(counted.iter().any(|metric| metric.get_label().iter().any(is_alarm)));
         let total: f64 = counted.iter().map(|metric| metric.get_counter().get_value()).sum();

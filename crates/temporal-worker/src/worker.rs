@@ -37,16 +37,16 @@ use workflows::{
 };
 
 use crate::{
-    activities::{Inventory, Notification, Payment, Shared, Shipping, UserContext},
+    activities::{ActivityDeps, Inventory, Notification, Payment, Shipping, UserContext},
     config::Config,
     metrics::ActivityMetrics,
     provider::Provider,
 };
 
-/// Workflow tasks are short, so few at a time keep two cores busy.
+/// Limits the workflow tasks. They are short, so a few at a time keep two cores busy.
 const WORKFLOW_SLOTS: usize = 100;
 const POLLERS: usize = 10;
-/// How long requests for health and metrics may still take once the activities have ended.
+/// The grace of health and metrics requests after the last activity.
 const HEALTH_GRACE: Duration = Duration::from_secs(1);
 
 #[derive(OpenApi)]
@@ -54,29 +54,29 @@ const HEALTH_GRACE: Duration = Duration::from_secs(1);
     title = "temporal-worker",
     description = "Health and metrics of the worker that runs the workflows."
 ))]
-struct About;
+struct ApiDoc;
 
-/// Runs until a signal stops it.
+/// Runs the worker until a signal stops it.
 ///
 /// # Errors
-/// When the port is taken, or the worker can't go on.
+/// Fails if the port is in use, or the worker stops with an error.
 pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
     let stop = serve::stop_signal()?.shared();
     let listener = serve::bind(config.metrics_addr).await?;
     let (runtime, sdk_metrics) = runtime()?;
     let metrics = Metrics::new().append(sdk_metrics);
     let provider = Provider::new(&config.provider_url)?;
-    // Temporal tries again.
+    // Temporal retries.
     let sources = Sources::start(&config.sources, Tries::ONCE).await?;
-    let state = Arc::new(State::default());
+    let state = Arc::new(PollingState::default());
 
-    let (app, _) = Service::new("temporal-worker", env!("CARGO_PKG_VERSION"), About::openapi())
+    let (app, _) = Service::new("temporal-worker", env!("CARGO_PKG_VERSION"), ApiDoc::openapi())
         .metrics(metrics.clone())
-        .depends_on(state.clone().temporal())
-        .depends_on(state.clone().polling())
-        .depends_on(provider_answers(provider.clone()))
+        .depends_on(state.clone().temporal_dependency())
+        .depends_on(state.clone().polling_dependency())
+        .depends_on(provider_dependency(provider.clone()))
         .build(&config.common);
-    // Health and metrics are there for as long as activities are, so that a watcher sees the worker drain.
+    // Health and metrics stay until the last activity ends, so that an operator sees the worker drain.
     let (drained, last) = oneshot::channel::<()>();
     let end = last.map(|_| ());
     let limits = Limits { grace: HEALTH_GRACE, ..Limits::from(&config.common) };
@@ -88,14 +88,14 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
         client = connect(&config) => Some(client),
     };
     if let Some(client) = connected {
-        let activities = Shared::new(provider, sources, ActivityMetrics::new(metrics.registry()));
+        let activities = ActivityDeps::new(provider, sources, ActivityMetrics::new(metrics.registry()));
         let mut worker = Worker::new(&runtime, client.clone(), options(&config, &activities)?)?;
         let shut_down = worker.shutdown_handle();
-        state.polls(client);
+        state.mark_polling(client);
         tracing::info!(task_queue = config.task_queue, "worker polling");
         let stopping = async {
             stop.await;
-            state.drains();
+            state.mark_draining();
             shut_down();
             std::future::pending::<()>().await;
         };
@@ -115,7 +115,7 @@ async fn connect(config: &Config) -> Client {
     client
 }
 
-fn options(config: &Config, shared: &Shared) -> Result<WorkerOptions, Box<dyn Error + Send + Sync>> {
+fn options(config: &Config, shared: &ActivityDeps) -> Result<WorkerOptions, Box<dyn Error + Send + Sync>> {
     let activities = config.max_concurrent_activities;
     let tuner = TunerHolder::builder()
         .workflow_task_slot_supplier(FixedSizeSlotSupplier::new(WORKFLOW_SLOTS))
@@ -135,14 +135,14 @@ fn options(config: &Config, shared: &Shared) -> Result<WorkerOptions, Box<dyn Er
         .tuner(tuner)
         .workflow_task_poller_behavior(PollerBehavior::SimpleMaximum(POLLERS))
         .activity_task_poller_behavior(PollerBehavior::SimpleMaximum(POLLERS))
-        // Half of the heartbeat timeout of a label would make a cancellation wait too long.
+        // The default, half of a label's heartbeat timeout, would delay a cancellation too long.
         .max_heartbeat_throttle_interval(Duration::from_secs(1))
         .default_heartbeat_throttle_interval(Duration::from_secs(1))
         .graceful_shutdown_period(config.common.shutdown_grace)
         .build())
 }
 
-/// The SDK's runtime; its metrics have a listener of their own, on a port nobody else needs to know.
+/// Starts the SDK's runtime. Its metrics have their own listener on a free loopback port.
 fn runtime() -> Result<(Runtime, Appendix), Box<dyn Error + Send + Sync>> {
     let exporter = start_prometheus_metric_exporter(
         PrometheusExporterOptions::builder()
@@ -171,21 +171,21 @@ fn runtime() -> Result<(Runtime, Appendix), Box<dyn Error + Send + Sync>> {
     Ok((runtime, appendix))
 }
 
-/// What the health checks look at.
+/// The connection and the phase of the worker, for its health checks.
 #[derive(Default)]
-struct State {
-    /// Set once the worker polls.
+struct PollingState {
+    /// Set when the worker starts to poll.
     client: OnceLock<Client>,
     draining: AtomicBool,
 }
 
-impl State {
-    fn polls(&self, client: Client) {
-        // Called once.
+impl PollingState {
+    fn mark_polling(&self, client: Client) {
+        // Only the first call sets it.
         let _ = self.client.set(client);
     }
 
-    fn drains(&self) {
+    fn mark_draining(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
 
@@ -196,7 +196,7 @@ impl State {
         self.client.get().map(|_| ()).ok_or_else(|| "not polling yet".to_owned())
     }
 
-    fn temporal(self: Arc<Self>) -> Dependency {
+    fn temporal_dependency(self: Arc<Self>) -> Dependency {
         Dependency::new("temporal", move || {
             let client = self.client.get().cloned();
             async move {
@@ -208,12 +208,12 @@ impl State {
         })
     }
 
-    fn polling(self: Arc<Self>) -> Dependency {
+    fn polling_dependency(self: Arc<Self>) -> Dependency {
         Dependency::new("polling", move || std::future::ready(self.polling_state()))
     }
 }
 
-fn provider_answers(provider: Provider) -> Dependency {
+fn provider_dependency(provider: Provider) -> Dependency {
     Dependency::new("provider", move || {
         let provider = provider.clone();
         async move { provider.ping().await }

@@ -1,5 +1,4 @@
-//! The worker's client against the real provider: what the two believe of each other is checked here,
-//! since they share no type.
+//! Tests the worker's client with the real provider, because the two share no type.
 
 #![allow(clippy::disallowed_methods, reason = "test code may wait and draw")]
 
@@ -16,7 +15,7 @@ use tokio::{
     net::TcpListener,
 };
 use workflows::activities::{
-    CallContext, Found, Undo,
+    CallContext, UndoInput, UndoResult,
     inventory::{Reserve, StockLine},
     notification::Notify,
     payment::{Authorize, Authorized, Capture, Charge},
@@ -24,7 +23,7 @@ use workflows::activities::{
     shipping::{Address, CreateLabel},
 };
 
-/// A provider of this test's own, and a client of it.
+/// Starts a provider, and returns a client of it.
 async fn provider() -> Provider {
     let lookup = |name: &str| match name {
         "CHAOS_PROFILE" => Some("off".to_owned()),
@@ -48,8 +47,8 @@ fn call(order: &str, step: &str) -> CallContext {
     }
 }
 
-fn undo(order: &str, step: &str) -> Undo {
-    Undo { call: call(order, &format!("undo_{step}")), forward_key: call(order, step).idempotency_key }
+fn undo(order: &str, step: &str) -> UndoInput {
+    UndoInput { call: call(order, &format!("undo_{step}")), forward_key: call(order, step).idempotency_key }
 }
 
 async fn authorize(provider: &Provider, order: &str) -> Result<Authorized, CallError> {
@@ -86,32 +85,32 @@ async fn a_payment_is_authorized_captured_and_refunded_by_its_keys() {
     let payment = authorize(&provider, "1").await.unwrap();
     assert_eq!(authorize(&provider, "1").await.unwrap(), payment, "the same key gets the same payment");
     provider.capture(&capture("1", "capture", &payment.auth_id, 5998)).await.unwrap();
-    assert_eq!(provider.refund(&undo("1", "capture")).await.unwrap(), Found::Undone);
-    assert_eq!(provider.refund(&undo("1", "capture")).await.unwrap(), Found::Undone);
+    assert_eq!(provider.refund(&undo("1", "capture")).await.unwrap(), UndoResult::Undone);
+    assert_eq!(provider.refund(&undo("1", "capture")).await.unwrap(), UndoResult::Undone);
 }
 
 #[tokio::test]
-async fn a_hold_is_released_by_its_key_once_nothing_was_captured() {
+async fn an_authorization_is_voided_by_its_key_if_nothing_was_captured() {
     let provider = provider().await;
     authorize(&provider, "1").await.unwrap();
-    assert_eq!(provider.refund(&undo("1", "capture")).await.unwrap(), Found::NothingToUndo);
-    assert_eq!(provider.release_payment(&undo("1", "authorize")).await.unwrap(), Found::Undone);
+    assert_eq!(provider.refund(&undo("1", "capture")).await.unwrap(), UndoResult::NothingToUndo);
+    assert_eq!(provider.release_payment(&undo("1", "authorize")).await.unwrap(), UndoResult::Undone);
 }
 
 #[tokio::test]
-async fn what_was_undone_before_it_happened_never_happens() {
+async fn a_call_undone_before_it_ran_is_refused() {
     let provider = provider().await;
-    assert_eq!(provider.release_payment(&undo("1", "authorize")).await.unwrap(), Found::NothingToUndo);
+    assert_eq!(provider.release_payment(&undo("1", "authorize")).await.unwrap(), UndoResult::NothingToUndo);
     let error = authorize(&provider, "1").await.unwrap_err();
     assert_eq!((error.code.as_str(), error.retryable), ("undone_before_execution", false));
 }
 
 #[tokio::test]
-async fn a_payment_captured_before_counts_when_it_is_this_orders_to_the_cent() {
+async fn an_earlier_capture_counts_if_its_amount_is_this_orders() {
     let provider = provider().await;
     let payment = authorize(&provider, "1").await.unwrap();
     provider.capture(&capture("1", "capture", &payment.auth_id, 5998)).await.unwrap();
-    // Another key, so that the provider says `already_captured` instead of replaying.
+    // With another key, the provider answers `already_captured` and doesn't replay.
     provider.capture(&capture("1", "again", &payment.auth_id, 5998)).await.unwrap();
     let error = provider.capture(&capture("1", "wrong", &payment.auth_id, 5997)).await.unwrap_err();
     assert_eq!((error.code.as_str(), error.retryable), (LEDGER_MISMATCH, false));
@@ -133,13 +132,13 @@ async fn a_charge_happens_once_and_is_refunded_by_its_key() {
     let charged = provider.charge(&charge("1")).await.unwrap();
     assert!(charged.id.starts_with("ch_") && charged.auth_id.starts_with("auth_"), "{charged:?}");
     assert_eq!(provider.charge(&charge("1")).await.unwrap(), charged, "the same key gets the same charge");
-    assert_eq!(provider.refund(&undo("1", "charge")).await.unwrap(), Found::Undone);
+    assert_eq!(provider.refund(&undo("1", "charge")).await.unwrap(), UndoResult::Undone);
 }
 
 #[tokio::test]
-async fn a_charge_that_was_undone_before_it_happened_never_happens() {
+async fn a_charge_undone_before_it_ran_is_refused() {
     let provider = provider().await;
-    assert_eq!(provider.refund(&undo("1", "charge")).await.unwrap(), Found::NothingToUndo);
+    assert_eq!(provider.refund(&undo("1", "charge")).await.unwrap(), UndoResult::NothingToUndo);
     let error = provider.charge(&charge("1")).await.unwrap_err();
     assert_eq!((error.code.as_str(), error.retryable), ("undone_before_execution", false));
 }
@@ -150,7 +149,7 @@ async fn stock_is_reserved_and_released() {
     let lines = vec![StockLine { sku: "book".to_owned(), quantity: 2 }];
     let reserved = provider.reserve(&Reserve { call: call("1", "reserve"), lines }).await.unwrap();
     assert!(reserved.reservation_id.starts_with("res_"));
-    assert_eq!(provider.release_inventory(&undo("1", "reserve")).await.unwrap(), Found::Undone);
+    assert_eq!(provider.release_inventory(&undo("1", "reserve")).await.unwrap(), UndoResult::Undone);
 }
 
 #[tokio::test]
@@ -164,7 +163,7 @@ async fn a_label_shows_its_progress_until_it_exists_and_can_be_cancelled() {
     });
     let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
     while provider.label_progress(&call("1", "label")).await.unwrap().status != LabelStatus::Generating {
-        assert!(tokio::time::Instant::now() < deadline, "the label was never seen in the making");
+        assert!(tokio::time::Instant::now() < deadline, "the label never became generating");
         tokio::task::yield_now().await;
     }
     let error = provider.create_label(&label("1")).await.unwrap_err();
@@ -173,7 +172,7 @@ async fn a_label_shows_its_progress_until_it_exists_and_can_be_cancelled() {
     assert!(label.label_id.starts_with("lbl_") && !label.tracking_number.is_empty());
     let done = provider.label_progress(&call("1", "label")).await.unwrap();
     assert_eq!((done.status, done.progress), (LabelStatus::Generated, 100));
-    assert_eq!(provider.cancel_label(&undo("1", "label")).await.unwrap(), Found::Undone);
+    assert_eq!(provider.cancel_label(&undo("1", "label")).await.unwrap(), UndoResult::Undone);
 }
 
 #[tokio::test]
@@ -190,14 +189,14 @@ async fn a_notification_is_sent() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_not_there_is_a_retryable_error() {
+async fn an_unreachable_provider_is_a_retryable_error() {
     let nobody = Provider::new("http://127.0.0.1:9").unwrap();
     let error = authorize(&nobody, "1").await.unwrap_err();
     assert_eq!((error.code.as_str(), error.retryable), ("provider_unreachable", true));
     assert!(nobody.ping().await.is_err());
 }
 
-/// Answers every request with a body that doesn't end.
+/// Starts a server that answers every request with an endless body.
 async fn endless() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -218,7 +217,7 @@ async fn endless() -> String {
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_not_read_to_its_end() {
+async fn an_endless_answer_is_not_read_to_its_end() {
     let provider = Provider::new(&endless().await).unwrap();
     let error =
         tokio::time::timeout(Duration::from_secs(5), authorize(&provider, "1")).await.unwrap().unwrap_err();

@@ -1,4 +1,4 @@
-//! Where the sources are: the same variables for everyone who asks them.
+//! The configuration of the sources, with the same variables in every service.
 
 use std::{convert::Infallible, fmt, time::Duration};
 
@@ -7,40 +7,40 @@ use service_kit::config::{self, Reader, Variable};
 const IPAPI_URL: Variable = Variable {
     name: "IPAPI_URL",
     default: Some("https://ipapi.co"),
-    meaning: "Where ipapi.co is, which tells locations.",
+    meaning: "The base URL of ipapi.co, the source of locations.",
 };
 const OPEN_METEO_URL: Variable = Variable {
     name: "OPEN_METEO_URL",
     default: Some("https://api.open-meteo.com"),
-    meaning: "Where Open-Meteo is, which tells the weather and needs no key.",
+    meaning: "The base URL of Open-Meteo, the source of the weather that needs no key.",
 };
 const OPENWEATHER_URL: Variable = Variable {
     name: "OPENWEATHER_URL",
     default: Some("https://api.openweathermap.org"),
-    meaning: "Where OpenWeatherMap is, which tells the weather to who has a key.",
+    meaning: "The base URL of OpenWeatherMap, the source of the weather that needs a key.",
 };
 const OPENWEATHER_API_KEY: Variable = Variable {
     name: "OPENWEATHER_API_KEY",
     default: None,
-    meaning: "A key of OpenWeatherMap: with it the weather comes from there instead of Open-Meteo.",
+    meaning: "The API key of OpenWeatherMap. With a key, OpenWeatherMap replaces Open-Meteo.",
 };
 const CATFACT_URL: Variable = Variable {
     name: "CATFACT_URL",
     default: Some("https://catfact.ninja"),
-    meaning: "Where catfact.ninja is.",
+    meaning: "The base URL of catfact.ninja, the source of cat facts.",
 };
 const SOURCE_TIMEOUT: Variable = Variable {
     name: "SOURCE_TIMEOUT",
     default: Some("3s"),
-    meaning: "How long one try to ask a source of the user context may take.",
+    meaning: "The time limit of one attempt to call a source of the user context.",
 };
 const FOUNDER_OFFLINE: Variable = Variable {
     name: "FOUNDER_OFFLINE",
     default: Some("false"),
-    meaning: "`true` asks a stand-in on this machine instead of the sources on the internet.",
+    meaning: "`true` replaces the sources on the internet by a stand-in on this machine.",
 };
 
-/// What is read of the environment.
+/// The environment variables of the sources.
 pub const VARIABLES: &[Variable] = &[
     IPAPI_URL,
     OPEN_METEO_URL,
@@ -51,7 +51,7 @@ pub const VARIABLES: &[Variable] = &[
     FOUNDER_OFFLINE,
 ];
 
-/// A secret: it can be sent, and not be shown.
+/// A secret that its debug output hides.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey(String);
 
@@ -61,7 +61,7 @@ impl ApiKey {
         Self(key.into())
     }
 
-    pub(crate) fn reveal(&self) -> &str {
+    pub(crate) fn expose_secret(&self) -> &str {
         &self.0
     }
 }
@@ -72,7 +72,7 @@ impl fmt::Debug for ApiKey {
     }
 }
 
-/// Where the sources are and how long they are waited for.
+/// The addresses of the sources, and the time limit of a call.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub ipapi_url: String,
@@ -80,18 +80,19 @@ pub struct Config {
     pub openweather_url: String,
     pub openweather_api_key: Option<ApiKey>,
     pub catfact_url: String,
-    /// Of one try.
+    /// The time limit of one attempt.
     pub timeout: Duration,
-    /// Whether the stand-in is asked in place of all of them.
+    /// True replaces all sources by the stand-in.
     pub offline: bool,
 }
 
 impl Config {
+    /// Reads the configuration, or returns none after an error.
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let ipapi_url = reader.read(&IPAPI_URL, config::base_url);
         let open_meteo_url = reader.read(&OPEN_METEO_URL, config::base_url);
         let openweather_url = reader.read(&OPENWEATHER_URL, config::base_url);
-        // A fault would show the value, so a key has none.
+        // An error would show the value, so any key is accepted.
         let openweather_api_key =
             reader.read_optional(&OPENWEATHER_API_KEY, |text| Ok::<_, Infallible>(ApiKey::new(text)));
         let catfact_url = reader.read(&CATFACT_URL, config::base_url);
@@ -118,10 +119,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_not_shown() {
+    fn debug_output_hides_the_api_key() {
         let lookup = |name: &str| (name == "OPENWEATHER_API_KEY").then(|| "hunter2".to_owned());
         let config = Config::read(&mut Reader::new(&lookup)).unwrap();
-        assert_eq!(config.openweather_api_key.as_ref().map(ApiKey::reveal), Some("hunter2"));
+        assert_eq!(config.openweather_api_key.as_ref().map(ApiKey::expose_secret), Some("hunter2"));
         assert!(!format!("{config:?}").contains("hunter2"));
     }
 }

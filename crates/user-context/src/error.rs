@@ -1,10 +1,10 @@
-//! How a source can fail.
+//! The errors of sources.
 
 use std::time::Duration;
 
 use service_kit::client::{CallError, Failure};
 
-/// Why a source gave nothing.
+/// The failure of a call to a source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SourceFault {
     #[error("cannot be reached")]
@@ -13,27 +13,27 @@ pub enum SourceFault {
     Timeout,
     #[error("rate limited")]
     RateLimited { retry_after: Option<Duration> },
-    /// Neither a success nor 429.
+    /// Any status except a success and 429.
     #[error("answered {status}")]
     Status { status: u16, retry_after: Option<Duration> },
-    /// No JSON, other JSON than agreed, or values that can't be.
+    /// The answer isn't JSON, has another structure, or has invalid values.
     #[error("unexpected answer: {0}")]
     WrongShape(String),
     #[error("answered more than {0} bytes")]
     TooLarge(usize),
 }
 
-/// A source that gave nothing.
+/// A failed call to a source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{fault}")]
 pub struct SourceError {
     pub fault: SourceFault,
-    /// How often the source was asked; 0 where there was no time left to.
+    /// The number of calls to the source; 0 if the deadline had passed before the first one.
     pub attempts: u32,
 }
 
 impl SourceError {
-    /// Whether asking again later can help.
+    /// Returns true when a later call can succeed.
     #[must_use]
     pub const fn retryable(&self) -> bool {
         match self.fault {
@@ -43,7 +43,7 @@ impl SourceError {
         }
     }
 
-    /// When the source would like to be asked again.
+    /// Returns the delay that the source asks for before the next call.
     #[must_use]
     pub const fn retry_after(&self) -> Option<Duration> {
         match self.fault {

@@ -1,5 +1,5 @@
-//! What is known of a user's surroundings: where they are, the weather there, and a cat fact. Models and
-//! ports first; then the adapters of the real sources and a stand-in for machines without the internet.
+//! The parts of a user context: location, weather and a cat fact. It has the models, the ports, the adapters of the
+//! real sources, and a stand-in for machines without the internet.
 
 mod adapters;
 mod config;
@@ -12,7 +12,7 @@ pub use adapters::Sources;
 pub use config::{ApiKey, Config, VARIABLES};
 pub use error::{SourceError, SourceFault};
 pub use models::{
-    CatFact, Celsius, Coordinates, Implausible, Location, MetresPerSecond, Percent, Text, Weather,
+    CatFact, Celsius, Coordinates, InvalidValue, Location, MetresPerSecond, Percent, Text, Weather,
 };
 pub use ports::{CatFactSource, Fetched, LocationSource, WeatherSource};
 pub use service_kit::client::Tries;

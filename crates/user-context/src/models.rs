@@ -1,34 +1,34 @@
-//! The parts of a user's context. Whatever a source says is checked once, where it becomes one of these.
+//! The parts of a user context. Their constructors check every value of a source once.
 
 use std::{fmt, net::IpAddr, str::FromStr};
 
-/// What can't be.
+/// A value that a part can't have.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
-pub enum Implausible {
+pub enum InvalidValue {
     #[error("a text is empty")]
     Empty,
-    #[error("a text has more than {} characters", Text::LONGEST)]
+    #[error("a text has more than {} characters", Text::MAX_CHARS)]
     TooLong,
     #[error("a text has a control character")]
     Control,
-    #[error("{0} is no latitude")]
+    #[error("{0} is not a latitude; it must be -90 to 90")]
     Latitude(f64),
-    #[error("{0} is no longitude")]
+    #[error("{0} is not a longitude; it must be -180 to 180")]
     Longitude(f64),
-    #[error("{0} °C is no weather")]
+    #[error("{0} °C is not a temperature on Earth; it must be -130 to 130")]
     Temperature(f64),
-    #[error("{0} % is no humidity")]
+    #[error("{0} % is not a humidity; it must be 0 to 100")]
     Humidity(f64),
-    #[error("{0} m/s is no wind")]
+    #[error("{0} m/s is not a wind speed; it must be 0 to 150")]
     WindSpeed(f64),
 }
 
-/// 1 to 1000 characters for people to read, none of them a control character; trimmed.
+/// A trimmed text of 1 to 1000 characters, without control characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Text(String);
 
 impl Text {
-    const LONGEST: usize = 1000;
+    const MAX_CHARS: usize = 1000;
 
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -42,16 +42,16 @@ impl Text {
 }
 
 impl FromStr for Text {
-    type Err = Implausible;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Implausible> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         let text = text.trim();
         if text.is_empty() {
-            Err(Implausible::Empty)
-        } else if text.chars().nth(Self::LONGEST).is_some() {
-            Err(Implausible::TooLong)
+            Err(InvalidValue::Empty)
+        } else if text.chars().nth(Self::MAX_CHARS).is_some() {
+            Err(InvalidValue::TooLong)
         } else if text.chars().any(char::is_control) {
-            Err(Implausible::Control)
+            Err(InvalidValue::Control)
         } else {
             Ok(Self(text.to_owned()))
         }
@@ -72,13 +72,15 @@ pub struct Coordinates {
 }
 
 impl Coordinates {
+    /// Checks the ranges of both values.
+    ///
     /// # Errors
-    /// A latitude outside -90 to 90, a longitude outside -180 to 180.
-    pub fn new(latitude: f64, longitude: f64) -> Result<Self, Implausible> {
+    /// Returns an error for a latitude outside -90 to 90, or a longitude outside -180 to 180.
+    pub fn new(latitude: f64, longitude: f64) -> Result<Self, InvalidValue> {
         if !(-90.0..=90.0).contains(&latitude) {
-            Err(Implausible::Latitude(latitude))
+            Err(InvalidValue::Latitude(latitude))
         } else if !(-180.0..=180.0).contains(&longitude) {
-            Err(Implausible::Longitude(longitude))
+            Err(InvalidValue::Longitude(longitude))
         } else {
             Ok(Self { latitude, longitude })
         }
@@ -95,7 +97,7 @@ impl Coordinates {
     }
 }
 
-/// Where a user is.
+/// The location of a user.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Location {
     pub ip: IpAddr,
@@ -113,13 +115,15 @@ pub struct Location {
 pub struct Celsius(f64);
 
 impl Celsius {
+    /// Checks the range, which includes wind chill and heat index.
+    ///
     /// # Errors
-    /// What was never felt on Earth: outside -130 to 130, wind chill and sultriness counted.
-    pub fn new(degrees: f64) -> Result<Self, Implausible> {
+    /// Returns an error outside -130 to 130.
+    pub fn new(degrees: f64) -> Result<Self, InvalidValue> {
         if (-130.0..=130.0).contains(&degrees) {
             Ok(Self(degrees))
         } else {
-            Err(Implausible::Temperature(degrees))
+            Err(InvalidValue::Temperature(degrees))
         }
     }
 
@@ -134,20 +138,20 @@ impl Celsius {
 pub struct Percent(u8);
 
 impl Percent {
-    /// Rounded to whole percent.
+    /// Rounds to whole percent.
     ///
     /// # Errors
-    /// Outside 0 to 100.
-    pub fn new(percent: f64) -> Result<Self, Implausible> {
+    /// Returns an error outside 0 to 100.
+    pub fn new(percent: f64) -> Result<Self, InvalidValue> {
         if (0.0..=100.0).contains(&percent) {
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
-                reason = "0 to 100 fits, as was just checked"
+                reason = "the check before it limits it to 0 to 100"
             )]
             Ok(Self(percent.round() as u8))
         } else {
-            Err(Implausible::Humidity(percent))
+            Err(InvalidValue::Humidity(percent))
         }
     }
 
@@ -157,18 +161,20 @@ impl Percent {
     }
 }
 
-/// A wind's speed, to the hundredth.
+/// A wind speed in metres per second.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct MetresPerSecond(f64);
 
 impl MetresPerSecond {
+    /// Rounds to hundredths.
+    ///
     /// # Errors
-    /// Below 0 or above 150 (the strongest gust ever measured had 113).
-    pub fn new(speed: f64) -> Result<Self, Implausible> {
+    /// Returns an error below 0 or above 150. The strongest gust ever measured had 113.
+    pub fn new(speed: f64) -> Result<Self, InvalidValue> {
         if (0.0..=150.0).contains(&speed) {
             Ok(Self((speed * 100.0).round() / 100.0))
         } else {
-            Err(Implausible::WindSpeed(speed))
+            Err(InvalidValue::WindSpeed(speed))
         }
     }
 
@@ -178,7 +184,7 @@ impl MetresPerSecond {
     }
 }
 
-/// The weather now.
+/// The current weather.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Weather {
     pub description: Text,
@@ -188,11 +194,11 @@ pub struct Weather {
     pub wind_speed: MetresPerSecond,
 }
 
-/// Something about cats.
+/// A cat fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CatFact {
     pub fact: Text,
-    /// Who says so.
+    /// The name of the source.
     pub source: &'static str,
 }
 
@@ -203,32 +209,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_trimmed_and_neither_empty_nor_endless_nor_raw() {
+    fn a_text_is_trimmed_and_has_1_to_1000_printable_characters() {
         assert_eq!(" Vienna ".parse::<Text>().unwrap().as_str(), "Vienna");
-        assert_eq!("  ".parse::<Text>(), Err(Implausible::Empty));
+        assert_eq!("  ".parse::<Text>(), Err(InvalidValue::Empty));
         assert_eq!("ä".repeat(1000).parse::<Text>().unwrap().as_str().chars().count(), 1000);
-        assert_eq!("ä".repeat(1001).parse::<Text>(), Err(Implausible::TooLong));
-        assert_eq!("a\u{1b}[2Jb".parse::<Text>(), Err(Implausible::Control));
+        assert_eq!("ä".repeat(1001).parse::<Text>(), Err(InvalidValue::TooLong));
+        assert_eq!("a\u{1b}[2Jb".parse::<Text>(), Err(InvalidValue::Control));
     }
 
     #[test]
-    fn the_poles_and_the_date_line_are_on_the_earth() {
+    fn the_poles_and_the_date_line_are_valid_coordinates() {
         for (latitude, longitude) in [(90.0, 180.0), (-90.0, -180.0), (0.0, 0.0)] {
             assert!(Coordinates::new(latitude, longitude).is_ok());
         }
-        assert_eq!(Coordinates::new(90.1, 0.0), Err(Implausible::Latitude(90.1)));
-        assert_eq!(Coordinates::new(0.0, -180.1), Err(Implausible::Longitude(-180.1)));
+        assert_eq!(Coordinates::new(90.1, 0.0), Err(InvalidValue::Latitude(90.1)));
+        assert_eq!(Coordinates::new(0.0, -180.1), Err(InvalidValue::Longitude(-180.1)));
     }
 
     #[test]
-    fn humidity_is_whole_percent() {
+    fn humidity_is_rounded_to_whole_percent() {
         assert_eq!(Percent::new(64.5).map(Percent::value), Ok(65));
-        assert_eq!(Percent::new(100.4), Err(Implausible::Humidity(100.4)));
+        assert_eq!(Percent::new(100.4), Err(InvalidValue::Humidity(100.4)));
     }
 
     proptest! {
         #[test]
-        fn whatever_number_a_source_gives_is_checked_without_a_panic(number: f64) {
+        fn any_number_is_checked_without_a_panic(number: f64) {
             let finite = |value: f64| value.is_finite();
             prop_assert!(Coordinates::new(number, number).is_ok_and(|c| finite(c.latitude())) || !(-90.0..=90.0).contains(&number));
             prop_assert!(Celsius::new(number).map_or(true, |c| finite(c.value())));

@@ -1,31 +1,31 @@
-//! What a user's context is made from. Each port is one question to somebody else, who may not answer.
+//! The ports: one trait for each part of a user context. Every call can fail.
 
 use async_trait::async_trait;
 
 use crate::{CatFact, Coordinates, Location, SourceError, Weather};
 
-/// A part, and what it took to get it.
+/// A part, with the number of attempts that it took.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Fetched<T> {
     pub value: T,
-    /// How often the source was asked.
+    /// The number of calls to the source.
     pub attempts: u32,
 }
 
 #[async_trait]
 pub trait LocationSource: Send + Sync {
-    /// Where the caller's address is.
+    /// Returns the location of this machine's internet address.
     async fn locate(&self) -> Result<Fetched<Location>, SourceError>;
 }
 
 #[async_trait]
 pub trait WeatherSource: Send + Sync {
-    /// The weather there now.
+    /// Returns the current weather at a location.
     async fn weather(&self, at: &Coordinates) -> Result<Fetched<Weather>, SourceError>;
 }
 
 #[async_trait]
 pub trait CatFactSource: Send + Sync {
-    /// Any fact about cats.
+    /// Returns a random cat fact.
     async fn fact(&self) -> Result<Fetched<CatFact>, SourceError>;
 }

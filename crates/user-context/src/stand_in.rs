@@ -1,6 +1,5 @@
-//! A stand-in for the sources, where the internet isn't: real HTTP on the loopback address, in the very JSON
-//! that the sources speak, errors included. So nothing of the adapters is left out. Tests tell it to
-//! misbehave, and ask it who came when.
+//! A stand-in for the sources on machines without the internet. It answers over real HTTP on the loopback address,
+//! in the exact JSON of the sources, including their errors. Tests set its behaviour, and read its requests.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -24,10 +23,10 @@ use tokio::{net::TcpListener, task::JoinHandle};
 
 use crate::Config;
 
-/// Older visits are forgotten.
-const VISITS_KEPT: usize = 1000;
+/// Only the latest requests are kept.
+const MAX_RECORDED_REQUESTS: usize = 1000;
 
-/// Whom it stands in for.
+/// The sources that the stand-in replaces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Source {
     Ipapi,
@@ -37,7 +36,7 @@ pub enum Source {
 }
 
 impl Source {
-    fn of_path(path: &str) -> Option<Self> {
+    fn from_path(path: &str) -> Option<Self> {
         match path {
             "/json/" => Some(Self::Ipapi),
             "/v1/forecast" => Some(Self::OpenMeteo),
@@ -66,22 +65,22 @@ impl Source {
     }
 }
 
-/// How a source behaves.
+/// The behaviour of a source.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Conduct {
     #[default]
     Answers,
-    /// Answers after this long.
+    /// Answers after this delay.
     Late(Duration),
-    /// 429 in the source's own words, with a `Retry-After` of so many seconds.
+    /// Answers 429 with the source's own body, and with `Retry-After` in seconds.
     RateLimited { retry_after: Option<u64> },
-    /// This status and nothing more.
+    /// Answers this status without a body.
     Fails(u16),
-    /// 200 with this body, whatever it is.
+    /// Answers 200 with this body.
     Says(String),
 }
 
-/// One request that came in.
+/// One received request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Visit {
     pub source: Source,
@@ -90,53 +89,53 @@ pub struct Visit {
 }
 
 #[derive(Default)]
-struct Script {
-    /// Those to come next; the last one stays.
+struct ScriptedSources {
+    /// The next behaviours; the last one repeats.
     conducts: HashMap<Source, VecDeque<Conduct>>,
     visits: VecDeque<Visit>,
 }
 
-/// A running stand-in; dropping it stops it.
+/// A running stand-in, which stops when it is dropped.
 #[derive(Debug)]
 pub struct StandIn {
     url: String,
-    script: Arc<Mutex<Script>>,
+    script: Arc<Mutex<ScriptedSources>>,
     serving: JoinHandle<()>,
 }
 
-impl std::fmt::Debug for Script {
+impl std::fmt::Debug for ScriptedSources {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Script").finish_non_exhaustive()
+        f.debug_struct("ScriptedSources").finish_non_exhaustive()
     }
 }
 
 impl StandIn {
-    /// Starts one on a free port.
+    /// Starts a stand-in on a free port.
     ///
     /// # Errors
-    /// When there is none.
+    /// Returns an error when no port is free.
     pub async fn start() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let script = Arc::new(Mutex::new(Script::default()));
+        let script = Arc::new(Mutex::new(ScriptedSources::default()));
         let app = router(script.clone());
         let serving = tokio::spawn(async move {
             if let Err(error) = axum::serve(listener, app).await {
-                tracing::error!(%error, "the stand-in stopped");
+                tracing::error!(%error, "stand-in server stopped");
             }
         });
         Ok(Self { url, script, serving })
     }
 
-    /// The base URL of every source.
+    /// Returns the base URL of all sources.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The configuration that asks this in place of the real ones.
+    /// Returns the configuration with the URLs of this stand-in.
     #[must_use]
-    pub fn instead_of(&self, config: &Config) -> Config {
+    pub fn override_urls(&self, config: &Config) -> Config {
         Config {
             ipapi_url: self.url.clone(),
             open_meteo_url: self.url.clone(),
@@ -146,20 +145,20 @@ impl StandIn {
         }
     }
 
-    /// Tells a source how to behave from now on.
-    pub fn tell(&self, source: Source, conduct: Conduct) {
-        self.tell_each(source, [conduct]);
+    /// Sets the behaviour of a source from now on.
+    pub fn set_behaviour(&self, source: Source, conduct: Conduct) {
+        self.queue_behaviours(source, [conduct]);
     }
 
-    /// Tells a source how to behave to one request after the other; the last conduct stays.
-    pub fn tell_each(&self, source: Source, conducts: impl IntoIterator<Item = Conduct>) {
-        lock(&self.script).conducts.insert(source, conducts.into_iter().collect());
+    /// Sets the behaviours of a source for its next requests; the last one repeats.
+    pub fn queue_behaviours(&self, source: Source, conducts: impl IntoIterator<Item = Conduct>) {
+        lock_script(&self.script).conducts.insert(source, conducts.into_iter().collect());
     }
 
-    /// The last visits to a source, in the order of coming.
+    /// Returns the latest requests to a source, the oldest first.
     #[must_use]
     pub fn visits(&self, source: Source) -> Vec<Visit> {
-        lock(&self.script).visits.iter().filter(|visit| visit.source == source).cloned().collect()
+        lock_script(&self.script).visits.iter().filter(|visit| visit.source == source).cloned().collect()
     }
 }
 
@@ -169,25 +168,29 @@ impl Drop for StandIn {
     }
 }
 
-/// A script is whole after each of its changes, so one that a panic left behind is too.
-fn lock(script: &Mutex<Script>) -> MutexGuard<'_, Script> {
+/// Locks the script. Each of its changes is complete, so a panic leaves it consistent.
+fn lock_script(script: &Mutex<ScriptedSources>) -> MutexGuard<'_, ScriptedSources> {
     script.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn router(script: Arc<Mutex<Script>>) -> Router {
+fn router(script: Arc<Mutex<ScriptedSources>>) -> Router {
     Router::new()
         .route("/json/", get(ipapi))
         .route("/v1/forecast", get(open_meteo))
         .route("/data/2.5/weather", get(open_weather_map))
         .route("/fact", get(cat_fact))
-        .layer(middleware::from_fn_with_state(script, behave))
+        .layer(middleware::from_fn_with_state(script, respond))
 }
 
-/// Notes the visit, and behaves as told.
+/// Records the request, and answers with the next behaviour.
 #[expect(clippy::disallowed_methods, reason = "a source that is configured to be slow")]
-async fn behave(State(script): State<Arc<Mutex<Script>>>, request: Request, next: Next) -> Response {
-    let Some(source) = Source::of_path(request.uri().path()) else { return next.run(request).await };
-    let conduct = note(&mut lock(&script), source, request.headers());
+async fn respond(
+    State(script): State<Arc<Mutex<ScriptedSources>>>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Some(source) = Source::from_path(request.uri().path()) else { return next.run(request).await };
+    let conduct = record_request(&mut lock_script(&script), source, request.headers());
     match conduct {
         Conduct::Answers => next.run(request).await,
         Conduct::Late(time) => {
@@ -208,9 +211,9 @@ async fn behave(State(script): State<Arc<Mutex<Script>>>, request: Request, next
     }
 }
 
-fn note(script: &mut Script, source: Source, headers: &HeaderMap) -> Conduct {
+fn record_request(script: &mut ScriptedSources, source: Source, headers: &HeaderMap) -> Conduct {
     let correlation_id = headers.get(correlation::HEADER).and_then(|id| id.to_str().ok()).map(str::to_owned);
-    if script.visits.len() == VISITS_KEPT {
+    if script.visits.len() == MAX_RECORDED_REQUESTS {
         script.visits.pop_front();
     }
     script.visits.push_back(Visit { source, at: Instant::now(), correlation_id });
@@ -234,9 +237,9 @@ async fn ipapi() -> Json<Value> {
     }))
 }
 
-/// A number of the query, if it has one within these bounds.
-fn degrees(query: &HashMap<String, String>, name: &str, most: f64) -> Option<f64> {
-    query.get(name)?.parse().ok().filter(|degrees: &f64| degrees.abs() <= most)
+/// Returns an angle of the query, if it is within the limit.
+fn degrees(query: &HashMap<String, String>, name: &str, maximum: f64) -> Option<f64> {
+    query.get(name)?.parse().ok().filter(|degrees: &f64| degrees.abs() <= maximum)
 }
 
 async fn open_meteo(Query(query): Query<HashMap<String, String>>) -> Response {
@@ -287,7 +290,7 @@ async fn open_weather_map(Query(query): Query<HashMap<String, String>>) -> Respo
     };
     let Some(latitude) = degrees(&query, "lat", 90.0) else { return refuse("wrong latitude") };
     let Some(longitude) = degrees(&query, "lon", 180.0) else { return refuse("wrong longitude") };
-    // Without `units=metric` it speaks kelvin.
+    // Without `units=metric` the source answers in kelvin.
     let zero = if query.get("units").is_some_and(|units| units == "metric") { 0.0 } else { 273.15 };
     Json(json!({
         "coord": { "lon": longitude, "lat": latitude },

@@ -1,4 +1,4 @@
-//! Why something failed: as a state shows it, as an activity told it, and as a workflow ends with it.
+//! Failures: in a workflow's state, of an activity, and of a workflow.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use temporalio_common::{
 use temporalio_workflow::WorkflowTermination;
 
 use crate::{
-    activities::{Attempt, refusal::Refusal},
+    activities::{AttemptDetails, refusal::Refusal},
     policies::Policy,
 };
 
-/// Why something failed, as a workflow's state shows it.
+/// An error in a workflow's state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StateError {
@@ -32,25 +32,25 @@ impl StateError {
     }
 }
 
-/// What somebody did, with the reason they gave.
-pub(crate) fn because(what: &str, reason: Option<String>) -> String {
+/// Appends the optional reason to an action.
+pub(crate) fn with_reason(what: &str, reason: Option<String>) -> String {
     reason.map_or_else(|| what.to_owned(), |reason| format!("{what}: {reason}"))
 }
 
-/// A call that failed: what it means to the workflow, in the provider's words.
-pub(crate) struct Failed {
+/// A failed call: its meaning for the workflow, and the provider's message.
+pub(crate) struct ActivityFailure {
     pub refusal: Refusal,
     pub error: StateError,
     pub attempts: Attempts,
-    /// How long the other side wants to be left alone.
+    /// The wait that the provider requests.
     pub retry_after: Option<Duration>,
 }
 
-/// How many attempts a failed call is known to have had.
+/// The number of attempts of a failed call, as far as it is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Attempts {
     Known(u32),
-    /// As many as its policy allows.
+    /// The maximum of its policy.
     All,
 }
 
@@ -62,17 +62,18 @@ impl Attempts {
         }
     }
 
-    /// Those of a call whose last attempt failed without saying which one it was, as a worker's shutdown does.
-    const fn untold(state: RetryState) -> Self {
+    /// Returns the attempts of a call whose last failure has no number, for example after a worker's
+    /// shutdown.
+    const fn from_retry_state(state: RetryState) -> Self {
         match state {
             RetryState::MaximumAttemptsReached => Self::All,
             _ => Self::Known(1),
         }
     }
 
-    /// Those of a call that ended with a timeout, after an attempt that failed by itself and said which one it
-    /// was. An attempt that ran out of time was made; of a call that did, nobody knows whether a worker had
-    /// begun the last one.
+    /// Returns the attempts of a call that ended with a timeout, after `failed_before` attempts that failed
+    /// by themselves. The timeout of an attempt counts as an attempt. After the timeout of the whole call, it
+    /// is unknown if a worker had started the last one.
     const fn at_timeout(timeout: TimeoutType, state: RetryState, failed_before: u32) -> Self {
         match (timeout, state) {
             (TimeoutType::StartToClose | TimeoutType::Heartbeat, RetryState::MaximumAttemptsReached) => {
@@ -86,9 +87,9 @@ impl Attempts {
     }
 }
 
-impl Failed {
-    /// Reads what a failed activity says, without the wrappings that mean nothing to a reader.
-    pub fn read(error: &ActivityExecutionError) -> Self {
+impl ActivityFailure {
+    /// Reads the failure of an activity without the wrapping errors.
+    pub fn from_activity_error(error: &ActivityExecutionError) -> Self {
         let unexpected = |code, message: &str| Self::new(Refusal::Unexpected, StateError::new(code, message));
         match error {
             ActivityExecutionError::Cancelled(_) => {
@@ -105,7 +106,7 @@ impl Failed {
                             cause.source_error().to_string(),
                         ),
                         attempts: attempt.map_or_else(
-                            || Attempts::untold(failed.retry_state()),
+                            || Attempts::from_retry_state(failed.retry_state()),
                             |failed| Attempts::Known(failed.attempt),
                         ),
                         retry_after: attempt
@@ -135,13 +136,13 @@ impl Failed {
     }
 }
 
-fn attempt(failure: &ApplicationFailure) -> Option<Attempt> {
+fn attempt(failure: &ApplicationFailure) -> Option<AttemptDetails> {
     failure.details().ok().flatten()
 }
 
-/// The end of a workflow that failed: its type is the code, its details are the final state. Benign
-/// ends are the business's own, and no error in Temporal's metrics.
-pub(crate) fn ended<S: TemporalSerializable + Send + Sync + 'static>(
+/// Returns the failure of a workflow. Its type is the code, and its details are the final state. Temporal's
+/// metrics don't count a benign failure as an error.
+pub(crate) fn workflow_failure<S: TemporalSerializable + Send + Sync + 'static>(
     code: &str,
     message: &str,
     benign: bool,
@@ -164,13 +165,13 @@ mod tests {
     use crate::ids::Call;
 
     #[test]
-    fn only_attempts_that_were_made_are_counted() {
-        let policy = Policy::of(Call::RefundPayment);
+    fn only_started_attempts_are_counted() {
+        let policy = Policy::for_call(Call::RefundPayment);
         for (timeout, state, failed_before, attempts) in [
             (TimeoutType::StartToClose, RetryState::MaximumAttemptsReached, 0, 3),
             (TimeoutType::Heartbeat, RetryState::MaximumAttemptsReached, 2, 3),
             (TimeoutType::StartToClose, RetryState::NonRetryableFailure, 1, 2),
-            // The server says so too where the next attempt would begin too late.
+            // The server reports this also if the next attempt would start too late.
             (TimeoutType::ScheduleToClose, RetryState::Timeout, 2, 2),
             (TimeoutType::ScheduleToClose, RetryState::Timeout, 0, 0),
             (TimeoutType::ScheduleToStart, RetryState::MaximumAttemptsReached, 0, 0),

@@ -1,7 +1,7 @@
-//! Names that the API, the worker and people in the Temporal UI meet: workflow ids, the task queue,
-//! idempotency keys, the memo and header that carry the correlation id.
+//! Names that the API, the worker and the Temporal UI share: workflow ids, the task queue, idempotency keys,
+//! memo fields and headers.
 
-/// Where workers look for work unless configured otherwise.
+/// The task queue, unless configured otherwise.
 pub const DEFAULT_TASK_QUEUE: &str = "founder-tasks";
 
 /// The memo and the start header that hold the correlation id.
@@ -13,36 +13,38 @@ pub const CUSTOMER_ID_MEMO: &str = "customerId";
 /// Minor units.
 pub const AMOUNT_MEMO: &str = "amount";
 pub const CURRENCY_MEMO: &str = "currency";
-/// The memo that tells the request which started the workflow from another one.
+/// The memo field with the digest of the request that started the workflow.
 pub const REQUEST_MEMO: &str = "request";
-/// Why an order didn't ship; written by its workflow.
+/// The memo field with the error of an order that didn't ship. Its workflow writes it.
 pub const ERROR_MEMO: &str = "error";
 
 const ORDER_PREFIX: &str = "order-fulfillment-";
 const PAYMENT_PREFIX: &str = "payment-";
 const USER_CONTEXT_PREFIX: &str = "user-context-";
 
-/// The workflow id of an order: one order, one workflow at a time.
+/// Returns the workflow id of an order. An order has one running workflow at most.
 #[must_use]
 pub fn order_workflow_id(order_id: &str) -> String {
     format!("{ORDER_PREFIX}{order_id}")
 }
 
-/// The workflow id of a payment: one reference (an order's id, say), one payment at a time.
+/// Returns the workflow id of a payment. A reference, for example an order's id, has one running payment at
+/// most.
 #[must_use]
 pub fn payment_workflow_id(reference: &str) -> String {
     format!("{PAYMENT_PREFIX}{reference}")
 }
 
-/// The workflow id of a user's context.
+/// Returns the workflow id of a user context.
 #[must_use]
 pub fn user_context_workflow_id(user: &str) -> String {
     format!("{USER_CONTEXT_PREFIX}{user}")
 }
 
-/// One call a workflow makes to the world. Its name is its activity's id and part of the idempotency
-/// key, so it is never changed once released.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// A call of a workflow to another system. Its name is the activity's id and part of the idempotency key, so
+/// it never changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, strum::EnumString, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Call {
     AuthorizePayment,
     ReserveInventory,
@@ -53,7 +55,7 @@ pub enum Call {
     RefundPayment,
     ReleaseInventory,
     CancelShippingLabel,
-    /// Authorizes and captures in one.
+    /// Authorizes and captures in one call.
     ChargePayment,
     GetLocation,
     GetWeather,
@@ -61,28 +63,15 @@ pub enum Call {
 }
 
 impl Call {
+    /// Returns the serialized name.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::AuthorizePayment => "authorize_payment",
-            Self::ReserveInventory => "reserve_inventory",
-            Self::CapturePayment => "capture_payment",
-            Self::CreateShippingLabel => "create_shipping_label",
-            Self::SendNotification => "send_notification",
-            Self::ReleasePayment => "release_payment",
-            Self::RefundPayment => "refund_payment",
-            Self::ReleaseInventory => "release_inventory",
-            Self::CancelShippingLabel => "cancel_shipping_label",
-            Self::ChargePayment => "charge_payment",
-            Self::GetLocation => "get_location",
-            Self::GetWeather => "get_weather",
-            Self::GetCatFact => "get_cat_fact",
-        }
+        self.into_str()
     }
 }
 
-/// The idempotency key of a call. The first run's id makes it the same in every attempt, after a
-/// reset and after continue-as-new, and another one when a failed order is tried again.
+/// Returns the idempotency key of a call. Because of the first run's id, it is the same in every attempt,
+/// after a reset and after continue-as-new. A failed order that is placed again has a new key.
 #[must_use]
 pub fn idempotency_key(workflow_id: &str, first_run_id: &str, call: Call) -> String {
     format!("{workflow_id}/{first_run_id}/{}", call.name())

@@ -1,10 +1,10 @@
-//! The contract between API and worker, and the deterministic code itself: workflows, activity
-//! definitions, public names, policies. No I/O, clock, randomness or environment here.
+//! The contract between API and worker, and the deterministic code: workflows, activity definitions, public
+//! names and policies. This crate has no I/O, clock, randomness or environment.
 
 pub mod activities;
+mod cancellation;
 pub mod failure;
 pub mod ids;
-mod interruption;
 pub mod order_fulfillment;
 pub mod payment;
 pub mod policies;

@@ -1,4 +1,4 @@
-//! Every timeout and retry of every call, in one table.
+//! The timeouts and retries of every call, in one table.
 
 use std::time::Duration;
 
@@ -9,13 +9,13 @@ use temporalio_workflow::{
 
 use crate::ids::Call;
 
-/// The longest wait that somebody else can ask for by `Retry-After`, unless configured otherwise.
+/// The maximum wait that `Retry-After` can request, unless configured otherwise.
 pub const RETRY_AFTER_MAXIMUM: Duration = Duration::from_mins(1);
 
-/// How long a call may wait for a worker, beside the time of its attempts and of the waits between them.
+/// The time in which a worker must take a call, beside its attempts and the waits between them.
 const QUEUE: Duration = Duration::from_mins(2);
 
-/// How long one kind of call may take and how often it is tried.
+/// The timeouts and the number of attempts of one kind of call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
     /// Of one attempt.
@@ -23,7 +23,7 @@ pub struct Policy {
     /// Of one HTTP call within an attempt.
     pub http_timeout: Duration,
     pub attempts: u32,
-    /// Only for work that reports its progress and can be interrupted.
+    /// Only for work that reports its progress and can be cancelled.
     pub heartbeat: Option<Duration>,
 }
 
@@ -38,7 +38,7 @@ const fn policy(start_to_close: u64, http_timeout: u64, attempts: u32) -> Policy
 
 impl Policy {
     #[must_use]
-    pub const fn of(call: Call) -> Self {
+    pub const fn for_call(call: Call) -> Self {
         match call {
             Call::AuthorizePayment
             | Call::CapturePayment
@@ -56,25 +56,26 @@ impl Policy {
         }
     }
 
-    /// Of a whole call: its attempts, the longest waits between them, and the wait for a worker.
+    /// Returns the time of a whole call: its attempts, the maximum waits between them, and the wait for a
+    /// worker.
     #[must_use]
     pub fn schedule_to_close(&self, timing: &Timing) -> Duration {
-        let waits = timing.longest_wait().saturating_mul(self.attempts.saturating_sub(1));
+        let waits = timing.max_wait().saturating_mul(self.attempts.saturating_sub(1));
         self.start_to_close.saturating_mul(self.attempts).saturating_add(waits).saturating_add(QUEUE)
     }
 }
 
-/// The waits of a workflow, part of its input so that tests can shorten them and a running one keeps
-/// those that it started with. Milliseconds.
+/// The waits of a workflow in milliseconds. They are part of its input, so tests can shorten them, and a
+/// running workflow keeps its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Timing {
-    /// How long a manager may take before the order is rejected.
+    /// The time for a manager's decision before the order is rejected.
     pub approval_timeout_ms: u64,
     /// The wait before an activity's second attempt; doubles up to the maximum.
     pub retry_initial_ms: u64,
     pub retry_maximum_ms: u64,
-    /// The longest wait that a `Retry-After` can ask for.
+    /// The maximum wait that `Retry-After` can request.
     #[serde(default = "retry_after_maximum_ms")]
     pub retry_after_maximum_ms: u64,
     /// The wait before a failed compensation's second round; doubles up to the maximum.
@@ -82,7 +83,7 @@ pub struct Timing {
     pub compensation_maximum_ms: u64,
 }
 
-/// What inputs of before the limit say of it: nothing.
+/// Returns the default for inputs that are older than the limit.
 #[must_use]
 pub fn retry_after_maximum_ms() -> u64 {
     u64::try_from(RETRY_AFTER_MAXIMUM.as_millis()).unwrap_or(u64::MAX)
@@ -102,14 +103,14 @@ impl Default for Timing {
 }
 
 impl Timing {
-    /// The wait after a round of compensation that left something undone; rounds count from 1.
+    /// Returns the wait after a round (counted from 1) that left compensations pending.
     #[must_use]
     pub fn compensation_wait(&self, round: u32) -> Duration {
         doubled(self.compensation_initial_ms, round, self.compensation_maximum_ms)
     }
 
-    /// The wait after an attempt that failed, counted from 1: the one that was asked for, within its limit, or
-    /// ours. At least a millisecond, the shortest timer.
+    /// Returns the wait after a failed attempt (counted from 1): the requested wait within its limit, or the
+    /// default. It is at least a millisecond, the shortest timer.
     #[must_use]
     pub fn retry_wait(&self, attempt: u32, asked: Option<Duration>) -> Duration {
         asked
@@ -120,28 +121,28 @@ impl Timing {
             .max(Duration::from_millis(1))
     }
 
-    fn longest_wait(&self) -> Duration {
+    fn max_wait(&self) -> Duration {
         Duration::from_millis(self.retry_maximum_ms.max(self.retry_after_maximum_ms))
     }
 }
 
-/// A wait that doubles each time, counted from 1, up to its maximum.
+/// Returns a wait that doubles each time, counted from 1, up to its maximum.
 fn doubled(initial_ms: u64, time: u32, maximum_ms: u64) -> Duration {
     let doublings = time.saturating_sub(1).min(32);
     Duration::from_millis(initial_ms.saturating_mul(1 << doublings).min(maximum_ms))
 }
 
-/// The options of one attempt at an undo, whose waits and further attempts are the workflow's own.
+/// Returns the options of one attempt at an undo. The workflow itself waits and retries.
 #[must_use]
 pub fn attempt_options(call: Call, timing: &Timing, token: WorkflowCancellationToken) -> ActivityOptions {
-    options_of(call, Policy { attempts: 1, ..Policy::of(call) }, timing, token)
+    options_of(call, Policy { attempts: 1, ..Policy::for_call(call) }, timing, token)
 }
 
-/// A call's options in the workflow. The token decides what interrupts it: the workflow's scope for a
-/// step, a detached one for an undo.
+/// Returns the options of a call. A step has the token of the workflow's scope, so a cancellation interrupts
+/// it; an undo has its own token.
 #[must_use]
-pub fn options(call: Call, timing: &Timing, token: WorkflowCancellationToken) -> ActivityOptions {
-    options_of(call, Policy::of(call), timing, token)
+pub fn activity_options(call: Call, timing: &Timing, token: WorkflowCancellationToken) -> ActivityOptions {
+    options_of(call, Policy::for_call(call), timing, token)
 }
 
 fn options_of(
@@ -165,7 +166,7 @@ fn options_of(
         .activity_id(call.name())
         .maybe_heartbeat_timeout(policy.heartbeat)
         .cancellation_type(if interruptible {
-            // The label's own answer says whether it exists; only then is the undo started.
+            // The label's own answer shows if it exists; the undo starts after it.
             ActivityCancellationType::WaitCancellationCompleted
         } else {
             // Undo by key races the call, and the provider's tombstone decides.
@@ -191,14 +192,14 @@ mod tests {
             Call::ChargePayment,
             Call::GetLocation,
         ] {
-            let policy = Policy::of(call);
+            let policy = Policy::for_call(call);
             assert!(policy.http_timeout < policy.start_to_close, "{call:?}");
         }
     }
 
     /// Waits of 10 s and less count as the minute that a `Retry-After` can make of them.
     #[test]
-    fn every_call_has_an_end() {
+    fn every_call_has_a_time_limit() {
         for (call, seconds) in [
             (Call::AuthorizePayment, 330),
             (Call::CapturePayment, 330),
@@ -212,13 +213,13 @@ mod tests {
             (Call::CreateShippingLabel, 660),
             (Call::SendNotification, 130),
         ] {
-            let policy = Policy::of(call);
+            let policy = Policy::for_call(call);
             assert_eq!(
                 policy.schedule_to_close(&Timing::default()),
                 Duration::from_secs(seconds),
                 "{call:?}"
             );
-            let options = options(call, &Timing::default(), WorkflowCancellationToken::new());
+            let options = activity_options(call, &Timing::default(), WorkflowCancellationToken::new());
             let ActivityCloseTimeouts::ScheduleAndStartToClose { schedule_to_close, start_to_close } =
                 options.close_timeouts
             else {
@@ -227,25 +228,28 @@ mod tests {
             assert_eq!((schedule_to_close.as_secs(), start_to_close), (seconds, policy.start_to_close));
         }
         let endless = Timing { retry_after_maximum_ms: u64::MAX, ..Timing::default() };
-        assert!(Policy::of(Call::CreateShippingLabel).schedule_to_close(&endless) > Duration::from_hours(24));
+        assert!(
+            Policy::for_call(Call::CreateShippingLabel).schedule_to_close(&endless)
+                > Duration::from_hours(24)
+        );
     }
 
     #[test]
-    fn an_attempt_at_an_undo_is_one_and_ends() {
-        for compensation in Compensation::OF_AN_ORDER {
-            let call = compensation.call();
+    fn an_undo_attempt_is_a_single_attempt_with_a_time_limit() {
+        for compensation in Compensation::ORDER {
+            let call = compensation.undo_call();
             let options = attempt_options(call, &Timing::default(), WorkflowCancellationToken::new());
             assert_eq!(options.retry_policy.map(|policy| policy.maximum_attempts()), Some(1));
             assert!(matches!(
                 options.close_timeouts,
                 ActivityCloseTimeouts::ScheduleAndStartToClose { schedule_to_close, .. }
-                    if schedule_to_close == Policy::of(call).start_to_close + QUEUE
+                    if schedule_to_close == Policy::for_call(call).start_to_close + QUEUE
             ));
         }
     }
 
     #[test]
-    fn a_wait_that_is_asked_for_counts_up_to_a_minute() {
+    fn a_requested_wait_counts_up_to_a_minute() {
         let timing = Timing::default();
         let wait = |asked| timing.retry_wait(1, Some(Duration::from_secs(asked))).as_millis();
         assert_eq!([0, 7, 60, 61, 86_400, u64::MAX].map(wait), [1, 7_000, 60_000, 60_000, 60_000, 60_000]);
@@ -254,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn an_input_of_before_the_limit_has_its_default() {
+    fn an_input_without_the_limit_has_the_default() {
         let input = serde_json::json!({
             "approvalTimeoutMs": 1, "retryInitialMs": 2, "retryMaximumMs": 3,
             "compensationInitialMs": 4, "compensationMaximumMs": 5,

@@ -1,4 +1,4 @@
-//! The search attributes: what lists and the Temporal UI filter by.
+//! The search attributes, by which lists and the Temporal UI filter.
 
 use temporalio_common::{
     protos::temporal::api::enums::v1::IndexedValueType, search_attributes::SearchAttributeKey,
@@ -7,12 +7,12 @@ use temporalio_common::{
 pub const ORDER_ID: SearchAttributeKey<String> = SearchAttributeKey::keyword("orderId");
 pub const CUSTOMER_ID: SearchAttributeKey<String> = SearchAttributeKey::keyword("customerId");
 pub const ORDER_STATUS: SearchAttributeKey<String> = SearchAttributeKey::keyword("orderStatus");
-/// In major units, for display and range queries only; never calculated with.
+/// In major units, for display and range queries only. Nothing calculates with it.
 pub const TOTAL_AMOUNT: SearchAttributeKey<f64> = SearchAttributeKey::float("totalAmount");
-/// The digest of the idempotency key that a workflow was started with.
+/// The digest of the idempotency key of a workflow's start.
 pub const IDEMPOTENCY_KEY: SearchAttributeKey<String> = SearchAttributeKey::keyword("idempotencyKey");
 
-/// All of them, as the namespace must know them.
+/// Returns all search attributes, which the namespace must have.
 #[must_use]
 pub fn all() -> [(&'static str, IndexedValueType); 5] {
     [

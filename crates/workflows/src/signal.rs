@@ -1,6 +1,5 @@
-//! Signals that anybody may send, by the Temporal UI or CLI too, with any payload or none. A payload
-//! that can't be read must never fail the workflow's task, for that fails again for ever: it counts as
-//! no payload.
+//! Signals with any payload or none, as the Temporal UI and CLI can send them. An unreadable payload counts
+//! as no payload, because a workflow task that fails on it would fail for ever.
 
 use serde::{Serialize, de::DeserializeOwned};
 use temporalio_common::{
@@ -10,7 +9,7 @@ use temporalio_common::{
     protos::temporal::api::common::v1::Payload,
 };
 
-/// What came with a signal, where it could be read.
+/// The payload of a signal; `None` if it can't be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signal<T>(pub Option<T>);
 
@@ -30,7 +29,7 @@ impl<T: Serialize> TemporalSerializable for Signal<T> {
 }
 
 impl<T: DeserializeOwned> Signal<T> {
-    /// The first payload, where it is what the signal takes.
+    /// Reads the first payload, if it has the type of the signal.
     fn read(payloads: &[Payload]) -> Self {
         Self(payloads.first().and_then(|payload| serde_json::from_slice(&payload.data).ok()))
     }
@@ -56,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn any_payload_can_be_read_and_a_good_one_is() {
+    fn any_payload_is_accepted_and_a_valid_one_is_read() {
         let good = Signal(Some(Reason { reason: Some("late".to_owned()) }));
         assert_eq!(read(&[r#"{"reason":"late"}"#]), good);
         assert_eq!(read(&[r#"{"reason":"late"}"#, "7"]), good);

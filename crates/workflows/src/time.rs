@@ -1,10 +1,11 @@
-//! Workflow time as bodies write it.
+//! Workflow time in messages and states.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use jiff::Timestamp;
 
-/// RFC 3339, UTC, milliseconds, `Z`. A workflow's time is its own event's, so this replays alike.
+/// Formats a time by RFC 3339, in UTC with milliseconds. A workflow's time is that of its event, so a replay
+/// has the same.
 #[must_use]
 pub fn rfc3339(at: Option<SystemTime>) -> String {
     let since_epoch = at.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();

@@ -1,7 +1,7 @@
-//! Runs recorded histories again. A history of a released workflow must replay for ever: where one
-//! doesn't, a running order somewhere would be stuck, so the change needs `patched`.
+//! Replays the recorded histories. A history of a released workflow must replay for ever, because a running
+//! order would be stuck otherwise. A change of commands needs `patched`.
 //!
-//! `cargo xtask record` adds the histories of ends that the folder doesn't have yet.
+//! `cargo xtask record` adds the missing histories.
 
 #![allow(clippy::disallowed_methods, reason = "a test may read files")]
 
@@ -20,8 +20,8 @@ use workflows::{
     order_fulfillment::OrderFulfillment, payment::PaymentWorkflow, user_context::UserContextWorkflow,
 };
 
-/// The ends that orders, payments and user contexts can have, each with a history of its own.
-const ENDS: &[&str] = &[
+/// The ends of orders, payments and user contexts. Each has a recorded history.
+const RECORDED_HISTORIES: &[&str] = &[
     "shipped",
     "shipped-after-approval",
     "shipped-without-notification",
@@ -91,13 +91,13 @@ async fn every_recorded_history_replays() {
         }
     }
     let names: Vec<_> = paths.iter().map(|path| path.file_stem().unwrap().to_str().unwrap()).collect();
-    for end in ENDS {
+    for end in RECORDED_HISTORIES {
         assert!(names.contains(end), "no history ends {end}: `cargo xtask record` records it");
     }
 }
 
-/// The history of an order whose hold failed, with another end of that call; what the order did then is
-/// recorded as it was: it released the hold.
+/// Returns the history of an order whose authorization failed, with another end of that call. In the recorded
+/// rest, the order voids the authorization.
 fn released_after(event_type: i32, attributes: Value) -> WorkflowHistory {
     let json = fs::read(folder().join("provider-unavailable.json")).unwrap();
     let mut history: Value = serde_json::from_slice(&json).unwrap();
@@ -125,7 +125,7 @@ fn timed_out(kind: &str) -> WorkflowHistory {
 }
 
 #[tokio::test]
-async fn a_step_that_ran_out_of_time_is_undone_and_one_that_was_refused_is_not() {
+async fn a_timed_out_step_is_undone_and_a_refused_one_is_not() {
     let options = WorkflowReplayerOptions::new().register_workflow::<OrderFulfillment>().unwrap().build();
     let replayer = WorkflowReplayer::new(options).unwrap();
     for kind in ["TIMEOUT_TYPE_SCHEDULE_TO_CLOSE", "TIMEOUT_TYPE_START_TO_CLOSE", "TIMEOUT_TYPE_HEARTBEAT"] {
@@ -137,17 +137,17 @@ async fn a_step_that_ran_out_of_time_is_undone_and_one_that_was_refused_is_not()
     let result = replayer.replay_workflow(failed(&refused)).await;
     assert!(
         matches!(result, Err(WorkflowReplayError::Replay(WorkflowReplayFailure::Nondeterminism { .. }))),
-        "there is nothing to release: {result:?}"
+        "a refused step has nothing to undo: {result:?}"
     );
 }
 
-/// The order workflow with a change that no `patched` guards: it waits before it begins.
+/// The order workflow with a change that no `patched` guards: a timer before the first step.
 #[workflow]
 #[derive(Default)]
-struct Mutated;
+struct ChangedWorkflow;
 
 #[workflow_methods]
-impl Mutated {
+impl ChangedWorkflow {
     #[run(name = "orderFulfillmentWorkflow")]
     async fn run(ctx: &mut WorkflowContext<Self>, _input: serde_json::Value) -> WorkflowResult<()> {
         ctx.timer(Duration::from_secs(1)).await;
@@ -156,8 +156,8 @@ impl Mutated {
 }
 
 #[tokio::test]
-async fn a_change_without_a_patch_is_found_out() {
-    let options = WorkflowReplayerOptions::new().register_workflow::<Mutated>().unwrap().build();
+async fn a_change_without_a_patch_fails_the_replay() {
+    let options = WorkflowReplayerOptions::new().register_workflow::<ChangedWorkflow>().unwrap().build();
     let replayer = WorkflowReplayer::new(options).unwrap();
     let result = replayer.replay_workflow(history(&folder().join("shipped.json"))).await;
     assert!(

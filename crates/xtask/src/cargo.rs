@@ -1,4 +1,4 @@
-//! cargo, run as a person would: its own output is the progress that is seen.
+//! Runs cargo as a user would. Its own output shows the progress.
 
 use std::{
     env,
@@ -27,18 +27,18 @@ pub enum Error {
     Build(ExitStatus),
 }
 
-/// What is built.
+/// The targets that are built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Targets {
     Programs,
-    /// Together, since cargo builds shared dependencies anew where tests ask more of them than programs do.
+    /// One build for both: separate builds would compile shared dependencies twice, with different features.
     ProgramsAndTests,
 }
 
 /// Builds the workspace.
 ///
 /// # Errors
-/// When it doesn't compile.
+/// Returns an error when it doesn't compile.
 pub async fn build(workspace: &Workspace, targets: Targets) -> Result<(), Error> {
     let mut cargo = command(workspace, "build");
     cargo.arg("--bins");
@@ -49,22 +49,22 @@ pub async fn build(workspace: &Workspace, targets: Targets) -> Result<(), Error>
     if status.success() { Ok(()) } else { Err(Error::Build(status)) }
 }
 
-/// Runs tests of the workspace, handing on each line of the test runner.
+/// Runs tests of the workspace with `cargo test`, and passes on each line of the test runner.
 ///
 /// # Errors
-/// When cargo can't be run; failed tests are in the status.
+/// Returns an error when cargo can't be run. The status shows failed tests.
 pub async fn test(
     workspace: &Workspace,
     arguments: &[String],
     environment: &[(&str, OsString)],
-    mut tell: impl FnMut(&str),
+    mut on_line: impl FnMut(&str),
 ) -> Result<ExitStatus, Error> {
     let mut cargo = command(workspace, "test");
     cargo.arg("--no-fail-fast").args(arguments);
     cargo.envs(environment.iter().map(|(name, value)| (name, value)));
     let mut running = Running::spawn(cargo.stdout(Stdio::piped()))?;
     if let Some(output) = running.0.stdout.take() {
-        each_line(output, &mut tell).await?;
+        each_line(output, &mut on_line).await?;
     }
     Ok(running.0.wait().await?)
 }
@@ -72,30 +72,30 @@ pub async fn test(
 /// Runs tests of the workspace with cargo-nextest, and passes on each line that it prints.
 ///
 /// # Errors
-/// Returns an error when cargo-nextest can't be run. The status tells of failed tests.
+/// Returns an error when cargo-nextest can't be run. The status shows failed tests.
 pub async fn nextest(
     workspace: &Workspace,
     executable: &Path,
     arguments: &[String],
     environment: &[(&str, OsString)],
-    mut tell: impl FnMut(&str),
+    mut on_line: impl FnMut(&str),
 ) -> Result<ExitStatus, Error> {
     let mut nextest = Command::new(executable);
     nextest.args(["nextest", "run", "--workspace", "--no-fail-fast", "--no-tests", "pass"]);
     nextest.args(profile()).args(arguments).envs(environment.iter().map(|(name, value)| (name, value)));
     nextest.current_dir(workspace.root()).stdin(Stdio::null());
-    // Its report goes to standard error.
+    // cargo-nextest writes its report to standard error.
     let mut running = Running::spawn(nextest.stderr(Stdio::piped()))?;
     if let Some(output) = running.0.stderr.take() {
-        each_line(output, &mut tell).await?;
+        each_line(output, &mut on_line).await?;
     }
     Ok(running.0.wait().await?)
 }
 
-async fn each_line(output: impl AsyncRead + Unpin, tell: &mut impl FnMut(&str)) -> io::Result<()> {
+async fn each_line(output: impl AsyncRead + Unpin, on_line: &mut impl FnMut(&str)) -> io::Result<()> {
     let mut lines = BufReader::new(output).split(b'\n');
     while let Some(line) = lines.next_segment().await? {
-        tell(&String::from_utf8_lossy(&line));
+        on_line(&String::from_utf8_lossy(&line));
     }
     Ok(())
 }
@@ -105,8 +105,8 @@ fn profile() -> Option<&'static str> {
     (!cfg!(debug_assertions)).then_some("--release")
 }
 
-/// A command for the whole workspace, in the profile that we were built in ourselves. Always the whole: for
-/// another selection of packages, cargo builds shared dependencies anew.
+/// Returns a command for the whole workspace, in the profile of this program. Another selection of packages would
+/// make cargo rebuild shared dependencies.
 fn command(workspace: &Workspace, name: &str) -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args([name, "--workspace"]).current_dir(workspace.root()).stdin(Stdio::null());
@@ -114,7 +114,7 @@ fn command(workspace: &Workspace, name: &str) -> Command {
     cargo
 }
 
-/// cargo and all that it started, in a process group of its own, asked to end when this is dropped.
+/// A cargo process and its children in their own process group. A drop sends SIGTERM to the group.
 struct Running(Child);
 
 impl Running {
@@ -125,9 +125,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // There is no number once it was waited for.
+        // A process that was waited for has no pid any more.
         if let Some(group) = self.0.id() {
-            // Gone already is as good.
+            // An error means that the group has already ended.
             let _ = killpg(Pid::from_raw(group.cast_signed()), Signal::SIGTERM);
         }
     }

@@ -1,4 +1,4 @@
-//! The command line: what a person can ask for, and who does it.
+//! The command line: its commands, and the function that runs each of them.
 
 use std::{
     io,
@@ -12,9 +12,9 @@ use crate::{
     console::Console,
     demo, guard,
     interrupt::Interrupts,
-    temporal_cli::Surroundings,
+    temporal_cli::SearchPaths,
     test::{self, Selection},
-    up::{self, Error, Wishes},
+    up::{self, Error, UpOptions},
     workspace::Workspace,
 };
 
@@ -28,70 +28,70 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Builds and starts everything, and shows its logs until Ctrl-C. Goes on with what the last `up` left
+    /// Builds and starts everything, and shows the logs until Ctrl-C. Continues with the data of the last `up`
     Up(Up),
-    /// Ends what `up` has started, also when `up` itself was killed
+    /// Ends everything that `up` started, even when `up` itself was killed
     Down,
-    /// Tells of each process whether it runs and is ready; exit code 1 unless all are
+    /// Shows whether each process runs and is ready. The exit code is 1 unless all are ready
     Status,
-    /// Starts everything empty, shows every scenario of an order, and ends with the provider's verdict on them
+    /// Starts an empty stack, runs every scenario of an order, and prints the provider's verdict
     Demo {
-        /// Any free ports instead of the usual ones
+        /// Uses any free ports instead of the default ones
         #[arg(long)]
         free_ports: bool,
     },
-    /// Runs every test, those against a real Temporal server included
+    /// Runs every test, including those against a real Temporal server
     Test {
-        /// Only tests whose names contain one of these
+        /// Runs only the tests whose names contain one of these
         filters: Vec<String>,
     },
-    /// Prints the path of a Temporal CLI, which it installs where there is none
+    /// Prints the path of a Temporal CLI, and installs one if necessary
     TemporalCli,
-    /// Adds the histories of ends that crates/workflows/tests/histories doesn't have yet
+    /// Records the histories that are missing in crates/workflows/tests/histories
     Record,
-    /// Waits for the end of whoever started the stack in a folder, and ends what that left
+    /// Waits until the process that started a stack has ended, and ends the rest of the stack
     #[command(hide = true)]
     Guard {
         folder: PathBuf,
-        /// Removes the folder in the end
+        /// Removes the folder afterwards
         #[arg(long)]
         remove: bool,
     },
 }
 
-#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent switch")]
 #[derive(Debug, Args)]
 struct Up {
-    /// How the provider misbehaves: a profile that it knows, such as off, or a .toml or .json file. Without it: seed,
-    /// or the profile that was put at run time before
+    /// Sets the provider's chaos profile: a name that it knows, such as off, or a .toml or .json file. The default is
+    /// seed, or the profile that was set at run time before
     #[arg(long, value_name = "PROFILE")]
     chaos: Option<String>,
-    /// Makes chaos repeat itself; else drawn, and logged by the provider
+    /// Makes chaos repeatable. Without a seed, the provider draws one and logs it
     #[arg(long)]
     seed: Option<u64>,
-    /// Labels take 1 s instead of 20 s, timeouts 0.5 s instead of 5 s
+    /// Shortens labels from 20 s to 1 s, and timeouts from 5 s to 0.5 s
     #[arg(long)]
     fast: bool,
-    /// Begins empty: without the orders, workflows and ledger of stacks before
+    /// Starts without the orders, workflows and ledger of earlier stacks
     #[arg(long)]
     fresh: bool,
-    /// Returns as soon as all is ready, and leaves it running
+    /// Returns when everything is ready, and leaves it running
     #[arg(long)]
     detach: bool,
-    /// Any free ports instead of the usual ones
+    /// Uses any free ports instead of the default ones
     #[arg(long)]
     free_ports: bool,
 }
 
-/// Does what was asked for, and tells what went wrong.
+/// Runs a command, and prints its error if it fails.
 pub async fn run(cli: Cli) -> ExitCode {
     let console = Console::new();
-    match act(cli.command, &console).await {
+    match run_command(cli.command, &console).await {
         Ok(code) => code,
         Err(error) => {
             console.fail(&error);
             match error {
-                // As the shell has it for a Ctrl-C.
+                // A shell reports a Ctrl-C with this code.
                 Error::Interrupted(_) => ExitCode::from(130),
                 _ => ExitCode::FAILURE,
             }
@@ -99,12 +99,12 @@ pub async fn run(cli: Cli) -> ExitCode {
     }
 }
 
-async fn act(command: Command, console: &Console) -> Result<ExitCode, Error> {
+async fn run_command(command: Command, console: &Console) -> Result<ExitCode, Error> {
     match command {
         Command::Up(Up { chaos, seed, fast, fresh, detach, free_ports }) => {
             let chaos = chaos.map(profile).transpose()?;
-            let wishes = Wishes { chaos, seed, fast, fresh, free_ports, environment: Vec::new() };
-            up::up(console, &mut Interrupts::listen()?, &wishes, detach).await?;
+            let options = UpOptions { chaos, seed, fast, fresh, free_ports, environment: Vec::new() };
+            up::up(console, &mut Interrupts::listen()?, &options, detach).await?;
         }
         Command::Down => up::down(console).await?,
         Command::Status => up::status().await?,
@@ -116,16 +116,18 @@ async fn act(command: Command, console: &Console) -> Result<ExitCode, Error> {
             test::run(console, &mut Interrupts::listen()?, &Selection::Named(filters)).await?;
         }
         Command::TemporalCli => {
-            let surroundings = Surroundings::from_env(Workspace::locate()?.tools());
-            println!("{}", up::temporal_cli(console, &surroundings).await?.path().display());
+            let search_paths = SearchPaths::from_env(Workspace::locate()?.tools());
+            println!("{}", up::temporal_cli(console, &search_paths).await?.path().display());
         }
-        Command::Record => test::run(console, &mut Interrupts::listen()?, &Selection::Recording).await?,
-        Command::Guard { folder, remove } => guard::stand(&folder, remove).await?,
+        Command::Record => {
+            test::run(console, &mut Interrupts::listen()?, &Selection::RecordHistories).await?;
+        }
+        Command::Guard { folder, remove } => guard::run_guard(&folder, remove).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// A profile as the provider takes it, which runs in another folder: a file by its whole path.
+/// Returns the absolute path of a profile in a file, since the provider runs in another folder.
 fn profile(chaos: String) -> io::Result<String> {
     let is_file = Path::new(&chaos).extension().is_some_and(|kind| kind == "toml" || kind == "json");
     if is_file { Ok(path::absolute(&chaos)?.display().to_string()) } else { Ok(chaos) }
@@ -136,7 +138,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_profile_in_a_file_is_named_by_its_whole_path() {
+    fn a_profile_file_gets_its_absolute_path() {
         let here = std::env::current_dir().unwrap();
         let file = profile("calm/mine.toml".to_owned()).unwrap();
         assert_eq!(file, here.join("calm/mine.toml").display().to_string());

@@ -1,5 +1,5 @@
-//! What a person sees while we work: a spinner a step on a terminal, plain lines elsewhere. All of it goes to
-//! standard error, so that standard output has results alone.
+//! Shows progress: spinners and bars on a terminal, plain lines elsewhere. It writes to standard error, so that
+//! standard output has only results.
 
 use std::{
     io::{self, IsTerminal},
@@ -7,33 +7,33 @@ use std::{
 };
 
 use anstyle::{AnsiColor, Style};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressDrawTarget, ProgressStyle};
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
-/// Where steps are shown.
+/// Shows steps on standard error.
 #[derive(Debug, Clone)]
 pub struct Console {
-    /// Only on a terminal.
+    /// Present only on a terminal.
     bars: Option<MultiProgress>,
 }
 
-/// Something that takes time.
+/// A step in progress.
 #[derive(Debug)]
 pub struct Step {
     console: Console,
     text: String,
-    begun: Instant,
-    spinner: Option<ProgressBar>,
+    started_at: Instant,
+    spinner: Option<indicatif::ProgressBar>,
 }
 
-/// How far something has got.
+/// A progress bar with a name and a text.
 #[derive(Debug)]
-pub struct Gauge {
+pub struct ProgressBar {
     console: Console,
     name: String,
-    bar: Option<ProgressBar>,
+    bar: Option<indicatif::ProgressBar>,
     shown: String,
 }
 
@@ -50,56 +50,56 @@ impl Console {
         Self { bars: terminal.then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr())) }
     }
 
-    /// Shows that something begins; the step says when it is done.
+    /// Shows that a step starts. The returned step shows its end.
     #[must_use]
-    pub fn begin(&self, text: impl Into<String>) -> Step {
+    pub fn start_step(&self, text: impl Into<String>) -> Step {
         let text = text.into();
         let spinner = self.bars.as_ref().map(|bars| {
-            let spinner = bars.add(ProgressBar::new_spinner().with_message(text.clone()));
+            let spinner = bars.add(indicatif::ProgressBar::new_spinner().with_message(text.clone()));
             spinner.enable_steady_tick(Duration::from_millis(100));
             spinner
         });
         if spinner.is_none() {
-            self.say(&format!("   {text} ..."));
+            self.print(&format!("   {text} ..."));
         }
-        Step { console: self.clone(), text, begun: Instant::now(), spinner }
+        Step { console: self.clone(), text, started_at: Instant::now(), spinner }
     }
 
-    /// Shows something that goes from 0 to 100.
+    /// Shows a progress bar from 0 to 100.
     #[must_use]
-    pub fn gauge(&self, name: impl Into<String>) -> Gauge {
+    pub fn progress_bar(&self, name: impl Into<String>) -> ProgressBar {
         let name = name.into();
         let bar = self.bars.as_ref().map(|bars| {
-            let bar = bars.add(ProgressBar::new(100).with_prefix(name.clone()));
+            let bar = bars.add(indicatif::ProgressBar::new(100).with_prefix(name.clone()));
             match ProgressStyle::with_template("   {prefix}  {bar:30.cyan}  {pos:>3} %  {msg}") {
                 Ok(style) => bar.with_style(style),
                 Err(_) => bar,
             }
         });
-        Gauge { console: self.clone(), name, bar, shown: String::new() }
+        ProgressBar { console: self.clone(), name, bar, shown: String::new() }
     }
 
-    /// Says something in a line, above whatever is in progress.
-    pub fn say(&self, line: &str) {
+    /// Prints a line above the steps in progress.
+    pub fn print(&self, line: &str) {
         match &self.bars {
             Some(bars) => bars.suspend(|| anstream::eprintln!("{line}")),
             None => anstream::eprintln!("{line}"),
         }
     }
 
-    /// Says what went wrong.
+    /// Prints an error.
     pub fn fail(&self, error: &dyn std::error::Error) {
-        self.say(&format!("{BAD}error{BAD:#}: {error}"));
+        self.print(&format!("{BAD}error{BAD:#}: {error}"));
     }
 }
 
 impl Step {
     pub fn done(self) {
-        let took = self.begun.elapsed().as_secs_f32();
-        let line = format!("{GOOD}ok{GOOD:#} {} ({took:.1} s)", self.text);
+        let elapsed = self.started_at.elapsed().as_secs_f32();
+        let line = format!("{GOOD}ok{GOOD:#} {} ({elapsed:.1} s)", self.text);
         let console = self.console.clone();
         drop(self);
-        console.say(&line);
+        console.print(&line);
     }
 }
 
@@ -111,7 +111,7 @@ impl Drop for Step {
     }
 }
 
-impl Gauge {
+impl ProgressBar {
     pub fn set(&mut self, percent: u64, text: &str) {
         if let Some(bar) = &self.bar {
             bar.set_position(percent);
@@ -120,22 +120,22 @@ impl Gauge {
         }
         let line = format!("   {}  {percent:>3} %  {text}", self.name);
         if line != self.shown {
-            self.console.say(&line);
+            self.console.print(&line);
             self.shown = line;
         }
     }
 
-    /// Ends it with a line that stays.
+    /// Replaces the bar with a final line.
     pub fn done(self, good: bool, text: &str) {
         let mark = if good { format!("{GOOD}ok{GOOD:#}") } else { format!("{BAD}!!{BAD:#}") };
         let line = format!("{mark} {}  {text}", self.name);
         let console = self.console.clone();
         drop(self);
-        console.say(&line);
+        console.print(&line);
     }
 }
 
-impl Drop for Gauge {
+impl Drop for ProgressBar {
     fn drop(&mut self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

@@ -1,8 +1,8 @@
-//! The guard: a process beside every stack that does nothing but wait for the supervisor's end. Where that
-//! end left the stack running (a SIGKILL, a test run cut short), it ends the stack.
+//! The guard is a process beside every stack. It waits for the supervisor's end, and ends the stack if the supervisor
+//! left it running, for example after a SIGKILL.
 //!
-//! The stack's processes are in the guard's process group: so also one is ended that was started and not
-//! recorded yet, and none starts where the guard is gone.
+//! The stack's processes are in the guard's process group. So the guard also ends a process that is not recorded yet,
+//! and no process starts without a guard.
 
 use std::{
     fs::{self, File},
@@ -20,23 +20,23 @@ use nix::{
 
 use crate::{
     process::Group,
-    record::{self, Record},
+    stack_record::{self, StackRecord},
 };
 
-/// What the supervisor says to leave the stack running.
-const RELIEVED: &[u8] = b"relieved";
+/// The supervisor's message that leaves the stack running.
+const RELEASED: &[u8] = b"released";
 const GRACE: Duration = Duration::from_secs(15);
 
-/// The supervisor's side: a pipe, which the system closes when the supervisor ends, however it ends.
+/// The supervisor's side: a pipe. The system closes it at the supervisor's end, even after a SIGKILL.
 #[derive(Debug)]
 pub struct Guard(Child);
 
 impl Guard {
-    /// Of a folder that nobody needs afterwards, the guard removes it.
+    /// Starts the guard of a folder. With `remove`, the guard removes the folder afterwards.
     ///
     /// # Errors
-    /// When the guard can't be started.
-    pub fn post(xtask: &Path, folder: &Path, log: &Path, remove: bool) -> io::Result<Self> {
+    /// Returns an error when the guard can't be started.
+    pub fn spawn(xtask: &Path, folder: &Path, log: &Path, remove: bool) -> io::Result<Self> {
         let log = File::create(log)?;
         Command::new(xtask)
             .arg("guard")
@@ -50,19 +50,19 @@ impl Guard {
             .map(Self)
     }
 
-    /// The process group for the stack's processes.
+    /// Returns the process group for the stack's processes.
     #[must_use]
     pub fn group(&self) -> Group {
-        Group::led_by(&self.0)
+        Group::of_leader(&self.0)
     }
 
-    /// The stack may outlive the supervisor.
+    /// Lets the stack outlive the supervisor.
     ///
     /// # Errors
-    /// When the guard can't be told.
-    pub fn relieve(&mut self) -> io::Result<()> {
+    /// Returns an error when the message can't be sent to the guard.
+    pub fn release(&mut self) -> io::Result<()> {
         match &mut self.0.stdin {
-            Some(pipe) => pipe.write_all(RELIEVED),
+            Some(pipe) => pipe.write_all(RELEASED),
             None => Ok(()),
         }
     }
@@ -71,33 +71,33 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         drop(self.0.stdin.take());
-        // With the stack ended or the guard relieved, it has nothing left to do.
+        // The guard exits now: the pipe is closed, and the stack has ended or the guard was released.
         let _ = self.0.wait();
     }
 }
 
-/// What can go wrong on guard.
+/// The guard can't end the stack.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
-    Record(#[from] record::Error),
+    Record(#[from] stack_record::Error),
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-/// The guard's side: returns when the supervisor is gone and nothing of its stack is left, or when relieved.
+/// Runs the guard. Returns when the supervisor and its stack have ended, or after a release.
 ///
 /// # Errors
-/// When the record can't be read or a process can't be ended.
-pub async fn stand(folder: &Path, remove: bool) -> Result<(), Error> {
-    let mut said = Vec::new();
-    io::stdin().read_to_end(&mut said)?;
-    if said == RELIEVED {
+/// Returns an error when the record can't be read or a process can't be ended.
+pub async fn run_guard(folder: &Path, remove: bool) -> Result<(), Error> {
+    let mut message = Vec::new();
+    io::stdin().read_to_end(&mut message)?;
+    if message == RELEASED {
         return Ok(());
     }
-    if let Some(record) = Record::load(folder)? {
+    if let Some(record) = StackRecord::load(folder)? {
         record.end(GRACE, |process, end| println!("{}: {end:?}", process.service)).await?;
-        Record::remove(folder)?;
+        StackRecord::remove(folder)?;
     }
     if remove {
         fs::remove_dir_all(folder)?;
@@ -105,9 +105,9 @@ pub async fn stand(folder: &Path, remove: bool) -> Result<(), Error> {
     end_group()
 }
 
-/// Ends what nobody recorded, and with it ourselves; nobody is left to be told anything.
+/// Ends the processes that are not recorded, and this process with them.
 fn end_group() -> Result<(), Error> {
-    // Somebody else's group isn't the stack's.
+    // Otherwise the group belongs to another program, such as a shell.
     if getpgrp() == getpid() {
         killpg(getpgrp(), Signal::SIGKILL).map_err(io::Error::from)?;
     }

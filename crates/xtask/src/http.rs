@@ -1,60 +1,60 @@
-//! JSON over HTTP with the services on this machine.
+//! Exchanges JSON over HTTP with the services on this machine.
 
 use std::{error::Error, time::Duration};
 
 use reqwest::{Client, Method, StatusCode};
 use serde_json::Value;
 
-/// An answer: any status, and the body where it was JSON (else null).
+/// An answer with any status. The body is null when it isn't JSON.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     pub status: StatusCode,
     pub body: Value,
 }
 
-/// No answer came.
+/// A request got no answer.
 #[derive(Debug, thiserror::Error)]
 #[error("{method} {url}: {reason}")]
-pub struct Unanswered {
+pub struct NoAnswer {
     method: Method,
     url: String,
     reason: String,
 }
 
-/// A client that never leaves this machine, whatever proxy the environment names.
+/// An HTTP client that ignores the proxies of the environment.
 #[derive(Debug, Clone)]
 pub struct Http(Client);
 
 impl Http {
     /// # Errors
-    /// When the TLS library, which we don't use here but reqwest sets up, can't be.
+    /// Returns an error when reqwest can't set up its TLS library.
     pub fn new() -> reqwest::Result<Self> {
-        // Already installed is as good.
+        // An error means that a provider is already installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
         Ok(Self(Client::builder().no_proxy().build()?))
     }
 
     /// # Errors
-    /// When no answer came within `limit`; any status is an answer.
-    pub async fn get(&self, url: &str, limit: Duration) -> Result<Answer, Unanswered> {
+    /// Returns an error when no answer arrives within `limit`. Any status is an answer.
+    pub async fn get(&self, url: &str, limit: Duration) -> Result<Answer, NoAnswer> {
         self.ask(Method::GET, url, None, limit).await
     }
 
     /// # Errors
-    /// When no answer came within `limit`; any status is an answer.
-    pub async fn post(&self, url: &str, body: &Value, limit: Duration) -> Result<Answer, Unanswered> {
+    /// Returns an error when no answer arrives within `limit`. Any status is an answer.
+    pub async fn post(&self, url: &str, body: &Value, limit: Duration) -> Result<Answer, NoAnswer> {
         self.ask(Method::POST, url, Some(body), limit).await
     }
 
     /// # Errors
-    /// When no answer came within `limit`; any status is an answer.
-    pub async fn put(&self, url: &str, body: &Value, limit: Duration) -> Result<Answer, Unanswered> {
+    /// Returns an error when no answer arrives within `limit`. Any status is an answer.
+    pub async fn put(&self, url: &str, body: &Value, limit: Duration) -> Result<Answer, NoAnswer> {
         self.ask(Method::PUT, url, Some(body), limit).await
     }
 
     /// # Errors
-    /// When no answer came within `limit`; any status is an answer.
-    pub async fn delete(&self, url: &str, limit: Duration) -> Result<Answer, Unanswered> {
+    /// Returns an error when no answer arrives within `limit`. Any status is an answer.
+    pub async fn delete(&self, url: &str, limit: Duration) -> Result<Answer, NoAnswer> {
         self.ask(Method::DELETE, url, None, limit).await
     }
 
@@ -64,7 +64,7 @@ impl Http {
         url: &str,
         body: Option<&Value>,
         limit: Duration,
-    ) -> Result<Answer, Unanswered> {
+    ) -> Result<Answer, NoAnswer> {
         let mut request = self.0.request(method.clone(), url).timeout(limit);
         if let Some(body) = body {
             request = request.json(body);
@@ -75,7 +75,7 @@ impl Http {
             let body = serde_json::from_slice(&response.bytes().await?).unwrap_or(Value::Null);
             Ok(Answer { status, body })
         };
-        exchange.await.map_err(|error: reqwest::Error| Unanswered {
+        exchange.await.map_err(|error: reqwest::Error| NoAnswer {
             method,
             url: url.to_owned(),
             reason: if error.is_timeout() {
@@ -87,7 +87,7 @@ impl Http {
     }
 }
 
-/// The outer errors only say that something failed.
+/// Returns the innermost error, since the outer ones only say that a request failed.
 fn innermost<'a>(mut error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
     while let Some(source) = error.source() {
         error = source;

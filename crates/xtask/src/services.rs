@@ -1,9 +1,9 @@
-//! The services: which there are, where each listens, and what each is told. Everything else learns it here.
+//! Lists the services with their ports and their environment variables. All other modules read them here.
 
 use std::{collections::BTreeMap, io, path::PathBuf};
 
 use crate::{
-    ports::{self, Claim},
+    ports::{self, RequiredPort},
     sources,
     temporal_cli::TemporalCli,
 };
@@ -13,12 +13,12 @@ pub const NAMESPACE: &str = "default";
 /// One of the stack's processes.
 #[derive(Debug)]
 pub struct Service {
-    /// Of ours, also the name of the cargo package and its program.
+    /// The name. For our own services it is also the name of the cargo package and its program.
     pub name: &'static str,
     pub about: &'static str,
-    /// A path to look at with a browser.
+    /// The path of its page for a browser.
     pub page: &'static str,
-    usual_port: u16,
+    standard_port: u16,
     pub program: Program,
 }
 
@@ -28,11 +28,11 @@ impl PartialEq for Service {
     }
 }
 
-/// What is started, and so how it is told anything.
+/// The program of a service, and the way to configure it.
 #[derive(Debug)]
 pub enum Program {
     TemporalDevServer,
-    /// A binary of this workspace, configured by its environment.
+    /// A binary of this workspace, configured by environment variables.
     Ours(fn(&Options) -> Vec<(&'static str, String)>),
 }
 
@@ -40,7 +40,7 @@ pub static TEMPORAL: Service = Service {
     name: "temporal",
     about: "durable execution, over gRPC",
     page: "",
-    usual_port: 7233,
+    standard_port: 7233,
     program: Program::TemporalDevServer,
 };
 
@@ -48,7 +48,7 @@ pub static PROVIDER: Service = Service {
     name: "fake-stripe-chaos",
     about: "the provider, its chaos and its ledger",
     page: "/api/docs",
-    usual_port: 3001,
+    standard_port: 3001,
     program: Program::Ours(|options| {
         let mut environment =
             vec![("LISTEN_ADDR", options.ports.address(&PROVIDER)), ("CHAOS_PROFILE", options.chaos.clone())];
@@ -67,7 +67,7 @@ pub static WORKER: Service = Service {
     name: "temporal-worker",
     about: "runs the workflows and the activities",
     page: "/metrics",
-    usual_port: 9464,
+    standard_port: 9464,
     program: Program::Ours(|options| {
         let mut environment = options.temporal_environment();
         environment.push(("METRICS_ADDR", options.ports.address(&WORKER)));
@@ -81,7 +81,7 @@ pub static API: Service = Service {
     name: "temporal-api",
     about: "REST over Temporal: start, signal, query, await",
     page: "/api/docs",
-    usual_port: 3002,
+    standard_port: 3002,
     program: Program::Ours(|options| {
         let mut environment = options.temporal_environment();
         environment.push(("LISTEN_ADDR", options.ports.address(&API)));
@@ -93,7 +93,7 @@ pub static FOUNDER: Service = Service {
     name: "founder",
     about: "a user context from three sources",
     page: "/api/docs",
-    usual_port: 3000,
+    standard_port: 3000,
     program: Program::Ours(|options| {
         let mut environment = vec![("LISTEN_ADDR", options.ports.address(&FOUNDER))];
         environment.extend(options.sources_environment());
@@ -101,59 +101,59 @@ pub static FOUNDER: Service = Service {
     }),
 };
 
-/// Our services, in the order of starting. To add one is to define it above and to name it here.
+/// Our services in start order. A new service is defined above and listed here.
 pub static SERVICES: [&Service; 4] = [&PROVIDER, &WORKER, &API, &FOUNDER];
 
-/// Who listens where. Everything listens on the loopback address alone.
+/// The port of each service. All of them listen on the loopback address only.
 #[derive(Debug, Clone)]
 pub struct Ports {
     by_service: BTreeMap<&'static str, u16>,
-    /// Temporal's Web UI; without it there is none.
+    /// The port of Temporal's Web UI, if it runs.
     ui: Option<u16>,
 }
 
 impl Ports {
-    /// The ports of the README.
+    /// Returns the ports that the README names.
     #[must_use]
-    pub fn usual() -> Self {
-        let by_service = all_services().map(|service| (service.name, service.usual_port)).collect();
+    pub fn standard() -> Self {
+        let by_service = all_services().map(|service| (service.name, service.standard_port)).collect();
         Self { by_service, ui: Some(8080) }
     }
 
-    /// Ports that are free now, and no Web UI: what tests need.
+    /// Returns ports that are free now, without a Web UI, for tests.
     ///
     /// # Errors
-    /// When the system has none left.
+    /// Returns an error when the system has none left.
     pub fn free() -> io::Result<Self> {
         Ok(Self { ui: None, ..Self::free_with_ui()? })
     }
 
-    /// Ports that are free now.
+    /// Returns ports that are free now.
     ///
     /// # Errors
-    /// When the system has none left.
+    /// Returns an error when the system has none left.
     pub fn free_with_ui() -> io::Result<Self> {
-        let [ui] = ports::free()?;
-        let others = ports::free::<{ SERVICES.len() + 1 }>()?;
+        let [ui] = ports::free_ports()?;
+        let others = ports::free_ports::<{ SERVICES.len() + 1 }>()?;
         Ok(Self {
             by_service: all_services().map(|service| service.name).zip(others).collect(),
             ui: Some(ui),
         })
     }
 
-    /// Every port, with who needs it.
+    /// Returns every port with the service that needs it.
     #[must_use]
-    pub fn claims(&self) -> Vec<Claim> {
-        let services = self.by_service.iter().map(|(name, port)| Claim { port: *port, by: name });
-        services.chain(self.ui.map(|port| Claim { port, by: "Temporal's Web UI" })).collect()
+    pub fn required_ports(&self) -> Vec<RequiredPort> {
+        let services = self.by_service.iter().map(|(name, port)| RequiredPort { port: *port, by: name });
+        services.chain(self.ui.map(|port| RequiredPort { port, by: "Temporal's Web UI" })).collect()
     }
 
     #[must_use]
     pub fn of(&self, service: &Service) -> u16 {
-        self.by_service.get(service.name).copied().unwrap_or(service.usual_port)
+        self.by_service.get(service.name).copied().unwrap_or(service.standard_port)
     }
 
-    /// Host and port.
+    /// Returns host and port.
     #[must_use]
     pub fn address(&self, service: &Service) -> String {
         format!("127.0.0.1:{}", self.of(service))
@@ -164,70 +164,70 @@ impl Ports {
         format!("http://{}", self.address(service))
     }
 
-    /// Of Temporal's Web UI.
+    /// Returns the port of Temporal's Web UI.
     #[must_use]
     pub fn ui(&self) -> Option<u16> {
         self.ui
     }
 }
 
-/// Temporal's server, then ours, in the order of starting.
+/// Returns Temporal's server and our services in start order.
 pub fn all_services() -> impl Iterator<Item = &'static Service> {
     std::iter::once(&TEMPORAL).chain(SERVICES)
 }
 
-/// The service of this name.
+/// Returns the service with this name.
 #[must_use]
-pub fn named(name: &str) -> Option<&'static Service> {
+pub fn find(name: &str) -> Option<&'static Service> {
     all_services().find(|service| service.name == name)
 }
 
-/// Which Temporal server the services use.
+/// The Temporal server that the services use.
 #[derive(Debug, Clone)]
 pub enum Temporal {
-    /// A development server of the stack's own.
+    /// A development server that the stack starts.
     DevServer(TemporalCli),
-    /// One that runs already, at this host and port.
-    At(String),
+    /// A running server at this host and port.
+    External(String),
 }
 
-/// What a stack makes of what is in its folder.
+/// The handling of the data in a stack's folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Goes on with it.
+    /// Continues with the data.
     Kept,
-    /// Begins empty.
+    /// Starts without data.
     Fresh,
-    /// Begins empty, and removes the folder when it has ended, however it ends.
+    /// Starts without data, and removes the folder after the end, even after a crash.
     Temporary,
 }
 
-/// What is started, and how.
+/// The options of a stack.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Takes the record, the logs, Temporal's database and the provider's ledger. The services run in it.
+    /// Holds the record, the logs, Temporal's database and the provider's ledger. The services run in it.
     pub folder: PathBuf,
     pub state: State,
     pub ports: Ports,
     pub temporal: Temporal,
-    /// Beside Temporal's server; none makes a server that other stacks can share.
+    /// The services beside Temporal's server. Without any, other stacks can share the server.
     pub services: Vec<&'static Service>,
     pub task_queue: String,
-    /// What the provider takes for a profile.
+    /// The provider's chaos profile.
     pub chaos: String,
-    /// Takes back a profile that was put at run time in an earlier stack. Else that one stays in force.
-    pub takes_profile_back: bool,
+    /// Removes a profile override of an earlier stack. Otherwise the override stays active.
+    pub removes_profile_override: bool,
     pub seed: Option<u64>,
-    /// Labels take 1 s and timeouts 0.5 s.
+    /// Shortens labels to 1 s and timeouts to 0.5 s.
     pub fast: bool,
-    /// A stand-in on this machine answers for the sources of user contexts.
+    /// Uses a local stand-in for the sources of user contexts.
     pub offline: bool,
-    /// Variables beside, or instead of, those that the stack itself sets.
+    /// Variables that extend or replace those that the stack sets.
     pub environment: Vec<(&'static Service, &'static str, String)>,
 }
 
 impl Options {
-    /// Everything, beginning empty, fast and without chaos.
+    /// Returns options for all services, without data, fast and without chaos.
     #[must_use]
     pub fn new(folder: PathBuf, ports: Ports, temporal: Temporal) -> Self {
         Self {
@@ -238,7 +238,7 @@ impl Options {
             services: SERVICES.to_vec(),
             task_queue: "founder-tasks".to_owned(),
             chaos: "off".to_owned(),
-            takes_profile_back: false,
+            removes_profile_override: false,
             seed: None,
             fast: true,
             offline: false,
@@ -246,12 +246,12 @@ impl Options {
         }
     }
 
-    /// Host and port.
+    /// Returns host and port.
     #[must_use]
     pub fn temporal_address(&self) -> String {
         match &self.temporal {
             Temporal::DevServer(_) => self.ports.address(&TEMPORAL),
-            Temporal::At(address) => address.clone(),
+            Temporal::External(address) => address.clone(),
         }
     }
 
@@ -263,13 +263,13 @@ impl Options {
         self.folder.join("temporal")
     }
 
-    /// Whether there is something to go on with.
+    /// Returns whether the folder has data to continue with.
     #[must_use]
-    pub fn is_continued(&self) -> bool {
+    pub fn has_saved_state(&self) -> bool {
         self.state == State::Kept && self.temporal_folder().is_dir()
     }
 
-    /// Where nothing is said of it, the environment decides.
+    /// Sets the variable only when it is on. Otherwise the environment decides.
     fn sources_environment(&self) -> Option<(&'static str, String)> {
         self.offline.then(|| (sources::OFFLINE, "true".to_owned()))
     }
@@ -297,18 +297,19 @@ mod tests {
     }
 
     fn options(ports: Ports) -> Options {
-        Options::new(PathBuf::new(), ports, Temporal::At("127.0.0.1:7000".to_owned()))
+        Options::new(PathBuf::new(), ports, Temporal::External("127.0.0.1:7000".to_owned()))
     }
 
     #[test]
-    fn the_usual_ports_are_those_of_the_readme() {
-        let mut ports: Vec<_> = Ports::usual().claims().iter().map(|claim| claim.port).collect();
+    fn the_default_ports_are_those_of_the_readme() {
+        let mut ports: Vec<_> =
+            Ports::standard().required_ports().iter().map(|required| required.port).collect();
         ports.sort_unstable();
         assert_eq!(ports, [3000, 3001, 3002, 7233, 8080, 9464]);
     }
 
     #[test]
-    fn the_worker_is_told_where_the_provider_and_temporal_are() {
+    fn the_worker_gets_the_addresses_of_the_provider_and_temporal() {
         let ports = Ports::free().unwrap();
         let environment = environment(&WORKER, &options(ports.clone()));
         assert_eq!(environment["PROVIDER_URL"], format!("http://127.0.0.1:{}", ports.of(&PROVIDER)));
@@ -319,13 +320,13 @@ mod tests {
     #[test]
     fn the_providers_ledger_is_a_file_in_the_stacks_folder() {
         let folder = PathBuf::from("/tmp/stack");
-        let options = Options::new(folder, Ports::usual(), Temporal::At(String::new()));
+        let options = Options::new(folder, Ports::standard(), Temporal::External(String::new()));
         assert_eq!(environment(&PROVIDER, &options)["LEDGER"], "sqlite:/tmp/stack/ledger/ledger.db");
     }
 
     #[test]
     fn fast_shortens_labels_and_timeouts() {
-        let fast = options(Ports::usual());
+        let fast = options(Ports::standard());
         let slow = Options { fast: false, ..fast.clone() };
         assert_eq!(environment(&PROVIDER, &fast)["SHIPPING_LABEL_DURATION"], "1s");
         assert_eq!(environment(&PROVIDER, &fast)["CHAOS_TIMEOUT_DELAY"], "500ms");
@@ -333,8 +334,8 @@ mod tests {
     }
 
     #[test]
-    fn founder_and_worker_ask_the_stand_in_only_where_the_stack_says_so() {
-        let online = options(Ports::usual());
+    fn founder_and_worker_are_offline_only_in_an_offline_stack() {
+        let online = options(Ports::standard());
         let offline = Options { offline: true, ..online.clone() };
         for service in [&FOUNDER, &WORKER] {
             assert_eq!(environment(service, &offline)["FOUNDER_OFFLINE"], "true");
@@ -343,8 +344,8 @@ mod tests {
     }
 
     #[test]
-    fn a_seed_reaches_the_provider_only_when_there_is_one() {
-        let drawn = options(Ports::usual());
+    fn the_provider_gets_a_seed_only_if_one_is_set() {
+        let drawn = options(Ports::standard());
         let seeded = Options { seed: Some(7), ..drawn.clone() };
         assert_eq!(environment(&PROVIDER, &seeded)["CHAOS_SEED"], "7");
         assert!(!environment(&PROVIDER, &drawn).contains_key("CHAOS_SEED"));

@@ -1,5 +1,5 @@
-//! The stack while it runs: started in order, watched, ended in the reverse order, and never left behind.
-//! `up` and `demo` start it on the usual ports, the end-to-end tests on free ones.
+//! Starts the services in order, watches them, and ends them in the reverse order. It never leaves one behind.
+//! `up` and `demo` start a stack on the default ports, the end-to-end tests on free ones.
 
 use std::{
     fs, io,
@@ -16,21 +16,21 @@ use crate::{
     http::{Answer, Http},
     logs,
     process::{End, Identity, Process},
-    record::{self, Claim, Record, Recorded},
     services::{NAMESPACE, Options, PROVIDER, Ports, Program, Service, State, TEMPORAL, Temporal},
+    stack_record::{self, FolderLock, RecordedProcess, StackRecord},
     temporal_cli::{self, TemporalCli},
     workspace::Workspace,
 };
 
-/// Long enough for a service to finish what is in flight: its own limit is 10 s.
+/// Leaves a service time to finish its requests in flight. Its own limit is 10 s.
 pub const GRACE: Duration = Duration::from_secs(15);
-/// On a machine that is busy building, too.
+/// Is enough even on a machine that is busy with a build.
 const READY_LIMIT: Duration = Duration::from_mins(1);
-/// A service gives each of its own dependencies 2 s.
+/// Exceeds the 2 s that a service gives each of its dependencies.
 const PROBE_LIMIT: Duration = Duration::from_secs(5);
 const PROBE_PAUSE: Duration = Duration::from_millis(100);
 
-/// Running processes, all of them ended when this is dropped.
+/// Running processes. A drop ends all of them.
 #[derive(Debug)]
 pub struct Stack {
     options: Options,
@@ -38,9 +38,9 @@ pub struct Stack {
     http: Http,
     running: Vec<Running>,
     guard: Option<Guard>,
-    /// It may outlive us.
+    /// The stack may outlive this process.
     detached: bool,
-    _claim: Claim,
+    _lock: FolderLock,
 }
 
 #[derive(Debug)]
@@ -49,7 +49,7 @@ struct Running {
     process: Process,
 }
 
-/// What happens while a stack starts.
+/// An event at the start of a stack.
 #[derive(Debug, Clone, Copy)]
 pub enum Event {
     Starting(&'static Service),
@@ -59,130 +59,123 @@ pub enum Event {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
-    Record(#[from] record::Error),
+    Record(#[from] stack_record::Error),
     #[error(transparent)]
     Io(#[from] io::Error),
     #[error("the HTTP client can't be set up: {0}")]
     Http(#[from] reqwest::Error),
-    #[error("{} isn't built: `cargo build --workspace` does it", .0.display())]
+    #[error("{} isn't built; run `cargo build --workspace`", .0.display())]
     NotBuilt(PathBuf),
-    #[error("{service} has ended by itself, with {status}{}", last_words(service, log))]
+    #[error("{service} has ended by itself, with {status}{}", last_log_error(service, log))]
     Ended { service: &'static str, status: ExitStatus, log: PathBuf },
     #[error("{service} isn't ready after {} s: {reason}\n  its log: {}", READY_LIMIT.as_secs(), log.display())]
     NotReady { service: &'static str, reason: String, log: PathBuf },
     #[error("{0} was never started")]
     NeverStarted(&'static str),
-    #[error("the provider doesn't take its profile back: {0}")]
-    ProfileStays(String),
+    #[error("the provider doesn't remove its profile override: {0}")]
+    OverrideStays(String),
 }
 
-fn last_words(service: &str, log: &Path) -> String {
-    let said = logs::last_words(log).unwrap_or_default();
-    // Ours begin with their own names, too.
-    let said = said.strip_prefix(service).map_or(said.as_str(), |rest| rest.trim_start_matches(": "));
-    let separator = if said.is_empty() { "" } else { ": " };
-    format!("{separator}{said}\n  its log: {}", log.display())
+fn last_log_error(service: &str, log: &Path) -> String {
+    let message = logs::last_log_error(log).unwrap_or_default();
+    // Our services begin this line with their own name.
+    let message =
+        message.strip_prefix(service).map_or(message.as_str(), |rest| rest.trim_start_matches(": "));
+    let separator = if message.is_empty() { "" } else { ": " };
+    format!("{separator}{message}\n  its log: {}", log.display())
 }
 
 impl Stack {
-    /// Starts a stack and waits until all of it is ready; what was started is ended again where that fails.
+    /// Starts a stack and waits until it is ready. After a failure, it ends what it started.
     ///
     /// # Errors
-    /// When the folder is in use, a program isn't built, or a service ends or isn't ready in time.
+    /// Returns an error when the folder is in use, a program isn't built, or a service ends or isn't ready in time.
     pub async fn start(options: Options) -> Result<Self, Error> {
-        let mut stack = Self::claim(options)?;
-        stack.bring_up(|_| ()).await?;
+        let mut stack = Self::prepare(options)?;
+        stack.start_all(|_| ()).await?;
         Ok(stack)
     }
 
-    /// Claims the folder for a stack, in which nothing runs yet.
+    /// Locks the folder of a stack without starting a service.
     ///
     /// # Errors
-    /// When a stack runs there already, or the folder can't be used.
-    pub fn claim(mut options: Options) -> Result<Self, Error> {
+    /// Returns an error when a stack runs there already, or the folder can't be used.
+    pub fn prepare(mut options: Options) -> Result<Self, Error> {
         options.folder = std::path::absolute(&options.folder)?;
-        let claim = Claim::take(&options.folder)?;
+        let lock = FolderLock::acquire(&options.folder)?;
         let (workspace, http) = (Workspace::locate()?, Http::new()?);
-        Ok(Self {
-            options,
-            workspace,
-            http,
-            running: Vec::new(),
-            guard: None,
-            detached: false,
-            _claim: claim,
-        })
+        Ok(Self { options, workspace, http, running: Vec::new(), guard: None, detached: false, _lock: lock })
     }
 
-    /// Starts everything, Temporal's server before the rest, and waits until all of it is ready. The rest
-    /// starts together, since they wait for one another.
+    /// Starts Temporal's server and then the services, and waits until all are ready. The services start together,
+    /// since they wait for one another.
     ///
     /// # Errors
-    /// When a program isn't built, or a service ends or isn't ready in time.
-    pub async fn bring_up(&mut self, mut tell: impl FnMut(Event)) -> Result<(), Error> {
+    /// Returns an error when a program isn't built, or a service ends or isn't ready in time.
+    pub async fn start_all(&mut self, mut on_event: impl FnMut(Event)) -> Result<(), Error> {
         let kept = [self.options.ledger_folder(), self.options.temporal_folder()];
-        // Either both or none: workflows and ledger tell of the same orders.
+        // Workflows and ledger have the same orders, so both are kept or removed.
         let leftovers = if self.options.state == State::Kept { &[] } else { kept.as_slice() };
         leftovers.iter().chain([&self.logs()]).try_for_each(|folder| remove_folder(folder))?;
         kept.iter().chain([&self.logs()]).try_for_each(fs::create_dir_all)?;
-        self.post_guard()?;
+        self.spawn_guard()?;
         if let Temporal::DevServer(_) = self.options.temporal {
-            self.launch_all(&[&TEMPORAL], &mut tell).await?;
+            self.launch_services(&[&TEMPORAL], &mut on_event).await?;
         }
         let mut services = self.options.services.clone();
-        if self.options.takes_profile_back && self.options.state == State::Kept {
-            // Before anything else calls the provider: running orders would meet the earlier profile.
+        if self.options.removes_profile_override && self.options.state == State::Kept {
+            // The override is removed before a running order calls the provider.
             let first: Vec<_> = services.extract_if(.., |service| *service == &PROVIDER).collect();
-            self.launch_all(&first, &mut tell).await?;
+            self.launch_services(&first, &mut on_event).await?;
             if !first.is_empty() {
-                self.take_profile_back().await?;
+                self.remove_profile_override().await?;
             }
         }
-        self.launch_all(&services, &mut tell).await
+        self.launch_services(&services, &mut on_event).await
     }
 
-    async fn take_profile_back(&self) -> Result<(), Error> {
+    async fn remove_profile_override(&self) -> Result<(), Error> {
         let url = format!("{}/chaos/profile", self.url(&PROVIDER));
         match self.http.delete(&url, PROBE_LIMIT).await {
             Ok(Answer { status: StatusCode::OK, .. }) => Ok(()),
-            Ok(Answer { status, body }) => Err(Error::ProfileStays(format!("{status} {body}"))),
-            Err(unanswered) => Err(Error::ProfileStays(unanswered.to_string())),
+            Ok(Answer { status, body }) => Err(Error::OverrideStays(format!("{status} {body}"))),
+            Err(unanswered) => Err(Error::OverrideStays(unanswered.to_string())),
         }
     }
 
-    async fn launch_all(
+    async fn launch_services(
         &mut self,
         services: &[&'static Service],
-        tell: &mut impl FnMut(Event),
+        on_event: &mut impl FnMut(Event),
     ) -> Result<(), Error> {
         for service in services {
-            tell(Event::Starting(service));
+            on_event(Event::Starting(service));
             self.launch(service)?;
         }
-        self.wait_until_ready(services, tell).await
+        self.wait_until_ready(services, on_event).await
     }
 
-    /// Ends a service at once, as a crash would.
+    /// Kills a service, as a crash would end it.
     ///
     /// # Errors
-    /// When it was never started or can't be ended.
+    /// Returns an error when it was never started or can't be ended.
     pub fn kill(&mut self, service: &'static Service) -> Result<(), Error> {
         Ok(self.running(service)?.process.kill()?)
     }
 
-    /// Asks a service to end, as an operator would.
+    /// Ends a service gracefully, as an operator would.
     ///
     /// # Errors
-    /// When it was never started or can't be ended.
-    pub async fn stop_one(&mut self, service: &'static Service) -> Result<End, Error> {
+    /// Returns an error when it was never started or can't be ended.
+    pub async fn stop_service(&mut self, service: &'static Service) -> Result<End, Error> {
         Ok(self.running(service)?.process.stop(GRACE).await?)
     }
 
-    /// Starts a service that has ended, with all that it kept, and waits until it is ready.
+    /// Starts a service again with its data, and waits until it is ready.
     ///
     /// # Errors
-    /// When it can't be started, ends or isn't ready in time.
-    pub async fn start_again(&mut self, service: &'static Service) -> Result<(), Error> {
+    /// Returns an error when it can't be started, ends or isn't ready in time.
+    pub async fn restart(&mut self, service: &'static Service) -> Result<(), Error> {
         self.launch(service)?;
         self.wait_until_ready(&[service], &mut |_| ()).await
     }
@@ -198,32 +191,32 @@ impl Stack {
         }
     }
 
-    /// Ends everything, the last started first, and tells of each.
+    /// Ends everything, the last started first, and reports each end.
     ///
     /// # Errors
-    /// When a process can't be ended.
-    pub async fn stop(&mut self, mut tell: impl FnMut(&'static Service, End)) -> Result<(), Error> {
+    /// Returns an error when a process can't be ended.
+    pub async fn stop(&mut self, mut on_event: impl FnMut(&'static Service, End)) -> Result<(), Error> {
         while let Some(mut running) = self.running.pop() {
             let end = running.process.stop(GRACE).await?;
-            tell(running.service, end);
+            on_event(running.service, end);
         }
-        Record::remove(&self.options.folder)?;
+        StackRecord::remove(&self.options.folder)?;
         self.guard = None;
         Ok(())
     }
 
-    /// Leaves everything running, for `down` to end.
+    /// Leaves everything running until `down` ends it.
     ///
     /// # Errors
-    /// When that can't be recorded; everything is ended then.
+    /// Returns an error when that can't be recorded. Then everything is ended.
     pub fn detach(mut self) -> Result<(), Error> {
-        Record { supervisor: None, ..self.record()? }.save(&self.options.folder)?;
+        StackRecord { supervisor: None, ..self.record()? }.save(&self.options.folder)?;
         if let Some(mut guard) = self.guard.take() {
-            // It can't be told only where it is no longer there.
-            let _ = guard.relieve();
+            // The message only fails if the guard has already ended.
+            let _ = guard.release();
         }
         for running in &mut self.running {
-            running.process.release();
+            running.process.detach();
         }
         self.detached = true;
         Ok(())
@@ -239,15 +232,15 @@ impl Stack {
         &self.options.ports
     }
 
-    /// Where a service answers.
+    /// Returns the base URL of a service.
     #[must_use]
     pub fn url(&self, service: &Service) -> String {
         self.ports().url(service)
     }
 
-    /// The log of a service, once it was started.
+    /// Returns the path of a service's log.
     #[must_use]
-    pub fn log(&self, service: &Service) -> PathBuf {
+    pub fn log_path(&self, service: &Service) -> PathBuf {
         log_file(&self.options.folder, service)
     }
 
@@ -260,9 +253,9 @@ impl Stack {
         running.find(|running| running.service == service).ok_or(Error::NeverStarted(service.name))
     }
 
-    fn post_guard(&mut self) -> Result<(), Error> {
+    fn spawn_guard(&mut self) -> Result<(), Error> {
         let (xtask, folder) = (self.built("xtask")?, &self.options.folder);
-        self.guard = Some(Guard::post(
+        self.guard = Some(Guard::spawn(
             &xtask,
             folder,
             &self.logs().join("guard.log"),
@@ -275,7 +268,9 @@ impl Stack {
         let command = match (&service.program, &self.options.temporal) {
             (Program::Ours(environment), _) => self.service_command(service, &environment(&self.options))?,
             (Program::TemporalDevServer, Temporal::DevServer(cli)) => self.dev_server_command(cli),
-            (Program::TemporalDevServer, Temporal::At(_)) => return Err(Error::NeverStarted(service.name)),
+            (Program::TemporalDevServer, Temporal::External(_)) => {
+                return Err(Error::NeverStarted(service.name));
+            }
         };
         let group = self.guard.as_ref().map(Guard::group);
         let process = Process::spawn(command, &log_file(&self.options.folder, service), group)?;
@@ -292,7 +287,7 @@ impl Stack {
         environment: &[(&'static str, String)],
     ) -> Result<Command, Error> {
         let mut command = self.local_command(&self.built(service.name)?);
-        // The lines are made readable here.
+        // The console renders JSON lines for people.
         command.env("LOG_FORMAT", "json").envs(environment.iter().cloned());
         let more = self.options.environment.iter().filter(|(of, ..)| *of == service);
         command.envs(more.map(|(_, name, value)| (name, value)));
@@ -306,8 +301,8 @@ impl Stack {
             .args(["server", "start-dev", "--ip", "127.0.0.1", "--port", &ports.of(&TEMPORAL).to_string()])
             .arg("--db-filename")
             .arg(self.options.temporal_folder().join("temporal.db"))
-            // Three times the throughput of the defaults, and all that a development server must survive is
-            // the death of its process.
+            // These give three times the throughput. The data survives the end of the process, which is enough for
+            // a development server.
             .args(["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=off"])
             .args(["--log-level", "warn", "--log-format", "json"]);
         match ports.ui() {
@@ -319,9 +314,9 @@ impl Stack {
 
     fn local_command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
-        // There is no `.env` here: what the stack doesn't say, the environment does.
-        temporal_cli::forget_other_servers(command.current_dir(&self.options.folder));
-        // They are other names of what the stack says.
+        // The folder has no `.env`, so other variables come from the environment only.
+        temporal_cli::clear_temporal_environment(command.current_dir(&self.options.folder));
+        // These are aliases of variables that the stack sets.
         command.env_remove("PORT").env_remove("FAKE_STRIPE_URL");
         command
     }
@@ -331,39 +326,39 @@ impl Stack {
         if path.is_file() { Ok(path) } else { Err(Error::NotBuilt(path)) }
     }
 
-    fn record(&self) -> io::Result<Record> {
+    fn record(&self) -> io::Result<StackRecord> {
         let processes = self.running.iter().map(|Running { service, process }| {
             let ui = self.ports().ui().filter(|_| *service == &TEMPORAL);
             let ports = [Some(self.ports().of(service)), ui].into_iter().flatten().collect();
-            Recorded { service: service.name.to_owned(), identity: process.identity().clone(), ports }
+            RecordedProcess { service: service.name.to_owned(), identity: process.identity().clone(), ports }
         });
-        Ok(Record { supervisor: Some(Identity::own()?), processes: processes.collect() })
+        Ok(StackRecord { supervisor: Some(Identity::own()?), processes: processes.collect() })
     }
 
-    /// Only the services waited for must still run: a test may have ended others.
+    /// Waits for these services only, since a test may have ended others.
     async fn wait_until_ready(
         &mut self,
         services: &[&'static Service],
-        tell: &mut impl FnMut(Event),
+        on_event: &mut impl FnMut(Event),
     ) -> Result<(), Error> {
         let mut waiting = JoinSet::new();
         for probe in services.iter().map(|service| self.probe(service)) {
             waiting.spawn(async move { (probe.service, probe.until_ready().await) });
         }
-        let mut look = tokio::time::interval(PROBE_PAUSE);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut check = tokio::time::interval(PROBE_PAUSE);
+        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 probed = waiting.join_next() => match probed {
                     None => return Ok(()),
-                    Some(Ok((service, Ok(())))) => tell(Event::Ready(service)),
+                    Some(Ok((service, Ok(())))) => on_event(Event::Ready(service)),
                     Some(Ok((service, Err(reason)))) => {
-                        let log = self.log(service);
+                        let log = self.log_path(service);
                         return Err(Error::NotReady { service: service.name, reason, log });
                     }
                     Some(Err(failed)) => return Err(Error::Io(io::Error::other(failed))),
                 },
-                _ = look.tick() => {
+                _ = check.tick() => {
                     let waited_for = self.running.iter_mut().filter(|running| services.contains(&running.service));
                     for running in waited_for {
                         running.check(&self.options.folder)?;
@@ -376,7 +371,7 @@ impl Stack {
     fn probe(&self, service: &'static Service) -> Probe {
         let cli = match &self.options.temporal {
             Temporal::DevServer(cli) => Some(cli.clone()),
-            Temporal::At(_) => None,
+            Temporal::External(_) => None,
         };
         Probe { service, port: self.ports().of(service), http: self.http.clone(), cli }
     }
@@ -388,8 +383,8 @@ impl Drop for Stack {
             drop(running);
         }
         if !self.detached {
-            // What can't be removed tells of nothing that runs.
-            let _ = Record::remove(&self.options.folder);
+            // A record that stays lists no running process.
+            let _ = StackRecord::remove(&self.options.folder);
         }
     }
 }
@@ -405,27 +400,29 @@ impl Running {
     }
 }
 
-/// Asks a service whether it is ready.
+/// Checks whether a service is ready.
 #[derive(Debug, Clone)]
 pub struct Probe {
     pub service: &'static Service,
     pub port: u16,
     pub http: Http,
-    /// Temporal's server is asked by it; without one it can't be.
+    /// Needed to check Temporal's server.
     pub cli: Option<TemporalCli>,
 }
 
 impl Probe {
+    /// Checks once whether the service is ready.
+    ///
     /// # Errors
-    /// Why it isn't, in a few words.
-    pub async fn ask(&self) -> Result<(), String> {
+    /// Returns the reason if it isn't.
+    pub async fn check(&self) -> Result<(), String> {
         match self.service.program {
-            Program::Ours(_) => self.ask_service().await,
-            Program::TemporalDevServer => self.ask_temporal().await,
+            Program::Ours(_) => self.check_service().await,
+            Program::TemporalDevServer => self.check_temporal().await,
         }
     }
 
-    async fn ask_service(&self) -> Result<(), String> {
+    async fn check_service(&self) -> Result<(), String> {
         let url = format!("http://127.0.0.1:{}/health/ready", self.port);
         let answer = self.http.get(&url, PROBE_LIMIT).await.map_err(|error| error.to_string())?;
         if answer.status == StatusCode::OK {
@@ -435,8 +432,8 @@ impl Probe {
         Err(format!("{}: {detail}", answer.status))
     }
 
-    async fn ask_temporal(&self) -> Result<(), String> {
-        let cli = self.cli.as_ref().ok_or("no Temporal CLI to ask it by")?;
+    async fn check_temporal(&self) -> Result<(), String> {
+        let cli = self.cli.as_ref().ok_or("it can't be checked without a Temporal CLI")?;
         let address = format!("127.0.0.1:{}", self.port);
         let question = ["operator", "namespace", "describe", "-n", NAMESPACE, "--address", &address];
         cli.run(&question, PROBE_LIMIT).await
@@ -445,7 +442,7 @@ impl Probe {
     async fn until_ready(&self) -> Result<(), String> {
         let deadline = Instant::now() + READY_LIMIT;
         loop {
-            match self.ask().await {
+            match self.check().await {
                 Ok(()) => return Ok(()),
                 Err(reason) if Instant::now() >= deadline => return Err(reason),
                 Err(_) => tokio::time::sleep(PROBE_PAUSE).await,

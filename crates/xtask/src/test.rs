@@ -1,4 +1,4 @@
-//! `cargo xtask test` and `record`: the tests of the workspace, those that need a real Temporal server included.
+//! `cargo xtask test` and `record`: runs the tests of the workspace, including those with a real Temporal server.
 
 use std::{
     ffi::OsString,
@@ -17,32 +17,32 @@ use crate::{
     nextest,
     services::{Options, Ports, State, Temporal},
     stack::Stack,
-    temporal_cli::{self, Surroundings, TemporalCli},
+    temporal_cli::{self, SearchPaths, TemporalCli},
     up::{self, Error},
     workspace::Workspace,
 };
 
-/// Names the Temporal server that the tests share.
+/// The variable with the address of the Temporal server that the tests share.
 pub const TEMPORAL_ADDRESS: &str = "TEST_TEMPORAL_ADDRESS";
 
-/// Which tests are run, and what for.
+/// The tests to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
-    /// Those whose names contain one of these; all of them where there are none.
+    /// The tests whose names contain one of these. Without names, all tests.
     Named(Vec<String>),
-    /// The one that reaches every end of an order, and then records how: the histories that replay tests need.
-    Recording,
+    /// The tests that reach every end of a workflow and record its history for the replay tests.
+    RecordHistories,
 }
 
-/// Runs tests, with all that they need.
+/// Runs tests, with their tools and their Temporal server.
 ///
 /// # Errors
-/// When a test fails, none was run, or there is no running them.
+/// Returns an error when a test fails, no test ran, or the tests can't be run.
 pub async fn run(console: &Console, interrupts: &mut Interrupts, selection: &Selection) -> Result<(), Error> {
     let workspace = Workspace::locate()?;
     let work = async {
-        let cli = up::temporal_cli(console, &Surroundings::from_env(workspace.tools())).await?;
-        console.say("Building the tests, and the programs that they start");
+        let cli = up::temporal_cli(console, &SearchPaths::from_env(workspace.tools())).await?;
+        console.print("Building the tests, and the programs that they start");
         cargo::build(&workspace, Targets::ProgramsAndTests).await?;
         let mut environment = vec![(temporal_cli::VARIABLE, cli.path().into())];
         environment.extend(selection.variable());
@@ -56,8 +56,8 @@ pub async fn run(console: &Console, interrupts: &mut Interrupts, selection: &Sel
                 with_nextest(console, &workspace, &nextest, selection, cli, environment, print).await?
             }
             Err(reason) => {
-                console.say(&format!("There is no cargo-nextest ({reason})"));
-                console.say("Running the tests by cargo test, which takes longer");
+                console.print(&format!("cargo-nextest is not available ({reason})"));
+                console.print("Running the tests with cargo test, which takes longer");
                 cargo::test(&workspace, &selection.arguments(), &environment, print).await?.success()
             }
         };
@@ -65,11 +65,10 @@ pub async fn run(console: &Console, interrupts: &mut Interrupts, selection: &Sel
         println!("{counts}");
         counts.verdict(succeeded)
     };
-    interrupts.or(work).await
+    interrupts.race(work).await
 }
 
-/// Runs the tests side by side, on one Temporal server that they share, and then the doctests, which nextest
-/// doesn't know.
+/// Runs the tests in parallel on one shared Temporal server, and then the doctests, which nextest doesn't support.
 async fn with_nextest(
     console: &Console,
     workspace: &Workspace,
@@ -79,32 +78,32 @@ async fn with_nextest(
     mut environment: Vec<(&'static str, OsString)>,
     mut print: impl FnMut(&str),
 ) -> Result<bool, Error> {
-    console.say("Starting a Temporal server for the tests");
+    console.print("Starting a Temporal server for the tests");
     let folder = tempfile::tempdir()?;
     let mut options = Options::new(folder.path().to_owned(), Ports::free()?, Temporal::DevServer(cli));
     options.state = State::Temporary;
     options.services = Vec::new();
     environment.push((TEMPORAL_ADDRESS, options.temporal_address().into()));
     let mut server = Stack::start(options).await?;
-    console.say("Running the tests");
+    console.print("Running the tests");
     let tests =
         cargo::nextest(workspace, nextest, &selection.nextest_arguments(), &environment, &mut print).await?;
     server.stop(|_, _| ()).await?;
-    if *selection == Selection::Recording {
+    if *selection == Selection::RecordHistories {
         return Ok(tests.success());
     }
-    console.say("Running the doctests");
+    console.print("Running the doctests");
     let arguments: Vec<_> = ["--doc".to_owned()].into_iter().chain(selection.arguments()).collect();
     let doctests = cargo::test(workspace, &arguments, &environment, print).await?;
     Ok(tests.success() && doctests.success())
 }
 
-/// How many tests run at a time for each processor: an end-to-end test mostly waits.
+/// The number of parallel tests for each processor. It exceeds 1, since an end-to-end test mostly waits.
 const TESTS_PER_PROCESSOR: usize = 3;
 
 impl Selection {
     fn variable(&self) -> Option<(&'static str, OsString)> {
-        matches!(self, Self::Recording).then(|| ("RECORD_HISTORIES", "1".into()))
+        matches!(self, Self::RecordHistories).then(|| ("RECORD_HISTORIES", "1".into()))
     }
 
     fn arguments(&self) -> Vec<String> {
@@ -125,19 +124,19 @@ impl Selection {
     fn parts(&self) -> (&'static [&'static str], Vec<String>) {
         match self {
             Self::Named(filters) => (&[], filters.clone()),
-            Self::Recording => {
+            Self::RecordHistories => {
                 (&["--test", "orders", "--test", "workflows"], vec!["can_be_recorded".to_owned()])
             }
         }
     }
 }
 
-/// The runner's output is read here, but ends on a terminal.
+/// Returns the colour option of the runner. Its output passes through this program to a terminal or a file.
 fn colour() -> &'static str {
     if io::stdout().is_terminal() { "always" } else { "never" }
 }
 
-/// How many tests ended how.
+/// The numbers of tests by result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Counts {
     passed: u64,
@@ -156,8 +155,8 @@ impl Counts {
             return Some(Self::of_nextest(counts));
         }
         let (_, counts) = line.strip_prefix("test result: ")?.split_once(". ")?;
-        let count = |what: &str| {
-            counts.split("; ").find_map(|count| count.strip_suffix(what)?.trim_end().parse::<u64>().ok())
+        let count = |result: &str| {
+            counts.split("; ").find_map(|count| count.strip_suffix(result)?.trim_end().parse::<u64>().ok())
         };
         Some(Self { passed: count("passed")?, failed: count("failed")?, ignored: count("ignored")? })
     }
@@ -171,12 +170,12 @@ impl Counts {
             after.unwrap_or_default()
         });
         for count in without_notes.collect::<String>().split(", ") {
-            let Some((number, what)) = count.trim().split_once(' ') else { continue };
+            let Some((number, result)) = count.trim().split_once(' ') else { continue };
             let number = number.parse::<u64>().unwrap_or_default();
-            match what {
+            match result {
                 "passed" => sum.passed += number,
                 "skipped" => sum.ignored += number,
-                // Failed, timed out, or not even started.
+                // These failed, timed out, or could not start.
                 _ => sum.failed += number,
             }
         }
@@ -244,20 +243,20 @@ mod tests {
     }
 
     #[test]
-    fn what_a_test_prints_is_not_counted() {
+    fn the_output_of_a_test_is_not_counted() {
         assert_eq!(Counts::of("test demo::tests::a_result ... ok"), None);
         assert_eq!(Counts::of("the test result: ok. 3 passed; 0 failed; 1 ignored"), None);
     }
 
     #[test]
-    fn the_counts_of_all_runners_are_summed_up_in_one_line() {
+    fn the_counts_of_all_runners_are_added_up() {
         let failed = LINE.replace("ok.", "FAILED.").replace("0 failed", "2 failed");
         let counts: Counts = [LINE, &failed].into_iter().filter_map(Counts::of).sum();
         assert_eq!(counts.to_string(), "6 passed, 2 failed, 2 skipped");
     }
 
     #[test]
-    fn a_run_passes_only_if_tests_ran_and_none_failed_and_the_runner_agrees() {
+    fn a_run_passes_only_if_tests_ran_and_all_passed() {
         let passed = Counts { passed: 1, ..Counts::default() };
         assert!(passed.verdict(true).is_ok());
         assert!(matches!(passed.verdict(false), Err(Error::TestsFailed)));

@@ -64,14 +64,14 @@ pub async fn run(command: &mut Command, limit: Duration) -> Result<String, Strin
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let errors = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{program} failed ({}): {}", output.status, reason(&errors)))
+    Err(format!("{program} failed ({}): {}", output.status, error_line(&errors)))
 }
 
-/// Returns the most telling line of a command's errors.
-fn reason(errors: &str) -> &str {
+/// Returns the line that names the error, else the last line.
+fn error_line(errors: &str) -> &str {
     let lines = || errors.lines().map(str::trim).filter(|line| !line.is_empty());
     let named = lines().find(|line| line.to_lowercase().starts_with("error"));
-    named.or_else(|| lines().next_back()).unwrap_or("it doesn't say why")
+    named.or_else(|| lines().next_back()).unwrap_or("it gives no reason")
 }
 
 #[cfg(test)]
@@ -79,13 +79,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_many_lines_the_one_that_names_an_error_is_the_reason() {
+    fn the_reason_is_the_line_that_names_an_error() {
         assert_eq!(
-            reason("WARNING: old\nERROR: no such package\n\nnotice: update\n"),
+            error_line("WARNING: old\nERROR: no such package\n\nnotice: update\n"),
             "ERROR: no such package"
         );
         assert_eq!(
-            reason("/usr/bin/python3: No module named pip\n"),
+            error_line("/usr/bin/python3: No module named pip\n"),
             "/usr/bin/python3: No module named pip"
         );
     }

@@ -1,4 +1,4 @@
-//! `cargo xtask up`, `down` and `status`: the stack on the usual ports, for people.
+//! `cargo xtask up`, `down` and `status`: the stack on the default ports, for users.
 
 use std::{io, path::PathBuf, time::Duration};
 
@@ -11,32 +11,32 @@ use crate::{
     http::Http,
     interrupt::{Interrupted, Interrupts},
     logs::{self, Follower},
-    ports::{self, Taken},
+    ports::{self, UnavailablePort},
     process::{End, Identity},
-    record::{self, Record},
     services::{self, Options, PROVIDER, Ports, Service, State, TEMPORAL, Temporal},
     sources,
     stack::{self, Event, GRACE, Probe, Stack},
-    temporal_cli::{Surroundings, TemporalCli, Unavailable},
+    stack_record::{self, StackRecord},
+    temporal_cli::{SearchPaths, TemporalCli, Unavailable},
     workspace::Workspace,
 };
 
-/// How often the logs are looked at.
-const FOLLOW: Duration = Duration::from_millis(100);
-/// The provider's profile where nobody asks for another one.
-pub const USUAL_CHAOS: &str = "seed";
-/// For one question to the provider.
-const QUESTION_LIMIT: Duration = Duration::from_secs(5);
-/// For whoever looks after a stack to end all of it.
+/// The pause between two reads of the logs.
+const LOG_POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// The provider's default profile.
+pub const DEFAULT_CHAOS: &str = "seed";
+/// The time limit of a request to the provider.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// Leaves a supervisor time to end its stack.
 const SUPERVISOR_GRACE: Duration = Duration::from_secs(90);
 
-/// Why a command failed.
+/// A command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
     Interrupted(#[from] Interrupted),
-    #[error("{}; end what has it, or add --free-ports", listed(.0))]
-    PortsTaken(Vec<Taken>),
+    #[error("{}; stop that process, or add --free-ports", list_ports(.0))]
+    PortsTaken(Vec<UnavailablePort>),
     #[error(transparent)]
     NoTemporalCli(#[from] Unavailable),
     #[error(transparent)]
@@ -44,7 +44,7 @@ pub enum Error {
     #[error(transparent)]
     Stack(#[from] stack::Error),
     #[error(transparent)]
-    Record(#[from] record::Error),
+    Record(#[from] stack_record::Error),
     #[error(transparent)]
     Guard(#[from] guard::Error),
     #[error(transparent)]
@@ -63,178 +63,180 @@ pub enum Error {
     NoTests,
 }
 
-fn listed(taken: &[Taken]) -> String {
+fn list_ports(taken: &[UnavailablePort]) -> String {
     taken.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-/// How the stack is to be.
+/// The options of `up` and `demo`.
 #[derive(Debug, Clone)]
-pub struct Wishes {
-    /// The provider's profile. Without one: [`USUAL_CHAOS`], or the profile that was put at run time before.
+pub struct UpOptions {
+    /// The provider's profile. The default is an earlier profile override, else [`DEFAULT_CHAOS`].
     pub chaos: Option<String>,
     pub seed: Option<u64>,
     pub fast: bool,
-    /// Begins empty; else goes on with what the last stack left.
+    /// Starts without data. Otherwise the stack continues with the data of the last one.
     pub fresh: bool,
     pub free_ports: bool,
-    /// Variables of services beside those that the stack itself sets.
+    /// Variables of services that extend those of the stack.
     pub environment: Vec<(&'static Service, &'static str, String)>,
 }
 
-/// Starts a stack, and shows its logs until an interrupt or the end of one of its services.
+/// Starts a stack, and shows its logs until an interrupt or the end of a service.
 ///
 /// # Errors
-/// When it can't be started, or a service ends by itself.
+/// Returns an error when the stack can't be started, or a service ends by itself.
 pub async fn up(
     console: &Console,
     interrupts: &mut Interrupts,
-    wishes: &Wishes,
+    options: &UpOptions,
     detach: bool,
 ) -> Result<(), Error> {
-    let mut stack = interrupts.or(raise(console, wishes)).await?;
+    let mut stack = interrupts.race(start_stack(console, options)).await?;
     print_addresses(&stack);
     if detach {
         let logs = stack.options().folder.join("logs");
         stack.detach()?;
-        console.say(&format!(
+        console.print(&format!(
             "`cargo xtask status` shows it, `cargo xtask down` ends it, its logs are in {}",
             logs.display()
         ));
         return Ok(());
     }
-    console.say("Ctrl-C ends all of it\n");
-    let logs = services::all_services().map(|service| (service.name, stack.log(service))).collect();
+    console.print("Ctrl-C ends the stack\n");
+    let logs = services::all_services().map(|service| (service.name, stack.log_path(service))).collect();
     let ended = tokio::select! {
         failed = follow(logs) => failed.map_err(Error::from),
         ended = stack.watch() => Err(ended.into()),
         () = interrupts.next() => Ok(()),
     };
-    lower(console, interrupts, stack).await?;
+    stop_stack(console, interrupts, stack).await?;
     ended
 }
 
-/// Everything up to a stack that is ready.
+/// Starts a stack, and returns when it is ready.
 ///
 /// # Errors
-/// When a port is taken, there is no Temporal CLI, the build fails, or a service ends or isn't ready in time.
-pub async fn raise(console: &Console, wishes: &Wishes) -> Result<Stack, Error> {
+/// Returns an error when a port is in use, there is no Temporal CLI, the build fails, or a service ends or isn't ready in time.
+pub async fn start_stack(console: &Console, options: &UpOptions) -> Result<Stack, Error> {
     let workspace = Workspace::locate()?;
     let folder = workspace.stack();
-    if Record::load(&folder)?.is_some_and(|record| record.is_alive()) {
-        return Err(record::Error::AlreadyUp.into());
+    if StackRecord::load(&folder)?.is_some_and(|record| record.is_alive()) {
+        return Err(stack_record::Error::AlreadyUp.into());
     }
-    let ports = if wishes.free_ports { Ports::free_with_ui()? } else { Ports::usual() };
-    let taken = ports::taken(&ports.claims());
+    let ports = if options.free_ports { Ports::free_with_ui()? } else { Ports::standard() };
+    let taken = ports::unavailable_ports(&ports.required_ports());
     if !taken.is_empty() {
         return Err(Error::PortsTaken(taken));
     }
-    let cli = temporal_cli(console, &Surroundings::from_env(workspace.tools())).await?;
+    let cli = temporal_cli(console, &SearchPaths::from_env(workspace.tools())).await?;
     let offline = is_offline(console).await;
-    let mut stack = Stack::claim(Options {
+    let mut stack = Stack::prepare(Options {
         offline,
-        chaos: wishes.chaos.clone().unwrap_or_else(|| USUAL_CHAOS.to_owned()),
-        takes_profile_back: wishes.chaos.is_some(),
-        seed: wishes.seed,
-        fast: wishes.fast,
-        state: if wishes.fresh { State::Fresh } else { State::Kept },
-        environment: wishes.environment.clone(),
+        chaos: options.chaos.clone().unwrap_or_else(|| DEFAULT_CHAOS.to_owned()),
+        removes_profile_override: options.chaos.is_some(),
+        seed: options.seed,
+        fast: options.fast,
+        state: if options.fresh { State::Fresh } else { State::Kept },
+        environment: options.environment.clone(),
         ..Options::new(folder, ports, Temporal::DevServer(cli))
     })?;
-    if stack.options().is_continued() {
-        console.say("Going on with the orders and the ledger of the stack before; --fresh begins empty");
+    if stack.options().has_saved_state() {
+        console.print("Continuing with the orders and the ledger of the last stack; --fresh starts empty");
     }
-    console.say("Building the services");
+    console.print("Building the services");
     cargo::build(&workspace, Targets::Programs).await?;
     let mut steps = Vec::new();
     stack
-        .bring_up(|event| match event {
+        .start_all(|event| match event {
             Event::Starting(service) => {
-                steps.push((service, console.begin(format!("start {}", service.name))));
+                steps.push((service, console.start_step(format!("start {}", service.name))));
             }
             Event::Ready(service) => {
                 steps.extract_if(.., |(of, _)| *of == service).for_each(|(_, step)| step.done());
             }
         })
         .await?;
-    if let Some(profile) = profile_put_before(&stack).await? {
-        console.say(&format!(
-            "The provider goes on with the profile {profile}, which was put at run time; --chaos NAME ends that"
+    if let Some(profile) = profile_override(&stack).await? {
+        console.print(&format!(
+            "The provider keeps the profile {profile}, which was set at run time; --chaos NAME replaces it"
         ));
     }
     Ok(stack)
 }
 
-/// Returns the name of a profile that was put at run time in the stack before, and is still in force.
-async fn profile_put_before(stack: &Stack) -> Result<Option<String>, Error> {
-    if !stack.options().is_continued() {
+/// Returns the name of a profile override from the last stack that is still active.
+async fn profile_override(stack: &Stack) -> Result<Option<String>, Error> {
+    if !stack.options().has_saved_state() {
         return Ok(None);
     }
     let url = format!("{}/chaos/profile", stack.url(&PROVIDER));
-    // The stack is ready; a line about its profile is not worth an error.
-    let Ok(answer) = Http::new()?.get(&url, QUESTION_LIMIT).await else { return Ok(None) };
+    // The stack is ready, so a failed request for this hint is ignored.
+    let Ok(answer) = Http::new()?.get(&url, REQUEST_TIMEOUT).await else { return Ok(None) };
     let name = answer.body["name"].as_str().filter(|_| answer.body["put"] == true);
     Ok(name.map(str::to_owned))
 }
 
-/// Whether a stand-in has to answer for the sources of user contexts; told, unless the environment said it.
+/// Returns whether the stack uses a stand-in for the sources of user contexts. Prints the decision, unless the
+/// environment makes it.
 async fn is_offline(console: &Console) -> bool {
-    if sources::is_decided() {
+    if sources::is_set_by_environment() {
         return false;
     }
-    let away = sources::unreachable().await;
-    if away.is_empty() {
-        console.say("The sources of user contexts can be reached: founder asks the real ones");
+    let unreachable = sources::unreachable_sources().await;
+    if unreachable.is_empty() {
+        console.print("The sources of user contexts can be reached, so founder uses them");
     } else {
-        console.say(&format!(
-            "{} can't be reached: a stand-in answers for the sources of user contexts ({}=true)",
-            away.join(", "),
+        console.print(&format!(
+            "{} can't be reached, so a stand-in replaces the sources of user contexts ({}=true)",
+            unreachable.join(", "),
             sources::OFFLINE
         ));
     }
-    !away.is_empty()
+    !unreachable.is_empty()
 }
 
-/// Ends a stack in the reverse order; at once where another interrupt comes.
+/// Ends a stack in the reverse start order, or at once after another interrupt.
 ///
 /// # Errors
-/// When a process can't be ended.
-pub async fn lower(console: &Console, interrupts: &mut Interrupts, mut stack: Stack) -> Result<(), Error> {
+/// Returns an error when a process can't be ended.
+pub async fn stop_stack(
+    console: &Console,
+    interrupts: &mut Interrupts,
+    mut stack: Stack,
+) -> Result<(), Error> {
     let stop = async {
-        let step = console.begin("end all services");
-        stack.stop(|service, end| tell_end(console, service.name, end)).await?;
+        let step = console.start_step("end all services");
+        stack.stop(|service, end| print_end(console, service.name, end)).await?;
         step.done();
         Ok(())
     };
-    interrupts.or(stop).await
+    interrupts.race(stop).await
 }
 
-fn tell_end(console: &Console, service: &str, end: End) {
+fn print_end(console: &Console, service: &str, end: End) {
     match end {
-        End::Before => console.say(&format!("   {service} had ended before")),
-        End::Graceful => console.say(&format!("   {service} ended")),
-        End::Killed => console.say(&format!("   {service} didn't end when asked, and was killed")),
+        End::AlreadyEnded => console.print(&format!("   {service} had already ended")),
+        End::Graceful => console.print(&format!("   {service} ended")),
+        End::Killed => console.print(&format!("   {service} ignored the request to end, and was killed")),
     }
 }
 
-/// Finds or installs Temporal's CLI, and tells what it does meanwhile.
+/// Finds or installs Temporal's CLI, and shows the progress.
 ///
 /// # Errors
-/// When none is to be had.
-pub async fn temporal_cli(
-    console: &Console,
-    surroundings: &Surroundings,
-) -> Result<TemporalCli, Unavailable> {
+/// Returns an error when none is available.
+pub async fn temporal_cli(console: &Console, search_paths: &SearchPaths) -> Result<TemporalCli, Unavailable> {
     let mut step = None;
-    let cli = surroundings
+    let cli = search_paths
         .find_or_install(|origin| {
-            // The one before is cleared first.
+            // The last step is cleared first.
             step = None;
-            step = Some(console.begin(format!("install Temporal's CLI from {origin}")));
+            step = Some(console.start_step(format!("install Temporal's CLI from {origin}")));
         })
         .await?;
     match step {
         Some(step) => step.done(),
-        None => console.say(&format!("Temporal CLI {} at {}", cli.version(), cli.path().display())),
+        None => console.print(&format!("Temporal CLI {} at {}", cli.version(), cli.path().display())),
     }
     Ok(cli)
 }
@@ -259,7 +261,7 @@ fn print_addresses(stack: &Stack) {
     anstream::println!();
 }
 
-/// Prints what the services log, for ever.
+/// Prints the logs of the services until it is dropped.
 async fn follow(logs: Vec<(&'static str, PathBuf)>) -> io::Result<()> {
     const COLOURS: [AnsiColor; 5] =
         [AnsiColor::Blue, AnsiColor::Magenta, AnsiColor::Cyan, AnsiColor::Yellow, AnsiColor::Green];
@@ -274,64 +276,64 @@ async fn follow(logs: Vec<(&'static str, PathBuf)>) -> io::Result<()> {
                 anstream::println!("{colour}{name:<17} |{colour:#} {}", logs::render(line));
             }
         }
-        tokio::time::sleep(FOLLOW).await;
+        tokio::time::sleep(LOG_POLL_INTERVAL).await;
     }
 }
 
 /// Ends the stack that is up, if there is one.
 ///
 /// # Errors
-/// When the record can't be read or a process can't be ended.
+/// Returns an error when the record can't be read or a process can't be ended.
 pub async fn down(console: &Console) -> Result<(), Error> {
     let folder = Workspace::locate()?.stack();
-    let Some(record) = Record::load(&folder)? else {
-        console.say("No stack is up");
+    let Some(record) = StackRecord::load(&folder)? else {
+        console.print("No stack is up");
         return Ok(());
     };
     if let Some(supervisor) = record.supervisor.filter(Identity::is_running) {
         let step =
-            console.begin(format!("wait for the command with pid {} to end its stack", supervisor.pid));
+            console.start_step(format!("wait for the command with pid {} to end its stack", supervisor.pid));
         supervisor.end(SUPERVISOR_GRACE).await?;
         step.done();
     }
-    // Whatever it may have left.
-    if let Some(record) = Record::load(&folder)? {
-        record.end(GRACE, |process, end| tell_end(console, &process.service, end)).await?;
-        Record::remove(&folder)?;
+    // The supervisor may have left processes behind.
+    if let Some(record) = StackRecord::load(&folder)? {
+        record.end(GRACE, |process, end| print_end(console, &process.service, end)).await?;
+        StackRecord::remove(&folder)?;
     }
-    console.say("All of it has ended");
+    console.print("The stack has ended");
     Ok(())
 }
 
-fn who_looks_after(supervisor: Option<&Identity>) -> String {
+fn supervisor_label(supervisor: Option<&Identity>) -> String {
     match supervisor {
         None => "detached: `cargo xtask down` ends it".to_owned(),
         Some(supervisor) if supervisor.is_running() => {
-            format!("looked after by the command with pid {}", supervisor.pid)
+            format!("supervised by the command with pid {}", supervisor.pid)
         }
         Some(supervisor) => format!(
-            "the command with pid {} that looked after it is gone: `cargo xtask down` ends what it left",
+            "its supervisor with pid {} has ended: `cargo xtask down` ends the remaining processes",
             supervisor.pid
         ),
     }
 }
 
-/// Tells of each process of the stack whether it runs and is ready.
+/// Shows whether each process of the stack runs and is ready.
 ///
 /// # Errors
-/// When there is no stack, or not all of it is ready.
+/// Returns an error when there is no stack, or not all of it is ready.
 pub async fn status() -> Result<(), Error> {
     let workspace = Workspace::locate()?;
-    let record = Record::load(&workspace.stack())?.ok_or(Error::NotUp)?;
-    println!("{}", who_looks_after(record.supervisor.as_ref()));
-    let cli = Surroundings::from_env(workspace.tools()).find().await.ok();
+    let record = StackRecord::load(&workspace.stack())?.ok_or(Error::NotUp)?;
+    println!("{}", supervisor_label(record.supervisor.as_ref()));
+    let cli = SearchPaths::from_env(workspace.tools()).find().await.ok();
     let http = Http::new()?;
     let mut all_ready = !record.processes.is_empty();
     for process in &record.processes {
         let state = if process.identity.is_running() {
-            match (services::named(&process.service), process.ports.first()) {
+            match (services::find(&process.service), process.ports.first()) {
                 (Some(service), Some(port)) => {
-                    Probe { service, port: *port, http: http.clone(), cli: cli.clone() }.ask().await
+                    Probe { service, port: *port, http: http.clone(), cli: cli.clone() }.check().await
                 }
                 _ => Err("unknown to this version".to_owned()),
             }
@@ -354,14 +356,14 @@ mod tests {
     use crate::process::Process;
 
     #[test]
-    fn a_stack_tells_who_looks_after_it_also_where_nobody_does() {
-        assert!(who_looks_after(None).starts_with("detached"));
+    fn the_status_shows_the_supervisor_of_a_stack_or_its_absence() {
+        assert!(supervisor_label(None).starts_with("detached"));
         let own = Identity::own().unwrap();
-        assert_eq!(who_looks_after(Some(&own)), format!("looked after by the command with pid {}", own.pid));
+        assert_eq!(supervisor_label(Some(&own)), format!("supervised by the command with pid {}", own.pid));
         let folder = tempfile::tempdir().unwrap();
         let process = Process::spawn(Command::new("true"), &folder.path().join("log"), None).unwrap();
         let gone = process.identity().clone();
         drop(process);
-        assert!(who_looks_after(Some(&gone)).contains("is gone"), "{}", who_looks_after(Some(&gone)));
+        assert!(supervisor_label(Some(&gone)).contains("has ended"), "{}", supervisor_label(Some(&gone)));
     }
 }

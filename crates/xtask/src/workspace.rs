@@ -1,4 +1,4 @@
-//! Where things lie: the sources, what cargo built, and what we put beside it.
+//! The paths of the sources, the built programs, the tools and the stack's data.
 
 use std::{
     env, io,
@@ -13,40 +13,40 @@ pub struct Workspace {
 }
 
 impl Workspace {
-    /// Finds the folders from the running executable, an xtask or a test, so that whatever target folder
-    /// and profile cargo was told to use, the services are looked for in the same.
+    /// Derives the folders from the running executable, an xtask or a test. So the services come from the same target
+    /// folder and profile.
     ///
     /// # Errors
-    /// When the executable's own path can't be had.
+    /// Returns an error when the executable's path is unknown.
     pub fn locate() -> io::Result<Self> {
         let executable = env::current_exe()?;
         let folder = executable.parent().unwrap_or(Path::new("/"));
-        // Tests lie one folder deeper than programs.
+        // The executable of a test is one folder deeper than a program.
         let binaries = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
         let root = manifest.ancestors().nth(2).unwrap_or(manifest);
         Ok(Self { root: root.to_owned(), binaries: binaries.to_owned() })
     }
 
-    /// The folder of the workspace's `Cargo.toml`.
+    /// Returns the folder of the workspace's `Cargo.toml`.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// A program of this workspace, whether it is built or not.
+    /// Returns the path of a program of this workspace, which may not be built yet.
     #[must_use]
     pub fn binary(&self, name: &str) -> PathBuf {
         self.binaries.join(name)
     }
 
-    /// Tools that we install for ourselves.
+    /// Returns the folder of the installed tools.
     #[must_use]
     pub fn tools(&self) -> PathBuf {
         self.target().join("tools")
     }
 
-    /// Record, logs and Temporal's database of the stack that `up` and `demo` start.
+    /// Returns the folder of the stack that `up` and `demo` start: its record, logs and databases.
     #[must_use]
     pub fn stack(&self) -> PathBuf {
         self.target().join("stack")

@@ -1,7 +1,7 @@
 //! Checks the rules of `docs/architecture.md` that neither cargo-deny nor clippy can hold.
 //!
-//! Rules 5, 7 and 8 leave code under `#[cfg(test)]` alone, since a test sets up, reads statuses and waits. Rule 6
-//! has no exemption: tests move with their context.
+//! Rules 5, 7 and 8 don't apply to code under `#[cfg(test)]`, since tests set up data, read statuses and wait. Rule 6
+//! applies to tests too, since they move with their context.
 
 mod rules;
 mod source;
@@ -29,7 +29,7 @@ fn toml(path: &Path) -> toml::Table {
     fs::read_to_string(path).unwrap().parse().unwrap()
 }
 
-/// The names of the packages that a crate depends on, also of renamed ones.
+/// Returns the package names of a crate's dependencies, including renamed ones.
 fn dependencies(name: &str) -> BTreeSet<String> {
     let manifest = toml(&crates().join(name).join("Cargo.toml"));
     let dependencies = manifest["dependencies"].as_table().unwrap().iter();
@@ -37,7 +37,7 @@ fn dependencies(name: &str) -> BTreeSet<String> {
     dependencies.map(|(name, value)| package(value).unwrap_or_else(|| name.clone())).collect()
 }
 
-/// The source files of the services' crates; `e2e` and `xtask` stand outside.
+/// Returns the source files of all crates except `e2e` and `xtask`.
 fn files() -> Vec<File> {
     let inside = names().into_iter().filter(|name| !["e2e", "xtask"].contains(&name.as_str()));
     inside.flat_map(|name| source::read(&crates(), &name)).collect()
@@ -45,11 +45,11 @@ fn files() -> Vec<File> {
 
 #[track_caller]
 fn assert_kept(rule: impl Fn(&File) -> Vec<String>) {
-    let breaches: Vec<_> = files().iter().flat_map(rule).collect();
-    assert!(breaches.is_empty(), "{} breaches:\n  {}", breaches.len(), breaches.join("\n  "));
+    let violations: Vec<_> = files().iter().flat_map(rule).collect();
+    assert!(violations.is_empty(), "{} violations:\n  {}", violations.len(), violations.join("\n  "));
 }
 
-/// cargo-deny only knows the crates that it lists.
+/// cargo-deny only checks the crates that it lists.
 #[test]
 fn rules_1_and_4_deny_toml_lists_the_users_of_every_crate_of_ours() {
     let deny = toml(&crates().parent().unwrap().join("deny.toml"));
@@ -60,15 +60,17 @@ fn rules_1_and_4_deny_toml_lists_the_users_of_every_crate_of_ours() {
     }
 }
 
-/// A workflow runs again from its history and must then do exactly the same. The SDK's `-wasm` and `-workflow`
-/// crates are its parts for that; `futures` is only combinators here, and `jiff` has no clock without `std`.
+/// A workflow must be deterministic, since it is replayed from its history. The SDK's `-wasm` and `-workflow` crates
+/// are made for that. `futures` gives only combinators here, `strum` only derives, and
+/// `jiff` without `std` has no clock.
 #[test]
-fn rule_2_workflows_depends_on_nothing_that_reaches_the_world() {
+fn rule_2_workflows_depends_on_no_crate_with_side_effects() {
     let known = [
         "futures",
         "jiff",
         "serde",
         "serde_json",
+        "strum",
         "temporalio-common-wasm",
         "temporalio-macros",
         "temporalio-protos",
@@ -81,7 +83,7 @@ fn rule_2_workflows_depends_on_nothing_that_reaches_the_world() {
 }
 
 #[test]
-fn rule_5_layers_point_inwards_and_domains_are_pure() {
+fn rule_5_layers_depend_inwards_and_domains_are_pure() {
     let crates: BTreeSet<_> =
         dependencies(rules::PROVIDER).iter().map(|name| name.replace('-', "_")).collect();
     assert_kept(|file| rules::layers(file, &crates));
@@ -93,7 +95,7 @@ fn rule_6_no_context_imports_another_and_shared_imports_none() {
 }
 
 #[test]
-fn rule_7_statuses_are_named_only_where_http_is_spoken() {
+fn rule_7_statuses_are_only_in_presentation() {
     assert_kept(rules::statuses);
 }
 
@@ -111,7 +113,7 @@ fn every_crate_inherits_the_workspaces_lints() {
     }
 }
 
-/// A folder that is in none of the lists would be free of rule 5.
+/// Rule 5 would not apply to a folder that is in none of the lists.
 #[test]
 fn every_folder_of_the_provider_has_layers_or_is_flat() {
     let known: Vec<_> = CONTEXTS.iter().chain(&FLAT).chain(&["shared"]).copied().collect();
@@ -120,7 +122,7 @@ fn every_folder_of_the_provider_has_layers_or_is_flat() {
     assert_eq!(folders, known.into_iter().collect());
 }
 
-/// Without this, rules 5 and 6 could hold because there is nothing to check.
+/// Ensures that rules 5 and 6 have files to check.
 #[test]
 fn the_four_contexts_have_the_four_layers() {
     let files = source::read(&crates(), rules::PROVIDER);

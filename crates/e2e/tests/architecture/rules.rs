@@ -1,4 +1,4 @@
-//! The rules. Each takes a file and returns its breaches, and a table of small examples shows that it can fail.
+//! The rules. Each takes a file and returns its violations. A table of examples proves that each rule can fail.
 
 use std::collections::BTreeSet;
 
@@ -8,15 +8,15 @@ pub const PROVIDER: &str = "fake-stripe-chaos";
 pub const CONTEXTS: [&str; 4] = ["payment", "inventory", "shipping", "notification"];
 pub const LAYERS: [&str; 4] = ["domain", "application", "infrastructure", "presentation"];
 
-/// The folders without the four layers. A file of theirs is a few endpoints; their rules, if any, are in `domain`.
+/// The folders without the four layers. Their files have a few endpoints, and their rules are in `domain`.
 pub const FLAT: [&str; 3] = ["control", "runs", "verdict"];
 
-/// The crates that the endpoints of a flat folder may use. None of them reaches outside.
+/// The crates that the endpoints of a flat folder may use. None of them has side effects.
 const ENDPOINTS: [&str; 8] =
     ["axum", "serde", "serde_json", "service_kit", "thiserror", "tower", "utoipa", "utoipa_axum"];
 
 /// The modules of `shared` that a domain may use, each with its ports, which a domain may not.
-const VALUES: [(&str, &[&str]); 5] = [
+const VALUE_MODULES: [(&str, &[&str]); 5] = [
     ("clock", &["Clock", "ManualClock", "SystemClock"]),
     ("ids", &["Ids", "RandomIds"]),
     ("ledger", &["Ledger"]),
@@ -24,8 +24,8 @@ const VALUES: [(&str, &[&str]); 5] = [
     ("orders", &["Orders"]),
 ];
 
-/// The parts of `std` that reach outside. A module above one, such as `std::time`, must not be imported whole.
-const WORLD: [&str; 8] = [
+/// The parts of `std` with side effects. A parent module, such as `std::time`, must not be imported whole.
+const IO_PATHS: [&str; 8] = [
     "std::env",
     "std::fs",
     "std::io",
@@ -39,12 +39,12 @@ const WORLD: [&str; 8] = [
 fn check<'a>(
     file: &File,
     references: impl Iterator<Item = &'a Reference>,
-    why: impl Fn(&Reference) -> Option<&'static str>,
+    reason: impl Fn(&Reference) -> Option<&'static str>,
 ) -> Vec<String> {
-    references.filter_map(|reference| Some(file.says(reference, why(reference)?))).collect()
+    references.filter_map(|reference| Some(file.violation(reference, reason(reference)?))).collect()
 }
 
-/// The folder of a file of the provider, and the folder in that.
+/// Returns the context and the layer of a file of the provider.
 fn folders(file: &File) -> Option<(&str, Option<&str>)> {
     let mut parts = file.place.split('/');
     let (first, second, third) = (parts.next()?, parts.next()?, parts.next());
@@ -56,11 +56,11 @@ pub fn layers(file: &File, crates: &BTreeSet<String>) -> Vec<String> {
     let Some((context, inner)) = folders(file) else { return Vec::new() };
     let inner = inner.unwrap_or_default();
     if context == "shared" {
-        let is_value = VALUES.iter().any(|(module, _)| *module == inner);
+        let is_value = VALUE_MODULES.iter().any(|(module, _)| *module == inner);
         return check(file, file.production(), |reference| {
             let is_pure = ["serde", "thiserror", "uuid"].iter().any(|known| reference.is_within(known));
             (is_value && !is_pure && crates.iter().any(|name| reference.is_within(name)))
-                .then_some("domains use this module's values, so it stays pure")
+                .then_some("domains use this module, so it must be pure")
         });
     }
     if FLAT.contains(&context) {
@@ -69,13 +69,13 @@ pub fn layers(file: &File, crates: &BTreeSet<String>) -> Vec<String> {
     if !LAYERS.contains(&inner) {
         let is_beside = CONTEXTS.contains(&context) && inner != "mod";
         return check(file, file.references.iter(), |_| {
-            is_beside.then_some("this is none of the four layers")
+            is_beside.then_some("the file is in none of the four layers")
         });
     }
     check(file, file.production(), |reference| out_of_layer(context, inner, reference, crates))
 }
 
-/// In a flat folder, `domain` is a domain, and `registry.rs` knows no HTTP, as an application.
+/// Checks a flat folder: `domain` is a domain, and `registry.rs` has no HTTP, as an application.
 fn out_of_flat(
     context: &str,
     inner: &str,
@@ -111,7 +111,7 @@ fn out_of_layer(
         return (!is_known).then_some("domain <- application <- {infrastructure, presentation}");
     }
     if reference.is_within("crate::shared") {
-        let is_value = VALUES.iter().any(|(module, ports)| {
+        let is_value = VALUE_MODULES.iter().any(|(module, ports)| {
             let module = format!("crate::shared::{module}");
             let is_port = |port: &&str| reference.is_within(&format!("{module}::{port}"));
             reference.is_within(&module)
@@ -123,24 +123,24 @@ fn out_of_layer(
         let is_presentation =
             reference.is_within("crate::shared::presentation") || reference.path == "crate::shared::*";
         return match layer {
-            "domain" => (!is_value).then_some("of `shared`, a domain uses the value types only"),
+            "domain" => (!is_value).then_some("a domain uses only the value types of `shared`"),
             "presentation" => None,
-            _ => is_presentation.then_some("`shared::presentation` is for presentation only"),
+            _ => is_presentation.then_some("only presentation uses `shared::presentation`"),
         };
     }
     let known: &[&str] = match layer {
-        "domain" => &["serde", "thiserror", "uuid"],
+        "domain" => &["serde", "strum", "thiserror", "uuid"],
         "application" => &["async_trait", "thiserror", "uuid"],
         _ => return None,
     };
     out_of_crates(known, reference, crates)
 }
 
-/// Of the outside, code with this check knows the listed crates, and the parts of `std` that don't reach it.
+/// Allows the listed crates and the parts of `std` without side effects.
 fn out_of_crates(known: &[&str], reference: &Reference, crates: &BTreeSet<String>) -> Option<&'static str> {
     let path = reference.path.trim_end_matches("::*");
-    if WORLD.iter().any(|world| reference.is_within(world) || world.starts_with(&format!("{path}::"))) {
-        return Some("this layer reaches the world through ports only");
+    if IO_PATHS.iter().any(|io| reference.is_within(io) || io.starts_with(&format!("{path}::"))) {
+        return Some("this layer has side effects only through ports");
     }
     let is_foreign = crates.iter().any(|name| reference.is_within(name));
     (is_foreign && !known.iter().any(|name| reference.is_within(name)))
@@ -158,22 +158,22 @@ pub fn siblings(file: &File) -> Vec<String> {
     })
 }
 
-/// Rule 7. An endpoint names the statuses of its successes; the status of an error belongs to its code.
+/// Rule 7. An endpoint names only statuses of success. The status of an error belongs to its code.
 pub fn statuses(file: &File) -> Vec<String> {
     let is_in = |folder: &str| file.place.split('/').any(|part| part.trim_end_matches(".rs") == folder);
-    let speaks = match file.krate.as_str() {
+    let is_presentation = match file.krate.as_str() {
         "service-kit" => return Vec::new(),
-        // It answers as the services of others do.
+        // The stand-in answers as foreign services do.
         "user-context" if file.place == "stand_in.rs" => return Vec::new(),
         PROVIDER if FLAT.iter().any(|folder| file.place.starts_with(&format!("{folder}/"))) => {
             !is_in("domain") && !is_in("registry")
         }
         PROVIDER | "founder" => is_in("presentation"),
-        // A slice of the API is all HTTP; the gateway and the crate's root are not.
+        // The slices of the API are presentation. The gateway and the crate's root are not.
         "temporal-api" => file.place.contains('/') && !file.place.starts_with("gateway"),
         _ => false,
     };
-    if speaks && file.place.ends_with("problems.rs") {
+    if is_presentation && file.place.ends_with("problems.rs") {
         return Vec::new();
     }
     check(file, file.production(), |reference| {
@@ -183,22 +183,22 @@ pub fn statuses(file: &File) -> Vec<String> {
             parts.next().is_none_or(|name| ["OK", "CREATED", "ACCEPTED", "NO_CONTENT"].contains(&name));
         if reference.path.ends_with("error_codes") {
             Some("codes and their statuses are listed in `problems.rs`")
-        } else if speaks {
+        } else if is_presentation {
             (names_status && !is_success)
                 .then_some("the status of an error belongs to its code in `problems.rs`")
         } else {
-            (names_status || reference.is_within("utoipa::path")).then_some("HTTP is not spoken here")
+            (names_status || reference.is_within("utoipa::path")).then_some("statuses belong to presentation")
         }
     })
 }
 
-/// The part of rule 8 that clippy doesn't hold: other services bound their calls in time, the provider calls nobody.
+/// The part of rule 8 that clippy can't check: the provider uses `tokio::time` only in chaos, since it calls no service.
 pub fn time(file: &File) -> Vec<String> {
     let is_chaos =
         file.place.starts_with("shared/chaos/") || file.place.ends_with("/infrastructure/chaos.rs");
     check(file, file.production(), |reference| {
         let names_time = reference.is_within("tokio::time") || reference.path == "tokio::*";
-        (file.krate == PROVIDER && !is_chaos && names_time).then_some("time passes only in chaos")
+        (file.krate == PROVIDER && !is_chaos && names_time).then_some("only chaos uses `tokio::time`")
     })
 }
 
@@ -293,7 +293,7 @@ mod tests {
         ("time", "shared/chaos/delay.rs", "async fn f() { tokio::time::timeout(D, g()).await }"),
     ];
 
-    fn breaches((rule, place, text): &(&str, &str, &str)) -> Vec<String> {
+    fn violations((rule, place, text): &(&str, &str, &str)) -> Vec<String> {
         let (krate, place) = place.split_once(':').unwrap_or((PROVIDER, place));
         let file = File::parse(krate, place, text);
         let crates = ["axum", "serde", "serde_json", "tokio", "thiserror", "uuid"].map(str::to_owned).into();
@@ -306,23 +306,23 @@ mod tests {
     }
 
     #[test]
-    fn each_broken_example_is_one_breach() {
+    fn each_broken_example_is_one_violation() {
         for example in BROKEN {
-            let found = breaches(example);
+            let found = violations(example);
             assert_eq!(found.len(), 1, "{example:?}: {found:#?}");
         }
     }
 
     #[test]
-    fn each_kept_example_is_none() {
+    fn each_kept_example_is_no_violation() {
         for example in KEPT {
-            assert_eq!(breaches(example), <[String; 0]>::default(), "{example:?}");
+            assert_eq!(violations(example), <[String; 0]>::default(), "{example:?}");
         }
     }
 
     #[test]
-    fn a_breach_names_the_place_the_path_and_the_reason() {
-        let found = breaches(&("layers", "payment/domain/payment.rs", "\nuse axum::Json;"));
+    fn a_violation_names_the_place_the_path_and_the_reason() {
+        let found = violations(&("layers", "payment/domain/payment.rs", "\nuse axum::Json;"));
         let expected = "crates/fake-stripe-chaos/src/payment/domain/payment.rs:2 names `axum::Json`: \
                         this layer doesn't use this crate";
         assert_eq!(found, [expected]);

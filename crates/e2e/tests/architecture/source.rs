@@ -9,7 +9,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 pub struct Reference {
     pub path: String,
     pub line: usize,
-    /// Compiled for tests only.
+    /// The code is compiled for tests only.
     pub in_test: bool,
 }
 
@@ -44,9 +44,9 @@ impl File {
         self.references.iter().filter(|reference| !reference.in_test)
     }
 
-    pub fn says(&self, reference: &Reference, why: &str) -> String {
+    pub fn violation(&self, reference: &Reference, reason: &str) -> String {
         let (Self { krate, place, .. }, Reference { path, line, .. }) = (self, reference);
-        format!("crates/{krate}/src/{place}:{line} names `{path}`: {why}")
+        format!("crates/{krate}/src/{place}:{line} names `{path}`: {reason}")
     }
 }
 

@@ -1,5 +1,4 @@
-//! The lists of error codes, read from where `error_codes!` declares them: so a list counts even where
-//! nobody has made it known.
+//! Reads the lists of error codes from `error_codes!` in the sources, so that no list is left out.
 
 use std::{fs, path::Path};
 
@@ -16,7 +15,7 @@ pub const HEADER: &str = "| code | status | retryable | meaning |";
 #[derive(Debug)]
 pub struct CodeList {
     pub krate: String,
-    /// The module that declares it, below the crate's root: a context or a slice.
+    /// The module below the crate's root that declares the list: a context or a slice.
     module: String,
     pub rows: Vec<Row>,
 }
@@ -46,7 +45,7 @@ impl CodeList {
     }
 }
 
-/// Every list of the workspace: that of every service first, then by service and module.
+/// Returns every list of the workspace. The common list is first, the others are sorted by service and module.
 pub fn code_lists(root: &Path) -> Vec<CodeList> {
     let mut lists = Vec::new();
     for krate in fs::read_dir(root.join("crates")).unwrap() {
@@ -84,7 +83,7 @@ fn collect(src: &Path, see: &mut impl FnMut(&str, &str)) {
     below(src, src, see);
 }
 
-/// The lists that a file declares.
+/// Returns the lists that a file declares.
 fn read(text: &str) -> syn::Result<Vec<Vec<Row>>> {
     struct Finder(syn::Result<Vec<Vec<Row>>>);
 

@@ -1,4 +1,4 @@
-//! The compose files and the Dockerfile, as far as they have to agree with each other and with the binaries.
+//! Reads the compose files and the Dockerfile, to compare them with each other and with the binaries.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,10 +6,10 @@ use serde_json::Value;
 
 pub const FILES: [&str; 2] = ["docker-compose.yml", "docker-compose.light.yml"];
 pub const HEADER: &str = "| variable | without it | what it is |";
-/// Nothing but this machine reaches a published port, unless somebody wants it.
+/// The default address of published ports. Only this machine can reach it.
 const LOOPBACK: &str = "${BIND_ADDR:-127.0.0.1}";
 
-/// A service of a compose file, as somebody gets it who sets no variable.
+/// A service of a compose file, with every variable at its default.
 pub struct Container {
     pub name: String,
     file: &'static str,
@@ -17,27 +17,27 @@ pub struct Container {
 }
 
 impl Container {
-    /// Where it is defined.
+    /// Returns the file and the name.
     pub fn at(&self) -> String {
         format!("{}: {}", self.file, self.name)
     }
 
-    /// The stage of the Dockerfile that it is built from, if it is one of ours.
+    /// Returns its stage of the Dockerfile, if it is built here.
     pub fn target(&self) -> Option<&str> {
         self.definition.pointer("/build/target").and_then(Value::as_str)
     }
 
-    /// As in another file, but for what stands here.
+    /// Returns whether it extends a service of another file.
     pub fn is_extended(&self) -> bool {
         self.definition.get("extends").is_some()
     }
 
-    /// Rather than being a job that ends.
-    pub fn stays(&self) -> bool {
+    /// Returns whether it runs until it is stopped, unlike a job.
+    pub fn is_long_running(&self) -> bool {
         self.definition["restart"] == "unless-stopped"
     }
 
-    /// Returns the command that tells whether it is healthy, where it is not left to the image.
+    /// Returns its health check, unless the image has it.
     pub fn health_check(&self) -> Option<&Value> {
         self.definition.pointer("/healthcheck/test")
     }
@@ -50,7 +50,7 @@ impl Container {
         environment.iter().map(|(name, text)| (name.clone(), value(text))).collect()
     }
 
-    /// Ports as they are published, with the variables in them.
+    /// Returns the published ports, with unresolved variables.
     pub fn ports(&self) -> Vec<&str> {
         self.definition["ports"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
     }
@@ -67,21 +67,21 @@ pub fn containers(file: &'static str, text: &str) -> Vec<Container> {
     services.iter().map(container).collect()
 }
 
-/// What a stage of the Dockerfile gives its container.
+/// The environment and the health check of a stage of the Dockerfile.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Stage {
+pub struct DockerStage {
     pub environment: BTreeMap<String, String>,
-    /// Words of the health check's command.
+    /// The command of the health check.
     pub health_check: Option<String>,
 }
 
-pub fn stages(dockerfile: &str) -> BTreeMap<String, Stage> {
+pub fn stages(dockerfile: &str) -> BTreeMap<String, DockerStage> {
     let mut stages = BTreeMap::new();
     let mut stage = None;
     for line in dockerfile.lines() {
         if let Some((_, name)) = line.strip_prefix("FROM ").and_then(|from| from.split_once(" AS ")) {
             stage = Some(name.to_owned());
-            stages.insert(name.to_owned(), Stage::default());
+            stages.insert(name.to_owned(), DockerStage::default());
         }
         let Some(stage) = stage.as_ref().and_then(|name| stages.get_mut(name)) else { continue };
         if let Some((name, value)) = line.strip_prefix("ENV ").and_then(|pair| pair.split_once('=')) {
@@ -94,10 +94,10 @@ pub fn stages(dockerfile: &str) -> BTreeMap<String, Stage> {
     stages
 }
 
-/// Every `${NAME:-default}` of a text; one without a default would have to be set.
+/// Returns every `${NAME:-default}` of a text.
 ///
 /// # Panics
-/// On a variable without a default.
+/// Panics when a variable has no default.
 pub fn variables(name: &str, text: &str) -> BTreeSet<(String, String)> {
     let text = text.replace("$$", "");
     let (_, uses) = parts(&text);
@@ -109,7 +109,7 @@ pub fn variables(name: &str, text: &str) -> BTreeSet<(String, String)> {
         .collect()
 }
 
-/// A text with every variable at its default.
+/// Returns a text with every variable at its default.
 fn resolved(text: &str) -> String {
     parts(text).0
 }
@@ -133,8 +133,7 @@ fn parts(text: &str) -> (String, Vec<(&str, Option<&str>)>) {
     (resolved, uses)
 }
 
-/// The port inside the container, if it is published on loopback alone, and under the same number unless a
-/// variable says another.
+/// Returns the port inside the container, if it is published on loopback with the same number as the default.
 pub fn published(port: &str) -> Option<u16> {
     let (host, inside) = port.strip_prefix(LOOPBACK)?.strip_prefix(':')?.rsplit_once(':')?;
     let (_, uses) = parts(host);
@@ -160,14 +159,17 @@ services:
 "#;
 
     #[test]
-    fn a_container_is_read_with_what_is_merged_into_it_and_its_variables_at_their_defaults() {
+    fn a_container_is_read_with_merged_parts_and_default_variables() {
         let containers = containers("compose.yml", TEXT);
         let [one, two] = containers.as_slice() else { panic!("two services") };
-        assert_eq!((one.at().as_str(), one.stays(), one.is_extended()), ("compose.yml: one", true, false));
+        assert_eq!(
+            (one.at().as_str(), one.is_long_running(), one.is_extended()),
+            ("compose.yml: one", true, false)
+        );
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(one.environment(), BTreeMap::from([pair("A", "12"), pair("C", "3")]));
         assert_eq!(one.ports().into_iter().map(published).collect::<Vec<_>>(), [Some(80), None, None]);
-        assert!(two.is_extended() && !two.stays());
+        assert!(two.is_extended() && !two.is_long_running());
     }
 
     #[test]
@@ -179,7 +181,7 @@ services:
 
     #[test]
     #[should_panic(expected = "compose.yml: ${A} needs a default")]
-    fn a_variable_without_a_default_is_told() {
+    fn a_variable_without_a_default_is_reported() {
         variables("compose.yml", "${A}");
     }
 
@@ -188,7 +190,7 @@ services:
         let found = stages(
             "FROM a AS base\nENV X=0\nFROM base AS one\nENV A=1\nHEALTHCHECK --interval=3s CMD [\"one\"]\n",
         );
-        let one = Stage {
+        let one = DockerStage {
             environment: BTreeMap::from([("A".to_owned(), "1".to_owned())]),
             health_check: Some("[\"one\"]".to_owned()),
         };

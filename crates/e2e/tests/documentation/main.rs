@@ -1,6 +1,5 @@
-//! Holds the documents that list what the code has together with the code: `docs/configuration.md`,
-//! `.env.example`, `docs/errors.md`, `docs/docker.md`, the compose files, and the catalogue of codes that each
-//! service serves. A failure shows the text that belongs into the document.
+//! Compares documents with the code: `docs/configuration.md`, `.env.example`, `docs/errors.md`, `docs/docker.md`, the
+//! compose files, and each service's catalogue of codes. A failure shows the expected text.
 
 mod codes;
 mod compose;
@@ -20,8 +19,8 @@ use serde_json::json;
 use service_kit::process::Configuration;
 use tables::assert_tables;
 use workflows::{
-    activities::refusal::Refusal, order_fulfillment::progress::FailureCode,
-    payment::progress::PaymentFailure, user_context::progress::UserContextFailure,
+    activities::refusal::Refusal, order_fulfillment::state::FailureCode, payment::state::PaymentFailure,
+    user_context::state::UserContextFailure,
 };
 
 fn root() -> PathBuf {
@@ -29,7 +28,7 @@ fn root() -> PathBuf {
 }
 
 fn document(name: &str) -> String {
-    // One that isn't there lacks everything, and a failure shows what.
+    // A missing document counts as empty, so that the failure shows its expected text.
     fs::read_to_string(root().join(name)).unwrap_or_default()
 }
 
@@ -55,11 +54,11 @@ fn the_example_of_an_environment_has_every_variable_with_its_default() {
 }
 
 #[test]
-fn the_local_stack_looks_for_the_sources_where_the_services_do() {
+fn the_local_stack_and_the_services_have_the_same_source_urls() {
     use xtask::sources::{CAT_FACT, LOCATION, OFFLINE, WEATHER, WEATHER_BY_KEY};
     let default = |name: &str| {
         let variable = user_context::VARIABLES.iter().find(|variable| variable.name == name);
-        variable.unwrap_or_else(|| panic!("nobody reads {name}")).default
+        variable.unwrap_or_else(|| panic!("no service reads {name}")).default
     };
     for source in [LOCATION, WEATHER, WEATHER_BY_KEY, CAT_FACT] {
         assert_eq!(default(source.variable), Some(source.default), "{}", source.variable);
@@ -96,25 +95,27 @@ fn every_service_has_a_container_in_both_stacks_and_is_built_from_the_stage_of_i
 }
 
 #[test]
-fn a_container_is_told_only_what_its_binary_knows_and_starts_with_it() {
+fn a_container_sets_only_variables_that_its_binary_reads() {
     let stages = compose::stages(&document("Dockerfile"));
     for service in variables::services() {
         let known: BTreeSet<_> = service.variables.iter().map(|variable| variable.name).collect();
         let of_image = &stages[service.name].environment;
         for container in containers().iter().filter(|container| container.name == service.name) {
-            let told: Vec<_> = of_image.clone().into_iter().chain(container.environment()).collect();
-            let unknown: Vec<_> = told.iter().filter(|(name, _)| !known.contains(name.as_str())).collect();
-            assert_eq!(unknown, Vec::<&(String, String)>::new(), "{}: it doesn't know these", container.at());
-            // The last word is the compose file's.
-            let lookup =
-                |name: &str| told.iter().rfind(|(told, _)| told == name).map(|(_, value)| value.clone());
+            let environment: Vec<_> = of_image.clone().into_iter().chain(container.environment()).collect();
+            let unknown: Vec<_> =
+                environment.iter().filter(|(name, _)| !known.contains(name.as_str())).collect();
+            assert_eq!(unknown, Vec::<&(String, String)>::new(), "{}: unknown variables", container.at());
+            // The compose file overrides the image.
+            let lookup = |name: &str| {
+                environment.iter().rfind(|(known, _)| known == name).map(|(_, value)| value.clone())
+            };
             assert_eq!((service.configure)(&lookup), Ok(()), "{}", container.at());
         }
     }
 }
 
 #[test]
-fn every_port_is_published_on_loopback_and_can_be_moved() {
+fn every_port_is_published_on_loopback_and_can_be_changed() {
     for container in containers() {
         for port in container.ports() {
             assert!(
@@ -127,7 +128,7 @@ fn every_port_is_published_on_loopback_and_can_be_moved() {
 }
 
 #[test]
-fn the_published_port_of_a_service_is_the_one_that_it_listens_on() {
+fn the_published_port_of_a_service_is_the_port_that_it_listens_on() {
     for container in containers().iter().filter(|container| container.target().is_some()) {
         let environment = container.environment();
         let listens: Vec<_> =
@@ -139,7 +140,7 @@ fn the_published_port_of_a_service_is_the_one_that_it_listens_on() {
 }
 
 #[test]
-fn whatever_stays_has_a_health_check_and_ours_ask_live_by_themselves_and_ready_in_compose() {
+fn every_long_running_container_has_a_health_check() {
     let stages = compose::stages(&document("Dockerfile"));
     for container in containers().iter().filter(|container| !container.is_extended()) {
         match container.target() {
@@ -148,15 +149,20 @@ fn whatever_stays_has_a_health_check_and_ours_ask_live_by_themselves_and_ready_i
                 assert_eq!(stages[target].health_check, Some(live), "the stage {target}");
                 let ready = json!(["CMD", target, "healthcheck"]);
                 assert_eq!(container.health_check(), Some(&ready), "{}", container.at());
-                assert!(container.stays(), "{} has to come back by itself", container.at());
+                assert!(container.is_long_running(), "{} needs a restart policy", container.at());
             }
-            None => assert_eq!(container.health_check().is_some(), container.stays(), "{}", container.at()),
+            None => assert_eq!(
+                container.health_check().is_some(),
+                container.is_long_running(),
+                "{}",
+                container.at()
+            ),
         }
     }
 }
 
 #[test]
-fn the_documented_variables_of_the_compose_files_are_those_that_they_read() {
+fn the_documented_variables_of_the_compose_files_are_complete() {
     let read: BTreeSet<_> =
         compose::FILES.iter().flat_map(|file| compose::variables(file, &document(file))).collect();
     let text = document("docs/docker.md");
@@ -166,7 +172,7 @@ fn the_documented_variables_of_the_compose_files_are_those_that_they_read() {
         .map(|row| {
             row.trim_matches('|').split('|').map(|column| column.trim().replace('`', "")).collect::<Vec<_>>()
         })
-        .inspect(|row| assert!(!row[2].is_empty(), "docs/docker.md: what is {}?", row[0]))
+        .inspect(|row| assert!(!row[2].is_empty(), "docs/docker.md: {} has no meaning", row[0]))
         .map(|row| (row[0].clone(), row[1].clone()))
         .collect();
     assert_eq!(documented, read, "docs/docker.md, the compose files");
@@ -179,7 +185,7 @@ fn the_documented_error_codes_are_those_that_the_services_declare() {
     assert_tables("docs/errors.md", &document("docs/errors.md"), codes::HEADER, &expected);
 }
 
-/// The last column is for people; the others are the code's.
+/// Compares the columns of codes and outcomes. The last column is free text.
 fn assert_failures(of: &str, codes: &[(&str, bool)]) {
     let header = format!("| {of} | outcome of the business | when |");
     let text = document("docs/errors.md");
@@ -199,15 +205,21 @@ fn assert_failures(of: &str, codes: &[(&str, bool)]) {
 
 #[test]
 fn the_documented_failures_are_those_of_the_workflows() {
-    assert_failures("code", &FailureCode::ALL.map(|code| (code.name(), code.is_benign())));
-    assert_failures("a payment's code", &PaymentFailure::ALL.map(|code| (code.name(), code.is_benign())));
+    assert_failures(
+        "code",
+        &FailureCode::ALL.iter().map(|code| (code.name(), code.is_benign())).collect::<Vec<_>>(),
+    );
+    assert_failures(
+        "a payment's code",
+        &PaymentFailure::ALL.iter().map(|code| (code.name(), code.is_benign())).collect::<Vec<_>>(),
+    );
     assert_failures(
         "a user context's code",
-        &UserContextFailure::ALL.map(|code| (code.name(), code.is_benign())),
+        &UserContextFailure::ALL.iter().map(|code| (code.name(), code.is_benign())).collect::<Vec<_>>(),
     );
 }
 
-/// Every code that the provider can answer, and what it comes to when it is a step's last word.
+/// Returns every code of the provider, with the refusal that it means as the last answer to a step.
 fn ends() -> Vec<(CodeList, Vec<(String, Refusal)>)> {
     let of_provider = |list: &CodeList| list.krate == app::NAME || list.krate == "service-kit";
     let end = |row: &codes::Row| (row.code.clone(), Refusal::from_failure(Some(&row.code), row.retryable));
@@ -224,7 +236,7 @@ fn ends() -> Vec<(CodeList, Vec<(String, Refusal)>)> {
 #[test]
 fn the_documented_ends_of_an_order_by_a_step_are_those_of_the_workflow() {
     const HEADER: &str = "| the provider's last answer to a step | nothing to undo | the order ends with |";
-    let told_apart: BTreeSet<_> = ends()
+    let distinguished: BTreeSet<_> = ends()
         .into_iter()
         .flat_map(|(_, ends)| ends)
         .filter(|(_, refusal)| !matches!(refusal, Refusal::NoAnswer | Refusal::Unexpected))
@@ -236,7 +248,7 @@ fn the_documented_ends_of_an_order_by_a_step_are_those_of_the_workflow() {
         ("any other", Refusal::Unexpected),
     ];
     let rows: Vec<_> =
-        told_apart.into_iter().chain(others.map(|(answer, refusal)| row(answer, refusal))).collect();
+        distinguished.into_iter().chain(others.map(|(answer, refusal)| row(answer, refusal))).collect();
     let table = tables::table(HEADER, &rows);
     assert_tables(
         "docs/errors.md",
@@ -250,9 +262,9 @@ fn row(answer: &str, refusal: Refusal) -> String {
     format!("| {answer} | {} | `{}` |", yes(refusal.is_definitive()), FailureCode::from(refusal).name())
 }
 
-/// The provider and the workflow spell the codes apart from each other, in two crates that never meet.
+/// Compares the codes of two crates that don't depend on each other.
 #[test]
-fn every_refusal_that_the_workflow_tells_apart_is_one_that_the_provider_can_give() {
+fn the_provider_can_give_every_refusal_that_the_workflow_distinguishes() {
     let given: Vec<_> = ends().into_iter().flat_map(|(_, ends)| ends).map(|(_, refusal)| refusal).collect();
     for refusal in [
         Refusal::InsufficientFunds,
@@ -272,7 +284,7 @@ fn yes(answer: bool) -> &'static str {
     if answer { "yes" } else { "no" }
 }
 
-/// A problem's `type` points into this page.
+/// A problem's `type` is a link to this page.
 #[tokio::test]
 async fn the_provider_serves_every_code_that_it_declares() {
     let config = configured::<fake_stripe_chaos::config::Config>(&[("LISTEN_ADDR", "127.0.0.1:0")]);
@@ -287,9 +299,9 @@ async fn the_provider_serves_every_code_that_it_declares() {
 
 #[tokio::test]
 async fn the_api_serves_every_code_that_it_declares() {
-    let [port] = xtask::ports::free().unwrap();
+    let [port] = xtask::ports::free_ports().unwrap();
     let address = format!("127.0.0.1:{port}");
-    // No server listens there: the catalogue doesn't wait for Temporal.
+    // The catalogue doesn't wait for Temporal, so no server is needed.
     let config = configured(&[("LISTEN_ADDR", &address), ("TEMPORAL_ADDRESS", "127.0.0.1:1")]);
     let serving = tokio::spawn(temporal_api::run(config));
     assert_eq!(served(&address).await, declared("temporal-api"));
@@ -298,7 +310,7 @@ async fn the_api_serves_every_code_that_it_declares() {
 
 #[tokio::test]
 async fn founder_serves_every_code_that_it_declares() {
-    let [port] = xtask::ports::free().unwrap();
+    let [port] = xtask::ports::free_ports().unwrap();
     let address = format!("127.0.0.1:{port}");
     let config = configured(&[("LISTEN_ADDR", &address), ("FOUNDER_OFFLINE", "true")]);
     let serving = tokio::spawn(founder::run(config));

@@ -1,12 +1,12 @@
-//! Markdown tables: finding them in a document, writing them, comparing the two.
+//! Finds, writes and compares Markdown tables.
 
-/// A table as it stands in a document.
+/// Returns a table in Markdown.
 pub fn table(header: &str, rows: &[String]) -> String {
     let columns = header.matches('|').count() - 1;
     format!("{header}\n|{}\n{}\n", "---|".repeat(columns), rows.join("\n"))
 }
 
-/// The tables of a document that have this header, each with the heading it stands under.
+/// Returns the tables of a document with this header, each with the heading above it.
 pub fn tables(document: &str, header: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut heading = "";
@@ -28,7 +28,7 @@ pub fn tables(document: &str, header: &str) -> Vec<(String, String)> {
     found
 }
 
-/// The document's tables with this header are these, under these headings, in this order.
+/// Asserts that a document has these tables with this header, in this order.
 #[track_caller]
 pub fn assert_tables(name: &str, document: &str, header: &str, expected: &[(String, String)]) {
     let found = tables(document, header);

@@ -1,4 +1,4 @@
-//! The variables of the services: as they declare them, as they read them, as documents show them.
+//! The variables of the services: declared, read and documented.
 
 use std::{cell::RefCell, cmp::Reverse, collections::BTreeSet};
 
@@ -16,11 +16,11 @@ type Configure = fn(Lookup<'_>) -> Result<(), ConfigFaults>;
 
 pub struct Service {
     pub name: &'static str,
-    /// What it says it reads.
+    /// The variables that it declares.
     pub variables: Vec<Variable>,
-    /// What it asks for when there is nothing in its environment.
+    /// The variables that it reads in an empty environment.
     pub read: BTreeSet<String>,
-    /// Whether it would start with these.
+    /// Checks whether it would start with these variables.
     pub configure: Configure,
 }
 
@@ -53,7 +53,7 @@ pub fn table(service: &Service) -> String {
     tables::table(HEADER, &service.variables.iter().map(row).collect::<Vec<_>>())
 }
 
-/// Every variable once, under those who read it: first what all read, last what one reads alone.
+/// Returns the example of an environment. Each variable is listed once under its services, widely used ones first.
 pub fn example(services: &[Service]) -> String {
     let mut groups: Vec<(Vec<&str>, Vec<Variable>)> = Vec::new();
     for variable in services.iter().flat_map(|service| &service.variables) {
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn the_example_names_what_is_shared_first_and_once() {
+    fn the_example_lists_shared_variables_first_and_once() {
         let (port, log) = (variable("PORT", Some("1")), variable("LOG", None));
         let services =
             [service("one", vec![port, log]), service("two", vec![log, variable("PORT", Some("2"))])];

@@ -1,5 +1,5 @@
-//! `fake-stripe-chaos explore` as a process, against sagas with known mistakes: it finds each, and says so
-//! where it can't look.
+//! Tests `fake-stripe-chaos explore` as a process against sagas with known mistakes. It finds each mistake, and explains
+//! why it can't explore a system.
 
 mod naive;
 
@@ -20,22 +20,22 @@ use xtask::{
     stack::Stack,
 };
 
-/// A provider without chaos of its own, and a shop that uses it.
-struct Bench {
+/// A provider and a shop that uses it.
+struct TestBench {
     stack: Stack,
     shop: Shop,
     _folder: TempDir,
 }
 
-impl Bench {
+impl TestBench {
     async fn start(mistake: Mistake) -> Self {
         Self::start_with(mistake, "off").await
     }
 
     async fn start_with(mistake: Mistake, profile: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let nowhere = Temporal::At("127.0.0.1:1".to_owned());
-        let mut options = Options::new(folder.path().to_owned(), Ports::free().unwrap(), nowhere);
+        let no_server = Temporal::External("127.0.0.1:1".to_owned());
+        let mut options = Options::new(folder.path().to_owned(), Ports::free().unwrap(), no_server);
         options.services = vec![&PROVIDER];
         options.chaos = profile.to_owned();
         options.environment = vec![
@@ -69,7 +69,7 @@ impl Bench {
         self.command(extra).output().await.unwrap()
     }
 
-    /// The report of an exploration that has to end with this exit code.
+    /// Runs an exploration that must end with an exit code, and returns its report.
     async fn explore(&self, code: i32, extra: &[&str]) -> Value {
         let output = self.run(&[extra, &["--json"]].concat()).await;
         let errors = String::from_utf8_lossy(&output.stderr);
@@ -77,8 +77,8 @@ impl Bench {
         serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {errors}"))
     }
 
-    /// What is said of a system that can't be explored.
-    async fn refusal(&self, extra: &[&str]) -> String {
+    /// Returns the error text for a system that can't be explored.
+    async fn usage_error(&self, extra: &[&str]) -> String {
         let output = self.run(extra).await;
         assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stdout));
         assert!(output.stdout.is_empty());
@@ -94,11 +94,11 @@ fn findings(report: &Value) -> &Vec<Value> {
     report["findings"].as_array().unwrap()
 }
 
-/// The finding that one schedule led to.
+/// Returns the finding of a schedule.
 #[track_caller]
-fn under<'a>(report: &'a Value, schedule: &Value) -> &'a Value {
+fn finding_of<'a>(report: &'a Value, schedule: &Value) -> &'a Value {
     let found = findings(report).iter().find(|finding| finding["schedule"] == *schedule);
-    found.unwrap_or_else(|| panic!("nothing was found under {schedule}: {report:#}"))
+    found.unwrap_or_else(|| panic!("no finding for {schedule}: {report:#}"))
 }
 
 fn meanings(report: &Value) -> BTreeSet<&str> {
@@ -110,12 +110,12 @@ fn meanings(report: &Value) -> BTreeSet<&str> {
 }
 
 #[tokio::test]
-async fn the_naive_saga_charges_twice_and_strands_a_hold() {
-    let bench = Bench::start(Mistake::AllOfThem).await;
+async fn the_naive_saga_charges_twice_and_strands_an_authorization() {
+    let bench = TestBench::start(Mistake::AllOfThem).await;
     let report = bench.explore(1, &[]).await;
     assert_eq!(report["happy"]["operations"].as_object().unwrap().len(), 5, "{report:#}");
 
-    let twice = under(&report, &json!({"payment.capture": ["timeout_after_commit"]}));
+    let twice = finding_of(&report, &json!({"payment.capture": ["timeout_after_commit"]}));
     assert_eq!(
         (&twice["meanings"], &twice["outcome"]),
         (&json!(["double_charge"]), &json!("shipped")),
@@ -123,19 +123,20 @@ async fn the_naive_saga_charges_twice_and_strands_a_hold() {
     );
     assert_eq!(twice["contradictions"][0]["rule"], "shipped_is_paid_once_in_full");
 
-    let stranded = under(&report, &json!({"payment.authorize": ["timeout_after_commit"]}));
+    let stranded = finding_of(&report, &json!({"payment.authorize": ["timeout_after_commit"]}));
     assert_eq!(stranded["meanings"], json!(["stranded_hold"]), "{stranded:#}");
 
-    let unknown = under(&report, &json!({"inventory.reserve": ["timeout_after_commit"]}));
+    let unknown = finding_of(&report, &json!({"inventory.reserve": ["timeout_after_commit"]}));
     assert_eq!(unknown["meanings"], json!(["stranded_reservation"]), "{unknown:#}");
 
-    let again: Vec<_> =
+    let reproduction: Vec<_> =
         twice["reproduce"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
     assert!(
-        again[1].contains(r#"/chaos/plans/$ORDER" "#) && again[1].contains("timeout_after_commit"),
-        "{again:#?}"
+        reproduction[1].contains(r#"/chaos/plans/$ORDER" "#)
+            && reproduction[1].contains("timeout_after_commit"),
+        "{reproduction:#?}"
     );
-    // A declined card, and a fault that did nothing, are no findings: the saga is wrong about lost answers.
+    // The saga handles refusals correctly. Its mistakes are about lost answers.
     let harmless = ["insufficient_funds", "out_of_stock"];
     for finding in findings(&report) {
         let schedule = finding["schedule"].to_string();
@@ -145,8 +146,8 @@ async fn the_naive_saga_charges_twice_and_strands_a_hold() {
 }
 
 #[tokio::test]
-async fn a_saga_with_keys_and_undos_by_key_leaves_nothing_to_find_even_in_pairs() {
-    let bench = Bench::start(Mistake::None).await;
+async fn a_correct_saga_has_no_findings_even_in_pairs() {
+    let bench = TestBench::start(Mistake::None).await;
     let few = ["--pairs", "--scenario", "timeout,timeout_after_commit,internal_error,out_of_stock"];
     let report = bench.explore(0, &few).await;
     assert_eq!(findings(&report), &Vec::<Value>::new());
@@ -159,8 +160,8 @@ async fn a_saga_with_keys_and_undos_by_key_leaves_nothing_to_find_even_in_pairs(
 }
 
 #[tokio::test]
-async fn an_undo_that_is_given_up_is_found_though_no_happy_order_needs_it() {
-    let bench = Bench::start(Mistake::UndoTriedOnce).await;
+async fn an_abandoned_undo_is_found_though_no_happy_order_needs_it() {
+    let bench = TestBench::start(Mistake::UndoTriedOnce).await;
     let report = bench.explore(1, &["--scenario", "timeout,out_of_stock,address_error"]).await;
     let found: Vec<_> = findings(&report).iter().map(|finding| &finding["schedule"]).collect();
     assert!(found.iter().any(|schedule| schedule.get("payment.refund").is_some()), "{found:#?}");
@@ -169,8 +170,8 @@ async fn an_undo_that_is_given_up_is_found_though_no_happy_order_needs_it() {
 }
 
 #[tokio::test]
-async fn two_faults_that_only_hurt_together_are_found_in_pairs_and_shrunk_to_the_two() {
-    let bench = Bench::start(Mistake::NewKeyAfterTwoFailures).await;
+async fn two_faults_that_matter_only_together_are_found_in_pairs() {
+    let bench = TestBench::start(Mistake::NewKeyAfterTwoFailures).await;
     let few = ["--operation", "payment.capture", "--scenario", "internal_error,timeout_after_commit"];
     let single = bench.explore(0, &[&few[..], &["--lasting", "1"]].concat()).await;
     assert_eq!(findings(&single), &Vec::<Value>::new());
@@ -189,37 +190,37 @@ async fn two_faults_that_only_hurt_together_are_found_in_pairs_and_shrunk_to_the
 
 #[tokio::test]
 async fn an_order_that_never_ends_is_a_finding() {
-    let bench = Bench::start(Mistake::ForgetsFailedOrders).await;
+    let bench = TestBench::start(Mistake::ForgetsFailedOrders).await;
     let status = format!("{}/orders/{{orderId}}", bench.shop.url);
-    let few = ["--status", &status, "--patience", "2s", "--scenario", "out_of_stock,internal_error"];
+    let few = ["--status", &status, "--order-timeout", "2s", "--scenario", "out_of_stock,internal_error"];
     let report = bench.explore(1, &few).await;
-    let stuck = under(&report, &json!({"inventory.reserve": ["out_of_stock"]}));
+    let stuck = finding_of(&report, &json!({"inventory.reserve": ["out_of_stock"]}));
     assert_eq!((&stuck["meanings"], &stuck["outcome"]), (&json!(["never_ends"]), &Value::Null), "{stuck:#}");
     assert_eq!(stuck["said"], "processing, to the last");
     bench.stop().await;
 }
 
-/// Explores until the first finding, and then ends the process by a signal.
-async fn cut_short(bench: &Bench, signal: &str, extra: &[&str]) -> Output {
+/// Explores until the first finding, and then sends a signal to the process.
+async fn interrupt_exploration(bench: &TestBench, signal: &str, extra: &[&str]) -> Output {
     let mut command = bench.command(&[&["--jobs", "1"], extra].concat());
     let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut said = BufReader::new(process.stderr.take().unwrap()).lines();
-    while let Some(line) = said.next_line().await.unwrap() {
+    let mut errors = BufReader::new(process.stderr.take().unwrap()).lines();
+    while let Some(line) = errors.next_line().await.unwrap() {
         if line.starts_with("!!") {
             break;
         }
     }
     let pid = process.id().unwrap().to_string();
     assert!(Command::new("kill").args([signal, &pid]).status().await.unwrap().success());
-    // Nobody reads on, and that must not matter.
-    drop(said);
+    // The process must still write its report when nothing reads its standard error.
+    drop(errors);
     process.wait_with_output().await.unwrap()
 }
 
 #[tokio::test]
-async fn what_was_found_until_somebody_has_seen_enough_is_told() {
-    let bench = Bench::start(Mistake::AllOfThem).await;
-    let output = cut_short(&bench, "-INT", &["--json"]).await;
+async fn an_interrupted_exploration_reports_its_findings() {
+    let bench = TestBench::start(Mistake::AllOfThem).await;
+    let output = interrupt_exploration(&bench, "-INT", &["--json"]).await;
     assert_eq!(output.status.code(), Some(130));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report["cutShort"], true);
@@ -227,7 +228,7 @@ async fn what_was_found_until_somebody_has_seen_enough_is_told() {
     let count = |name: &str| report["schedules"][name].as_u64().unwrap();
     assert!((1..count("planned")).contains(&count("tried")), "{report:#}");
 
-    let output = cut_short(&bench, "-TERM", &[]).await;
+    let output = interrupt_exploration(&bench, "-TERM", &[]).await;
     assert_eq!(output.status.code(), Some(143));
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("cut short after ") && text.contains("   again\n"), "{text}");
@@ -235,45 +236,45 @@ async fn what_was_found_until_somebody_has_seen_enough_is_told() {
 }
 
 #[tokio::test]
-async fn a_provider_that_fails_by_itself_does_not_disturb() {
-    let bench = Bench::start_with(Mistake::AllOfThem, "seed").await;
+async fn a_provider_with_its_own_faults_changes_no_finding() {
+    let bench = TestBench::start_with(Mistake::AllOfThem, "seed").await;
     let few = ["--operation", "payment.capture", "--scenario", "timeout_after_commit"];
     let report = bench.explore(1, &few).await;
     let [found] = &findings(&report)[..] else { panic!("{report:#}") };
     assert_eq!(found["meanings"], json!(["double_charge"]));
-    // To make it again, every call has to be planned.
+    // A reproduction plans every call, since the provider draws faults.
     assert!(found["reproduce"][1].as_str().unwrap().contains("shipping.create-label"), "{found:#}");
     bench.stop().await;
 }
 
 #[tokio::test]
-async fn a_system_that_sends_no_order_id_is_told_so() {
-    let bench = Bench::start(Mistake::NoOrderId).await;
-    let said = bench.refusal(&[]).await;
+async fn a_system_without_order_ids_gets_an_explanation() {
+    let bench = TestBench::start(Mistake::NoOrderId).await;
+    let error = bench.usage_error(&[]).await;
     assert!(
-        said.contains("without any order's id (payment.authorize)") && said.contains("X-Order-Id"),
-        "{said}"
+        error.contains("without any order's id (payment.authorize)") && error.contains("X-Order-Id"),
+        "{error}"
     );
     bench.stop().await;
 }
 
 #[tokio::test]
-async fn what_cannot_be_explored_is_told_with_the_reason() {
-    let bench = Bench::start(Mistake::None).await;
-    let said = bench.refusal(&["--shipped", "sent", "--not-shipped", "shipped"]).await;
-    assert!(said.contains("doesn't ship, though nothing fails: the system says shipped"), "{said}");
-    let said = bench.refusal(&["--scenario", "nonsense"]).await;
-    assert!(said.contains(r#"the provider has no scenario "nonsense"; it has "#), "{said}");
-    let said = bench.refusal(&["--header", "x-refuse: yes"]).await;
-    assert!(said.contains("didn't take the order") && said.contains("403"), "{said}");
-    let said = bench.refusal(&["--provider-is-missing"]).await;
-    assert!(said.contains("unexpected argument"), "{said}");
+async fn a_system_that_cannot_be_explored_gets_a_reason() {
+    let bench = TestBench::start(Mistake::None).await;
+    let error = bench.usage_error(&["--shipped", "sent", "--not-shipped", "shipped"]).await;
+    assert!(error.contains("doesn't ship, though nothing fails: the system says shipped"), "{error}");
+    let error = bench.usage_error(&["--scenario", "nonsense"]).await;
+    assert!(error.contains(r#"the provider has no scenario "nonsense"; it has "#), "{error}");
+    let error = bench.usage_error(&["--header", "x-refuse: yes"]).await;
+    assert!(error.contains("didn't take the order") && error.contains("403"), "{error}");
+    let error = bench.usage_error(&["--provider-is-missing"]).await;
+    assert!(error.contains("unexpected argument"), "{error}");
     bench.stop().await;
 }
 
 #[tokio::test]
-async fn the_report_for_people_has_each_finding_in_words_and_a_table() {
-    let bench = Bench::start(Mistake::AllOfThem).await;
+async fn the_text_report_describes_each_finding_and_has_a_table() {
+    let bench = TestBench::start(Mistake::AllOfThem).await;
     let output = bench.run(&["--operation", "payment.capture", "--scenario", "timeout_after_commit"]).await;
     let text = String::from_utf8(output.stdout).unwrap();
     for part in [
@@ -287,14 +288,14 @@ async fn the_report_for_people_has_each_finding_in_words_and_a_table() {
         "   1  double charge  shipped  payment.capture: timeout_after_commit",
         "1 leave a contradiction, 0 never end",
     ] {
-        assert!(text.contains(part), "{part:?} isn't in:\n{text}");
+        assert!(text.contains(part), "{part:?} is missing in:\n{text}");
     }
     bench.stop().await;
 }
 
 #[tokio::test]
 async fn a_decision_of_the_running_provider_is_replayed_from_its_header() {
-    let bench = Bench::start_with(Mistake::None, "seed").await;
+    let bench = TestBench::start_with(Mistake::None, "seed").await;
     let url = format!("{}/payment/authorize", bench.stack.url(&PROVIDER));
     let body = json!({"amount": 1, "currency": "usd", "orderId": "any"}).to_string();
     let answer =

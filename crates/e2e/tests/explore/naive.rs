@@ -1,5 +1,4 @@
-//! A small shop with a saga of its own, in as many lines as such sagas usually have, and with the mistakes
-//! that they usually have. Without any it is right.
+//! A small shop with its own saga, which can make typical mistakes. Without them it is correct.
 
 use std::{
     collections::BTreeMap,
@@ -14,48 +13,48 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-/// What the shop does wrong.
+/// A mistake of the shop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mistake {
     None,
-    /// No idempotency keys, a timeout taken for a refusal, and undone only what was answered.
+    /// Uses no idempotency keys, treats a timeout as a refusal, and undoes only answered calls.
     AllOfThem,
-    /// An undo that fails is never tried again.
+    /// Never retries a failed undo.
     UndoTriedOnce,
-    /// Whoever fails twice begins anew, under another key.
+    /// Uses another idempotency key after two failures.
     NewKeyAfterTwoFailures,
-    /// A failed order keeps the status it had.
+    /// Leaves the status of a failed order unchanged.
     ForgetsFailedOrders,
-    /// The provider never learns which order it works for.
+    /// Sends no order id to the provider.
     NoOrderId,
 }
 
-const TRIES: usize = 4;
+const MAX_ATTEMPTS: usize = 4;
 
 pub struct Shop {
     pub url: String,
 }
 
 #[derive(Clone)]
-struct Saga {
+struct NaiveSaga {
     mistake: Mistake,
     provider: String,
     http: reqwest::Client,
     statuses: Arc<Mutex<BTreeMap<String, &'static str>>>,
 }
 
-/// How a call ended.
-enum Heard {
+/// The result of a call.
+enum CallResult {
     Done(Value),
     /// A definitive refusal.
     Refused,
-    /// Nothing that could be relied on.
+    /// No reliable answer.
     Unknown,
 }
 
 impl Shop {
     pub async fn open(mistake: Mistake, provider: String) -> Self {
-        let saga = Saga { mistake, provider, http: reqwest::Client::new(), statuses: Arc::default() };
+        let saga = NaiveSaga { mistake, provider, http: reqwest::Client::new(), statuses: Arc::default() };
         let router =
             Router::new().route("/orders", post(place)).route("/orders/{id}", get(status)).with_state(saga);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -66,7 +65,7 @@ impl Shop {
 }
 
 async fn place(
-    State(saga): State<Saga>,
+    State(saga): State<NaiveSaga>,
     headers: axum::http::HeaderMap,
     Json(order): Json<Value>,
 ) -> (StatusCode, Json<Value>) {
@@ -74,30 +73,30 @@ async fn place(
         return (StatusCode::FORBIDDEN, Json(json!({"message": "no"})));
     }
     let id = order["orderId"].as_str().unwrap().to_owned();
-    let tell = |status| saga.statuses.lock().unwrap().insert(id.clone(), status);
-    tell("processing");
+    let set_status = |status| saga.statuses.lock().unwrap().insert(id.clone(), status);
+    set_status("processing");
     let shipped = if saga.mistake == Mistake::AllOfThem {
-        saga.naively(&id, &order["amount"]).await
+        saga.run_naively(&id, &order["amount"]).await
     } else {
-        saga.rightly(&id, &order["amount"]).await
+        saga.run_correctly(&id, &order["amount"]).await
     };
     match (shipped, saga.mistake) {
-        (true, _) => tell("shipped"),
-        (false, Mistake::ForgetsFailedOrders) => tell("processing"),
-        (false, _) => tell("failed"),
+        (true, _) => set_status("shipped"),
+        (false, Mistake::ForgetsFailedOrders) => set_status("processing"),
+        (false, _) => set_status("failed"),
     };
     (StatusCode::OK, Json(json!({"status": if shipped { "shipped" } else { "failed" }})))
 }
 
-async fn status(State(saga): State<Saga>, Path(id): Path<String>) -> Json<Value> {
+async fn status(State(saga): State<NaiveSaga>, Path(id): Path<String>) -> Json<Value> {
     Json(json!({"status": saga.statuses.lock().unwrap().get(&id)}))
 }
 
 const ADDRESS: &str =
     r#"{"street": "1 Test Street", "city": "London", "state": "LDN", "zip": "W1", "country": "GB"}"#;
 
-impl Saga {
-    async fn once(&self, order: &str, path: &str, key: Option<&str>, body: &Value) -> Heard {
+impl NaiveSaga {
+    async fn once(&self, order: &str, path: &str, key: Option<&str>, body: &Value) -> CallResult {
         let mut request =
             self.http.post(format!("{}{path}", self.provider)).header("content-type", "application/json");
         if let Some(key) = key {
@@ -106,50 +105,50 @@ impl Saga {
         if self.mistake != Mistake::NoOrderId {
             request = request.header("x-order-id", order);
         }
-        let Ok(answer) = request.body(body.to_string()).send().await else { return Heard::Unknown };
+        let Ok(answer) = request.body(body.to_string()).send().await else { return CallResult::Unknown };
         let status = answer.status();
-        let Ok(text) = answer.text().await else { return Heard::Unknown };
-        let Ok(body) = serde_json::from_str::<Value>(&text) else { return Heard::Unknown };
+        let Ok(text) = answer.text().await else { return CallResult::Unknown };
+        let Ok(body) = serde_json::from_str::<Value>(&text) else { return CallResult::Unknown };
         if status.is_success() {
-            return Heard::Done(body);
+            return CallResult::Done(body);
         }
         match body["error"].as_str() {
-            Some("already_captured" | "already_refunded") => Heard::Done(body["resource"].clone()),
-            Some("insufficient_funds" | "out_of_stock" | "address_error") => Heard::Refused,
-            _ => Heard::Unknown,
+            Some("already_captured" | "already_refunded") => CallResult::Done(body["resource"].clone()),
+            Some("insufficient_funds" | "out_of_stock" | "address_error") => CallResult::Refused,
+            _ => CallResult::Unknown,
         }
     }
 
-    /// Again under the same key, until it is known.
-    async fn surely(&self, order: &str, path: &str, key: &str, body: &Value) -> Heard {
-        for attempt in 0..TRIES {
-            let anew = self.mistake == Mistake::NewKeyAfterTwoFailures && attempt == 2;
-            let key = if anew { format!("{key}/anew") } else { key.to_owned() };
+    /// Repeats a call with the same key until its result is known.
+    async fn retry_until_known(&self, order: &str, path: &str, key: &str, body: &Value) -> CallResult {
+        for attempt in 0..MAX_ATTEMPTS {
+            let has_new_key = self.mistake == Mistake::NewKeyAfterTwoFailures && attempt == 2;
+            let key = if has_new_key { format!("{key}/new") } else { key.to_owned() };
             match self.once(order, path, Some(&key), body).await {
-                Heard::Unknown => {}
+                CallResult::Unknown => {}
                 known => return known,
             }
         }
-        Heard::Unknown
+        CallResult::Unknown
     }
 
-    /// Until it is done, or, as a mistake, once.
+    /// Repeats an undo until it succeeds, or runs it once as a mistake.
     async fn undo(&self, order: &str, path: &str, key: &str) -> Option<Value> {
-        let tries = if self.mistake == Mistake::UndoTriedOnce { 1 } else { 10 };
-        for _ in 0..tries {
-            if let Heard::Done(body) = self.once(order, path, None, &json!({"key": key})).await {
+        let attempts = if self.mistake == Mistake::UndoTriedOnce { 1 } else { 10 };
+        for _ in 0..attempts {
+            if let CallResult::Done(body) = self.once(order, path, None, &json!({"key": key})).await {
                 return Some(body);
             }
         }
         None
     }
 
-    async fn rightly(&self, order: &str, amount: &Value) -> bool {
+    async fn run_correctly(&self, order: &str, amount: &Value) -> bool {
         let key = |step: &str| format!("{order}/{step}");
-        let mut owed = Vec::new();
-        let shipped = self.steps(order, amount, &mut owed).await;
+        let mut pending = Vec::new();
+        let shipped = self.steps(order, amount, &mut pending).await;
         if !shipped {
-            for step in owed.into_iter().rev() {
+            for step in pending.into_iter().rev() {
                 match step {
                     "label" => drop(self.undo(order, "/shipping/cancel", &key(step)).await),
                     "reserve" => drop(self.undo(order, "/inventory/release", &key(step)).await),
@@ -166,84 +165,88 @@ impl Saga {
         shipped
     }
 
-    /// Each step owes its undo before it is tried, and no longer once it was refused for good.
-    async fn steps(&self, order: &str, amount: &Value, owed: &mut Vec<&'static str>) -> bool {
+    /// Runs the steps. Each registers its compensation first, and discards it after a definitive refusal.
+    async fn steps(&self, order: &str, amount: &Value, pending: &mut Vec<&'static str>) -> bool {
         let key = |step: &str| format!("{order}/{step}");
-        owed.push("authorize");
+        pending.push("authorize");
         let body = json!({"amount": amount, "currency": "usd"});
-        let auth = match self.surely(order, "/payment/authorize", &key("authorize"), &body).await {
-            Heard::Done(body) => body["authId"].clone(),
-            Heard::Refused => return owed.pop().is_none(),
-            Heard::Unknown => return false,
+        let auth = match self.retry_until_known(order, "/payment/authorize", &key("authorize"), &body).await {
+            CallResult::Done(body) => body["authId"].clone(),
+            CallResult::Refused => return pending.pop().is_none(),
+            CallResult::Unknown => return false,
         };
-        owed.push("capture");
+        pending.push("capture");
         if self.mistake == Mistake::NewKeyAfterTwoFailures {
-            if !self.charged_anew(order, amount, &auth).await {
+            if !self.charged_with_new_key(order, amount, &auth).await {
                 return false;
             }
         } else if !matches!(
-            self.surely(order, "/payment/capture", &key("capture"), &json!({"authId": auth})).await,
-            Heard::Done(_)
+            self.retry_until_known(order, "/payment/capture", &key("capture"), &json!({"authId": auth}))
+                .await,
+            CallResult::Done(_)
         ) {
             return false;
         }
-        owed.push("reserve");
+        pending.push("reserve");
         let body = json!({"items": [{"sku": "book", "quantity": 1}]});
-        match self.surely(order, "/inventory/reserve", &key("reserve"), &body).await {
-            Heard::Done(_) => {}
-            Heard::Refused => {
-                owed.pop();
+        match self.retry_until_known(order, "/inventory/reserve", &key("reserve"), &body).await {
+            CallResult::Done(_) => {}
+            CallResult::Refused => {
+                pending.pop();
                 return false;
             }
-            Heard::Unknown => return false,
+            CallResult::Unknown => return false,
         }
-        owed.push("label");
+        pending.push("label");
         let body = json!({"shippingAddress": serde_json::from_str::<Value>(ADDRESS).unwrap()});
-        match self.surely(order, "/shipping/create-label", &key("label"), &body).await {
-            Heard::Done(_) => {}
-            Heard::Refused => {
-                owed.pop();
+        match self.retry_until_known(order, "/shipping/create-label", &key("label"), &body).await {
+            CallResult::Done(_) => {}
+            CallResult::Refused => {
+                pending.pop();
                 return false;
             }
-            Heard::Unknown => return false,
+            CallResult::Unknown => return false,
         }
         let mail = json!({"type": "sms", "recipient": "+15550100", "subject": "Shipped", "message": "It is on its way."});
-        drop(self.surely(order, "/notification/send", &key("notify"), &mail).await);
+        drop(self.retry_until_known(order, "/notification/send", &key("notify"), &mail).await);
         true
     }
 
-    /// Two failures of a capture, and all is done anew with a payment of its own, the first one's hold
-    /// let go of as if it couldn't have been captured.
-    async fn charged_anew(&self, order: &str, amount: &Value, auth: &Value) -> bool {
+    /// Makes a second payment after two failures of a capture. It voids the first authorization, although that may have
+    /// been captured.
+    async fn charged_with_new_key(&self, order: &str, amount: &Value, auth: &Value) -> bool {
         let key = format!("{order}/capture");
         for _ in 0..2 {
-            if let Heard::Done(_) = self.once(order, "/payment/capture", None, &json!({"authId": auth})).await
+            if let CallResult::Done(_) =
+                self.once(order, "/payment/capture", None, &json!({"authId": auth})).await
             {
                 return true;
             }
         }
         drop(self.undo(order, "/payment/release", &format!("{order}/authorize")).await);
         let body = json!({"amount": amount, "currency": "usd"});
-        let second = self.surely(order, "/payment/authorize", &format!("{order}/anew"), &body).await;
-        let Heard::Done(second) = second else { return false };
+        let second =
+            self.retry_until_known(order, "/payment/authorize", &format!("{order}/new"), &body).await;
+        let CallResult::Done(second) = second else { return false };
         matches!(
-            self.surely(order, "/payment/capture", &key, &json!({"authId": second["authId"]})).await,
-            Heard::Done(_)
+            self.retry_until_known(order, "/payment/capture", &key, &json!({"authId": second["authId"]}))
+                .await,
+            CallResult::Done(_)
         )
     }
 
-    async fn naively(&self, order: &str, amount: &Value) -> bool {
+    async fn run_naively(&self, order: &str, amount: &Value) -> bool {
         let Some(auth) = self.paid(order, amount).await else { return false };
         let body = json!({"items": [{"sku": "book", "quantity": 1}]});
-        let Heard::Done(reserved) = self.once(order, "/inventory/reserve", None, &body).await else {
-            self.given_back(order, &auth).await;
+        let CallResult::Done(reserved) = self.once(order, "/inventory/reserve", None, &body).await else {
+            self.refund(order, &auth).await;
             return false;
         };
         let body = json!({"shippingAddress": serde_json::from_str::<Value>(ADDRESS).unwrap()});
-        let Heard::Done(_) = self.once(order, "/shipping/create-label", None, &body).await else {
+        let CallResult::Done(_) = self.once(order, "/shipping/create-label", None, &body).await else {
             let body = json!({"reservationId": reserved["reservationId"]});
             drop(self.once(order, "/inventory/release", None, &body).await);
-            self.given_back(order, &auth).await;
+            self.refund(order, &auth).await;
             return false;
         };
         let mail = json!({"type": "sms", "recipient": "+15550100", "subject": "Shipped", "message": "It is on its way."});
@@ -251,16 +254,17 @@ impl Saga {
         true
     }
 
-    /// "It didn't work, so we pay again."
+    /// Pays again after an unknown result.
     async fn paid(&self, order: &str, amount: &Value) -> Option<Value> {
         for _ in 0..2 {
             let body = json!({"amount": amount, "currency": "usd"});
             let auth = match self.once(order, "/payment/authorize", None, &body).await {
-                Heard::Done(body) => body["authId"].clone(),
-                Heard::Refused => return None,
-                Heard::Unknown => continue,
+                CallResult::Done(body) => body["authId"].clone(),
+                CallResult::Refused => return None,
+                CallResult::Unknown => continue,
             };
-            if let Heard::Done(_) = self.once(order, "/payment/capture", None, &json!({"authId": auth})).await
+            if let CallResult::Done(_) =
+                self.once(order, "/payment/capture", None, &json!({"authId": auth})).await
             {
                 return Some(auth);
             }
@@ -268,7 +272,7 @@ impl Saga {
         None
     }
 
-    async fn given_back(&self, order: &str, auth: &Value) {
+    async fn refund(&self, order: &str, auth: &Value) {
         drop(self.once(order, "/payment/refund", None, &json!({"authId": auth})).await);
     }
 }

@@ -1,5 +1,4 @@
-//! The same order sent again: by a client whose answer was lost, by many clients at once, under a key or
-//! without one.
+//! Tests repeated orders: after a lost answer or from many clients at once, with or without an idempotency key.
 
 use std::time::{Duration, Instant};
 
@@ -7,11 +6,11 @@ use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 use xtask::services::API;
 
-use crate::support::World;
+use crate::support::TestStack;
 
-/// Posts an order under a key; gives status, body, and whether the answer was given before.
-async fn post(world: &World, key: Option<&str>, body: &str) -> (u16, Value, bool) {
-    let url = format!("{}/api/v1/order", world.stack.url(&API));
+/// Posts an order with a key. Returns the status, the body, and whether the answer is a replay.
+async fn post(test: &TestStack, key: Option<&str>, body: &str) -> (u16, Value, bool) {
+    let url = format!("{}/api/v1/order", test.stack.url(&API));
     let mut request = reqwest::Client::new().post(url).header(CONTENT_TYPE, "application/json");
     if let Some(key) = key {
         request = request.header("idempotency-key", key);
@@ -22,65 +21,65 @@ async fn post(world: &World, key: Option<&str>, body: &str) -> (u16, Value, bool
     (status, response.json().await.unwrap(), replayed)
 }
 
-/// The runs that Temporal has under an order's id.
-async fn runs(world: &World, order: &str) -> usize {
-    let query = format!("WorkflowId = 'order-fulfillment-{}'", world.id(order));
-    let listed = world.temporal(&["workflow", "list", "--query", &query, "-o", "json"]).await;
+/// Returns the number of runs that Temporal lists for an order.
+async fn runs(test: &TestStack, order: &str) -> usize {
+    let query = format!("WorkflowId = 'order-fulfillment-{}'", test.order_id(order));
+    let listed = test.temporal(&["workflow", "list", "--query", &query, "-o", "json"]).await;
     serde_json::from_str::<Value>(&listed).unwrap().as_array().unwrap().len()
 }
 
 #[tokio::test]
-async fn an_order_sent_again_under_its_key_is_answered_as_the_first_time() {
-    let world = World::start("keyed").await;
-    let mut asked = world.order("1");
+async fn a_repeated_order_with_the_same_key_gets_the_first_answer() {
+    let test = TestStack::start("keyed").await;
+    let mut asked = test.order("1");
     asked["requiresApproval"] = json!(true);
     let body = asked.to_string();
-    let (status, first, replayed) = post(&world, Some("keyed-1"), &body).await;
+    let (status, first, replayed) = post(&test, Some("keyed-1"), &body).await;
     assert_eq!((status, replayed), (201, false), "{first}");
     let respelt = body.replace("59.98", "5998e-2");
-    assert_eq!(post(&world, Some("keyed-1"), &respelt).await, (201, first.clone(), true));
+    assert_eq!(post(&test, Some("keyed-1"), &respelt).await, (201, first.clone(), true));
 
     let other = body.replace("ada.lovelace", "grace.hopper");
-    let (status, problem, _) = post(&world, Some("keyed-1"), &other).await;
+    let (status, problem, _) = post(&test, Some("keyed-1"), &other).await;
     assert_eq!((status, &problem["error"]), (409, &json!("idempotency_key_reused")), "{problem}");
 
-    // An order that has ended is not placed again by its own key, whichever end it came to.
-    world.tell("1", "reject", None).await;
-    assert_eq!(world.end("1").await["status"], "rejected");
-    assert_eq!(post(&world, Some("keyed-1"), &body).await, (201, first.clone(), true));
-    assert_eq!(runs(&world, "1").await, 1);
+    // The same key never places an order again.
+    test.signal_by_api("1", "reject", None).await;
+    assert_eq!(test.wait_for_end("1").await["status"], "rejected");
+    assert_eq!(post(&test, Some("keyed-1"), &body).await, (201, first.clone(), true));
+    assert_eq!(runs(&test, "1").await, 1);
 
     // Another key places it again, and the first key still names the first run.
-    let (status, second, replayed) = post(&world, Some("keyed-2"), &body).await;
+    let (status, second, replayed) = post(&test, Some("keyed-2"), &body).await;
     assert_eq!((status, replayed), (201, false), "{second}");
     assert_ne!(second["runId"], first["runId"]);
     let deadline = Instant::now() + Duration::from_secs(20);
-    while post(&world, Some("keyed-1"), &body).await != (201, first.clone(), true) {
-        assert!(Instant::now() < deadline, "the first key's run is never found");
+    while post(&test, Some("keyed-1"), &body).await != (201, first.clone(), true) {
+        assert!(Instant::now() < deadline, "the first key never returns its run");
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    assert_eq!(post(&world, Some("keyed-2"), &body).await, (201, second.clone(), true));
-    world.tell("1", "approve", None).await;
-    assert_eq!(world.end("1").await["status"], "shipped");
-    assert_eq!(post(&world, Some("keyed-2"), &body).await, (201, second, true));
+    assert_eq!(post(&test, Some("keyed-2"), &body).await, (201, second.clone(), true));
+    test.signal_by_api("1", "approve", None).await;
+    assert_eq!(test.wait_for_end("1").await["status"], "shipped");
+    assert_eq!(post(&test, Some("keyed-2"), &body).await, (201, second, true));
 
-    // The key of one order under another order's id. Temporal has listed the order with its end by now.
-    let listed = || async { runs(&world, "1").await == 2 };
-    world.eventually("both runs in the list", listed).await;
-    let elsewhere = world.order("2").to_string();
-    let (status, problem, _) = post(&world, Some("keyed-2"), &elsewhere).await;
+    // The key of one order is refused for another order. The check needs both runs in Temporal's list.
+    let listed = || async { runs(&test, "1").await == 2 };
+    test.wait_until("both runs in the list", listed).await;
+    let elsewhere = test.order("2").to_string();
+    let (status, problem, _) = post(&test, Some("keyed-2"), &elsewhere).await;
     assert_eq!((status, &problem["error"]), (409, &json!("idempotency_key_reused")), "{problem}");
-    world.stop().await;
+    test.stop().await;
 }
 
 #[tokio::test]
-async fn twenty_at_once_with_one_key_are_one_order_with_one_answer() {
-    let world = World::start("crowd").await;
+async fn twenty_concurrent_orders_with_one_key_are_one_order() {
+    let test = TestStack::start("crowd").await;
     for (round, key) in [("1", Some("crowd-1")), ("2", None)] {
-        let mut asked = world.order(round);
+        let mut asked = test.order(round);
         asked["requiresApproval"] = json!(true);
         let body = asked.to_string();
-        let posts = (0..20).map(|_| post(&world, key, &body));
+        let posts = (0..20).map(|_| post(&test, key, &body));
         let answers = futures::future::join_all(posts).await;
         let run = answers[0].1["runId"].clone();
         assert!(run.is_string(), "{answers:?}");
@@ -92,29 +91,29 @@ async fn twenty_at_once_with_one_key_are_one_order_with_one_answer() {
             None => *status == 200 && body["alreadyPlaced"] == true,
         });
         assert_eq!(again.count(), 19, "{answers:?}");
-        world.tell(round, "approve", None).await;
-        let end = world.end(round).await;
-        world.must_agree(round, &end).await;
+        test.signal_by_api(round, "approve", None).await;
+        let end = test.wait_for_end(round).await;
+        test.assert_verdict(round, &end).await;
     }
-    world.stop().await;
+    test.stop().await;
 }
 
 #[tokio::test]
-async fn without_a_key_the_same_order_is_one_that_was_placed_and_another_one_a_conflict() {
-    let world = World::start("unkeyed").await;
-    let mut asked = world.order("1");
+async fn without_a_key_a_repeated_order_is_reported_and_a_different_one_is_a_conflict() {
+    let test = TestStack::start("unkeyed").await;
+    let mut asked = test.order("1");
     asked["requiresApproval"] = json!(true);
     let body = asked.to_string();
-    let (status, first, _) = post(&world, None, &body).await;
+    let (status, first, _) = post(&test, None, &body).await;
     assert_eq!((status, first.get("alreadyPlaced")), (201, None));
-    let (status, again, replayed) = post(&world, None, &body).await;
+    let (status, again, replayed) = post(&test, None, &body).await;
     assert_eq!((status, &again["alreadyPlaced"], replayed), (200, &json!(true), false), "{again}");
     assert_eq!((&again["runId"], &again["workflowId"]), (&first["runId"], &first["workflowId"]));
-    let (status, problem, _) = post(&world, None, &body.replace("\"W1\"", "\"W2\"")).await;
+    let (status, problem, _) = post(&test, None, &body.replace("\"W1\"", "\"W2\"")).await;
     assert_eq!((status, &problem["error"]), (409, &json!("order_already_exists")));
-    world.tell("1", "approve", None).await;
-    assert_eq!(world.end("1").await["status"], "shipped");
-    let (status, problem, _) = post(&world, None, &body).await;
+    test.signal_by_api("1", "approve", None).await;
+    assert_eq!(test.wait_for_end("1").await["status"], "shipped");
+    let (status, problem, _) = post(&test, None, &body).await;
     assert_eq!((status, &problem["error"]), (409, &json!("order_already_exists")));
-    world.stop().await;
+    test.stop().await;
 }

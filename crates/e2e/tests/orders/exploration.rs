@@ -1,34 +1,33 @@
-//! The explorer against our own workflow: every single fault of every operation, those of the undos too, and
-//! none leaves a contradiction.
+//! Runs the explorer against the order workflow. No single fault of any operation leaves a contradiction.
 
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 use tokio::process::Command;
 use xtask::services::{API, PROVIDER};
 
-use crate::support::World;
+use crate::support::TestStack;
 
-/// The report of an exploration that finds nothing.
+/// Runs an exploration that must find nothing, and returns its report.
 async fn explored(name: &'static str, extra: &[&str]) -> Value {
-    let world = World::start_with(name, |options| {
+    let test = TestStack::start_with(name, |options| {
         options.environment.push((&API, "COMPENSATION_RETRY_INITIAL", "200ms".to_owned()));
     })
     .await;
-    let mut order = world.order("x");
+    let mut order = test.order("x");
     order["orderId"] = json!("{orderId}");
-    let status = format!("{}/api/v1/order/order-fulfillment-{{orderId}}/status", world.stack.url(&API));
+    let status = format!("{}/api/v1/order/order-fulfillment-{{orderId}}/status", test.stack.url(&API));
     let output = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/debug/fake-stripe-chaos"))
-        .args(["explore", "--json", "--jobs", "24", "--provider", &world.stack.url(&PROVIDER)])
-        .args(["--post", &format!("{}/api/v1/order", world.stack.url(&API)), "--body", &order.to_string()])
+        .args(["explore", "--json", "--jobs", "24", "--provider", &test.stack.url(&PROVIDER)])
+        .args(["--post", &format!("{}/api/v1/order", test.stack.url(&API)), "--body", &order.to_string()])
         .args(["--header", &format!("{CONTENT_TYPE}: application/json"), "--status", &status])
-        .args(["--shipped", "shipped", "--not-shipped", "failed,rejected,cancelled", "--patience", "1m"])
+        .args(["--shipped", "shipped", "--not-shipped", "failed,rejected,cancelled", "--order-timeout", "1m"])
         .args(extra)
         .output()
         .await
         .unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{errors}\n{}", String::from_utf8_lossy(&output.stdout));
-    world.stop().await;
+    test.stop().await;
     serde_json::from_slice(&output.stdout).unwrap()
 }
 

@@ -1,4 +1,4 @@
-//! Orders that ship.
+//! Tests orders that ship.
 
 use std::collections::BTreeSet;
 
@@ -12,18 +12,18 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use xtask::services::{API, PROVIDER, WORKER};
 
-use crate::support::{World, names};
+use crate::support::{TestStack, names};
 
 #[tokio::test]
 async fn an_order_ships_and_the_ledger_holds_its_exact_amount() {
-    let world = World::start("ships").await;
-    let placed = world.place(&world.order("1")).await;
+    let test = TestStack::start("ships").await;
+    let placed = test.place(&test.order("1")).await;
     assert_eq!(
         (&placed["status"], &placed["workflowId"]),
         (&json!("processing"), &json!("order-fulfillment-ships-1"))
     );
 
-    let end = world.end("1").await;
+    let end = test.wait_for_end("1").await;
     assert_eq!(
         (&end["success"], &end["status"], &end["progress"]),
         (&json!(true), &json!("shipped"), &json!(100))
@@ -38,15 +38,15 @@ async fn an_order_ships_and_the_ledger_holds_its_exact_amount() {
             "customer_notification"
         ]
     );
-    let (_, payment) = world
+    let (_, payment) = test
         .call(&PROVIDER, Method::GET, &format!("/payment/{}", end["authId"].as_str().unwrap()), None)
         .await;
     assert_eq!((&payment["amount"], &payment["status"]), (&json!(5998), &json!("captured")));
-    world.must_agree("1", &end).await;
-    world.stop().await;
+    test.assert_verdict("1", &end).await;
+    test.stop().await;
 }
 
-/// Prices and quantities as they come; at the ends, the least and the most that an order can be worth.
+/// Returns random prices and quantities, and the smallest and the largest amount of an order.
 fn any_items() -> Vec<Vec<(u64, u64)>> {
     let mut runner = TestRunner::deterministic();
     let items = vec((1_u64..=20, 1_u64..=4000), 1..=100);
@@ -54,20 +54,20 @@ fn any_items() -> Vec<Vec<(u64, u64)>> {
     [vec![(1, 1)], vec![(1, 99_999_999)]].into_iter().chain(drawn).collect()
 }
 
-/// In major units, as a person writes it.
+/// Returns an amount in major units.
 fn decimal(cents: u64) -> Value {
     serde_json::from_str(&format!("{}.{:02}", cents / 100, cents % 100)).unwrap()
 }
 
 #[tokio::test]
-async fn whatever_the_items_are_the_ledger_holds_exactly_their_sum() {
-    let world = World::start("sums").await;
+async fn the_ledger_holds_exactly_the_sum_of_the_items() {
+    let test = TestStack::start("sums").await;
     let orders = any_items().into_iter().enumerate().map(|(number, items)| {
-        let world = &world;
+        let test = &test;
         async move {
             let name = number.to_string();
             let sum: u64 = items.iter().map(|(quantity, cents)| quantity * cents).sum();
-            let mut order = world.order(&name);
+            let mut order = test.order(&name);
             order["items"] = items
                 .iter()
                 .map(
@@ -75,9 +75,9 @@ async fn whatever_the_items_are_the_ledger_holds_exactly_their_sum() {
                 )
                 .collect();
             order["totalAmount"] = decimal(sum);
-            world.place(&order).await;
-            let end = world.end(&name).await;
-            let ledger = world.ledger(&name).await;
+            test.place(&order).await;
+            let end = test.wait_for_end(&name).await;
+            let ledger = test.ledger(&name).await;
             let captured: Vec<_> = ledger["entries"]
                 .as_array()
                 .unwrap()
@@ -86,54 +86,54 @@ async fn whatever_the_items_are_the_ledger_holds_exactly_their_sum() {
                 .map(|entry| entry["amount"].clone())
                 .collect();
             assert_eq!(captured, [json!(sum)], "{items:?}");
-            world.must_agree(&name, &end).await;
+            test.assert_verdict(&name, &end).await;
         }
     });
     join_all(orders).await;
-    world.stop().await;
+    test.stop().await;
 }
 
 #[tokio::test]
 async fn an_order_that_runs_or_has_shipped_cannot_be_placed_again() {
-    let world = World::start("twice").await;
-    let order = world.order("1");
-    world.place(&order).await;
+    let test = TestStack::start("twice").await;
+    let order = test.order("1");
+    test.place(&order).await;
     let mut other = order.clone();
     other["customerEmail"] = json!("grace.hopper@example.com");
-    let (status, body) = world.call(&API, Method::POST, "/api/v1/order", Some(&other)).await;
+    let (status, body) = test.call(&API, Method::POST, "/api/v1/order", Some(&other)).await;
     assert_eq!((status, &body["error"]), (409, &json!("order_already_exists")));
-    world.end("1").await;
-    let (status, body) = world.call(&API, Method::POST, "/api/v1/order", Some(&order)).await;
+    test.wait_for_end("1").await;
+    let (status, body) = test.call(&API, Method::POST, "/api/v1/order", Some(&order)).await;
     assert_eq!((status, &body["error"]), (409, &json!("order_already_exists")));
-    assert_eq!(world.journal("1", "payment.authorize").await.len(), 1);
-    world.stop().await;
+    assert_eq!(test.journal("1", "payment.authorize").await.len(), 1);
+    test.stop().await;
 }
 
 #[tokio::test]
 async fn one_correlation_id_joins_every_process_and_no_log_names_a_person() {
-    let world = World::start("correlated").await;
-    world.place(&world.order("1")).await;
-    world.end("1").await;
+    let test = TestStack::start("correlated").await;
+    test.place(&test.order("1")).await;
+    test.wait_for_end("1").await;
     let described =
-        world.temporal(&["workflow", "describe", "-w", "order-fulfillment-correlated-1", "-o", "json"]).await;
-    let id = world.journal("1", "payment.capture").await[0]["correlationId"].as_str().unwrap().to_owned();
+        test.temporal(&["workflow", "describe", "-w", "order-fulfillment-correlated-1", "-o", "json"]).await;
+    let id = test.journal("1", "payment.capture").await[0]["correlationId"].as_str().unwrap().to_owned();
     for service in [&API, &WORKER, &PROVIDER] {
-        let log = world.log(service);
-        assert!(log.contains(&id), "{} doesn't know {id}", service.name);
+        let log = test.log(service);
+        assert!(log.contains(&id), "the log of {} lacks {id}", service.name);
         for secret in ["ada.lovelace", "Lovelace", "Analytical Row"] {
             assert!(!log.contains(secret), "{} logs {secret}", service.name);
         }
     }
     assert!(described.contains("correlationId"), "{described}");
-    world.stop().await;
+    test.stop().await;
 }
 
 #[tokio::test]
 async fn metrics_count_one_order_exactly() {
-    let world = World::start("counted").await;
-    world.place(&world.order("1")).await;
-    world.end("1").await;
-    let worker = world.metrics(&WORKER).await;
+    let test = TestStack::start("counted").await;
+    test.place(&test.order("1")).await;
+    test.wait_for_end("1").await;
+    let worker = test.metrics(&WORKER).await;
     for activity in
         ["authorizePayment", "reserveInventory", "capturePayment", "createShippingLabel", "sendNotification"]
     {
@@ -143,7 +143,7 @@ async fn metrics_count_one_order_exactly() {
         assert!(worker.contains(&line), "{line}\n{worker}");
     }
     assert!(worker.contains("temporal_workflow_completed_total"), "the SDK's own metrics are missing");
-    let provider = world.metrics(&PROVIDER).await;
+    let provider = test.metrics(&PROVIDER).await;
     for operation in [
         "payment.authorize",
         "inventory.reserve",
@@ -156,34 +156,34 @@ async fn metrics_count_one_order_exactly() {
         assert_eq!(counted.len(), 1, "{counted:?}");
         assert!(counted[0].contains(r#"scenario="success""#) && counted[0].ends_with(" 1"), "{counted:?}");
     }
-    let api = world.metrics(&API).await;
+    let api = test.metrics(&API).await;
     assert!(
         api.contains(r#"http_requests_total{method="POST",route="/api/v1/order",status="201"} 1"#),
         "{api}"
     );
-    world.stop().await;
+    test.stop().await;
 }
 
-/// The lines of one metric, without its name.
+/// Returns the lines of one metric without its name.
 fn counted(metrics: &str, name: &str) -> Vec<String> {
     metrics.lines().filter_map(|line| line.strip_prefix(name)).map(str::to_owned).collect()
 }
 
 #[tokio::test]
 async fn metrics_count_every_fault_of_an_order_exactly() {
-    let world = World::start("faulty").await;
+    let test = TestStack::start("faulty").await;
     let faults = json!({
         "payment.authorize": ["timeout", "internal_error", "success"],
         "inventory.reserve": ["timeout_after_commit"],
         "payment.capture": ["already_captured"],
         "notification.send": ["timeout"],
     });
-    world.plan("1", &faults).await;
-    assert_eq!(world.run("1").await["status"], "shipped");
-    world.plan("2", &json!({"payment.authorize": ["insufficient_funds"]})).await;
-    assert_eq!(world.run("2").await["status"], "failed");
+    test.plan("1", &faults).await;
+    assert_eq!(test.run("1").await["status"], "shipped");
+    test.plan("2", &json!({"payment.authorize": ["insufficient_funds"]})).await;
+    assert_eq!(test.run("2").await["status"], "failed");
 
-    let provider = world.metrics(&PROVIDER).await;
+    let provider = test.metrics(&PROVIDER).await;
     let line = |operation, scenario, effect, outcome| {
         format!(
             r#"{{effect="{effect}",operation="{operation}",outcome="{outcome}",scenario="{scenario}"}} 1"#
@@ -203,7 +203,7 @@ async fn metrics_count_every_fault_of_an_order_exactly() {
             line("notification.send", "timeout", "skip", "timeout"),
         ])
     );
-    let worker = world.metrics(&WORKER).await;
+    let worker = test.metrics(&WORKER).await;
     let line =
         |activity, outcome, code| format!(r#"{{activity="{activity}",code="{code}",outcome="{outcome}"}} 1"#);
     assert_eq!(
@@ -220,24 +220,24 @@ async fn metrics_count_every_fault_of_an_order_exactly() {
             line("sendNotification", "retryable", "timeout"),
         ])
     );
-    world.stop().await;
+    test.stop().await;
 }
 
 #[tokio::test]
 async fn orders_are_listed_by_status_and_customer_page_by_page() {
-    let world = World::start("listed").await;
+    let test = TestStack::start("listed").await;
     for order in ["1", "2", "3"] {
-        world.place(&world.order(order)).await;
+        test.place(&test.order(order)).await;
     }
     for order in ["1", "2", "3"] {
-        world.end(order).await;
+        test.wait_for_end(order).await;
     }
     let list =
         "/api/v1/orders?status=shipped&customerId=customer-of-listed&minTotal=59.98&maxTotal=59.98&limit=2";
-    let deadline = std::time::Instant::now() + crate::support::PATIENCE;
+    let deadline = std::time::Instant::now() + crate::support::TIMEOUT;
     let first = loop {
-        // Visibility follows the truth with a little delay.
-        let (status, page) = world.call(&API, Method::GET, list, None).await;
+        // Temporal's list is updated with a short delay.
+        let (status, page) = test.call(&API, Method::GET, list, None).await;
         assert_eq!(status, 200, "{page}");
         if page["nextPageToken"].is_string() {
             break page;
@@ -246,7 +246,7 @@ async fn orders_are_listed_by_status_and_customer_page_by_page() {
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     };
     let token = first["nextPageToken"].as_str().unwrap();
-    let (_, second) = world.call(&API, Method::GET, &format!("{list}&pageToken={token}"), None).await;
+    let (_, second) = test.call(&API, Method::GET, &format!("{list}&pageToken={token}"), None).await;
     let mut ids: Vec<_> = [&first, &second]
         .iter()
         .flat_map(|page| page["orders"].as_array().unwrap())
@@ -257,5 +257,5 @@ async fn orders_are_listed_by_status_and_customer_page_by_page() {
         .collect();
     ids.sort_unstable();
     assert_eq!(ids, ["listed-1", "listed-2", "listed-3"]);
-    world.stop().await;
+    test.stop().await;
 }

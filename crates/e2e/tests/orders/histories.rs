@@ -1,70 +1,70 @@
-//! Every end that an order can have, reached for real; its history is the corpus that replay tests run
-//! again. `cargo xtask record` writes those that the corpus doesn't have.
+//! Reaches every end of an order on a real stack. `cargo xtask record` adds the missing histories to the corpus of the
+//! replay tests.
 
 use serde_json::{Value, json};
 use xtask::services::{API, PROVIDER, WORKER};
 
 use crate::{
-    mutant::{self, Mistake},
-    support::{World, record},
+    faulty_proxy::{self, Mutation},
+    support::{TestStack, record},
 };
 
-/// The codes that the ends of these are named after.
+/// The failure codes of the scripts that are named after them.
 const CODES: [(&str, &str); 3] = [
     ("payment-expired", "PAYMENT_EXPIRED"),
     ("ledger-mismatch", "LEDGER_MISMATCH"),
     ("internal", "INTERNAL"),
 ];
 
-struct Script {
+struct HistoryScript {
     name: &'static str,
     requires_approval: bool,
     plan: Value,
-    /// The step or status, of the order or its first undo, at which something is told to the order.
+    /// The step or status, of the order or its first undo, at which something is signal to the order.
     at: Option<&'static str>,
-    told: Told,
+    signal: Signal,
     status: &'static str,
 }
 
 #[derive(Clone, Copy)]
-enum Told {
-    Nothing,
-    ByApi(&'static str),
-    CancelledByTemporal,
-    ResolvedByHand,
+enum Signal {
+    None,
+    Api(&'static str),
+    TemporalCancellation,
+    Resolution,
 }
 
-const fn script(name: &'static str, plan: Value, status: &'static str) -> Script {
-    Script { name, requires_approval: false, plan, at: None, told: Told::Nothing, status }
+const fn script(name: &'static str, plan: Value, status: &'static str) -> HistoryScript {
+    HistoryScript { name, requires_approval: false, plan, at: None, signal: Signal::None, status }
 }
 
-fn scripts() -> Vec<Script> {
+fn scripts() -> Vec<HistoryScript> {
     let errors = |count: usize| json!(vec!["internal_error"; count]);
     let none = || json!({});
     vec![
         script("shipped", none(), "shipped"),
-        Script {
+        HistoryScript {
             requires_approval: true,
             at: Some("awaiting_approval"),
-            told: Told::ByApi("approve"),
+            signal: Signal::Api("approve"),
             ..script("shipped-after-approval", none(), "shipped")
         },
         script("shipped-without-notification", json!({"notification.send": errors(1)}), "shipped"),
-        Script {
+        HistoryScript {
             requires_approval: true,
             at: Some("awaiting_approval"),
-            told: Told::ByApi("reject"),
+            signal: Signal::Api("reject"),
             ..script("rejected", none(), "rejected")
         },
-        Script { requires_approval: true, ..script("approval-timeout", none(), "rejected") },
-        Script {
+        HistoryScript { requires_approval: true, ..script("approval-timeout", none(), "rejected") },
+        HistoryScript {
             at: Some("creating_shipping_label"),
-            told: Told::ByApi("cancel"),
+            signal: Signal::Api("cancel"),
             ..script("cancelled-while-labelled", none(), "cancelled")
         },
-        Script {
+        HistoryScript {
             at: Some("creating_shipping_label"),
-            told: Told::CancelledByTemporal,
+            signal: Signal::TemporalCancellation,
             ..script("cancelled-by-temporal", none(), "cancelled")
         },
         script("declined", json!({"payment.authorize": ["insufficient_funds"]}), "failed"),
@@ -75,16 +75,16 @@ fn scripts() -> Vec<Script> {
             json!({"shipping.create-label": ["address_error"], "payment.refund": errors(3)}),
             "failed",
         ),
-        Script {
+        HistoryScript {
             at: Some("compensation_failed"),
-            told: Told::ResolvedByHand,
+            signal: Signal::Resolution,
             ..script(
                 "compensation-resolved",
                 json!({"inventory.reserve": ["out_of_stock"], "payment.release": errors(30)}),
                 "failed",
             )
         },
-        // Undos whose waits are the workflow's own.
+        // These compensations wait in the workflow, not in the activity's retry policy.
         script("undone-in-reverse", json!({"shipping.create-label": ["address_error"]}), "failed"),
         script(
             "undo-waited",
@@ -96,28 +96,28 @@ fn scripts() -> Vec<Script> {
             json!({"inventory.reserve": ["out_of_stock"], "payment.release": errors(3)}),
             "failed",
         ),
-        Script {
+        HistoryScript {
             at: Some("waiting"),
-            told: Told::ByApi("retry-compensation"),
+            signal: Signal::Api("retry-compensation"),
             ..script("undo-restarted", json!({"inventory.reserve": ["out_of_stock"]}), "failed")
         },
-        Script {
+        HistoryScript {
             at: Some("waiting"),
-            told: Told::ResolvedByHand,
+            signal: Signal::Resolution,
             ..script("undo-resolved-waiting", json!({"inventory.reserve": ["out_of_stock"]}), "failed")
         },
-        Script {
+        HistoryScript {
             at: Some("running"),
-            told: Told::ResolvedByHand,
+            signal: Signal::Resolution,
             ..script("undo-resolved-running", json!({"inventory.reserve": ["out_of_stock"]}), "failed")
         },
-        Script {
+        HistoryScript {
             at: Some("compensation_failed"),
-            told: Told::ResolvedByHand,
+            signal: Signal::Resolution,
             ..script("undo-refused", json!({"inventory.reserve": ["out_of_stock"]}), "failed")
         },
         script("provider-unavailable", json!({"payment.authorize": errors(3)}), "failed"),
-        // What the provider answers to these is in `mutant`, by their names.
+        // The answers to these are in `faulty_proxy`, by the same names.
         script("payment-expired", none(), "failed"),
         script("ledger-mismatch", none(), "failed"),
         script("internal", none(), "failed"),
@@ -126,8 +126,8 @@ fn scripts() -> Vec<Script> {
 
 #[tokio::test]
 async fn every_end_is_reached_and_can_be_recorded() {
-    let (address, to) = mutant::start(Mistake::StrangeAnswers).await;
-    let world = World::start_with("history", |options| {
+    let (address, to) = faulty_proxy::start(Mutation::UnexpectedAnswers).await;
+    let test = TestStack::start_with("history", |options| {
         options.environment.push((&WORKER, "PROVIDER_URL", format!("http://{address}")));
         to.send(options.ports.url(&PROVIDER)).unwrap();
         options.environment.push((&API, "APPROVAL_TIMEOUT", "2s".to_owned()));
@@ -136,42 +136,42 @@ async fn every_end_is_reached_and_can_be_recorded() {
     })
     .await;
     for script in scripts() {
-        play(&world, &script).await;
+        run_script(&test, &script).await;
     }
-    world.stop().await;
+    test.stop().await;
 }
 
-async fn play(world: &World, script: &Script) {
-    world.plan(script.name, &script.plan).await;
-    let mut order = world.order(script.name);
+async fn run_script(test: &TestStack, script: &HistoryScript) {
+    test.plan(script.name, &script.plan).await;
+    let mut order = test.order(script.name);
     order["requiresApproval"] = json!(script.requires_approval);
-    world.place(&order).await;
+    test.place(&order).await;
     if let Some(at) = script.at {
         let is_there = |state: &Value| {
             state["currentStep"] == at || state["status"] == at || state["compensations"][0]["status"] == at
         };
-        world.until(script.name, at, is_there).await;
+        test.wait_for_state(script.name, at, is_there).await;
     }
-    let workflow = format!("order-fulfillment-{}", world.id(script.name));
-    match script.told {
-        Told::Nothing => {}
-        Told::ByApi(what) => assert_eq!(world.tell(script.name, what, None).await.0, 200),
-        Told::CancelledByTemporal => {
-            world.temporal(&["workflow", "cancel", "-w", &workflow]).await;
+    let workflow = format!("order-fulfillment-{}", test.order_id(script.name));
+    match script.signal {
+        Signal::None => {}
+        Signal::Api(action) => assert_eq!(test.signal_by_api(script.name, action, None).await.0, 200),
+        Signal::TemporalCancellation => {
+            test.temporal(&["workflow", "cancel", "-w", &workflow]).await;
         }
-        Told::ResolvedByHand => {
+        Signal::Resolution => {
             let body =
                 json!({"step": "release_payment", "note": "released in the dashboard", "actor": "ops"});
-            assert_eq!(world.tell(script.name, "resolve-compensation", Some(&body)).await.0, 200);
+            assert_eq!(test.signal_by_api(script.name, "resolve-compensation", Some(&body)).await.0, 200);
         }
     }
-    let end = world.end(script.name).await;
+    let end = test.wait_for_end(script.name).await;
     assert_eq!(end["status"], script.status, "{}: {end}", script.name);
     if let Some((_, code)) = CODES.iter().find(|(name, _)| *name == script.name) {
         assert_eq!(end["error"]["code"], *code, "{}: {end}", script.name);
     }
-    if !matches!(script.told, Told::ResolvedByHand) {
-        world.must_agree(script.name, &end).await;
+    if !matches!(script.signal, Signal::Resolution) {
+        test.assert_verdict(script.name, &end).await;
     }
     record(script.name, &workflow).await;
 }

@@ -1,14 +1,13 @@
-//! Orders through four real processes and a real Temporal server: what people are promised, seen from
-//! outside.
+//! Tests orders from outside, with four real processes and a real Temporal server.
 
 mod again;
 mod crashes;
 mod decisions;
 mod exploration;
 mod failures;
+mod faulty_proxy;
 mod happy_path;
 mod histories;
-mod mutant;
 mod outages;
 mod outside;
 mod restarts;

@@ -1,5 +1,5 @@
-//! A stack for each test, on free ports and with a task queue of its own, over one Temporal dev server that all
-//! tests share: that of `cargo xtask test`, or else one for each test process.
+//! Gives each test a stack with free ports and its own task queue. All tests share one Temporal development server:
+//! that of `cargo xtask test`, else one for each test process.
 
 use std::{
     fs,
@@ -24,18 +24,18 @@ use xtask::{
         API, FOUNDER, Options, PROVIDER, Ports, Service, State, TEMPORAL as TEMPORAL_SERVER, Temporal,
     },
     stack::Stack,
-    temporal_cli::{Surroundings, TemporalCli},
+    temporal_cli::{SearchPaths, TemporalCli},
     test::TEMPORAL_ADDRESS,
 };
 
-/// Longer than anything here takes, on a machine that does other things too.
-pub const PATIENCE: Duration = Duration::from_mins(1);
-const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+/// Exceeds the duration of every wait here, even on a busy machine.
+pub const TIMEOUT: Duration = Duration::from_mins(1);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 struct SharedTemporal {
     address: String,
     cli: TemporalCli,
-    /// Ended with the test's process, by the stack's own guard.
+    /// The stack's guard ends it together with the test's process.
     _stack: Option<Stack>,
 }
 
@@ -45,17 +45,17 @@ async fn temporal() -> &'static SharedTemporal {
     TEMPORAL
         .get_or_init(|| async {
             let tools = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/tools"));
-            let cli = Surroundings::from_env(tools)
+            let cli = SearchPaths::from_env(tools)
                 .find()
                 .await
-                .expect("a Temporal CLI: `cargo xtask test` finds one");
+                .expect("a Temporal CLI; `cargo xtask test` finds one");
             if let Ok(address) = std::env::var(TEMPORAL_ADDRESS) {
                 return SharedTemporal { address, cli, _stack: None };
             }
             let server = Temporal::DevServer(cli.clone());
             let folder = tempfile::tempdir().unwrap().keep();
             let mut options = Options::new(folder, Ports::free().unwrap(), server);
-            // Nothing is dropped at the end of a test's process.
+            // A static is never dropped, so the guard removes the folder.
             options.state = State::Temporary;
             options.services = Vec::new();
             let address = options.temporal_address();
@@ -65,7 +65,7 @@ async fn temporal() -> &'static SharedTemporal {
         .await
 }
 
-/// A dev server with settings of its own; ends with the value.
+/// Starts a development server with dynamic settings. A drop of the child ends it.
 pub async fn dev_server(settings: &[&str]) -> (Child, String) {
     let ports = Ports::free().unwrap();
     let port = ports.of(&TEMPORAL_SERVER).to_string();
@@ -76,15 +76,15 @@ pub async fn dev_server(settings: &[&str]) -> (Child, String) {
     }
     let server = command.stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap();
     let address = ports.address(&TEMPORAL_SERVER);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + TIMEOUT;
     while tokio::net::TcpStream::connect(&address).await.is_err() {
-        assert!(Instant::now() < deadline, "the dev server never listened");
-        tokio::time::sleep(BETWEEN_LOOKS).await;
+        assert!(Instant::now() < deadline, "the development server doesn't listen");
+        tokio::time::sleep(POLL_INTERVAL).await;
     }
     (server, address)
 }
 
-/// A client of the tests' server.
+/// Returns a client of the shared server.
 async fn client() -> Client {
     client_of(&temporal().await.address).await
 }
@@ -95,58 +95,61 @@ async fn client_of(address: &str) -> Client {
     Client::new(connection, ClientOptions::new("default").build()).unwrap()
 }
 
-/// One test's stack and its way to speak to it.
-pub struct World {
+/// The stack of one test, with the requests that a test sends to it.
+pub struct TestStack {
     pub stack: Stack,
     name: &'static str,
     http: reqwest::Client,
     _folder: Option<TempDir>,
 }
 
-impl World {
-    /// Everything, without chaos; waits as short as they can be.
+impl TestStack {
+    /// Starts all services that orders need, without chaos and with short waits.
     pub async fn start(name: &'static str) -> Self {
         Self::start_with(name, |_| ()).await
     }
 
     pub async fn start_with(name: &'static str, change: impl FnOnce(&mut Options)) -> Self {
-        let shared = Temporal::At(temporal().await.address.clone());
-        Self::start_on(shared, name, change).await
+        let shared = Temporal::External(temporal().await.address.clone());
+        Self::start_on_server(shared, name, change).await
     }
 
-    /// With a Temporal server of the test's own, for what it does to it.
-    pub async fn start_alone(name: &'static str, change: impl FnOnce(&mut Options)) -> Self {
+    /// Starts a stack with its own Temporal server, for tests that stop or change the server.
+    pub async fn start_with_own_server(name: &'static str, change: impl FnOnce(&mut Options)) -> Self {
         let own = Temporal::DevServer(temporal().await.cli.clone());
-        Self::start_on(own, name, change).await
+        Self::start_on_server(own, name, change).await
     }
 
-    pub async fn start_on(server: Temporal, name: &'static str, change: impl FnOnce(&mut Options)) -> Self {
+    pub async fn start_on_server(
+        server: Temporal,
+        name: &'static str,
+        change: impl FnOnce(&mut Options),
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let world = Self::start_in(folder.path(), server, name, change).await;
-        Self { _folder: Some(folder), ..world }
+        let test = Self::start_stack_in(folder.path(), server, name, change).await;
+        Self { _folder: Some(folder), ..test }
     }
 
-    /// With a Temporal server of the test's own, in a folder that outlives it; empty, or as the last one there
-    /// left it.
-    pub async fn start_kept(folder: &Path, state: State, name: &'static str) -> Self {
-        Self::start_kept_with(folder, state, name, |_| ()).await
+    /// Starts a stack with its own Temporal server in a given folder, with or without the data in it.
+    pub async fn start_in_folder(folder: &Path, state: State, name: &'static str) -> Self {
+        Self::start_in_folder_with(folder, state, name, |_| ()).await
     }
 
-    pub async fn start_kept_with(
+    pub async fn start_in_folder_with(
         folder: &Path,
         state: State,
         name: &'static str,
         change: impl FnOnce(&mut Options),
     ) -> Self {
         let own = Temporal::DevServer(temporal().await.cli.clone());
-        Self::start_in(folder, own, name, |options| {
+        Self::start_stack_in(folder, own, name, |options| {
             options.state = state;
             change(options);
         })
         .await
     }
 
-    async fn start_in(
+    async fn start_stack_in(
         folder: &Path,
         server: Temporal,
         name: &'static str,
@@ -154,7 +157,7 @@ impl World {
     ) -> Self {
         let mut options = Options::new(folder.to_owned(), Ports::free().unwrap(), server);
         options.task_queue = name.to_owned();
-        // No order needs it.
+        // Orders don't use founder.
         options.services.retain(|service| *service != &FOUNDER);
         options.environment = vec![
             (&PROVIDER, "SHIPPING_LABEL_DURATION", "200ms".to_owned()),
@@ -169,15 +172,15 @@ impl World {
         Self { stack, name, http: reqwest::Client::new(), _folder: None }
     }
 
-    /// The id of one of the test's orders; no other test has it.
-    pub fn id(&self, order: &str) -> String {
+    /// Returns the id of an order, which is unique among all tests.
+    pub fn order_id(&self, order: &str) -> String {
         format!("{}-{order}", self.name)
     }
 
-    /// Two books for 59.98.
+    /// Returns the body of an order of two books for 59.98.
     pub fn order(&self, order: &str) -> Value {
         json!({
-            "orderId": self.id(order),
+            "orderId": self.order_id(order),
             "customerId": format!("customer-of-{}", self.name),
             "customerEmail": "ada.lovelace@example.com",
             "items": [{"sku": "book", "quantity": 2, "price": 29.99}],
@@ -211,14 +214,14 @@ impl World {
         body
     }
 
-    /// Places an order as a careful customer does: again, where that can help. The order's id makes it one.
-    pub async fn place_with_patience(&self, order: &Value) {
-        let deadline = Instant::now() + PATIENCE;
+    /// Places an order, and repeats the request after a retryable failure. The order's id makes that safe.
+    pub async fn place_with_retry(&self, order: &Value) {
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             let (status, body) = self.call(&API, Method::POST, "/api/v1/order", Some(order)).await;
             match body["error"].as_str() {
                 None if matches!(status, 200 | 201) => return,
-                // An earlier try of ours came through, whatever was answered.
+                // An earlier request placed the order, and its answer was lost.
                 Some("order_already_exists") => return,
                 _ if body["retryable"] == true && Instant::now() < deadline => {
                     tokio::time::sleep(Duration::from_millis(200)).await;
@@ -229,12 +232,12 @@ impl World {
     }
 
     fn path(&self, order: &str, rest: &str) -> String {
-        format!("/api/v1/order/order-fulfillment-{}/{rest}", self.id(order))
+        format!("/api/v1/order/order-fulfillment-{}/{rest}", self.order_id(order))
     }
 
-    /// Tells an order something, with a body or without.
-    pub async fn tell(&self, order: &str, what: &str, body: Option<&Value>) -> (u16, Value) {
-        self.call(&API, Method::POST, &self.path(order, what), body).await
+    /// Sends a signal to an order over the API, with or without a body.
+    pub async fn signal_by_api(&self, order: &str, action: &str, body: Option<&Value>) -> (u16, Value) {
+        self.call(&API, Method::POST, &self.path(order, action), body).await
     }
 
     pub async fn status(&self, order: &str) -> Value {
@@ -243,82 +246,82 @@ impl World {
         body
     }
 
-    /// The final state.
-    pub async fn end(&self, order: &str) -> Value {
-        let path = self.path(order, &format!("result?timeout={}", PATIENCE.as_secs()));
+    /// Waits for the end of an order, and returns its final state.
+    pub async fn wait_for_end(&self, order: &str) -> Value {
+        let path = self.path(order, &format!("result?timeout={}", TIMEOUT.as_secs()));
         let (status, body) = self.call(&API, Method::GET, &path, None).await;
         assert_eq!(status, 200, "{body}");
         body
     }
 
-    /// Waits until the order's state is as wanted.
-    pub async fn until(&self, order: &str, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let deadline = Instant::now() + PATIENCE;
+    /// Waits until the order's state meets a condition.
+    pub async fn wait_for_state(&self, order: &str, name: &str, condition: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + TIMEOUT;
         loop {
             let state = self.status(order).await;
-            if wanted(&state) {
+            if condition(&state) {
                 return state;
             }
-            assert!(Instant::now() < deadline, "{order} never was {what}: {state}");
-            tokio::time::sleep(BETWEEN_LOOKS).await;
+            assert!(Instant::now() < deadline, "{order} never reached {name}: {state}");
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    pub async fn until_step(&self, order: &str, step: &str) -> Value {
-        self.until(order, step, |state| state["currentStep"] == step).await
+    pub async fn wait_for_step(&self, order: &str, step: &str) -> Value {
+        self.wait_for_state(order, step, |state| state["currentStep"] == step).await
     }
 
-    /// Decides how the provider treats an order's calls.
+    /// Sets the provider's plan for an order's calls.
     pub async fn plan(&self, order: &str, plan: &Value) {
-        let path = format!("/chaos/plans/{}", self.id(order));
+        let path = format!("/chaos/plans/{}", self.order_id(order));
         let (status, body) = self.call(&PROVIDER, Method::PUT, &path, Some(plan)).await;
         assert!((200..300).contains(&status), "{body}");
     }
 
-    /// All that the provider remembers of an order.
+    /// Returns the provider's ledger of an order.
     pub async fn ledger(&self, order: &str) -> Value {
-        let path = format!("/ledger/orders/{}", self.id(order));
+        let path = format!("/ledger/orders/{}", self.order_id(order));
         let (status, body) = self.call(&PROVIDER, Method::GET, &path, None).await;
         assert_eq!(status, 200, "{body}");
         body
     }
 
-    /// The provider's calls of one operation for an order, the newest first.
+    /// Returns the journal's calls of one operation for an order, newest first.
     pub async fn journal(&self, order: &str, operation: &str) -> Vec<Value> {
-        let path = format!("/journal?orderId={}&operation={operation}&limit=100", self.id(order));
+        let path = format!("/journal?orderId={}&operation={operation}&limit=100", self.order_id(order));
         let (status, body) = self.call(&PROVIDER, Method::GET, &path, None).await;
         assert_eq!(status, 200, "{body}");
         body["entries"].as_array().unwrap_or_else(|| panic!("{body}")).clone()
     }
 
-    /// Tells the provider what became of the order.
-    pub async fn tell_outcome(&self, order: &str, end: &Value) {
+    /// Records the outcome of an order at the provider, as an observer.
+    pub async fn record_outcome(&self, order: &str, end: &Value) {
         let outcome = match end["status"].as_str() {
             Some("shipped") => "shipped",
-            // Of a payment, which ships nothing.
+            // A payment without an order ends as paid.
             Some("succeeded") => "paid",
             _ => "not_shipped",
         };
-        let path = format!("/ledger/orders/{}/outcome", self.id(order));
+        let path = format!("/ledger/orders/{}/outcome", self.order_id(order));
         let (status, body) =
             self.call(&PROVIDER, Method::PUT, &path, Some(&json!({"outcome": outcome}))).await;
         assert!((200..300).contains(&status), "{body}");
     }
 
-    /// Tells the provider what became of the order, and requires that its ledger agrees.
-    pub async fn must_agree(&self, order: &str, end: &Value) {
-        self.tell_outcome(order, end).await;
-        let path = format!("/verdict?final=true&orderId={}", self.id(order));
+    /// Records the outcome of an order, and asserts that the verdict has no contradiction.
+    pub async fn assert_verdict(&self, order: &str, end: &Value) {
+        self.record_outcome(order, end).await;
+        let path = format!("/verdict?final=true&orderId={}", self.order_id(order));
         let (_, verdict) = self.call(&PROVIDER, Method::GET, &path, None).await;
         assert_eq!(verdict["contradictions"], json!([]), "{verdict}\n{}", self.ledger(order).await);
         assert_eq!(verdict["orders"], 1, "{verdict}");
     }
 
-    /// Places an order and follows it to its end, where ledger and order must agree.
+    /// Places an order, waits for its end, and asserts the verdict.
     pub async fn run(&self, order: &str) -> Value {
         self.place(&self.order(order)).await;
-        let end = self.end(order).await;
-        self.must_agree(order, &end).await;
+        let end = self.wait_for_end(order).await;
+        self.assert_verdict(order, &end).await;
         end
     }
 
@@ -326,7 +329,7 @@ impl World {
     pub async fn temporal(&self, arguments: &[&str]) -> String {
         let output = Command::new(temporal().await.cli.path())
             .args(arguments)
-            // Histories keep who asked; without this they would name the machine.
+            // Histories keep the caller's identity. The default would name the machine.
             .args(["--address", &self.stack.options().temporal_address(), "--identity", "a-test"])
             .output()
             .await
@@ -335,9 +338,9 @@ impl World {
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
-    /// Sends a signal as the Temporal CLI does, with the payload as it is or with none.
+    /// Sends a signal with the Temporal CLI, with or without a payload.
     pub async fn signal(&self, order: &str, name: &str, payload: Option<&str>) {
-        let id = format!("order-fulfillment-{}", self.id(order));
+        let id = format!("order-fulfillment-{}", self.order_id(order));
         let mut arguments = vec!["workflow", "signal", "-w", &id, "--name", name];
         if let Some(payload) = payload {
             arguments.extend(["--input", payload]);
@@ -345,28 +348,28 @@ impl World {
         self.temporal(&arguments).await;
     }
 
-    /// Waits until something about the provider is as wanted.
-    pub async fn eventually<F: Future<Output = bool>>(&self, what: &str, wanted: impl Fn() -> F) {
-        let deadline = Instant::now() + PATIENCE;
-        while !wanted().await {
-            assert!(Instant::now() < deadline, "never saw {what}");
-            tokio::time::sleep(BETWEEN_LOOKS).await;
+    /// Waits until a condition is true.
+    pub async fn wait_until<F: Future<Output = bool>>(&self, name: &str, condition: impl Fn() -> F) {
+        let deadline = Instant::now() + TIMEOUT;
+        while !condition().await {
+            assert!(Instant::now() < deadline, "timed out waiting for {name}");
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
-    /// What the provider's ledger says happened to an order, in time order.
+    /// Returns the effects of an order from the provider's ledger, in time order.
     pub async fn effects(&self, order: &str) -> Vec<String> {
-        let path = format!("/ledger/orders/{}", self.id(order));
+        let path = format!("/ledger/orders/{}", self.order_id(order));
         let (_, body) = self.call(&PROVIDER, Method::GET, &path, None).await;
         let entries = body["entries"].as_array().cloned().unwrap_or_default();
         entries.iter().map(|entry| entry["effect"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// A forward call that comes late, with the key that an order's step had.
-    pub async fn late(&self, operation: &str, key: &str, order_id: &str) -> (u16, String) {
+    /// Sends a late forward call with the idempotency key of an order's step.
+    pub async fn late_call(&self, operation: &str, key: &str, order_id: &str) -> (u16, String) {
         let (path, body) = match operation {
             "payment.authorize" => ("/payment/authorize", json!({"amount": 5998, "currency": "usd"})),
-            "payment.capture" => ("/payment/capture", json!({"authId": "auth_of_nobody"})),
+            "payment.capture" => ("/payment/capture", json!({"authId": "auth_unknown"})),
             "inventory.reserve" => ("/inventory/reserve", json!({"items": [{"sku": "book", "quantity": 2}]})),
             _ => {
                 let address = json!({"street": "s", "city": "c", "state": "s", "zip": "z", "country": "c"});
@@ -388,9 +391,9 @@ impl World {
         (status, body["error"].as_str().unwrap_or_default().to_owned())
     }
 
-    /// The activity that an order waits for: its attempt, and the progress that it told last.
+    /// Returns the attempt of the order's pending activity, and the progress in its last heartbeat.
     pub async fn heartbeat(&self, order: &str) -> Option<(i32, u8)> {
-        let id = format!("order-fulfillment-{}", self.id(order));
+        let id = format!("order-fulfillment-{}", self.order_id(order));
         let handle = client().await.get_workflow_handle::<UntypedWorkflow>(id);
         let described = handle.describe(WorkflowDescribeOptions::default()).await.unwrap();
         let activity = described.raw().pending_activities.first()?;
@@ -399,7 +402,7 @@ impl World {
     }
 
     pub fn log(&self, service: &Service) -> String {
-        std::fs::read_to_string(self.stack.log(service)).unwrap()
+        std::fs::read_to_string(self.stack.log_path(service)).unwrap()
     }
 
     pub async fn metrics(&self, service: &Service) -> String {
@@ -413,21 +416,21 @@ impl World {
     }
 }
 
-/// The names of a list's members, in their order.
+/// Returns the names in a list, in their order.
 pub fn names(list: &Value) -> Vec<&str> {
     list.as_array().unwrap().iter().map(|member| member["name"].as_str().unwrap()).collect()
 }
 
-/// Set by `cargo xtask record`.
+/// The variable that `cargo xtask record` sets.
 const RECORD: &str = "RECORD_HISTORIES";
 
-/// Keeps the history of a workflow that has come to an end which the corpus doesn't have. Histories of
-/// released workflows are never replaced, only added.
+/// Saves the history of a finished workflow, unless the corpus has one with this name. Recorded histories are never
+/// replaced.
 pub async fn record(name: &str, workflow: &str) {
     record_run(&temporal().await.address, name, workflow, None).await;
 }
 
-/// As [`record`], of one run of a workflow on any server.
+/// Saves the history of one run of a workflow on a given server, as [`record`] does.
 pub async fn record_run(server: &str, name: &str, workflow: &str, run: Option<&str>) {
     let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../workflows/tests/histories"));
     let path = folder.join(format!("{name}.json"));

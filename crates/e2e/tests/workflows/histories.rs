@@ -1,5 +1,5 @@
-//! Every end that a payment and a user context can have, reached for real; its history is the corpus that
-//! replay tests run again. `cargo xtask record` writes those that the corpus doesn't have.
+//! Reaches every end of a payment and of a user context on a real stack. `cargo xtask record` adds the missing
+//! histories to the corpus of the replay tests.
 
 use std::time::Duration;
 
@@ -8,84 +8,84 @@ use user_context::stand_in::{Conduct, Source, StandIn};
 use xtask::services::API;
 
 use crate::{
-    flow::{Flow, must_stay, pay, start},
-    support::{World, record},
+    support::{TestStack, record},
     user_contexts::sources_at,
+    workflow_client::{WorkflowClient, assert_settled, pay, start},
 };
 
-/// What is told to a payment once it has come to a status.
-enum Told {
-    Nothing,
-    Cancelled,
-    CancelledByTemporal,
-    /// And its refund, which fails, is resolved by hand.
-    CancelledAndResolved,
+/// The signal that a payment gets after its charge.
+enum Signal {
+    None,
+    Cancel,
+    TemporalCancellation,
+    /// The refund fails, and is resolved by hand.
+    CancelAndResolve,
 }
 
 #[tokio::test]
 async fn every_end_of_a_payment_is_reached_and_can_be_recorded() {
-    let world = World::start_with("payhistory", |options| {
+    let test = TestStack::start_with("payhistory", |options| {
         options.environment.push((&API, "PAYMENT_CANCEL_WINDOW", "3s".to_owned()));
     })
     .await;
     let errors = |count: usize| json!(vec!["internal_error"; count]);
     let scripts = [
-        ("payment-succeeded", json!({}), Told::Nothing, "succeeded"),
-        ("payment-declined", json!({"payment.charge": ["insufficient_funds"]}), Told::Nothing, "failed"),
-        ("payment-unavailable", json!({"payment.charge": errors(3)}), Told::Nothing, "failed"),
-        ("payment-cancelled", json!({}), Told::Cancelled, "compensated"),
-        ("payment-cancelled-by-temporal", json!({}), Told::CancelledByTemporal, "compensated"),
-        ("payment-refund-waited", json!({"payment.refund": errors(1)}), Told::Cancelled, "compensated"),
-        ("payment-refund-retried", json!({"payment.refund": errors(3)}), Told::Cancelled, "compensated"),
+        ("payment-succeeded", json!({}), Signal::None, "succeeded"),
+        ("payment-declined", json!({"payment.charge": ["insufficient_funds"]}), Signal::None, "failed"),
+        ("payment-unavailable", json!({"payment.charge": errors(3)}), Signal::None, "failed"),
+        ("payment-cancelled", json!({}), Signal::Cancel, "compensated"),
+        ("payment-cancelled-by-temporal", json!({}), Signal::TemporalCancellation, "compensated"),
+        ("payment-refund-waited", json!({"payment.refund": errors(1)}), Signal::Cancel, "compensated"),
+        ("payment-refund-retried", json!({"payment.refund": errors(3)}), Signal::Cancel, "compensated"),
         (
             "payment-refund-resolved",
             json!({"payment.refund": errors(30)}),
-            Told::CancelledAndResolved,
+            Signal::CancelAndResolve,
             "compensated",
         ),
     ];
-    for (name, plan, told, status) in scripts {
-        play(&world, name, &plan, told, status).await;
+    for (name, plan, signal, status) in scripts {
+        run_script(&test, name, &plan, signal, status).await;
     }
-    world.stop().await;
+    test.stop().await;
 }
 
-async fn play(world: &World, name: &str, plan: &Value, told: Told, status: &str) {
-    world.plan(name, plan).await;
-    let flow = pay(world, name).await;
-    if !matches!(told, Told::Nothing) {
-        flow.until_status("succeeded").await;
+async fn run_script(test: &TestStack, name: &str, plan: &Value, signal: Signal, status: &str) {
+    test.plan(name, plan).await;
+    let workflow = pay(test, name).await;
+    if !matches!(signal, Signal::None) {
+        workflow.wait_for_status("succeeded").await;
     }
-    match told {
-        Told::Nothing => {}
-        Told::Cancelled => assert_eq!(flow.cancel().await.0, 200, "{name}"),
-        Told::CancelledByTemporal => {
-            world.temporal(&["workflow", "cancel", "-w", &flow.id]).await;
+    match signal {
+        Signal::None => {}
+        Signal::Cancel => assert_eq!(workflow.cancel().await.0, 200, "{name}"),
+        Signal::TemporalCancellation => {
+            test.temporal(&["workflow", "cancel", "-w", &workflow.id]).await;
         }
-        Told::CancelledAndResolved => {
-            assert_eq!(flow.cancel().await.0, 200, "{name}");
-            flow.until_status("compensation_failed").await;
-            let by_hand = r#"{"step":"refund_charge","note":"refunded in the dashboard","actor":"ops"}"#;
-            flow.signal("resolveCompensation", Some(by_hand)).await;
+        Signal::CancelAndResolve => {
+            assert_eq!(workflow.cancel().await.0, 200, "{name}");
+            workflow.wait_for_status("compensation_failed").await;
+            let resolution = r#"{"step":"refund_charge","note":"refunded in the dashboard","actor":"ops"}"#;
+            workflow.signal("resolveCompensation", Some(resolution)).await;
         }
     }
-    let end = flow.end().await;
+    let end = workflow.wait_for_end().await;
     assert_eq!(end["status"], status, "{name}: {end}");
-    match (status, told) {
-        ("succeeded", _) => must_stay(world, name).await,
-        // Nobody gave the money back in truth.
-        (_, Told::CancelledAndResolved) => {
+    match (status, signal) {
+        ("succeeded", _) => assert_settled(test, name).await,
+        // The ledger has no refund, since the resolution only claims one.
+        (_, Signal::CancelAndResolve) => {
             assert_eq!(end["compensations"][0]["status"], "resolved", "{end}");
         }
-        _ => world.must_agree(name, &end).await,
+        _ => test.assert_verdict(name, &end).await,
     }
-    record(name, &flow.id).await;
+    record(name, &workflow.id).await;
 }
 
 #[tokio::test]
 async fn every_end_of_a_user_context_is_reached_and_can_be_recorded() {
     let sources = StandIn::start().await.unwrap();
-    let world = World::start_with("ctxhistory", |options| sources_at(options, sources.url())).await;
+    let test = TestStack::start_with("ctxhistory", |options| sources_at(options, sources.url())).await;
     let scripts = [
         ("user-context-parallel", "parallel", None, "completed"),
         ("user-context-sequential", "sequential", None, "completed"),
@@ -100,24 +100,24 @@ async fn every_end_of_a_user_context_is_reached_and_can_be_recorded() {
     ];
     for (name, strategy, conduct, status) in scripts {
         for source in [Source::Ipapi, Source::OpenMeteo, Source::CatFact] {
-            sources.tell(source, Conduct::Answers);
+            sources.set_behaviour(source, Conduct::Answers);
         }
         if let Some((source, conduct)) = conduct {
-            sources.tell(source, conduct);
+            sources.set_behaviour(source, conduct);
         }
         if status == "failed" {
-            sources.tell(Source::Ipapi, Conduct::Fails(404));
+            sources.set_behaviour(Source::Ipapi, Conduct::Fails(404));
         }
         let body = json!({"userId": name, "strategy": strategy});
-        let (_, started) = start(&world, "user-context", &body).await;
-        let flow = Flow::of(&world, &started);
+        let (_, started) = start(&test, "user-context", &body).await;
+        let workflow = WorkflowClient::of(&test, &started);
         if status == "cancelled" {
-            flow.until("located", |state| !state["location"].is_null()).await;
-            assert_eq!(flow.cancel().await.0, 200, "{name}");
+            workflow.wait_for_state("located", |state| !state["location"].is_null()).await;
+            assert_eq!(workflow.cancel().await.0, 200, "{name}");
         }
-        let end = flow.end().await;
+        let end = workflow.wait_for_end().await;
         assert_eq!(end["status"], status, "{name}: {end}");
-        record(name, &flow.id).await;
+        record(name, &workflow.id).await;
     }
-    world.stop().await;
+    test.stop().await;
 }

@@ -1,14 +1,13 @@
-//! Payments and user contexts through real processes and a real Temporal server: what people are promised,
-//! seen from outside.
+//! Tests payments and user contexts from outside, with real processes and a real Temporal server.
 
 mod again;
-mod flow;
 mod histories;
-mod lossy;
+mod lossy_proxy;
 mod orders;
 mod outside;
 mod payments;
 #[path = "../support/mod.rs"]
-#[allow(dead_code, reason = "what only orders need")]
+#[allow(dead_code, reason = "only the tests of orders use some parts")]
 mod support;
 mod user_contexts;
+mod workflow_client;

@@ -1,22 +1,25 @@
-//! Orders, seen by the endpoints of any workflow.
+//! Tests orders with the endpoints for any workflow.
 
 use serde_json::json;
 
-use crate::{flow::Flow, support::World};
+use crate::{support::TestStack, workflow_client::WorkflowClient};
 
 #[tokio::test]
 async fn an_order_is_a_workflow_like_any_other() {
-    let world = World::start("anyorder").await;
-    let mut order = world.order("1");
+    let test = TestStack::start("anyorder").await;
+    let mut order = test.order("1");
     order["requiresApproval"] = json!(true);
-    let flow = Flow::of(&world, &world.place(&order).await);
-    flow.until("waiting", |state| state["currentStep"] == "awaiting_approval").await;
-    assert_eq!(flow.get("progress").await.1, json!({"success": true, "workflowId": flow.id, "progress": 20}));
-    assert_eq!(flow.cancel().await, (200, String::new()));
-    let end = flow.end().await;
+    let workflow = WorkflowClient::of(&test, &test.place(&order).await);
+    workflow.wait_for_state("waiting", |state| state["currentStep"] == "awaiting_approval").await;
+    assert_eq!(
+        workflow.get("progress").await.1,
+        json!({"success": true, "workflowId": workflow.id, "progress": 20})
+    );
+    assert_eq!(workflow.cancel().await, (200, String::new()));
+    let end = workflow.wait_for_end().await;
     assert_eq!((&end["success"], &end["status"]), (&json!(false), &json!("cancelled")));
-    assert_eq!(flow.activities().await, ["authorizePayment", "releasePayment"]);
-    world.must_agree("1", &end).await;
-    assert_eq!(flow.cancel().await, (409, "order_already_closed".to_owned()));
-    world.stop().await;
+    assert_eq!(workflow.activities().await, ["authorizePayment", "releasePayment"]);
+    test.assert_verdict("1", &end).await;
+    assert_eq!(workflow.cancel().await, (409, "order_already_closed".to_owned()));
+    test.stop().await;
 }

@@ -1,4 +1,4 @@
-//! User contexts: what is asked at once, what waits, and what becomes of it when a source fails.
+//! Tests user contexts: the order of the source calls, and the results when a source fails.
 
 use std::time::{Duration, Instant};
 
@@ -7,13 +7,13 @@ use user_context::stand_in::{Conduct, Source, StandIn};
 use xtask::services::{Options, WORKER};
 
 use crate::{
-    flow::{Flow, start},
-    support::World,
+    support::TestStack,
+    workflow_client::{WorkflowClient, start},
 };
 
-/// A world whose sources are the test's own.
-async fn world(name: &'static str, sources: &StandIn) -> World {
-    World::start_with(name, |options| sources_at(options, sources.url())).await
+/// Starts a stack that uses the sources of the test.
+async fn start_stack(name: &'static str, sources: &StandIn) -> TestStack {
+    TestStack::start_with(name, |options| sources_at(options, sources.url())).await
 }
 
 pub fn sources_at(options: &mut Options, url: &str) {
@@ -22,11 +22,11 @@ pub fn sources_at(options: &mut Options, url: &str) {
     }
 }
 
-async fn ask<'a>(world: &'a World, user: &str, strategy: &str) -> Flow<'a> {
-    let body = json!({"userId": world.id(user), "strategy": strategy});
-    let (status, started) = start(world, "user-context", &body).await;
+async fn start_context<'a>(test: &'a TestStack, user: &str, strategy: &str) -> WorkflowClient<'a> {
+    let body = json!({"userId": test.order_id(user), "strategy": strategy});
+    let (status, started) = start(test, "user-context", &body).await;
     assert_eq!(status, 202, "{started}");
-    Flow::of(world, &started)
+    WorkflowClient::of(test, &started)
 }
 
 fn only_visit(sources: &StandIn, source: Source) -> Instant {
@@ -36,15 +36,15 @@ fn only_visit(sources: &StandIn, source: Source) -> Instant {
 }
 
 #[tokio::test]
-async fn everything_that_can_be_asked_at_once_is_and_the_location_once() {
+async fn the_parallel_strategy_calls_independent_sources_at_once() {
     let sources = StandIn::start().await.unwrap();
-    let world = world("ctxparallel", &sources).await;
+    let test = start_stack("ctxparallel", &sources).await;
     let late = Duration::from_secs(2);
-    sources.tell(Source::Ipapi, Conduct::Late(late));
-    sources.tell(Source::CatFact, Conduct::Late(late));
-    let flow = ask(&world, "ada", "parallel").await;
-    assert_eq!(flow.id, "user-context-ctxparallel-ada");
-    let end = flow.end().await;
+    sources.set_behaviour(Source::Ipapi, Conduct::Late(late));
+    sources.set_behaviour(Source::CatFact, Conduct::Late(late));
+    let workflow = start_context(&test, "ada", "parallel").await;
+    assert_eq!(workflow.id, "user-context-ctxparallel-ada");
+    let end = workflow.wait_for_end().await;
     assert_eq!(
         (&end["success"], &end["status"], &end["errors"]),
         (&json!(true), &json!("completed"), &json!([]))
@@ -54,38 +54,38 @@ async fn everything_that_can_be_asked_at_once_is_and_the_location_once() {
     assert_eq!(end["catFact"]["source"], "catfact.ninja", "{end}");
     let [location, fact, weather] =
         [Source::Ipapi, Source::CatFact, Source::OpenMeteo].map(|source| only_visit(&sources, source));
-    assert!(location.max(fact) - location.min(fact) < late, "location and cat fact are asked at once");
+    assert!(location.max(fact) - location.min(fact) < late, "location and cat fact are called at once");
     assert!(weather >= location + late, "the weather waits for the location");
     assert_eq!(
-        flow.get("progress").await.1,
-        json!({"success": true, "workflowId": flow.id, "location": true, "weather": true, "catFact": true, "completed": true})
+        workflow.get("progress").await.1,
+        json!({"success": true, "workflowId": workflow.id, "location": true, "weather": true, "catFact": true, "completed": true})
     );
-    world.stop().await;
+    test.stop().await;
 }
 
 #[tokio::test]
-async fn one_after_another_waits_for_each() {
+async fn the_sequential_strategy_calls_one_source_after_another() {
     let sources = StandIn::start().await.unwrap();
-    let world = world("ctxsequential", &sources).await;
-    sources.tell(Source::Ipapi, Conduct::Late(Duration::from_millis(700)));
-    let flow = ask(&world, "ada", "sequential").await;
-    let end = flow.end().await;
+    let test = start_stack("ctxsequential", &sources).await;
+    sources.set_behaviour(Source::Ipapi, Conduct::Late(Duration::from_millis(700)));
+    let workflow = start_context(&test, "ada", "sequential").await;
+    let end = workflow.wait_for_end().await;
     assert_eq!((&end["status"], &end["strategy"]), (&json!("completed"), &json!("sequential")));
     let [location, weather, fact] =
         [Source::Ipapi, Source::OpenMeteo, Source::CatFact].map(|source| only_visit(&sources, source));
     assert!(location + Duration::from_millis(700) <= weather && weather <= fact);
     assert_eq!(
-        flow.activities().await,
+        workflow.activities().await,
         ["getCurrentLocationActivity", "getWeatherActivity", "getCatFactActivity"]
     );
-    world.stop().await;
+    test.stop().await;
 }
 
 #[tokio::test]
-async fn what_fails_is_null_and_named_and_the_rest_is_there() {
+async fn a_failed_part_is_null_and_named_and_the_other_parts_are_present() {
     let sources = StandIn::start().await.unwrap();
-    let world = world("ctxpartial", &sources).await;
-    // (what fails, how often the source is asked, what is missing, what the errors begin with)
+    let test = start_stack("ctxpartial", &sources).await;
+    // (failing source, its conduct, its number of calls, missing parts, prefixes of the errors)
     let broken = Conduct::Says("{}".to_owned());
     let table = [
         (Source::OpenMeteo, Conduct::Fails(500), 3, &["weather"][..], &["weather failed: "][..]),
@@ -108,110 +108,111 @@ async fn what_fails_is_null_and_named_and_the_rest_is_there() {
     for (round, (source, conduct, asked, missing, errors)) in table.into_iter().enumerate() {
         for strategy in ["parallel", "sequential"] {
             let before = sources.visits(source).len();
-            sources.tell(source, conduct.clone());
-            let end = ask(&world, &format!("{strategy}-{round}"), strategy).await.end().await;
-            sources.tell(source, Conduct::Answers);
+            sources.set_behaviour(source, conduct.clone());
+            let end =
+                start_context(&test, &format!("{strategy}-{round}"), strategy).await.wait_for_end().await;
+            sources.set_behaviour(source, Conduct::Answers);
             assert_eq!((&end["success"], &end["status"]), (&json!(true), &json!("completed")), "{end}");
             for part in ["location", "weather", "catFact"] {
                 assert_eq!(end[part].is_null(), missing.contains(&part), "{part}: {end}");
             }
-            let told: Vec<&str> =
+            let actual: Vec<&str> =
                 end["errors"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
-            assert_eq!(told.len(), errors.len(), "{end}");
-            assert!(told.iter().zip(errors).all(|(told, error)| told.starts_with(error)), "{end}");
+            assert_eq!(actual.len(), errors.len(), "{end}");
+            assert!(actual.iter().zip(errors).all(|(actual, error)| actual.starts_with(error)), "{end}");
             assert_eq!(sources.visits(source).len() - before, asked, "{strategy}, {source:?}");
         }
     }
-    world.stop().await;
+    test.stop().await;
 }
 
 #[tokio::test]
-async fn where_nothing_at_all_can_be_had_it_fails() {
+async fn a_context_without_any_part_fails() {
     let sources = StandIn::start().await.unwrap();
-    let world = world("ctxnothing", &sources).await;
-    sources.tell(Source::Ipapi, Conduct::Fails(503));
-    sources.tell(Source::CatFact, Conduct::Fails(503));
-    let end = ask(&world, "ada", "parallel").await.end().await;
+    let test = start_stack("ctxnothing", &sources).await;
+    sources.set_behaviour(Source::Ipapi, Conduct::Fails(503));
+    sources.set_behaviour(Source::CatFact, Conduct::Fails(503));
+    let end = start_context(&test, "ada", "parallel").await.wait_for_end().await;
     assert_eq!((&end["success"], &end["status"]), (&json!(false), &json!("failed")));
     assert_eq!(end["error"]["code"], "USER_CONTEXT_UNAVAILABLE");
-    world.stop().await;
+    test.stop().await;
 }
 
 #[tokio::test]
-async fn cancelled_midway_it_ends_with_what_it_had_whoever_cancels() {
+async fn a_cancelled_context_ends_with_the_parts_that_it_has() {
     let sources = StandIn::start().await.unwrap();
-    let world = world("ctxcancelled", &sources).await;
-    // Shorter than the adapters' patience, longer than the test's.
-    sources.tell(Source::OpenMeteo, Conduct::Late(Duration::from_millis(2900)));
+    let test = start_stack("ctxcancelled", &sources).await;
+    // This delay is shorter than the adapters' timeout, and long enough to cancel.
+    sources.set_behaviour(Source::OpenMeteo, Conduct::Late(Duration::from_millis(2900)));
     for by in ["api", "signal", "temporal"] {
-        let flow = ask(&world, by, "sequential").await;
-        flow.until("located", |state| !state["location"].is_null()).await;
+        let workflow = start_context(&test, by, "sequential").await;
+        workflow.wait_for_state("located", |state| !state["location"].is_null()).await;
         match by {
-            "api" => assert_eq!(flow.cancel().await, (200, String::new())),
-            "signal" => flow.signal("cancel", Some("[]")).await,
+            "api" => assert_eq!(workflow.cancel().await, (200, String::new())),
+            "signal" => workflow.signal("cancel", Some("[]")).await,
             _ => {
-                world.temporal(&["workflow", "cancel", "-w", &flow.id]).await;
+                test.temporal(&["workflow", "cancel", "-w", &workflow.id]).await;
             }
         }
-        let end = flow.end().await;
+        let end = workflow.wait_for_end().await;
         assert_eq!((&end["success"], &end["status"]), (&json!(false), &json!("cancelled")), "{by}");
         assert_eq!(end["error"]["code"], "USER_CONTEXT_CANCELLED", "{by}");
         assert_eq!((end["location"].is_null(), end["catFact"].is_null()), (false, true), "{by}: {end}");
-        assert_eq!(flow.cancel().await, (409, "workflow_already_closed".to_owned()), "{by}");
+        assert_eq!(workflow.cancel().await, (409, "workflow_already_closed".to_owned()), "{by}");
     }
-    assert_eq!(sources.visits(Source::CatFact).len(), 0, "nothing is asked after a cancellation");
-    world.stop().await;
+    assert_eq!(sources.visits(Source::CatFact).len(), 0, "no source is called after a cancellation");
+    test.stop().await;
 }
 
 #[tokio::test]
-async fn cancelled_while_two_are_asked_at_once_it_waits_for_neither() {
+async fn a_cancellation_waits_for_no_source_call() {
     let sources = StandIn::start().await.unwrap();
-    let world = world("ctxboth", &sources).await;
+    let test = start_stack("ctxboth", &sources).await;
     for source in [Source::OpenMeteo, Source::CatFact] {
-        sources.tell(source, Conduct::Late(Duration::from_secs(20)));
+        sources.set_behaviour(source, Conduct::Late(Duration::from_secs(20)));
     }
-    let flow = ask(&world, "ada", "parallel").await;
-    let both_asked = || async {
+    let workflow = start_context(&test, "ada", "parallel").await;
+    let both_called = || async {
         [Source::OpenMeteo, Source::CatFact].iter().all(|source| !sources.visits(*source).is_empty())
     };
-    world.eventually("both asked", both_asked).await;
-    assert_eq!(flow.cancel().await, (200, String::new()));
-    let end = flow.end().await;
+    test.wait_until("both calls", both_called).await;
+    assert_eq!(workflow.cancel().await, (200, String::new()));
+    let end = workflow.wait_for_end().await;
     assert_eq!(end["error"]["code"], "USER_CONTEXT_CANCELLED", "{end}");
     let there = ["location", "weather", "catFact"].map(|part| !end[part].is_null());
     assert_eq!(there, [true, false, false], "{end}");
     let asked =
         [Source::Ipapi, Source::OpenMeteo, Source::CatFact].map(|source| sources.visits(source).len());
-    assert_eq!(asked, [1, 1, 1], "nothing is asked after a cancellation");
-    world.stop().await;
+    assert_eq!(asked, [1, 1, 1], "no source is called after a cancellation");
+    test.stop().await;
 }
 
 #[tokio::test]
-async fn without_the_internet_the_worker_asks_a_stand_in_of_its_own() {
-    let world = World::start_with("ctxoffline", |options| {
+async fn an_offline_worker_calls_its_own_stand_in() {
+    let test = TestStack::start_with("ctxoffline", |options| {
         options.environment.push((&WORKER, "FOUNDER_OFFLINE", "true".to_owned()));
     })
     .await;
-    let flow = ask(&world, "ada", "parallel").await;
-    let end = flow.end().await;
+    let workflow = start_context(&test, "ada", "parallel").await;
+    let end = workflow.wait_for_end().await;
     assert_eq!((&end["status"], &end["errors"]), (&json!("completed"), &json!([])), "{end}");
-    // It may be asked for again, by its workflow's own id.
-    let again = ask(&world, "ada", "parallel").await;
-    assert_eq!((again.id.clone(), &again.end().await["status"]), (flow.id, &json!("completed")));
-    world.stop().await;
+    // The same workflow id can be started again.
+    let again = start_context(&test, "ada", "parallel").await;
+    assert_eq!((again.id.clone(), &again.wait_for_end().await["status"]), (workflow.id, &json!("completed")));
+    test.stop().await;
 }
 
 #[tokio::test]
-async fn the_sources_are_told_the_correlation_id() {
+async fn the_sources_receive_the_correlation_id() {
     let sources = StandIn::start().await.unwrap();
-    let world = world("ctxtraced", &sources).await;
+    let test = start_stack("ctxtraced", &sources).await;
     let body = json!({"correlationId": "correlation-of-a-context"});
-    let (_, started) = start(&world, "user-context", &body).await;
+    let (_, started) = start(&test, "user-context", &body).await;
     assert_eq!(started["workflowId"], "user-context-correlation-of-a-context");
-    Flow::of(&world, &started).end().await;
+    WorkflowClient::of(&test, &started).wait_for_end().await;
     for source in [Source::Ipapi, Source::OpenMeteo, Source::CatFact] {
-        let told = sources.visits(source)[0].correlation_id.clone();
-        assert_eq!(told.as_deref(), Some("correlation-of-a-context"), "{source:?}");
+        let received = sources.visits(source)[0].correlation_id.clone();
+        assert_eq!(received.as_deref(), Some("correlation-of-a-context"), "{source:?}");
     }
-    world.stop().await;
+    test.stop().await;
 }

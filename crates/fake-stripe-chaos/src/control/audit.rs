@@ -56,8 +56,8 @@ pub struct AuditView {
     /// The probability that fair draws deviate as much as these, or more.
     #[schema(example = 0.43)]
     p_value: f64,
-    /// `fits`; `deviates` if the p-value is below 0.001, or if a scenario without a weight was drawn;
-    /// `too_few_draws` if a scenario is expected less than five times.
+    /// `fits`, `deviates` or `too_few_draws`. It deviates if the p-value is below 0.001, or if a scenario
+    /// without a weight was drawn. There are too few draws if a scenario is expected less than five times.
     #[schema(example = "fits")]
     verdict: &'static str,
 }
@@ -83,18 +83,18 @@ impl AuditView {
             observed.weight += share.weight.as_millionths();
         }
         let audited = chi_square_test(&scenarios.values().copied().collect::<Vec<_>>());
-        let draw_count = scenarios.values().map(|scenario| scenario.drawn).sum();
+        let total = scenarios.values().map(|scenario| scenario.drawn).sum();
         let weights = scenarios.values().map(|scenario| scenario.weight).sum();
         let scenarios = scenarios.iter().map(|(name, scenario)| {
             let view = DrawnView {
                 drawn: scenario.drawn,
-                share: percent(scenario.drawn, draw_count),
+                share: percent(scenario.drawn, total),
                 expected: percent(scenario.weight, weights),
             };
             (*name, view)
         });
         Self {
-            draws: draw_count,
+            draws: total,
             scenarios: scenarios.collect(),
             chi_square: audited.chi_square,
             degrees_of_freedom: audited.degrees_of_freedom,

@@ -1,6 +1,6 @@
 //! Control: the plans and profiles that direct chaos while the service runs, and the audit of its draws.
 //!
-//! It has no layers: chaos has the rules and the store has the state, so each file is a few endpoints.
+//! It has no layers: chaos has the rules, and the store has the state. Each file is a few endpoints.
 
 mod audit;
 mod plans;

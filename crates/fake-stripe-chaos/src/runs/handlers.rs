@@ -36,7 +36,7 @@ async fn get_runs(State(runs): Runs) -> Result<Json<RunsResponse>, Problem> {
     Ok(Json(runs.list().await?.into()))
 }
 
-/// Create a run with a seed. A request to an unknown run creates it with a derived seed.
+/// Create a run with a seed. A write to an unknown run creates it, with a derived seed.
 #[utoipa::path(
     put, path = "/runs/{name}", tag = "runs", params(("name" = String, Path, example = "suite-1")),
     request_body(content = Option<RunRequest>, description = "The settings of the run."),

@@ -1,5 +1,5 @@
-//! Routes each request to its run: by the header `X-Chaos-Run`, or, for callers that cannot set headers, by a
-//! path that begins with `/runs/{name}/`.
+//! Routes each request to its run: by the header `X-Chaos-Run`, or by a path that begins with `/runs/{name}/`. The
+//! path is for callers that cannot set headers.
 
 use std::sync::Arc;
 

@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be 1 to 255 parse_visible_ascii ASCII characters, and neither `.` nor `..`")]
+#[error("must be 1 to 255 visible ASCII characters, and neither `.` nor `..`")]
 pub struct InvalidId;
 
 /// Checks the id of a caller. Ids are parts of paths, and clients normalize `.` and `..` there, even if they are

@@ -240,7 +240,7 @@ pub struct OrderHistoryResponse {
     #[schema(example = true)]
     success: bool,
     order_id: String,
-    /// How the order ended; null if no outcome is recorded.
+    /// The recorded outcome; null if there is none.
     outcome: Option<OutcomeView>,
     entries: Vec<EntryView>,
 }

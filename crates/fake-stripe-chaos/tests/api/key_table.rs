@@ -42,7 +42,7 @@ fn request(kind: RequestKind) -> (&'static str, Value) {
     match kind {
         Authorize => ("/payment/authorize", json!({"amount": 5998, "currency": "usd"})),
         AuthorizeLess => ("/payment/authorize", json!({"amount": 1, "currency": "usd"})),
-        Capture => ("/payment/capture", json!({"authId": "nobody"})),
+        Capture => ("/payment/capture", json!({"authId": "unknown"})),
         Reserve => ("/inventory/reserve", json!({"items": [{"sku": "A", "quantity": 1}]})),
         Label => ("/shipping/create-label", json!({"shippingAddress": address()})),
         ReleaseByKey => ("/payment/release", json!({"key": KEY})),

@@ -148,7 +148,7 @@ async fn an_invalid_profile_changes_nothing_and_every_error_has_its_place() {
             "/operations/payment.steal",
         ]
     );
-    provider.put("/chaos/profile", &json!({"name": "nobody"})).await.problem(422, "validation_failed");
+    provider.put("/chaos/profile", &json!({"name": "unknown"})).await.problem(422, "validation_failed");
     provider.put("/chaos/profile", &json!({})).await.problem(422, "validation_failed");
     for ttl in ["0s", "soon", "-1s"] {
         let answer = provider.put(&format!("/chaos/profile?ttl={ttl}"), &json!({"name": "off"})).await;

@@ -341,7 +341,7 @@ impl TestRequest {
 
     async fn send(self) -> Answer {
         let Self { router, openapi, method, path, headers, body } = self;
-        // The run is not with_scenario_examples with each operation, and its errors are separate.
+        // The run is not documented with each operation, and its errors are separate.
         let is_of_a_run = headers.contains_key("x-chaos-run");
         let with_scenario_examples = statuses(&openapi, &method, &path).filter(|_| !is_of_a_run);
         let name = format!("{method} {path}");

@@ -345,10 +345,10 @@ async fn a_misspelled_query_is_refused() {
     }
     provider.put("/chaos/profile?tll=1s", &json!({"name": "outage"})).await.problem(400, "invalid_query");
     assert_eq!(provider.get("/chaos/profile").await.expect(200).text("name"), "off");
-    let good = "/journal?operation=payment.capture&scenario=already_captured&orderId=nobody&limit=1";
+    let good = "/journal?operation=payment.capture&scenario=already_captured&orderId=unknown&limit=1";
     assert_eq!(provider.get(good).await.expect(200).json()["entries"], json!([]));
-    provider.get("/verdict?orderId=nobody").await.problem(404, "order_not_found");
-    provider.get("/ledger/orders/nobody").await.problem(404, "order_not_found");
+    provider.get("/verdict?orderId=unknown").await.problem(404, "order_not_found");
+    provider.get("/ledger/orders/unknown").await.problem(404, "order_not_found");
     assert_eq!(
         provider.get("/verdict?final=true").await.expect(200).json()["orders"],
         0,

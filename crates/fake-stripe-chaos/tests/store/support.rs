@@ -1,4 +1,4 @@
-//! Stores for one test, full_state that can be written into one, and full_state that can be read.
+//! Stores for one test, every write, and the readable state.
 
 use std::{
     collections::BTreeMap,

@@ -1,4 +1,4 @@
-//! The bodies.
+//! The bodies of answers, and the query.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use user_context::{CatFact, Location, Weather};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    parts::{Asked, Context, Ended, Part},
+    parts::{CollectedParts, Part, PartOutcome, PartResult},
     strategies::Strategy,
 };
 
@@ -22,7 +22,7 @@ pub struct UserContextQuery {
     pub strategy: Option<String>,
 }
 
-/// What is known of a user's surroundings; a part that could not be had is null.
+/// The parts of a user context. A missing part is null.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = UserContext)]
@@ -30,71 +30,71 @@ pub struct UserContextBody {
     location: Option<LocationBody>,
     weather: Option<WeatherBody>,
     entertainment: Option<EntertainmentBody>,
-    /// The part `entertainment` under the names that the workflow `userContextWorkflow` gives it.
+    /// The part `entertainment` with the member names of the workflow `userContextWorkflow`.
     cat_fact: Option<CatFactBody>,
-    /// When the last part was there (RFC 3339, UTC).
+    /// The time at which the last part arrived (RFC 3339, UTC).
     #[schema(example = "2026-11-24T10:00:00.000Z")]
     aggregated_at: String,
-    /// From the request to the last part, in milliseconds.
+    /// The time from the request to the last part, in milliseconds.
     processing_time_ms: u64,
     #[schema(example = "promise-allsettled")]
     strategy_used: &'static str,
-    /// One line for each part that is missing, with why.
+    /// One line for each missing part, with the reason.
     #[schema(example = json!(["weather skipped: location unavailable"]))]
     errors: Vec<String>,
-    /// How asking each source ended.
+    /// The result of the call to each source.
     sources: Vec<SourceBody>,
 }
 
 impl UserContextBody {
-    pub fn new(context: Context, strategy: Strategy, took: Duration) -> Self {
+    pub fn new(context: CollectedParts, strategy: Strategy, elapsed: Duration) -> Self {
         Self {
             aggregated_at: time::now(),
-            processing_time_ms: millis(took),
+            processing_time_ms: millis(elapsed),
             strategy_used: strategy.name(),
-            errors: context.ended().filter_map(|ended| ended.error()).collect(),
-            sources: context.ended().map(|ended| SourceBody::from(&ended)).collect(),
-            location: had(context.location),
-            weather: had(context.weather),
-            cat_fact: had(context.entertainment.clone()),
-            entertainment: had(context.entertainment),
+            errors: context.outcomes().filter_map(|outcome| outcome.error()).collect(),
+            sources: context.outcomes().map(|outcome| SourceBody::from(&outcome)).collect(),
+            location: into_body(context.location),
+            weather: into_body(context.weather),
+            cat_fact: into_body(context.entertainment.clone()),
+            entertainment: into_body(context.entertainment),
         }
     }
 }
 
-fn had<T, B: From<T>>(asked: Option<Asked<T>>) -> Option<B> {
-    asked?.result.ok().map(Into::into)
+fn into_body<T, B: From<T>>(result: Option<PartResult<T>>) -> Option<B> {
+    result?.result.ok().map(Into::into)
 }
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// How asking one source ended.
+/// The result of the call to one source.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Source)]
 pub struct SourceBody {
-    /// The part it is asked for: `location`, `weather` or `entertainment`.
+    /// The part that it provides: `location`, `weather` or `entertainment`.
     #[schema(example = "weather")]
     name: &'static str,
-    /// `ok`, `failed` or `skipped` (it was not asked).
+    /// `ok`, `failed` or `skipped` (it was not called).
     #[schema(example = "ok")]
     status: &'static str,
-    /// From the first try to the end of the last, in milliseconds.
+    /// The time from the start of the first attempt to the end of the last one, in milliseconds.
     latency_ms: u64,
-    /// How often it was asked.
+    /// The number of calls to it.
     #[schema(example = 1)]
     attempts: u32,
 }
 
-impl From<&Ended<'_>> for SourceBody {
-    fn from(ended: &Ended<'_>) -> Self {
+impl From<&PartOutcome<'_>> for SourceBody {
+    fn from(outcome: &PartOutcome<'_>) -> Self {
         Self {
-            name: ended.name.as_str(),
-            status: ended.status.as_str(),
-            latency_ms: millis(ended.latency),
-            attempts: ended.attempts,
+            name: outcome.name.as_str(),
+            status: outcome.status.as_str(),
+            latency_ms: millis(outcome.latency),
+            attempts: outcome.attempts,
         }
     }
 }
@@ -106,27 +106,27 @@ impl From<&Ended<'_>> for SourceBody {
 pub struct PartBody {
     #[serde(flatten)]
     source: SourceBody,
-    /// The member of the whole answer that has the same name; null where it is missing.
+    /// The value of the member with the same name in the whole answer; null if the part is missing.
     value: Option<ValueBody>,
-    /// Why it is missing.
+    /// The reason if the part is missing.
     error: Option<String>,
 }
 
 impl From<&Part> for PartBody {
     fn from(part: &Part) -> Self {
-        let ended = part.ended();
+        let outcome = part.outcome();
         let value = match part {
-            Part::Location(asked) => asked.result.clone().ok().map(|part| ValueBody::Location(part.into())),
-            Part::Weather(asked) => asked.result.clone().ok().map(|part| ValueBody::Weather(part.into())),
-            Part::Entertainment(asked) => {
-                asked.result.clone().ok().map(|part| ValueBody::Entertainment(part.into()))
+            Part::Location(result) => result.result.clone().ok().map(|part| ValueBody::Location(part.into())),
+            Part::Weather(result) => result.result.clone().ok().map(|part| ValueBody::Weather(part.into())),
+            Part::Entertainment(result) => {
+                result.result.clone().ok().map(|part| ValueBody::Entertainment(part.into()))
             }
         };
-        Self { source: SourceBody::from(&ended), value, error: ended.error() }
+        Self { source: SourceBody::from(&outcome), value, error: outcome.error() }
     }
 }
 
-/// What a part is.
+/// The value of a part.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = PartValue)]
@@ -183,7 +183,7 @@ pub struct WeatherBody {
     feels_like: f64,
     /// Percent.
     humidity: u8,
-    /// Metres a second.
+    /// Metres per second.
     wind_speed: f64,
 }
 
@@ -205,7 +205,7 @@ impl From<Weather> for WeatherBody {
 #[schema(as = Entertainment)]
 pub struct EntertainmentBody {
     cat_fact: String,
-    /// Who says so.
+    /// The name of the source.
     #[schema(example = "catfact.ninja")]
     source: &'static str,
 }
@@ -220,7 +220,7 @@ impl From<CatFact> for EntertainmentBody {
 #[schema(as = CatFact)]
 pub struct CatFactBody {
     fact: String,
-    /// The service that tells it.
+    /// The name of the source.
     #[schema(example = "catfact.ninja")]
     source: &'static str,
 }

@@ -1,4 +1,4 @@
-//! A user's context part by part, as server-sent events.
+//! Sends a user context part by part, as server-sent events.
 
 use std::{
     convert::Infallible,
@@ -20,37 +20,37 @@ use tokio::sync::mpsc;
 use tracing::Instrument;
 
 use super::{
-    UserContexts,
+    UserContextApi,
     dto::{PartBody, UserContextBody},
 };
-use crate::{parts::Context, strategies::Strategy};
+use crate::{parts::CollectedParts, strategies::Strategy};
 
-/// All events of a context: a listener that is slow holds nobody up.
-const EVENTS: usize = 4;
-/// The one that hands parts on as they arrive.
-const STRATEGY: Strategy = Strategy::Reactive;
+/// Room for all events of one context, so that a slow client never delays the calls to the sources.
+const CHANNEL_CAPACITY: usize = 4;
+/// The strategy that returns parts as they arrive.
+const STREAM_STRATEGY: Strategy = Strategy::Reactive;
 /// The name and the id of the last event.
 const DONE: &str = "done";
-/// The header in which an `EventSource` that reconnects sends the id of the last event it has seen.
+/// The header with the last event id, which an `EventSource` sends when it reconnects.
 const LAST_EVENT_ID: &str = "last-event-id";
 
-/// Each part as it arrives (events `location`, `weather`, `entertainment`), then `done` with the whole.
+/// Sends each part as it arrives (events `location`, `weather`, `entertainment`), then `done` with all of them.
 #[utoipa::path(
     get,
     path = "/api/v1/user-context/stream",
     tag = "user context",
-    params(("Last-Event-ID" = Option<String>, Header, description = "The id of the last event seen. After `done` \
-        nothing more comes: 204. After any other, every part is sent anew.")),
+    params(("Last-Event-ID" = Option<String>, Header, description = "The id of the last received event. After `done` \
+        the answer is 204. After any other, every part is sent again.")),
     responses(
         (status = 200, description = "Events `location`, `weather` and `entertainment`, each a `Part`, in the order of \
-            their arrival; then `done`, which is the `UserContext` that the strategy `rxjs` answers with, also where \
-            all of its parts are null. The id of an event is its name.",
+            their arrival. Then `done`, with the `UserContext` of the strategy `rxjs`, even if all its parts are null. \
+            The id of an event is its name.",
             content_type = "text/event-stream", body = ServerSentEvent),
-        (status = 204, description = "The stream was seen to its end. A browser's `EventSource` asks no more."),
+        (status = 204, description = "The client received `done` before. A browser's `EventSource` then stops reconnecting."),
     )
 )]
 pub(super) async fn stream(
-    State(contexts): State<UserContexts>,
+    State(api): State<UserContextApi>,
     correlation: CorrelationId,
     stopping: Stopping,
     headers: HeaderMap,
@@ -58,9 +58,9 @@ pub(super) async fn stream(
     if headers.get(LAST_EVENT_ID).is_some_and(|id| id == DONE) {
         return StatusCode::NO_CONTENT.into_response();
     }
-    let (sender, receiver) = mpsc::channel(EVENTS);
-    // A task of its own, since the body is written after the request's scope has ended.
-    tokio::spawn(correlation.scope(tell(contexts, stopping, sender)).in_current_span());
+    let (sender, receiver) = mpsc::channel(CHANNEL_CAPACITY);
+    // The body is written after the request's scope has ended, so it needs its own task.
+    tokio::spawn(correlation.scope(send_parts(api, stopping, sender)).in_current_span());
     Sse::new(events(receiver)).keep_alive(KeepAlive::new().interval(Duration::from_secs(10))).into_response()
 }
 
@@ -71,30 +71,30 @@ fn events(receiver: mpsc::Receiver<Event>) -> impl Stream<Item = Result<Event, I
     })
 }
 
-/// Sends every part and the end, for as long as somebody listens and the service isn't asked to stop.
-async fn tell(contexts: UserContexts, stopping: Stopping, sender: mpsc::Sender<Event>) {
-    let telling = async {
+/// Sends every part and `done`, until the client disconnects or the service stops.
+async fn send_parts(api: UserContextApi, stopping: Stopping, sender: mpsc::Sender<Event>) {
+    let sending = async {
         let started = Instant::now();
-        let (mut context, mut parts) = (Context::default(), contexts.parts(STRATEGY));
+        let (mut context, mut parts) = (CollectedParts::default(), api.parts(STREAM_STRATEGY));
         while let Some(part) = parts.next().await {
-            send(&sender, part.ended().name.as_str(), &PartBody::from(&part)).await;
+            send_event(&sender, part.outcome().name.as_str(), &PartBody::from(&part)).await;
             context.add(part);
         }
-        let whole = UserContextBody::new(context, STRATEGY, started.elapsed());
-        send(&sender, DONE, &whole).await;
+        let whole = UserContextBody::new(context, STREAM_STRATEGY, started.elapsed());
+        send_event(&sender, DONE, &whole).await;
     };
     tokio::select! {
-        () = contexts.in_time(telling) => {}
-        () = sender.closed() => tracing::info!("nobody listens to the user context any more"),
-        // Without `done` the listener reconnects, and another process answers.
-        () = stopping.wait() => tracing::info!("a stream of a user context ends early: the service stops"),
+        () = api.within_deadline(sending) => {}
+        () = sender.closed() => tracing::info!("event stream closed by the client"),
+        // Without `done` the client reconnects, and another process can answer.
+        () = stopping.wait() => tracing::info!("event stream ended early because the service stops"),
     }
 }
 
-async fn send(sender: &mpsc::Sender<Event>, name: &str, data: &impl Serialize) {
+async fn send_event(sender: &mpsc::Sender<Event>, name: &str, data: &impl Serialize) {
     match Event::default().event(name).id(name).json_data(data) {
-        // Whoever has gone needs no event.
+        // The send fails only after the client has disconnected, which needs no report.
         Ok(event) => drop(sender.send(event).await),
-        Err(error) => tracing::error!(%error, "an event can't be written"),
+        Err(error) => tracing::error!(%error, "event serialization failed"),
     }
 }

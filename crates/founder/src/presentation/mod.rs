@@ -1,4 +1,4 @@
-//! User contexts over HTTP: asked, checked, answered whole or part by part.
+//! The HTTP endpoints: a user context as one answer, or part by part.
 
 mod dto;
 mod events;
@@ -17,16 +17,16 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{config::Config, parts::Part, strategies::Strategy};
 
-/// What the handlers work with.
+/// The state of the handlers.
 #[derive(Clone)]
-pub struct UserContexts {
+pub struct UserContextApi {
     sources: Sources,
     default: Strategy,
     deadline: Duration,
     parts: IntCounterVec,
 }
 
-impl UserContexts {
+impl UserContextApi {
     pub fn new(sources: Sources, config: &Config, registry: &Registry) -> Self {
         Self {
             sources,
@@ -35,36 +35,41 @@ impl UserContexts {
             parts: counter(
                 registry,
                 "user_context_parts_total",
-                "Parts of user contexts, by part and how asking its source ended.",
+                "Parts of user contexts, by part and the result of the call to its source.",
                 &["part", "status"],
             ),
         }
     }
 
-    /// Asks for every part, each as it comes.
+    /// Fetches every part in the order of the strategy.
     fn parts(&self, strategy: Strategy) -> impl Stream<Item = Part> + Send + use<> {
-        let contexts = self.clone();
-        strategy.parts(self.sources.clone()).inspect(move |part| contexts.count(part))
+        let api = self.clone();
+        strategy.parts(self.sources.clone()).inspect(move |part| api.count(part))
     }
 
-    /// Does what asks the sources, within the deadline.
-    async fn in_time<F: Future>(&self, asking: F) -> F::Output {
-        Deadline::after(self.deadline).scope(asking).await
+    /// Runs calls to the sources within the deadline.
+    async fn within_deadline<F: Future>(&self, calls: F) -> F::Output {
+        Deadline::after(self.deadline).scope(calls).await
     }
 
     fn count(&self, part: &Part) {
-        let ended = part.ended();
-        self.parts.with_label_values(&[ended.name.as_str(), ended.status.as_str()]).inc();
-        if let Some(error) = ended.error() {
-            tracing::warn!(error, attempts = ended.attempts, "a part of a user context is missing");
+        let outcome = part.outcome();
+        self.parts.with_label_values(&[outcome.name.as_str(), outcome.status.as_str()]).inc();
+        if let Some(error) = outcome.error() {
+            tracing::warn!(
+                part = outcome.name.as_str(),
+                error,
+                attempts = outcome.attempts,
+                "user context part unavailable"
+            );
         }
     }
 }
 
-/// Both bound their own time: by the deadline.
-pub fn routes(contexts: UserContexts) -> OpenApiRouter {
+/// Returns the routes. Both have the deadline instead of the request timeout.
+pub fn routes(api: UserContextApi) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(handlers::user_context))
         .routes(routes!(events::stream))
-        .with_state(contexts)
+        .with_state(api)
 }

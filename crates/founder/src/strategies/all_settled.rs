@@ -1,5 +1,5 @@
-//! `promise-allsettled`: all that can be asked at once is; the weather the moment the place is known. The
-//! parts come together, when the last one has settled.
+//! `promise-allsettled`: fetches location and cat fact at once, and the weather as soon as the location is known.
+//! Returns all parts together after the last one.
 
 use futures::{
     FutureExt, StreamExt, future,
@@ -7,16 +7,16 @@ use futures::{
 };
 use user_context::Sources;
 
-use crate::{asking, parts::Part};
+use crate::{fetch, parts::Part};
 
-pub fn gather(sources: Sources) -> BoxStream<'static, Part> {
+pub fn part_stream(sources: Sources) -> BoxStream<'static, Part> {
     let settled = async move {
         let surroundings = async {
-            let location = asking::location(&sources).await;
-            let weather = asking::weather(&sources, asking::place(&location)).await;
+            let location = fetch::location(&sources).await;
+            let weather = fetch::weather(&sources, fetch::coordinates_of(&location)).await;
             (location, weather)
         };
-        let ((location, weather), fact) = future::join(surroundings, asking::entertainment(&sources)).await;
+        let ((location, weather), fact) = future::join(surroundings, fetch::entertainment(&sources)).await;
         stream::iter([Part::Location(location), Part::Weather(weather), Part::Entertainment(fact)])
     };
     settled.flatten_stream().boxed()

@@ -1,5 +1,4 @@
-//! In which order the sources are asked. A strategy turns sources into a stream of parts; which one does it
-//! is chosen with each request.
+//! The strategies: each fetches the parts in its own order, as a stream. Each request can name one.
 
 mod all_settled;
 mod reactive;
@@ -12,16 +11,16 @@ use user_context::Sources;
 
 use crate::parts::Part;
 
-/// The port: every part once, each as soon as the strategy has it. Nothing is asked before the stream is.
-type Gather = fn(Sources) -> BoxStream<'static, Part>;
+/// Returns a stream of every part once. No source is called before the stream is polled.
+type StrategyFn = fn(Sources) -> BoxStream<'static, Part>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strategy {
-    /// All that can be asked at once is, and the answer waits for the last.
+    /// Calls sources at once as far as possible, and returns all parts together.
     AllSettled,
-    /// One after another.
+    /// Calls one source after another.
     Sequential,
-    /// A stream of parts, merged as they arrive.
+    /// Returns each part when it arrives.
     Reactive,
 }
 
@@ -37,7 +36,7 @@ impl Strategy {
         }
     }
 
-    /// Another name that it goes by. `parallel` and `sequential` are those of the workflow `userContextWorkflow`.
+    /// Returns the second name. The workflow `userContextWorkflow` uses `parallel` and `sequential`.
     const fn alias(self) -> &'static str {
         match self {
             Self::AllSettled => "parallel",
@@ -46,26 +45,26 @@ impl Strategy {
         }
     }
 
-    fn gather(self) -> Gather {
+    fn stream_fn(self) -> StrategyFn {
         match self {
-            Self::AllSettled => all_settled::gather,
-            Self::Sequential => sequential::gather,
-            Self::Reactive => reactive::gather,
+            Self::AllSettled => all_settled::part_stream,
+            Self::Sequential => sequential::part_stream,
+            Self::Reactive => reactive::part_stream,
         }
     }
 
-    /// Asks the sources for every part.
+    /// Fetches every part from the sources.
     pub fn parts(self, sources: Sources) -> BoxStream<'static, Part> {
-        self.gather()(sources)
+        self.stream_fn()(sources)
     }
 }
 
-/// No strategy has this name.
+/// A name that no strategy has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be one of {}", valid())]
+#[error("must be one of {}", valid_names())]
 pub struct UnknownStrategy;
 
-fn valid() -> String {
+fn valid_names() -> String {
     let names = Strategy::ALL.map(|strategy| format!("{} (or {})", strategy.name(), strategy.alias()));
     names.join(", ")
 }
@@ -73,12 +72,12 @@ fn valid() -> String {
 impl FromStr for Strategy {
     type Err = UnknownStrategy;
 
-    /// Reads either name, in upper or lower case.
+    /// Parses either name, in upper or lower case.
     fn from_str(name: &str) -> Result<Self, UnknownStrategy> {
-        let goes_by = |known: &str| known.eq_ignore_ascii_case(name);
+        let is_name = |known: &str| known.eq_ignore_ascii_case(name);
         Self::ALL
             .into_iter()
-            .find(|strategy| goes_by(strategy.name()) || goes_by(strategy.alias()))
+            .find(|strategy| is_name(strategy.name()) || is_name(strategy.alias()))
             .ok_or(UnknownStrategy)
     }
 }
@@ -88,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_strategy_goes_by_its_name_and_its_alias_and_no_other() {
+    fn a_strategy_has_a_name_and_an_alias() {
         for strategy in Strategy::ALL {
             assert_eq!(strategy.name().parse(), Ok(strategy));
         }
@@ -105,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn upper_case_and_lower_case_name_the_same_strategy() {
+    fn the_case_of_a_strategy_name_does_not_matter() {
         for (name, strategy) in [
             ("Promise-AllSettled", Strategy::AllSettled),
             ("PARALLEL", Strategy::AllSettled),

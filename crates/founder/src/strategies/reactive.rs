@@ -1,4 +1,4 @@
-//! `rxjs`: each source a stream, merged; a part is handed on when it arrives.
+//! `rxjs`: merges one stream for each source, and returns each part when it arrives.
 
 use futures::{
     StreamExt, future,
@@ -6,20 +6,20 @@ use futures::{
 };
 use user_context::Sources;
 
-use crate::{asking, parts::Part};
+use crate::{fetch, parts::Part};
 
-pub fn gather(sources: Sources) -> BoxStream<'static, Part> {
+pub fn part_stream(sources: Sources) -> BoxStream<'static, Part> {
     let facts = {
         let sources = sources.clone();
-        stream::once(async move { Part::Entertainment(asking::entertainment(&sources).await) })
+        stream::once(async move { Part::Entertainment(fetch::entertainment(&sources).await) })
     };
     let locations = {
         let sources = sources.clone();
-        stream::once(async move { asking::location(&sources).await })
+        stream::once(async move { fetch::location(&sources).await })
     };
     let surroundings = locations.flat_map(move |location| {
-        let (sources, place) = (sources.clone(), asking::place(&location));
-        let weather = stream::once(async move { Part::Weather(asking::weather(&sources, place).await) });
+        let (sources, coordinates) = (sources.clone(), fetch::coordinates_of(&location));
+        let weather = stream::once(async move { Part::Weather(fetch::weather(&sources, coordinates).await) });
         stream::once(future::ready(Part::Location(location))).chain(weather)
     });
     stream::select(surroundings, facts).boxed()

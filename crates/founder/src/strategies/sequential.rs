@@ -1,4 +1,4 @@
-//! `async-sequential`: one source after another.
+//! `async-sequential`: calls one source after another.
 
 use futures::{
     StreamExt,
@@ -6,30 +6,30 @@ use futures::{
 };
 use user_context::{Coordinates, Sources};
 
-use crate::{asking, parts::Part};
+use crate::{fetch, parts::Part};
 
-enum Next {
+enum NextPart {
     Location,
     Weather(Option<Coordinates>),
     Entertainment,
     Nothing,
 }
 
-pub fn gather(sources: Sources) -> BoxStream<'static, Part> {
-    stream::unfold((Next::Location, sources), |(next, sources)| async move {
+pub fn part_stream(sources: Sources) -> BoxStream<'static, Part> {
+    stream::unfold((NextPart::Location, sources), |(next, sources)| async move {
         let (part, then) = match next {
-            Next::Location => {
-                let location = asking::location(&sources).await;
-                let place = asking::place(&location);
-                (Part::Location(location), Next::Weather(place))
+            NextPart::Location => {
+                let location = fetch::location(&sources).await;
+                let coordinates = fetch::coordinates_of(&location);
+                (Part::Location(location), NextPart::Weather(coordinates))
             }
-            Next::Weather(place) => {
-                (Part::Weather(asking::weather(&sources, place).await), Next::Entertainment)
+            NextPart::Weather(coordinates) => {
+                (Part::Weather(fetch::weather(&sources, coordinates).await), NextPart::Entertainment)
             }
-            Next::Entertainment => {
-                (Part::Entertainment(asking::entertainment(&sources).await), Next::Nothing)
+            NextPart::Entertainment => {
+                (Part::Entertainment(fetch::entertainment(&sources).await), NextPart::Nothing)
             }
-            Next::Nothing => return None,
+            NextPart::Nothing => return None,
         };
         Some((part, (then, sources)))
     })

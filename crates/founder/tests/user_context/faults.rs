@@ -1,4 +1,4 @@
-//! Every way a source can fail, in every strategy: exactly the right nulls, errors and sources.
+//! Tries each failure of each source with each strategy, and checks the nulls, errors and sources of the answer.
 
 use std::time::Duration;
 
@@ -7,28 +7,28 @@ use reqwest::StatusCode;
 use serde_json::json;
 use user_context::stand_in::{Conduct, Source};
 
-use crate::founder::{Answer, Founder, STRATEGIES};
+use crate::founder::{Answer, STRATEGIES, TestServer};
 
-/// The sources, with the parts they are asked for and the variables that say where they are.
+/// The sources, with their parts and the variables of their addresses.
 const SOURCES: [(Source, &str, &str); 3] = [
     (Source::Ipapi, "location", "IPAPI_URL"),
     (Source::OpenMeteo, "weather", "OPEN_METEO_URL"),
     (Source::CatFact, "entertainment", "CATFACT_URL"),
 ];
 
-/// What befalls a source, and what comes of it.
+/// A behaviour of one source, and the expected result.
 struct Fault {
     name: &'static str,
-    /// Nobody listens where it is said to be.
+    /// No server listens at the configured address.
     down: bool,
     conducts: Vec<Conduct>,
-    /// How the error goes on after the part's name; none where the part is there.
+    /// The error after the name of the part; none if the part is present.
     error: Option<&'static str>,
     attempts: u64,
 }
 
 fn faults() -> Vec<Fault> {
-    let told = |name, conducts: &[Conduct], error, attempts| Fault {
+    let fault = |name, conducts: &[Conduct], error, attempts| Fault {
         name,
         down: false,
         conducts: conducts.to_vec(),
@@ -38,9 +38,9 @@ fn faults() -> Vec<Fault> {
     let says = |text: &str| Conduct::Says(text.to_owned());
     let limited = |seconds| Conduct::RateLimited { retry_after: Some(seconds) };
     vec![
-        told("up", &[], None, 1),
-        told("slow", &[Conduct::Late(Duration::from_millis(150))], None, 1),
-        told("asleep", &[Conduct::Late(Duration::from_mins(1))], Some("failed: no answer in time"), 3),
+        fault("up", &[], None, 1),
+        fault("slow", &[Conduct::Late(Duration::from_millis(150))], None, 1),
+        fault("unresponsive", &[Conduct::Late(Duration::from_mins(1))], Some("failed: no answer in time"), 3),
         Fault {
             name: "down",
             down: true,
@@ -48,20 +48,20 @@ fn faults() -> Vec<Fault> {
             error: Some("failed: cannot be reached"),
             attempts: 3,
         },
-        told("failing", &[Conduct::Fails(503)], Some("failed: answered 503"), 3),
-        told("failing once", &[Conduct::Fails(500), Conduct::Answers], None, 2),
-        told("refusing", &[Conduct::Fails(403)], Some("failed: answered 403"), 1),
-        told("busy for a second", &[limited(1), Conduct::Answers], None, 2),
-        told("busy beyond the deadline", &[limited(60)], Some("failed: rate limited"), 1),
-        told("of another shape", &[says(r#"{"cats": []}"#)], Some("failed: unexpected answer: "), 1),
-        told("of broken JSON", &[says(r#"{"ip": "203.0"#)], Some("failed: unexpected answer: EOF"), 1),
-        told(
+        fault("failing", &[Conduct::Fails(503)], Some("failed: answered 503"), 3),
+        fault("failing once", &[Conduct::Fails(500), Conduct::Answers], None, 2),
+        fault("refusing", &[Conduct::Fails(403)], Some("failed: answered 403"), 1),
+        fault("busy for a second", &[limited(1), Conduct::Answers], None, 2),
+        fault("busy beyond the deadline", &[limited(60)], Some("failed: rate limited"), 1),
+        fault("of another shape", &[says(r#"{"cats": []}"#)], Some("failed: unexpected answer: "), 1),
+        fault("of broken JSON", &[says(r#"{"ip": "203.0"#)], Some("failed: unexpected answer: EOF"), 1),
+        fault(
             "huge",
             &[Conduct::Says(json!("x".repeat(300_000)).to_string())],
             Some("failed: answered more than 262144 bytes"),
             1,
         ),
-        told(
+        fault(
             "refusing with 200",
             &[says(r#"{"error": true, "reason": "Reserved IP Address"}"#)],
             Some("failed: unexpected answer: "),
@@ -70,76 +70,76 @@ fn faults() -> Vec<Fault> {
     ]
 }
 
-/// Every fault of one source in one strategy, one after the other.
-async fn meet(source: Source, url: &str, strategy: &str) -> Vec<(Fault, Answer)> {
-    let patience = ("SOURCE_TIMEOUT", "700ms");
-    // Port 1 is nobody's.
-    let misled = Founder::start(&[patience, (url, "http://127.0.0.1:1")]).await;
-    let founder = Founder::start(&[patience]).await;
-    let mut met = Vec::new();
+/// Tries all faults of one source with one strategy, one after another.
+async fn answers_to_faults(source: Source, url: &str, strategy: &str) -> Vec<(Fault, Answer)> {
+    let timeout = ("SOURCE_TIMEOUT", "700ms");
+    // No server listens on port 1.
+    let unconnected = TestServer::start(&[timeout, (url, "http://127.0.0.1:1")]).await;
+    let founder = TestServer::start(&[timeout]).await;
+    let mut answers = Vec::new();
     for fault in faults() {
-        founder.sources.tell_each(source, fault.conducts.clone());
-        let answer = if fault.down { misled.ask(strategy).await } else { founder.ask(strategy).await };
-        met.push((fault, answer));
+        founder.sources.queue_behaviours(source, fault.conducts.clone());
+        let answer = if fault.down { unconnected.ask(strategy).await } else { founder.ask(strategy).await };
+        answers.push((fault, answer));
     }
-    met
+    answers
 }
 
 #[tokio::test]
-async fn whatever_one_source_does_the_others_parts_are_there_and_its_own_is_told_of() {
+async fn a_failing_source_is_reported_and_the_other_parts_are_returned() {
     let every = SOURCES.into_iter().flat_map(|source| STRATEGIES.map(|strategy| (source, strategy)));
-    let met = join_all(every.map(async |((source, part, url), strategy)| {
-        meet(source, url, strategy)
+    let answers = join_all(every.map(async |((source, part, url), strategy)| {
+        answers_to_faults(source, url, strategy)
             .await
             .into_iter()
             .map(move |(fault, answer)| (part, fault, strategy, answer))
     }))
     .await;
-    for (part, fault, strategy, answer) in met.into_iter().flatten() {
+    for (part, fault, strategy, answer) in answers.into_iter().flatten() {
         let case = format!("{part} {}, {strategy}: {answer:#?}", fault.name);
         assert_eq!(answer.status, StatusCode::OK, "{case}");
-        assert!(answer.took < Duration::from_secs(8), "{case}");
-        let (mut has, mut errors, mut sources) = ([true; 3], Vec::new(), Vec::new());
+        assert!(answer.elapsed < Duration::from_secs(8), "{case}");
+        let (mut present, mut errors, mut sources) = ([true; 3], Vec::new(), Vec::new());
         for (index, (_, name, _)) in SOURCES.into_iter().enumerate() {
-            let no_place = part == "location" && fault.error.is_some() && name == "weather";
+            let no_location = part == "location" && fault.error.is_some() && name == "weather";
             let (error, attempts) = match fault.error {
-                _ if no_place => (Some("skipped: location unavailable"), 0),
+                _ if no_location => (Some("skipped: location unavailable"), 0),
                 error if name == part => (error, fault.attempts),
                 _ => (None, 1),
             };
-            has[index] = error.is_none();
+            present[index] = error.is_none();
             errors.extend(error.map(|error| format!("{name} {error}")));
             let status = error.map_or("ok", |error| error.split(':').next().unwrap());
             sources.push((name, status, attempts));
         }
-        assert_eq!(answer.has(), has, "{case}");
+        assert_eq!(answer.present_parts(), present, "{case}");
         assert_eq!(answer.sources(), sources, "{case}");
         assert_eq!(answer.errors().len(), errors.len(), "{case}");
         for (error, expected) in answer.errors().into_iter().zip(errors) {
-            assert!(error.starts_with(&expected), "{expected} is not what it says: {case}");
+            assert!(error.starts_with(&expected), "the error must start with {expected}: {case}");
         }
     }
 }
 
 #[tokio::test]
-async fn a_source_that_says_when_to_come_again_is_left_alone_until_then() {
-    let founder = Founder::start(&[]).await;
+async fn a_source_is_not_called_before_its_retry_after() {
+    let founder = TestServer::start(&[]).await;
     founder
         .sources
-        .tell_each(Source::CatFact, [Conduct::RateLimited { retry_after: Some(1) }, Conduct::Answers]);
+        .queue_behaviours(Source::CatFact, [Conduct::RateLimited { retry_after: Some(1) }, Conduct::Answers]);
     let answer = founder.ask("promise-allsettled").await;
-    let visits = founder.sources.visits(Source::CatFact);
-    let [first, second] = visits.as_slice() else { panic!("{visits:?}") };
-    assert!(second.at - first.at >= Duration::from_secs(1), "it came again too soon");
+    let requests = founder.sources.visits(Source::CatFact);
+    let [first, second] = requests.as_slice() else { panic!("{requests:?}") };
+    assert!(second.at - first.at >= Duration::from_secs(1), "the second request came too early");
     assert!(answer.latency("entertainment") >= Duration::from_secs(1), "{answer:?}");
 }
 
 #[tokio::test]
-async fn where_no_source_gives_anything_it_is_502_which_says_how_each_ended() {
+async fn an_answer_without_any_part_is_502_with_the_result_of_each_source() {
     for strategy in STRATEGIES {
-        let founder = Founder::start(&[]).await;
-        founder.sources.tell(Source::Ipapi, Conduct::RateLimited { retry_after: Some(60) });
-        founder.sources.tell(Source::CatFact, Conduct::Fails(404));
+        let founder = TestServer::start(&[]).await;
+        founder.sources.set_behaviour(Source::Ipapi, Conduct::RateLimited { retry_after: Some(60) });
+        founder.sources.set_behaviour(Source::CatFact, Conduct::Fails(404));
         let answer =
             founder.request(&format!("/api/v1/user-context?strategy={strategy}")).send().await.unwrap();
         assert_eq!(answer.status(), StatusCode::BAD_GATEWAY, "{strategy}");
@@ -150,7 +150,7 @@ async fn where_no_source_gives_anything_it_is_502_which_says_how_each_ended() {
         assert_eq!(body["retryable"], true);
         assert_eq!(
             body["detail"],
-            "No source gave anything: location failed: rate limited; weather skipped: location unavailable; \
+            "Every source failed: location failed: rate limited; weather skipped: location unavailable; \
              entertainment failed: answered 404."
         );
         let ended: Vec<_> = body["sources"].as_array().unwrap().iter().map(|end| &end["status"]).collect();

@@ -1,4 +1,4 @@
-//! A founder of a test's own, with sources of its own.
+//! A founder with its own stand-in sources, for one test.
 
 use std::{
     net::Ipv4Addr,
@@ -18,8 +18,8 @@ use utoipa::openapi::OpenApi;
 
 pub const STRATEGIES: [&str; 3] = ["promise-allsettled", "async-sequential", "rxjs"];
 
-/// Stops with the test.
-pub struct Founder {
+/// A running founder, which stops when it is dropped.
+pub struct TestServer {
     pub sources: StandIn,
     api: OpenApi,
     url: String,
@@ -27,23 +27,23 @@ pub struct Founder {
     serving: JoinHandle<()>,
 }
 
-impl Drop for Founder {
+impl Drop for TestServer {
     fn drop(&mut self) {
         self.serving.abort();
     }
 }
 
-/// An answer, and how long it took.
+/// An answer with its duration.
 #[derive(Debug)]
 pub struct Answer {
     pub status: StatusCode,
     pub body: Value,
-    pub took: Duration,
+    pub elapsed: Duration,
 }
 
 impl Answer {
-    /// Whether each of location, weather and entertainment is there.
-    pub fn has(&self) -> [bool; 3] {
+    /// Returns which of location, weather and entertainment are present.
+    pub fn present_parts(&self) -> [bool; 3] {
         ["location", "weather", "entertainment"].map(|part| self.body[part].is_object())
     }
 
@@ -51,7 +51,7 @@ impl Answer {
         self.body["errors"].as_array().unwrap().iter().map(|error| error.as_str().unwrap()).collect()
     }
 
-    /// Name, status and attempts of each source.
+    /// Returns name, status and attempts of each source.
     pub fn sources(&self) -> Vec<(&str, &str, u64)> {
         self.body["sources"]
             .as_array()
@@ -64,7 +64,7 @@ impl Answer {
             .collect()
     }
 
-    /// Of the source of this name.
+    /// Returns the latency of a source.
     pub fn latency(&self, name: &str) -> Duration {
         let sources = self.body["sources"].as_array().unwrap();
         let source = sources.iter().find(|source| source["name"] == name).unwrap();
@@ -72,13 +72,13 @@ impl Answer {
     }
 }
 
-impl Founder {
-    /// One whose times are those of tests, but for what `variables` say.
+impl TestServer {
+    /// Starts a founder with short delays and with these variables.
     pub async fn start(variables: &[(&str, &str)]) -> Self {
         let sources = StandIn::start().await.unwrap();
         let lookup = |name: &str| {
             let given = variables.iter().find(|(known, _)| *known == name);
-            let value = given.map_or_else(|| of_tests(name, sources.url()), |(_, value)| Some(*value));
+            let value = given.map_or_else(|| test_value(name, sources.url()), |(_, value)| Some(*value));
             value.map(str::to_owned)
         };
         let config = Config::from_lookup(&lookup).unwrap();
@@ -107,19 +107,19 @@ impl Founder {
         let answer = self.request(path).send().await.unwrap();
         let (status, body) = (answer.status(), answer.json().await.unwrap());
         let documented = statuses(&self.api, &Method::GET, path).unwrap();
-        assert!(documented.contains(&status.as_u16()), "{path}: the OpenAPI document doesn't know {status}");
-        Answer { status, body, took: started.elapsed() }
+        assert!(documented.contains(&status.as_u16()), "{path}: the OpenAPI document must list {status}");
+        Answer { status, body, elapsed: started.elapsed() }
     }
 
-    /// The one visit to a source.
-    pub fn visit(&self, source: Source) -> Visit {
-        let mut visits = self.sources.visits(source);
-        assert_eq!(visits.len(), 1, "{source:?}: {visits:?}");
-        visits.remove(0)
+    /// Returns the only request to a source.
+    pub fn only_request(&self, source: Source) -> Visit {
+        let mut requests = self.sources.visits(source);
+        assert_eq!(requests.len(), 1, "{source:?}: {requests:?}");
+        requests.remove(0)
     }
 }
 
-fn of_tests<'a>(name: &str, sources: &'a str) -> Option<&'a str> {
+fn test_value<'a>(name: &str, sources: &'a str) -> Option<&'a str> {
     match name {
         "IPAPI_URL" | "OPEN_METEO_URL" | "OPENWEATHER_URL" | "CATFACT_URL" => Some(sources),
         "SOURCE_RETRY_WAIT" => Some("10ms"),

@@ -1,4 +1,4 @@
-//! Founder over real HTTP, with sources that do as they are told.
+//! Tests founder over real HTTP, with scripted sources.
 
 #![allow(clippy::disallowed_methods, reason = "test code may wait and draw")]
 

@@ -1,4 +1,4 @@
-//! The real process, asked to stop while somebody listens.
+//! Stops the real process while a client reads the stream.
 
 use std::{process::Stdio, time::Duration};
 
@@ -14,9 +14,9 @@ use tokio::{
 };
 use user_context::stand_in::{Conduct, Source, StandIn};
 
-/// Longer than any wait of the test.
+/// Longer than every time limit of the test.
 const LONG: &str = "1m";
-/// For a machine with other work to do.
+/// Allows for a busy machine.
 const SOON: Duration = Duration::from_secs(10);
 
 struct Process {
@@ -38,8 +38,8 @@ impl Process {
         let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
         let mut process =
             Self { log: BufReader::new(child.stdout.take().unwrap()).lines(), child, url: String::new() };
-        let listening = process.logged("listening").await;
-        process.url = format!("http://{}", listening["address"].as_str().unwrap());
+        let line = process.logged("listening").await;
+        process.url = format!("http://{}", line["address"].as_str().unwrap());
         process
     }
 
@@ -47,14 +47,14 @@ impl Process {
     async fn logged(&mut self, message: &str) -> Value {
         let line = async {
             loop {
-                let line = self.log.next_line().await.unwrap().expect("it has ended");
+                let line = self.log.next_line().await.unwrap().expect("the process ended");
                 let line: Value = serde_json::from_str(&line).unwrap();
                 if line["message"] == message {
                     break line;
                 }
             }
         };
-        timeout(SOON, line).await.unwrap_or_else(|_| panic!("it never logged {message:?}"))
+        timeout(SOON, line).await.unwrap_or_else(|_| panic!("no log line has {message:?}"))
     }
 
     fn stop(&self) {
@@ -64,26 +64,27 @@ impl Process {
 }
 
 #[tokio::test]
-async fn a_stream_ends_when_the_process_stops_instead_of_using_up_its_grace() {
+async fn a_stream_ends_at_once_when_the_process_stops() {
     let sources = StandIn::start().await.unwrap();
-    sources.tell(Source::Ipapi, Conduct::Late(Duration::from_mins(1)));
+    sources.set_behaviour(Source::Ipapi, Conduct::Late(Duration::from_mins(1)));
     let mut founder = Process::start(&sources).await;
     let http = service_kit::client::build(Duration::from_mins(2)).unwrap();
     let url = format!("{}/api/v1/user-context/stream", founder.url);
-    let mut listening = http.get(url).send().await.unwrap();
-    let first = listening.chunk().await.unwrap().unwrap();
+    let mut stream = http.get(url).send().await.unwrap();
+    let first = stream.chunk().await.unwrap().unwrap();
     assert!(first.starts_with(b"event: entertainment"), "{first:?}");
 
     founder.stop();
     let rest = timeout(SOON, async {
         let mut rest = Vec::new();
-        while let Some(chunk) = listening.chunk().await.unwrap() {
+        while let Some(chunk) = stream.chunk().await.unwrap() {
             rest.extend_from_slice(&chunk);
         }
         String::from_utf8(rest).unwrap()
     });
-    let rest = rest.await.expect("the stream is still open");
-    assert!(!rest.contains("event: done"), "nobody knows the whole: {rest}");
-    let ended = timeout(SOON, founder.child.wait()).await.expect("it uses up its grace").unwrap();
+    let rest = rest.await.expect("the stream must end");
+    assert!(!rest.contains("event: done"), "an incomplete stream must not send done: {rest}");
+    let ended =
+        timeout(SOON, founder.child.wait()).await.expect("the process must end before its grace").unwrap();
     assert!(ended.success(), "{ended}");
 }

@@ -1,4 +1,4 @@
-//! The three strategies: what is asked when, and what the answer looks like.
+//! Tests the three strategies: the order of the calls, and the answers.
 
 use std::time::Duration;
 
@@ -6,48 +6,51 @@ use reqwest::StatusCode;
 use serde_json::json;
 use user_context::stand_in::{Conduct, Source};
 
-use crate::founder::{Founder, STRATEGIES};
+use crate::founder::{STRATEGIES, TestServer};
 
-const LATE: Duration = Duration::from_millis(300);
+const DELAY: Duration = Duration::from_millis(300);
 
-/// One whose sources answer after 300 ms each.
-async fn late() -> Founder {
-    let founder = Founder::start(&[]).await;
+/// Starts a founder whose sources answer after 300 ms each.
+async fn with_delayed_sources() -> TestServer {
+    let founder = TestServer::start(&[]).await;
     for source in [Source::Ipapi, Source::OpenMeteo, Source::CatFact] {
-        founder.sources.tell(source, Conduct::Late(LATE));
+        founder.sources.set_behaviour(source, Conduct::Late(DELAY));
     }
     founder
 }
 
 #[tokio::test]
-async fn location_and_cat_fact_overlap_where_all_that_can_be_asked_at_once_is() {
+async fn calls_for_location_and_cat_fact_overlap_except_in_the_sequential_strategy() {
     for strategy in ["promise-allsettled", "rxjs"] {
-        let founder = late().await;
+        let founder = with_delayed_sources().await;
         let answer = founder.ask(strategy).await;
-        assert_eq!(answer.has(), [true; 3], "{strategy}: {answer:?}");
+        assert_eq!(answer.present_parts(), [true; 3], "{strategy}: {answer:?}");
         let [location, weather, fact] =
-            [Source::Ipapi, Source::OpenMeteo, Source::CatFact].map(|source| founder.visit(source).at);
+            [Source::Ipapi, Source::OpenMeteo, Source::CatFact].map(|source| founder.only_request(source).at);
         let apart = fact.max(location) - fact.min(location);
-        assert!(apart < LATE, "{strategy}: location and cat fact came {apart:?} apart");
-        assert!(weather - location >= LATE, "{strategy}: the weather was asked of an unknown place");
-        assert!(answer.took < LATE.mul_f64(2.6), "{strategy}: took {:?}", answer.took);
+        assert!(apart < DELAY, "{strategy}: location and cat fact were requested {apart:?} apart");
+        assert!(
+            weather - location >= DELAY,
+            "{strategy}: the weather was fetched before the location was known"
+        );
+        assert!(answer.elapsed < DELAY.mul_f64(2.6), "{strategy}: took {:?}", answer.elapsed);
     }
 }
 
 #[tokio::test]
-async fn nothing_overlaps_where_one_is_asked_after_another() {
-    let founder = late().await;
+async fn no_calls_overlap_in_the_sequential_strategy() {
+    let founder = with_delayed_sources().await;
     let answer = founder.ask("async-sequential").await;
-    assert_eq!(answer.has(), [true; 3], "{answer:?}");
+    assert_eq!(answer.present_parts(), [true; 3], "{answer:?}");
     let [location, weather, fact] =
-        [Source::Ipapi, Source::OpenMeteo, Source::CatFact].map(|source| founder.visit(source).at);
-    assert!(weather - location >= LATE && fact - weather >= LATE, "they overlap");
-    assert!(answer.took >= 3 * LATE, "took {:?}", answer.took);
+        [Source::Ipapi, Source::OpenMeteo, Source::CatFact].map(|source| founder.only_request(source).at);
+    assert!(weather - location >= DELAY && fact - weather >= DELAY, "the calls overlap");
+    assert!(answer.elapsed >= 3 * DELAY, "took {:?}", answer.elapsed);
 }
 
 #[tokio::test]
-async fn every_strategy_gives_the_same_parts_and_says_its_name() {
-    let founder = Founder::start(&[]).await;
+async fn every_strategy_returns_the_same_parts_and_its_name() {
+    let founder = TestServer::start(&[]).await;
     for strategy in STRATEGIES {
         let answer = founder.ask(strategy).await;
         assert_eq!(answer.status, StatusCode::OK);
@@ -87,16 +90,16 @@ async fn every_strategy_gives_the_same_parts_and_says_its_name() {
 }
 
 #[tokio::test]
-async fn who_names_no_strategy_gets_the_configured_one() {
-    let founder = Founder::start(&[("AGGREGATION_STRATEGY", "stream")]).await;
+async fn without_a_strategy_the_configured_one_is_used() {
+    let founder = TestServer::start(&[("AGGREGATION_STRATEGY", "stream")]).await;
     assert_eq!(founder.get("/api/v1/user-context").await.body["strategyUsed"], "rxjs");
     assert_eq!(founder.ask("").await.body["strategyUsed"], "rxjs");
     assert_eq!(founder.ask("sequential").await.body["strategyUsed"], "async-sequential");
 }
 
 #[tokio::test]
-async fn a_strategy_may_be_asked_for_by_any_of_its_names_in_any_case() {
-    let founder = Founder::start(&[("AGGREGATION_STRATEGY", "Async-Sequential")]).await;
+async fn a_request_may_use_either_name_of_a_strategy_in_any_case() {
+    let founder = TestServer::start(&[("AGGREGATION_STRATEGY", "Async-Sequential")]).await;
     assert_eq!(founder.get("/api/v1/user-context").await.body["strategyUsed"], "async-sequential");
     for (name, used) in [
         ("parallel", "promise-allsettled"),
@@ -111,8 +114,8 @@ async fn a_strategy_may_be_asked_for_by_any_of_its_names_in_any_case() {
 }
 
 #[tokio::test]
-async fn an_unknown_strategy_is_refused_with_the_names_of_the_valid_ones_and_asks_nobody() {
-    let founder = Founder::start(&[]).await;
+async fn an_unknown_strategy_is_refused_with_the_valid_names_and_without_a_call() {
+    let founder = TestServer::start(&[]).await;
     let answer = founder.ask("zip").await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST);
     assert_eq!(answer.body["error"], "unknown_strategy");
@@ -130,8 +133,8 @@ async fn an_unknown_strategy_is_refused_with_the_names_of_the_valid_ones_and_ask
 }
 
 #[tokio::test]
-async fn a_misspelt_parameter_is_refused_and_asks_no_source() {
-    let founder = Founder::start(&[]).await;
+async fn a_misspelt_parameter_is_refused_without_a_call() {
+    let founder = TestServer::start(&[]).await;
     let answer = founder.get("/api/v1/user-context?strategi=rxjs").await;
     assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{answer:?}");
     let detail = answer.body["detail"].as_str().unwrap();
@@ -140,20 +143,20 @@ async fn a_misspelt_parameter_is_refused_and_asks_no_source() {
 }
 
 #[tokio::test]
-async fn the_callers_correlation_id_reaches_every_source() {
+async fn every_source_receives_the_correlation_id_of_the_caller() {
     for strategy in STRATEGIES {
-        let founder = Founder::start(&[]).await;
+        let founder = TestServer::start(&[]).await;
         let path = format!("/api/v1/user-context?strategy={strategy}");
         founder.request(&path).header("x-correlation-id", "ada-7").send().await.unwrap();
         for source in [Source::Ipapi, Source::OpenMeteo, Source::CatFact] {
-            assert_eq!(founder.visit(source).correlation_id.as_deref(), Some("ada-7"), "{strategy}");
+            assert_eq!(founder.only_request(source).correlation_id.as_deref(), Some("ada-7"), "{strategy}");
         }
     }
 }
 
 #[tokio::test]
 async fn with_a_key_the_weather_comes_from_openweathermap_in_the_same_units() {
-    let founder = Founder::start(&[("OPENWEATHER_API_KEY", "k3y")]).await;
+    let founder = TestServer::start(&[("OPENWEATHER_API_KEY", "k3y")]).await;
     let answer = founder.ask("rxjs").await;
     assert_eq!(answer.body["weather"]["description"], "light rain");
     assert_eq!(answer.body["weather"]["temperature"], 4.1);
@@ -163,8 +166,8 @@ async fn with_a_key_the_weather_comes_from_openweathermap_in_the_same_units() {
 
 #[tokio::test]
 async fn the_parts_are_counted() {
-    let founder = Founder::start(&[]).await;
-    founder.sources.tell(Source::Ipapi, Conduct::Fails(404));
+    let founder = TestServer::start(&[]).await;
+    founder.sources.set_behaviour(Source::Ipapi, Conduct::Fails(404));
     founder.ask("rxjs").await;
     let text = founder.request("/metrics").send().await.unwrap().text().await.unwrap();
     for (part, status) in [("location", "failed"), ("weather", "skipped"), ("entertainment", "ok")] {

@@ -1,4 +1,4 @@
-//! The stream of parts.
+//! Tests the stream of parts.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use user_context::stand_in::{Conduct, Source};
 
-use crate::founder::Founder;
+use crate::founder::TestServer;
 
-/// Reads server-sent events as they come.
+/// Reads server-sent events as they arrive.
 struct Events {
     answer: Response,
     text: String,
@@ -21,14 +21,14 @@ impl Events {
         self.last_id.as_deref()
     }
 
-    async fn of(founder: &Founder) -> Self {
+    async fn open(founder: &TestServer) -> Self {
         let request = founder.request("/api/v1/user-context/stream").header("x-correlation-id", "ada-8");
         let answer = request.send().await.unwrap();
         assert_eq!(answer.headers()["content-type"], "text/event-stream");
         Self { answer, text: String::new(), last_id: None }
     }
 
-    /// Name and data of the next one; nothing at the end.
+    /// Returns name and data of the next event, or none at the end.
     async fn next(&mut self) -> Option<(String, Value)> {
         loop {
             if let Some((event, rest)) = self.text.split_once("\n\n") {
@@ -60,9 +60,9 @@ impl Events {
 
 #[tokio::test]
 async fn each_part_is_sent_when_it_arrives_and_done_has_them_all() {
-    let founder = Founder::start(&[]).await;
-    founder.sources.tell(Source::Ipapi, Conduct::Late(Duration::from_millis(400)));
-    let mut events = Events::of(&founder).await;
+    let founder = TestServer::start(&[]).await;
+    founder.sources.set_behaviour(Source::Ipapi, Conduct::Late(Duration::from_millis(400)));
+    let mut events = Events::open(&founder).await;
     let (name, fact) = events.next().await.unwrap();
     assert_eq!(founder.sources.visits(Source::OpenMeteo), [], "the first part waited for the location");
     assert_eq!(name, "entertainment");
@@ -81,11 +81,11 @@ async fn each_part_is_sent_when_it_arrives_and_done_has_them_all() {
 }
 
 #[tokio::test]
-async fn a_missing_part_is_sent_with_why_and_the_stream_ends_even_without_any() {
-    let founder = Founder::start(&[]).await;
-    founder.sources.tell(Source::Ipapi, Conduct::Says("[]".to_owned()));
-    founder.sources.tell(Source::CatFact, Conduct::Fails(404));
-    let events = Events::of(&founder).await.rest().await;
+async fn a_missing_part_is_sent_with_its_reason_and_the_stream_ends_without_any_part() {
+    let founder = TestServer::start(&[]).await;
+    founder.sources.set_behaviour(Source::Ipapi, Conduct::Says("[]".to_owned()));
+    founder.sources.set_behaviour(Source::CatFact, Conduct::Fails(404));
+    let events = Events::open(&founder).await.rest().await;
     let of = |wanted: &str| &events.iter().find(|(name, _)| name == wanted).unwrap().1;
     assert_eq!(events.len(), 4, "{events:?}");
     assert_eq!(of("weather")["status"], "skipped");
@@ -97,38 +97,38 @@ async fn a_missing_part_is_sent_with_why_and_the_stream_ends_even_without_any() 
 
 #[tokio::test]
 async fn the_stream_keeps_the_deadline_and_the_correlation_id() {
-    let founder = Founder::start(&[("USER_CONTEXT_DEADLINE", "300ms"), ("SOURCE_TIMEOUT", "1m")]).await;
-    founder.sources.tell(Source::OpenMeteo, Conduct::Late(Duration::from_mins(1)));
-    let events = Events::of(&founder).await.rest().await;
+    let founder = TestServer::start(&[("USER_CONTEXT_DEADLINE", "300ms"), ("SOURCE_TIMEOUT", "1m")]).await;
+    founder.sources.set_behaviour(Source::OpenMeteo, Conduct::Late(Duration::from_mins(1)));
+    let events = Events::open(&founder).await.rest().await;
     let (name, done) = events.last().unwrap();
     assert_eq!(name, "done");
     assert_eq!(done["errors"], json!(["weather failed: no answer in time"]));
     assert!(done["processingTimeMs"].as_u64().unwrap() < 1000, "{done}");
     for source in [Source::Ipapi, Source::OpenMeteo, Source::CatFact] {
-        assert_eq!(founder.visit(source).correlation_id.as_deref(), Some("ada-8"));
+        assert_eq!(founder.only_request(source).correlation_id.as_deref(), Some("ada-8"));
     }
 }
 
 #[tokio::test]
-async fn a_reconnect_after_done_is_answered_with_204_and_asks_no_source() {
-    let founder = Founder::start(&[]).await;
-    let mut events = Events::of(&founder).await;
+async fn a_reconnect_after_done_is_204_without_a_call() {
+    let founder = TestServer::start(&[]).await;
+    let mut events = Events::open(&founder).await;
     events.rest().await;
     let last = events.last_id().expect("done has an id").to_owned();
     let again =
         founder.request("/api/v1/user-context/stream").header("last-event-id", last).send().await.unwrap();
     assert_eq!(again.status(), StatusCode::NO_CONTENT);
     assert_eq!(again.bytes().await.unwrap(), "");
-    founder.visit(Source::CatFact);
+    founder.only_request(Source::CatFact);
 }
 
 #[tokio::test]
-async fn a_reconnect_before_done_gets_every_part_anew() {
-    let founder = Founder::start(&[]).await;
-    let mut events = Events::of(&founder).await;
+async fn a_reconnect_before_done_receives_every_part_again() {
+    let founder = TestServer::start(&[]).await;
+    let mut events = Events::open(&founder).await;
     events.next().await.unwrap();
     let last = events.last_id().expect("a part has an id").to_owned();
-    for last in [last.as_str(), "", "of somebody else"] {
+    for last in [last.as_str(), "", "unknown id"] {
         let again = founder.request("/api/v1/user-context/stream").header("last-event-id", last);
         let text = again.send().await.unwrap().text().await.unwrap();
         let named = |name: &str| text.contains(&format!("event: {name}\n"));

@@ -1,62 +1,66 @@
-//! The deadline: nothing is later than it, and what it cuts off is told.
+//! Tests the deadline: no answer is later, and parts that miss it are reported.
 
 use std::time::Duration;
 
 use reqwest::StatusCode;
 use user_context::stand_in::{Conduct, Source};
 
-use crate::founder::{Founder, STRATEGIES};
+use crate::founder::{STRATEGIES, TestServer};
 
 const DEADLINE: Duration = Duration::from_millis(500);
-/// For a machine with other work to do.
+/// Allows for a busy machine.
 const SLACK: Duration = Duration::from_millis(700);
 
-/// One whose deadline is earlier than the end of a single try.
-async fn hurried() -> Founder {
-    Founder::start(&[("USER_CONTEXT_DEADLINE", "500ms"), ("SOURCE_TIMEOUT", "1m")]).await
+/// Starts a founder whose deadline is shorter than one attempt.
+async fn with_short_deadline() -> TestServer {
+    TestServer::start(&[("USER_CONTEXT_DEADLINE", "500ms"), ("SOURCE_TIMEOUT", "1m")]).await
 }
 
 #[tokio::test]
-async fn no_strategy_is_later_than_the_deadline_whoever_sleeps() {
+async fn every_strategy_answers_within_the_deadline() {
     for strategy in STRATEGIES {
-        for asleep in [Source::Ipapi, Source::OpenMeteo, Source::CatFact] {
-            let founder = hurried().await;
-            founder.sources.tell(asleep, Conduct::Late(Duration::from_mins(1)));
+        for unresponsive in [Source::Ipapi, Source::OpenMeteo, Source::CatFact] {
+            let founder = with_short_deadline().await;
+            founder.sources.set_behaviour(unresponsive, Conduct::Late(Duration::from_mins(1)));
             let answer = founder.ask(strategy).await;
-            assert!(answer.took < DEADLINE + SLACK, "{strategy}, {asleep:?} asleep: {:?}", answer.took);
+            assert!(
+                answer.elapsed < DEADLINE + SLACK,
+                "{strategy}, {unresponsive:?} unresponsive: {:?}",
+                answer.elapsed
+            );
         }
     }
 }
 
 #[tokio::test]
-async fn all_asleep_is_502_in_time() {
+async fn no_answer_from_any_source_is_502_within_the_deadline() {
     for strategy in STRATEGIES {
-        let founder = hurried().await;
-        for asleep in [Source::Ipapi, Source::CatFact] {
-            founder.sources.tell(asleep, Conduct::Late(Duration::from_mins(1)));
+        let founder = with_short_deadline().await;
+        for unresponsive in [Source::Ipapi, Source::CatFact] {
+            founder.sources.set_behaviour(unresponsive, Conduct::Late(Duration::from_mins(1)));
         }
         let answer = founder.ask(strategy).await;
         assert_eq!(answer.status, StatusCode::BAD_GATEWAY);
-        assert!(answer.took < DEADLINE + SLACK, "{strategy}: {:?}", answer.took);
+        assert!(answer.elapsed < DEADLINE + SLACK, "{strategy}: {:?}", answer.elapsed);
     }
 }
 
 #[tokio::test]
-async fn a_source_whose_turn_comes_after_the_deadline_is_not_asked() {
-    let founder = hurried().await;
-    founder.sources.tell(Source::OpenMeteo, Conduct::Late(Duration::from_mins(1)));
+async fn no_source_is_called_after_the_deadline() {
+    let founder = with_short_deadline().await;
+    founder.sources.set_behaviour(Source::OpenMeteo, Conduct::Late(Duration::from_mins(1)));
     let answer = founder.ask("async-sequential").await;
-    assert_eq!(answer.has(), [true, false, false]);
+    assert_eq!(answer.present_parts(), [true, false, false]);
     assert_eq!(answer.errors(), ["weather failed: no answer in time", "entertainment skipped: no time left"]);
     assert_eq!(answer.sources()[2], ("entertainment", "skipped", 0));
     assert_eq!(founder.sources.visits(Source::CatFact), []);
 }
 
 #[tokio::test]
-async fn no_retry_waits_beyond_the_deadline() {
-    let founder = Founder::start(&[("USER_CONTEXT_DEADLINE", "500ms"), ("SOURCE_RETRY_WAIT", "1m")]).await;
-    founder.sources.tell(Source::CatFact, Conduct::Fails(503));
+async fn no_retry_is_delayed_beyond_the_deadline() {
+    let founder = TestServer::start(&[("USER_CONTEXT_DEADLINE", "500ms"), ("SOURCE_RETRY_WAIT", "1m")]).await;
+    founder.sources.set_behaviour(Source::CatFact, Conduct::Fails(503));
     let answer = founder.ask("rxjs").await;
     assert_eq!(answer.errors(), ["entertainment failed: answered 503"]);
-    assert!(answer.took < DEADLINE, "it waited: {:?}", answer.took);
+    assert!(answer.elapsed < DEADLINE, "the retry was delayed: {:?}", answer.elapsed);
 }

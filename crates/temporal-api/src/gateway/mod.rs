@@ -1,4 +1,4 @@
-//! What the API asks of Temporal. Ports, so that handlers are tested without a server.
+//! Defines the API's requests to Temporal. They are ports, so tests of the handlers need no server.
 
 mod observed;
 pub mod temporal;
@@ -14,18 +14,18 @@ use workflows::{
     ids,
     order_fulfillment::{
         messages::OrderInput,
-        progress::{OrderState, OrderStatus},
+        state::{OrderState, OrderStatus},
     },
-    payment::{messages::PaymentInput, progress::PaymentState},
+    payment::{messages::PaymentInput, state::PaymentState},
     saga::{Reason, Resolution},
-    user_context::{messages::UserContextInput, progress::UserContextState},
+    user_context::{messages::UserContextInput, state::UserContextState},
 };
 
 pub use observed::{Observed, Outside, Run, Shown};
 
 use crate::{fields, idempotency::Claim, order::CustomerId};
 
-/// Which workflow it is, as its id tells.
+/// Names the kind of a workflow. The id of the workflow shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Order,
@@ -44,7 +44,7 @@ impl Kind {
         }
     }
 
-    /// What can follow the prefix: an order's id, or whatever else named the work.
+    /// Holds the text after the prefix: an order's id, or another name of the work.
     fn fits(self, name: &str) -> bool {
         match self {
             Self::Order => fields::is_id(name),
@@ -53,7 +53,7 @@ impl Kind {
     }
 }
 
-/// The id of a workflow, as a path names it.
+/// Holds the id of a workflow, as a path names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkflowId {
     kind: Kind,
@@ -61,7 +61,7 @@ pub struct WorkflowId {
 }
 
 impl WorkflowId {
-    /// `None` where no workflow of ours can have this id.
+    /// Returns `None` if no workflow of ours can have this id.
     pub fn parse(text: &str) -> Option<Self> {
         Kind::ALL.into_iter().find_map(|kind| {
             let name = text.strip_prefix(&kind.prefix())?;
@@ -90,32 +90,32 @@ impl WorkflowId {
     }
 }
 
-/// A workflow that was started.
+/// Describes a workflow that was started.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Started {
     pub workflow_id: WorkflowId,
     pub run_id: String,
 }
 
-/// What became of a request to start a workflow.
+/// Describes the outcome of a request to start a workflow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Begun {
     Started(Started),
-    /// The same request started it before, under the same key.
+    /// The same request started the workflow before, under the same key.
     Replayed {
         started: Started,
-        /// The one that it was started with.
+        /// Holds the correlation id of the first start.
         correlation_id: Option<String>,
     },
-    /// It runs, and the same request started it; under another key, or without one.
+    /// The workflow runs, and the same request started it. That request had another key, or no key.
     Running {
         started: Started,
-        /// Of an order, where its search attributes tell it.
+        /// Holds the status of an order, if its search attributes show it.
         status: Option<OrderStatus>,
     },
 }
 
-/// What can be told to a running order.
+/// Lists the signals that a running order accepts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum OrderSignal {
     Approve,
@@ -125,8 +125,8 @@ pub enum OrderSignal {
     ResolveCompensation(Resolution),
 }
 
-/// Which orders a list shows. Everything in it is parsed, so that no text of a caller ever becomes
-/// part of a visibility query.
+/// Selects the orders of a list. Every value is parsed, so no text of a caller becomes a part of a
+/// visibility query.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct OrderFilter {
     pub status: Option<Shown>,
@@ -143,11 +143,11 @@ impl OrderFilter {
     }
 }
 
-/// One page of a list.
+/// Holds one page of a list.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OrderPage {
     pub orders: Vec<ListedOrder>,
-    /// Empty on the last page.
+    /// Is empty on the last page.
     pub next: Vec<u8>,
 }
 
@@ -157,9 +157,9 @@ pub struct ListedOrder {
     pub run_id: String,
     pub order_id: String,
     pub customer_id: Option<String>,
-    /// Minor units.
+    /// Holds the amount in minor units.
     pub amount: Option<u64>,
-    /// `None` for orders that were placed before there was more than one currency.
+    /// Holds `None` for orders that are older than the support for more than one currency.
     pub currency: Option<String>,
     pub status: Option<Shown>,
     pub error: Option<StateError>,
@@ -167,7 +167,7 @@ pub struct ListedOrder {
     pub closed_at: Option<SystemTime>,
 }
 
-/// What waiting for a workflow gave: its final state.
+/// Describes the result of a wait for a workflow: its final state.
 #[derive(Debug, Clone)]
 pub enum Awaited<S> {
     Ended(Box<Observed<S>>),
@@ -185,10 +185,10 @@ impl<S> Awaited<S> {
 
 #[derive(Debug, thiserror::Error)]
 pub enum GatewayError {
-    /// One runs, or has succeeded.
+    /// A workflow with this id runs, or has succeeded.
     #[error("a workflow with this id exists")]
     AlreadyExists { run_id: Option<String> },
-    /// The key started another workflow, or this one by another request.
+    /// The key belongs to another workflow, or to another request for this workflow.
     #[error("the idempotency key was used for something else")]
     KeyReused { workflow_id: String },
     #[error("no such workflow")]
@@ -207,7 +207,8 @@ pub enum GatewayError {
 
 #[async_trait]
 pub trait OrderGateway: Send + Sync {
-    /// Starts the order's workflow, unless one runs or has shipped, or the same request did before.
+    /// Starts the order's workflow. It starts nothing if one runs or has shipped, or if the same
+    /// request did it before.
     async fn start(
         &self,
         input: OrderInput,
@@ -215,20 +216,20 @@ pub trait OrderGateway: Send + Sync {
         correlation: &CorrelationId,
     ) -> Result<Begun, GatewayError>;
 
-    /// Returns the order's state, now or at its end.
+    /// Returns the current state of the order, or its final state.
     async fn state(&self, id: &WorkflowId) -> Result<Observed<OrderState>, GatewayError>;
 
     /// Waits for the order's end.
     async fn wait(&self, id: &WorkflowId, at_most: Duration) -> Result<Awaited<OrderState>, GatewayError>;
 
-    /// Tells a running order something; `NotFound` where it has ended.
+    /// Sends a signal to a running order. Returns `NotFound` if the order has ended.
     async fn signal(&self, id: &WorkflowId, signal: OrderSignal) -> Result<(), GatewayError>;
 
-    /// Those that run first, then by their end, the last first.
+    /// Lists the running orders first, then the others by their end, the last first.
     async fn list(&self, filter: &OrderFilter, limit: u8, page: Vec<u8>) -> Result<OrderPage, GatewayError>;
 }
 
-/// A workflow that is started, followed and cancelled, and nothing more.
+/// Describes a workflow that callers can only start, follow and cancel.
 pub trait Flow: Send + Sync + 'static {
     type Input: Send + 'static;
     type State: Send + 'static;
@@ -252,8 +253,8 @@ impl Flow for UserContextFlow {
 
 #[async_trait]
 pub trait FlowGateway<F: Flow>: Send + Sync {
-    /// Starts the workflow, unless one with this id runs, or mustn't be repeated, or the same request
-    /// started it before.
+    /// Starts the workflow. It starts nothing if one with this id runs or must not be repeated, or if
+    /// the same request started it before.
     async fn start(
         &self,
         id: &WorkflowId,
@@ -262,39 +263,39 @@ pub trait FlowGateway<F: Flow>: Send + Sync {
         correlation: &CorrelationId,
     ) -> Result<Begun, GatewayError>;
 
-    /// Returns the workflow's state, now or at its end.
+    /// Returns the current state of the workflow, or its final state.
     async fn state(&self, id: &WorkflowId) -> Result<Observed<F::State>, GatewayError>;
 
     /// Waits for the workflow's end.
     async fn wait(&self, id: &WorkflowId, at_most: Duration) -> Result<Awaited<F::State>, GatewayError>;
 
-    /// Asks a running workflow to stop in its own way; `NotFound` where it has ended.
+    /// Asks a running workflow to stop in its own way. Returns `NotFound` if the workflow has ended.
     async fn cancel(&self, id: &WorkflowId, reason: Reason) -> Result<(), GatewayError>;
 }
 
-/// One event of a history, without what went in or came out: that can be personal.
+/// Describes one event of a history. It omits inputs and results, because those can be personal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryEvent {
     pub id: i64,
-    /// As Temporal's documentation writes it, e.g. `ActivityTaskScheduled`.
+    /// Holds the name from Temporal's documentation, for example `ActivityTaskScheduled`.
     pub kind: String,
     pub at: Option<SystemTime>,
-    /// Of the activity, signal or workflow that it is about.
+    /// Names the activity, signal or workflow of the event.
     pub name: Option<String>,
-    /// The code of what failed.
+    /// Holds the code of the failure.
     pub failure: Option<String>,
 }
 
-/// One page of a history.
+/// Holds one page of a history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryPage {
     pub events: Vec<HistoryEvent>,
-    /// Empty on the last page.
+    /// Is empty on the last page.
     pub next: Vec<u8>,
 }
 
 #[async_trait]
 pub trait HistoryGateway: Send + Sync {
-    /// The history of the workflow's last run, oldest event first.
+    /// Returns the history of the workflow's last run, oldest event first.
     async fn history(&self, id: &WorkflowId, limit: u16, page: Vec<u8>) -> Result<HistoryPage, GatewayError>;
 }

@@ -1,26 +1,25 @@
-//! A workflow as its execution shows it: which run it is, its state, and whether somebody ended it from
-//! outside.
+//! Describes a workflow by its execution: the run, its state, and an end from outside.
 
 use std::time::SystemTime;
 
 use workflows::{
-    failure::StateError, order_fulfillment::progress::OrderStatus, payment::progress::PaymentStatus,
-    user_context::progress::UserContextStatus,
+    failure::StateError, order_fulfillment::state::OrderStatus, payment::state::PaymentStatus,
+    user_context::state::UserContextStatus,
 };
 
-/// One execution of a workflow.
+/// Identifies one execution of a workflow.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_field_names, reason = "a run id is called so everywhere")]
 pub struct Run {
     pub run_id: String,
-    /// The run that was started first. It stays the same when a workflow continues as a new run, and is
-    /// another one when the same id is started again.
+    /// Holds the id of the first run. It stays the same when a workflow continues as a new run. A new
+    /// start of the same id changes it.
     pub first_run_id: String,
     pub started_at: Option<SystemTime>,
     pub closed_at: Option<SystemTime>,
 }
 
-/// How Temporal closed a workflow without the workflow's own code.
+/// Names the ways in which Temporal closes a workflow without the workflow's own code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outside {
     Terminated,
@@ -44,7 +43,7 @@ impl Outside {
         }
     }
 
-    /// Returns the error of the state, with the reason where somebody gave one.
+    /// Returns the error of the state, with the reason if somebody gave one.
     pub fn error(self, reason: &str) -> StateError {
         let what = match self {
             Self::Terminated => "the workflow was terminated",
@@ -55,11 +54,11 @@ impl Outside {
     }
 }
 
-/// The state of a workflow, with the run that it belongs to.
+/// Holds the state of a workflow, and the run of that state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Observed<S> {
     pub run: Run,
-    /// The last state that the workflow reached.
+    /// Holds the last state that the workflow reached.
     pub state: S,
     pub outside: Option<Outside>,
 }
@@ -70,13 +69,13 @@ impl<S> Observed<S> {
         self.run.closed_at.is_some() || self.outside.is_some()
     }
 
-    /// Returns the name of the status: the execution's own status goes first.
+    /// Returns the name of the status. The status of the execution itself has priority.
     pub fn status(&self, own: impl FnOnce(&S) -> &'static str) -> &'static str {
         self.outside.map_or_else(|| own(&self.state), Outside::name)
     }
 }
 
-/// A status as the API shows it: the workflow's own, or the end from outside.
+/// Holds a status as the API shows it: the workflow's own status, or the end from outside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shown {
     Own(OrderStatus),
@@ -85,7 +84,7 @@ pub enum Shown {
 
 impl Shown {
     pub fn all() -> impl Iterator<Item = Self> {
-        let own = OrderStatus::ALL.into_iter().map(Self::Own);
+        let own = OrderStatus::ALL.iter().copied().map(Self::Own);
         own.chain(Outside::ALL.into_iter().map(Self::Outside))
     }
 
@@ -97,32 +96,33 @@ impl Shown {
     }
 }
 
-/// A state that can tell whether the wanted end was reached.
+/// Describes a state that reports whether the workflow reached its goal.
 pub trait Wanted {
-    /// Reports whether the workflow came to what was wanted.
+    /// Reports whether the workflow reached its goal.
     fn succeeded(&self) -> bool;
 }
 
-impl Wanted for workflows::order_fulfillment::progress::OrderState {
+impl Wanted for workflows::order_fulfillment::state::OrderState {
     fn succeeded(&self) -> bool {
         self.status == OrderStatus::Shipped
     }
 }
 
-impl Wanted for workflows::payment::progress::PaymentState {
+impl Wanted for workflows::payment::state::PaymentState {
     fn succeeded(&self) -> bool {
         self.status == PaymentStatus::Succeeded
     }
 }
 
-impl Wanted for workflows::user_context::progress::UserContextState {
+impl Wanted for workflows::user_context::state::UserContextState {
     fn succeeded(&self) -> bool {
         self.status == UserContextStatus::Completed
     }
 }
 
 impl<S: Wanted> Observed<S> {
-    /// Reports whether the workflow came to what was wanted. One that was ended from outside never did.
+    /// Reports whether the workflow reached its goal. A workflow that was ended from outside never
+    /// reached it.
     pub fn succeeded(&self) -> bool {
         self.outside.is_none() && self.state.succeeded()
     }

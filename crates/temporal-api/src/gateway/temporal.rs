@@ -1,4 +1,4 @@
-//! The gateway over a real Temporal server.
+//! Implements the gateway over a real Temporal server.
 
 mod flows;
 mod history;
@@ -31,7 +31,8 @@ use workflows::ids;
 use super::{GatewayError, WorkflowId};
 use crate::idempotency::Claim;
 
-/// Every answer comes within 5 s: this for the call itself, the rest to find out who is to blame.
+/// Limits one call, because every answer comes within 5 s. The rest of that time serves to find the
+/// cause of a failure.
 const CALL_TIMEOUT: Duration = Duration::from_secs(4);
 const BLAME_TIMEOUT: Duration = Duration::from_millis(800);
 
@@ -40,7 +41,7 @@ struct Link {
     search_attributes: Registered,
 }
 
-/// Reaches Temporal once it is there; until then every call is `Unavailable`.
+/// Reaches Temporal once it is available. Until then every call is `Unavailable`.
 pub struct TemporalGateway {
     task_queue: String,
     link: OnceLock<Link>,
@@ -51,12 +52,12 @@ impl TemporalGateway {
         Self { task_queue, link: OnceLock::new() }
     }
 
-    /// Connects and decides about the search attributes, however long it takes. The connection then
-    /// mends itself.
+    /// Connects and checks the search attributes, with retries and without a timeout. Later the
+    /// connection reconnects by itself.
     pub async fn connect(self: Arc<Self>, settings: Settings) {
         let client = temporal_connection::connect_patiently(&settings).await;
         let search_attributes = registration::ensure_patiently(&client).await;
-        // Called once.
+        // This code runs once.
         let _ = self.link.set(Link { client, search_attributes });
         tracing::info!("ready for work");
     }
@@ -84,7 +85,7 @@ impl TemporalGateway {
         Ok(self.link()?.client.get_workflow_handle(id.as_str()))
     }
 
-    /// What every workflow of ours is started with.
+    /// Returns the options that every workflow of ours starts with.
     fn options<S: Into<String>>(
         &self,
         id: &WorkflowId,
@@ -105,7 +106,7 @@ impl TemporalGateway {
             .build()
     }
 
-    /// A query that no worker answered, or Temporal itself that didn't?
+    /// Finds the cause of a missing answer: no worker, or Temporal itself.
     async fn blame(&self) -> GatewayError {
         let Ok(link) = self.link() else {
             return GatewayError::Unavailable("not connected".to_owned());
@@ -118,7 +119,7 @@ impl TemporalGateway {
     }
 }
 
-/// What became of a signal.
+/// Returns the outcome of a signal.
 async fn told(sent: impl Future<Output = Result<(), WorkflowInteractionError>>) -> Result<(), GatewayError> {
     match within(sent).await? {
         Ok(()) => Ok(()),
@@ -143,12 +144,12 @@ fn header(correlation: &CorrelationId) -> Header {
     Header { fields: [(ids::CORRELATION_FIELD.to_owned(), payload)].into() }
 }
 
-/// A page token that the server didn't give; it says so in more than one way.
+/// Reports whether a page token is not from the server. The server reports this in more than one way.
 fn is_bad_token(status: &Status) -> bool {
     matches!(status.code(), Code::InvalidArgument | Code::Unknown)
 }
 
-/// Nobody answered, as far as the server can tell.
+/// Reports whether nobody answered, as far as the server knows.
 fn is_silence(status: &Status) -> bool {
     matches!(
         status.code(),

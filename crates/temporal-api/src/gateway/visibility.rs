@@ -1,4 +1,4 @@
-//! Visibility queries and what they find. A query is put together from parsed values alone.
+//! Builds visibility queries and reads their results. A query consists only of parsed values.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -6,13 +6,13 @@ use serde::de::DeserializeOwned;
 use temporalio_common::protos::temporal::api::{
     common::v1::Payload, enums::v1::WorkflowExecutionStatus, workflow::v1::WorkflowExecutionInfo,
 };
-use workflows::{ids, order_fulfillment::progress::OrderStatus, search_attributes};
+use workflows::{ids, order_fulfillment::state::OrderStatus, search_attributes};
 
 use super::{ListedOrder, OrderFilter, Outside, Shown};
 
-/// The query for a filter.
+/// Returns the query for a filter.
 pub fn query(filter: &OrderFilter) -> String {
-    // An order that goes on in a new run is listed once.
+    // The list shows an order once, even if it continues in a new run.
     let mut terms =
         vec!["WorkflowType = 'orderFulfillmentWorkflow' AND ExecutionStatus != 'ContinuedAsNew'".to_owned()];
     match filter.status {
@@ -43,7 +43,7 @@ const fn execution(outside: Outside) -> &'static str {
     }
 }
 
-/// What is listed of an order; `None` for what is no order of ours.
+/// Returns the list entry of an order. Returns `None` if it is no order of ours.
 pub fn order(info: &WorkflowExecutionInfo) -> Option<ListedOrder> {
     let execution = info.execution.as_ref()?;
     let memo = |name: &str| info.memo.as_ref().and_then(|memo| memo.fields.get(name));
@@ -54,7 +54,7 @@ pub fn order(info: &WorkflowExecutionInfo) -> Option<ListedOrder> {
         .and_then(read)
         .or_else(|| execution.workflow_id.strip_prefix(&ids::order_workflow_id("")).map(str::to_owned))?;
     let written = attribute(search_attributes::ORDER_STATUS.name()).and_then(read::<OrderStatus>);
-    // The execution's own status decides; what the workflow wrote last may be older.
+    // The execution's own status decides, because the workflow's last status may be older.
     let status = match info.status() {
         WorkflowExecutionStatus::Terminated | WorkflowExecutionStatus::Canceled => {
             Some(Shown::Outside(Outside::Terminated))
@@ -64,7 +64,7 @@ pub fn order(info: &WorkflowExecutionInfo) -> Option<ListedOrder> {
         WorkflowExecutionStatus::Failed => {
             Some(Shown::Own(written.filter(|status| status.is_final()).unwrap_or(OrderStatus::Failed)))
         }
-        // Without search attributes only its end is known.
+        // Without search attributes, only the end of the order is known.
         _ => written.map(Shown::Own),
     };
     let error = match status {

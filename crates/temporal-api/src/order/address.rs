@@ -1,4 +1,4 @@
-//! Where an order goes. Not every country has states or postal codes.
+//! Checks the destination of an order. Not every country has states or postal codes.
 
 use service_kit::json::{Faults, FromJson, Node, Object};
 use workflows::activities::shipping::Address;

@@ -1,5 +1,5 @@
-//! What is told to a running order. The order itself decides, and the first decision wins; what is
-//! checked here tells the caller at once what certainly changes nothing.
+//! Sends decisions to a running order. The order itself decides, and the first decision wins. The
+//! checks here report at once a decision that certainly changes nothing.
 
 use axum::{
     Json,
@@ -11,7 +11,7 @@ use service_kit::{
     problem::Problem,
 };
 use workflows::{
-    order_fulfillment::progress::{Decision, OrderState, OrderStatus},
+    order_fulfillment::state::{Decision, OrderState, OrderStatus},
     saga::{Compensation, CompensationStatus, Reason, Resolution},
 };
 
@@ -120,7 +120,7 @@ pub(super) async fn resolve_compensation(
     }
     let resolution = Resolution { step: compensation.name().to_owned(), note, actor };
     orders.tell(&id, OrderSignal::ResolveCompensation(resolution)).await?;
-    // The undo may have succeeded in between: then nothing was recorded.
+    // The undo may have succeeded in between. Then the order recorded nothing.
     let state = orders.state(&id).await?;
     if status_of(&state, compensation) == Some(CompensationStatus::Resolved) {
         return Ok(accepted(&id, "the step is taken as undone"));
@@ -128,7 +128,7 @@ pub(super) async fn resolve_compensation(
     Err(cannot_resolve(&state, compensation).unwrap_or_else(|| closed(&state)))
 }
 
-/// Whether an undo waits for its next attempt, or for its next round.
+/// Reports whether an undo waits for its next attempt, or for its next round.
 fn waits(state: &OrderState) -> bool {
     match state.status {
         OrderStatus::CompensationFailed => true,
@@ -157,7 +157,7 @@ fn cannot_resolve(state: &OrderState, compensation: Compensation) -> Option<Prob
 }
 
 impl Orders {
-    /// Sends a signal; an order that ended in between is closed, not unknown.
+    /// Sends a signal. An order that ended in between is closed, not unknown.
     async fn tell(&self, id: &WorkflowId, signal: OrderSignal) -> Result<(), Problem> {
         match self.gateway.signal(id, signal).await {
             Ok(()) => Ok(()),
@@ -172,7 +172,7 @@ impl Orders {
             return Err(refusal);
         }
         self.tell(id, OrderSignal::Cancel(reason)).await?;
-        // The label may have been made in between: then it ships, and saying otherwise would be a lie.
+        // The order may have its label by now. Then it ships, and the answer must say so.
         let state = self.state(id).await?;
         if state.cancelled {
             return Ok(accepted(id, "the order is being cancelled"));
@@ -180,7 +180,7 @@ impl Orders {
         Err(cannot_cancel(&state).unwrap_or_else(|| closed(&state)))
     }
 
-    /// Approves or rejects, and looks whose decision counted.
+    /// Approves or rejects an order, and checks which decision counted.
     async fn decide(
         &self,
         id: &str,
@@ -235,7 +235,7 @@ fn cannot_cancel(state: &OrderState) -> Option<Problem> {
     is_over(state).then(|| closed(state))
 }
 
-/// Ended, or certain to end without shipping.
+/// Reports whether the order has ended, or certainly ends without shipping.
 fn is_over(state: &OrderState) -> bool {
     state.status.is_final() || state.error.is_some()
 }

@@ -1,4 +1,5 @@
-//! The bodies of the order endpoints. Histories outlive them, so they are types of their own.
+//! Defines the bodies of the order endpoints. Histories outlive the bodies, so they have types of their
+//! own.
 
 use std::{collections::BTreeMap, time::SystemTime};
 
@@ -12,7 +13,7 @@ use service_kit::problem::Problem;
 use utoipa::{IntoParams, ToSchema};
 use workflows::{
     failure::StateError,
-    order_fulfillment::progress::{CompletedStep, Decision, OrderState, OrderStatus, StepStatus},
+    order_fulfillment::state::{CompletedStep, Decision, OrderState, OrderStatus, StepStatus},
     saga::{CompensationRecord, CompensationStatus},
 };
 
@@ -24,8 +25,7 @@ use crate::{
     workflow::invalid_query,
 };
 
-/// What `POST /api/v1/order` takes. Read by [`OrderRequest`](super::request::OrderRequest); this is its
-/// documentation.
+/// Documents the body of `POST /api/v1/order`. [`OrderRequest`](super::request::OrderRequest) reads it.
 #[derive(ToSchema)]
 #[schema(as = Order, rename_all = "camelCase")]
 #[allow(dead_code, reason = "the schema alone is used")]
@@ -47,7 +47,7 @@ pub struct OrderBody {
     #[schema(default = "usd", example = "usd")]
     currency: Option<String>,
     shipping_address: AddressBody,
-    /// Whether a manager must approve it before it is paid and sent.
+    /// Requires the approval of a manager before the order is paid and sent.
     #[schema(default = false)]
     requires_approval: Option<bool>,
 }
@@ -73,39 +73,39 @@ pub struct AddressBody {
     street: String,
     #[schema(example = "Springfield", min_length = 1, max_length = 200)]
     city: String,
-    /// Required where an address has one: in US, CA, AU, IN, BR and MX.
+    /// Is required in countries with states in their addresses: US, CA, AU, IN, BR and MX.
     #[schema(example = "IL", min_length = 1, max_length = 200)]
     state: Option<String>,
-    /// Required in the same countries, and in AT, BE, CH, CZ, DE, DK, ES, FI, FR, GB, IT, JP, KR, NL, NO, PL,
-    /// PT and SE.
+    /// Is required in the same countries, and in AT, BE, CH, CZ, DE, DK, ES, FI, FR, GB, IT, JP, KR,
+    /// NL, NO, PL, PT and SE.
     #[schema(example = "62701", min_length = 1, max_length = 200)]
     zip: Option<String>,
     #[schema(example = "US", min_length = 1, max_length = 200)]
     country: String,
 }
 
-/// An order that was accepted.
+/// Describes an accepted order.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::struct_field_names, reason = "the name of the member")]
 pub struct Placed {
-    /// That the order was taken; its result says whether it ships.
+    /// Confirms that the order was taken. Its result says whether it ships.
     success: bool,
     #[schema(example = "order-fulfillment-order-1001")]
     workflow_id: String,
     run_id: String,
     order_id: String,
-    /// `pending_approval` where approval is asked for, else `processing`; of one that was placed before, where
-    /// it is now.
+    /// Is `pending_approval` if the order requires approval, else `processing`. For an order that was
+    /// placed before, it is the current status.
     #[schema(example = "processing")]
     status: &'static str,
-    /// True where the same order was placed before and runs.
+    /// Is true if the same order was placed before and runs.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     already_placed: bool,
 }
 
 impl Placed {
-    /// 201 and where to look next; 200 where the order was placed before.
+    /// Answers 201 with the next links, or 200 for an order that was placed before.
     pub fn answer(begun: Begun, order_id: String, requires_approval: bool) -> impl IntoResponse + use<> {
         let first = if requires_approval { OrderStatus::PendingApproval } else { OrderStatus::Processing };
         let (started, code, status, replayed) = match begun {
@@ -126,7 +126,7 @@ impl Placed {
     }
 }
 
-/// Which run of a workflow it is.
+/// Names the run of a workflow.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Run)]
@@ -134,7 +134,7 @@ pub struct RunBody {
     run_id: String,
     #[schema(format = "date-time")]
     start_time: Option<String>,
-    /// Absent while it runs.
+    /// Is absent while it runs.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = "date-time")]
     close_time: Option<String>,
@@ -147,32 +147,32 @@ impl From<Run> for RunBody {
     }
 }
 
-/// The state of an order.
+/// Describes the state of an order.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct StateBody {
-    /// That the state could be had; in a result, whether the order shipped. Absent from the 202 of a result,
-    /// which doesn't know it yet.
+    /// Says that the state is available; in a result, whether the order shipped. It is absent from the
+    /// 202 of a result, which does not know it yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     success: Option<bool>,
     workflow_id: String,
     #[serde(flatten)]
     run: RunBody,
     order_id: String,
-    /// `pending_approval`, `approved`, `processing`, `compensating` or `compensation_failed` while it runs; then
-    /// `shipped`, `rejected`, `cancelled` or `failed`; `terminated` or `timed_out` where it was ended from
-    /// outside.
+    /// Is `pending_approval`, `approved`, `processing`, `compensating` or `compensation_failed` while
+    /// it runs. Then it is `shipped`, `rejected`, `cancelled` or `failed`. After an end from outside it
+    /// is `terminated` or `timed_out`.
     #[schema(example = "shipped")]
     status: &'static str,
-    /// 0 to 100; never goes back, and is 100 only when shipped.
+    /// Holds a number from 0 to 100. It never decreases, and is 100 only after shipment.
     #[schema(minimum = 0, maximum = 100)]
     progress: u8,
     #[schema(example = "completed")]
     current_step: &'static str,
     completed_steps: Vec<StepBody>,
-    /// In the order in which they ran.
+    /// Lists the steps in the order in which they ran.
     compensations: Vec<CompensationBody>,
-    /// Why the order didn't ship.
+    /// Gives the reason if the order did not ship.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorBody>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -184,10 +184,10 @@ pub struct StateBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     tracking_number: Option<String>,
     requires_approval: bool,
-    /// `approved`, `rejected` or `timed_out`, whichever came first.
+    /// Is the first decision: `approved`, `rejected` or `timed_out`.
     #[serde(skip_serializing_if = "Option::is_none")]
     decision: Option<&'static str>,
-    /// Whether somebody cancelled it in time.
+    /// Says whether somebody cancelled it in time.
     cancelled: bool,
     /// Grows with every change.
     version: u64,
@@ -219,12 +219,12 @@ impl StateBody {
         }
     }
 
-    /// The final state: `success` says whether the order shipped.
+    /// Builds the final state: `success` says whether the order shipped.
     pub fn of_result(id: &WorkflowId, observed: Observed<OrderState>) -> Self {
         Self { success: Some(observed.succeeded()), ..Self::new(id, observed) }
     }
 
-    /// The state of an order whose result isn't there yet.
+    /// Builds the state of an order whose result is not available yet.
     pub fn of_now(id: &WorkflowId, observed: Observed<OrderState>) -> Self {
         Self { success: None, ..Self::new(id, observed) }
     }
@@ -235,7 +235,7 @@ impl StateBody {
 pub struct StepBody {
     #[schema(example = "payment_authorization")]
     name: &'static str,
-    /// `completed`, or `failed` where the order went on without it.
+    /// Is `completed`, or `failed` if the order continued without it.
     #[schema(example = "completed")]
     status: &'static str,
     #[schema(format = "date-time")]
@@ -267,7 +267,7 @@ pub struct CompensationBody {
     attempts: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorBody>,
-    /// Who resolved it by hand, and how.
+    /// Names the person who resolved it by hand, and the method.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
 }
@@ -312,7 +312,7 @@ impl From<StateError> for ErrorBody {
 pub struct ProgressBody {
     success: bool,
     workflow_id: String,
-    /// 0 to 100.
+    /// Holds a number from 0 to 100.
     #[schema(minimum = 0, maximum = 100)]
     progress: u8,
 }
@@ -326,20 +326,20 @@ impl ProgressBody {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ResultQuery {
-    /// Seconds to wait for the end, at most 300.
+    /// Limits the wait for the end, in seconds; at most 300.
     #[param(default = 60, minimum = 0)]
     #[serde(default = "default_timeout")]
     pub timeout: u64,
-    /// `close` waits for the end of the workflow. Without it, a payment's result is there as soon as the charge
-    /// is; for any other workflow it is the same.
+    /// Selects the event: `close` waits for the end of the workflow. Without it, the result of a
+    /// payment is available after the charge. For any other workflow it makes no difference.
     #[param(value_type = Option<String>, example = "close")]
     pub wait: Option<String>,
 }
 
-/// What a result waits for.
+/// Names the event that a result waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaitFor {
-    /// What the caller wants to know: of a payment, that it is charged.
+    /// Waits until the caller's question has an answer: for a payment, until it is charged.
     Answer,
     Close,
 }
@@ -358,7 +358,7 @@ fn default_timeout() -> u64 {
     60
 }
 
-/// What was asked for is on its way.
+/// Answers that the request is accepted and in progress.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Accepted {
@@ -388,13 +388,13 @@ pub struct ResolutionBody {
     actor: String,
 }
 
-/// One page of orders.
+/// Holds one page of orders.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OrdersBody {
     success: bool,
     orders: Vec<ListedBody>,
-    /// Give it as `pageToken` for the next page; absent on the last.
+    /// Is the `pageToken` of the next page; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_page_token: Option<String>,
 }
@@ -412,11 +412,12 @@ pub struct ListedBody {
     order_id: String,
     workflow_id: String,
     run_id: String,
-    /// As in the order's state, `terminated` and `timed_out` too; null where the namespace has no search attributes and it still runs.
+    /// Is the status as in the order's state, also `terminated` and `timed_out`. It is null if the
+    /// namespace has no search attributes and the order still runs.
     #[schema(example = "shipped")]
     status: Option<&'static str>,
     customer_id: Option<String>,
-    /// In the order's currency.
+    /// Holds the amount in the order's currency.
     #[schema(value_type = Option<f64>, example = 59.98)]
     total_amount: Option<serde_json::Number>,
     #[schema(example = "usd")]
@@ -426,14 +427,14 @@ pub struct ListedBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = "date-time")]
     close_time: Option<String>,
-    /// The same as `startTime`, by its older name.
+    /// Repeats `startTime` under its older name.
     #[schema(format = "date-time")]
     started_at: Option<String>,
-    /// The same as `closeTime`, by its older name.
+    /// Repeats `closeTime` under its older name.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = "date-time")]
     closed_at: Option<String>,
-    /// Why the order didn't ship.
+    /// Gives the reason if the order did not ship.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorBody>,
 }
@@ -464,17 +465,17 @@ impl From<ListedOrder> for ListedBody {
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {
-    /// An order status, e.g. `shipped`.
+    /// Selects an order status, for example `shipped`.
     pub status: Option<String>,
     pub customer_id: Option<String>,
-    /// In the order's currency, whichever that is.
+    /// Is the lowest amount, in the currency of each order.
     #[param(example = "10.50")]
     pub min_total: Option<String>,
-    /// In the order's currency, whichever that is.
+    /// Is the highest amount, in the currency of each order.
     pub max_total: Option<String>,
-    /// 1 to 100; 20 when absent.
+    /// Limits the orders on a page: 1 to 100; 20 if absent.
     #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
     pub limit: Option<String>,
-    /// `nextPageToken` of the page before.
+    /// Is the `nextPageToken` of the previous page.
     pub page_token: Option<String>,
 }

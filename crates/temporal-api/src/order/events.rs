@@ -1,4 +1,4 @@
-//! An order's states as they change, as server-sent events.
+//! Streams an order's states as they change, as server-sent events.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -15,7 +15,7 @@ use service_kit::{
     openapi::{Fails, ServerSentEvent},
     problem::Problem,
 };
-use workflows::order_fulfillment::progress::OrderState;
+use workflows::order_fulfillment::state::OrderState;
 
 use super::{Orders, dto::StateBody, handlers::order};
 use crate::{
@@ -23,10 +23,10 @@ use crate::{
     waiting::Place,
 };
 
-/// Between two looks at a running order.
+/// Separates two reads of a running order.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// The order's state, each time it changes, then its final one.
+/// Streams the order's state after each change, then the final state.
 #[utoipa::path(
     get,
     path = "/api/v1/order/{workflowId}/events",
@@ -52,12 +52,12 @@ pub(super) async fn events(
     let first = orders.observed(&id).await?;
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(Seen::read);
     if is_final(&first) && seen.as_ref().is_some_and(|seen| seen.is(&first)) {
-        // An `EventSource` that gets this asks no more.
+        // After this answer, an `EventSource` does not connect again.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let keep_alive = KeepAlive::new().interval(Duration::from_secs(10));
     let stopping = place.stopping();
-    // The place is free again when the stream is dropped.
+    // The drop of the stream frees the place.
     let states = states(orders, id, first, seen).take_until(stopping).map(move |event| {
         let _place = &place;
         event
@@ -65,10 +65,10 @@ pub(super) async fn events(
     Ok(Sse::new(states).keep_alive(keep_alive).into_response())
 }
 
-/// The last event that a client saw.
+/// Identifies the last event that a client saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Seen {
-    /// `None` in the ids of clients that know an older form.
+    /// Holds `None` for ids in an older form.
     run_id: Option<String>,
     version: u64,
 }
@@ -87,7 +87,7 @@ impl Seen {
         Self { run_id: Some(observed.run.first_run_id.clone()), version: observed.state.version }
     }
 
-    /// Reports whether it is this very event.
+    /// Reports whether it is exactly this event.
     fn is(&self, observed: &Observed<OrderState>) -> bool {
         *self == Self::of(observed)
     }
@@ -105,7 +105,7 @@ fn is_final(observed: &Observed<OrderState>) -> bool {
 }
 
 enum Next {
-    /// A state to look at.
+    /// Sends a state to the client if it is new.
     Look(Box<Observed<OrderState>>),
     Wait,
     End,
@@ -128,9 +128,9 @@ fn states(
                         tokio::time::sleep(LOOK).await;
                         match orders.look(&id).await {
                             Ok(observed) => Next::Look(Box::new(observed)),
-                            // Its retention is over: nothing follows.
+                            // Its retention is over, so nothing follows.
                             Err(GatewayError::NotFound) => Next::End,
-                            // A worker or server that is away for a while ends no stream.
+                            // A temporary absence of a worker or the server ends no stream.
                             Err(_) => Next::Wait,
                         }
                     }

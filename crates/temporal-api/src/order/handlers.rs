@@ -1,4 +1,4 @@
-//! The order endpoints.
+//! Handles the requests to the order endpoints.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use crate::{
     waiting::Place,
 };
 
-/// However long a caller wants to wait for a workflow's end.
+/// Limits a caller's wait for the end of a workflow.
 pub const LONGEST_WAIT: Duration = Duration::from_mins(5);
 
 /// Places an order: starts its workflow, `order-fulfillment-{orderId}`.
@@ -61,7 +61,7 @@ pub(super) async fn place(
     Ok(Placed::answer(begun, order_id, requires_approval))
 }
 
-/// The order's state.
+/// Returns the order's state.
 #[utoipa::path(
     get,
     path = "/api/v1/order/{workflowId}/status",
@@ -78,7 +78,7 @@ pub(super) async fn status(
     Ok(Json(StateBody::new(&id, state)))
 }
 
-/// How far the order is.
+/// Returns the progress of the order.
 #[utoipa::path(
     get,
     path = "/api/v1/order/{workflowId}/progress",

@@ -1,4 +1,4 @@
-//! The list of orders.
+//! Lists the orders.
 
 use axum::{
     Json,

@@ -1,4 +1,4 @@
-//! Orders: what is asked, checked, answered.
+//! Serves orders: requests, checks and answers.
 
 mod address;
 mod decisions;
@@ -19,11 +19,11 @@ pub use problems::OrderCode;
 pub use request::CustomerId;
 use service_kit::problem::Problem;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use workflows::{order_fulfillment::progress::OrderState, policies::Timing};
+use workflows::{order_fulfillment::state::OrderState, policies::Timing};
 
 use crate::gateway::{Awaited, GatewayError, Observed, OrderGateway, WorkflowId};
 
-/// What the handlers work with.
+/// Holds the dependencies of the handlers.
 #[derive(Clone)]
 pub struct Orders {
     gateway: Arc<dyn OrderGateway>,
@@ -35,12 +35,12 @@ impl Orders {
         Self { gateway, timing }
     }
 
-    /// For those who look at any workflow.
+    /// Returns the state for handlers that read any workflow.
     pub async fn look(&self, id: &WorkflowId) -> Result<Observed<OrderState>, GatewayError> {
         self.gateway.state(id).await
     }
 
-    /// For those who wait for any workflow.
+    /// Waits for the end, for handlers that wait for any workflow.
     pub async fn wait(
         &self,
         id: &WorkflowId,
@@ -53,9 +53,9 @@ impl Orders {
         self.look(id).await.map_err(|error| problems::problem(id, error))
     }
 
-    /// Returns the state of an order that its workflow still decides about, or has decided.
+    /// Returns the state of an order that its workflow decides about, or has decided.
     ///
-    /// One that was ended from outside is closed for whatever somebody wants to tell it.
+    /// An order that was ended from outside is closed for every signal.
     async fn state(&self, id: &WorkflowId) -> Result<OrderState, Problem> {
         let observed = self.observed(id).await?;
         match observed.outside {
@@ -65,7 +65,7 @@ impl Orders {
     }
 }
 
-/// The routes under the general request timeout, and those that wait longer.
+/// Returns the routes under the general request timeout, and the routes that wait longer.
 pub fn module(orders: Orders) -> (OpenApiRouter, OpenApiRouter) {
     let routes = OpenApiRouter::new()
         .routes(routes!(handlers::place))

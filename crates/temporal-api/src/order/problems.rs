@@ -1,4 +1,4 @@
-//! The error codes of orders, and which gateway error becomes which.
+//! Defines the error codes of orders, and maps gateway errors to them.
 
 use serde_json::Value;
 use service_kit::{error_codes, problem::Problem};
@@ -10,7 +10,7 @@ use crate::{
 };
 
 error_codes! {
-    /// What the order endpoints can answer beside the codes of every service.
+    /// Lists the codes of the order endpoints, beside the codes of every service.
     pub enum OrderCode {
         OrderNotFound = "order_not_found", 404, "There is no such order", final;
         OrderAlreadyExists = "order_already_exists", 409, "The order runs already or has shipped", final;
@@ -28,7 +28,7 @@ pub fn not_found(id: &str) -> Problem {
     Problem::new(OrderCode::OrderNotFound, format!("no order has the workflow id {id:?}"))
 }
 
-/// The problem for a gateway error that concerns no single order.
+/// Returns the problem for a gateway error that concerns no single order.
 pub fn list_problem(error: GatewayError) -> Problem {
     match error {
         GatewayError::NotSearchable => Problem::new(
@@ -39,13 +39,13 @@ pub fn list_problem(error: GatewayError) -> Problem {
     }
 }
 
-/// Returns the problem for telling something to an order that was ended from outside.
+/// Returns the problem for a signal to an order that was ended from outside.
 pub fn ended_from_outside(outside: Outside, error: Option<&StateError>) -> Problem {
     let why = error.map(|error| format!(": {}", error.message)).unwrap_or_default();
     Problem::new(OrderCode::OrderAlreadyClosed, format!("the order is {}{why}", outside.name()))
 }
 
-/// The problem for an order's gateway error.
+/// Returns the problem for an order's gateway error.
 pub fn problem(id: &WorkflowId, error: GatewayError) -> Problem {
     match error {
         GatewayError::NotFound => not_found(id.as_str()),

@@ -1,4 +1,4 @@
-//! An order as it is asked for: read and checked whole, with all faults at once.
+//! Reads and checks the request for an order as a whole, and reports all faults at once.
 
 use std::str::FromStr;
 
@@ -22,7 +22,7 @@ use crate::{
 const ITEMS: std::ops::RangeInclusive<usize> = 1..=100;
 const QUANTITY: std::ops::RangeInclusive<i64> = 1..=1_000_000;
 
-/// A customer, as a list's filter names one.
+/// Holds a customer, as a list's filter names one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CustomerId(String);
 
@@ -59,7 +59,7 @@ impl FromJson for Email {
     }
 }
 
-/// `{"step", "note", "actor"}` of a compensation done by hand.
+/// Holds the body `{"step", "note", "actor"}` of a compensation done by hand.
 pub struct ResolutionRequest {
     pub compensation: Compensation,
     pub note: String,
@@ -71,7 +71,7 @@ impl FromJson for ResolutionRequest {
         let object = body.object(&["step", "note", "actor"], faults)?;
         let compensation = object.required_with("step", faults, |step, faults| {
             let name = step.string(faults)?;
-            let ours = Compensation::OF_AN_ORDER;
+            let ours = Compensation::ORDER;
             ours.into_iter().find(|one| one.name() == name).or_else(|| {
                 let names = ours.map(Compensation::name).join(", ");
                 step.fault(faults, format!("must be one of {names}"))
@@ -83,7 +83,7 @@ impl FromJson for ResolutionRequest {
     }
 }
 
-/// Reads one item. Without a currency its price is read and not judged.
+/// Reads one item. Without a currency it reads the price but does not check it.
 fn item(node: &Node<'_>, currency: Option<Currency>, faults: &mut Faults) -> Option<Item> {
     let object = node.object(&["sku", "quantity", "price"], faults)?;
     let sku: Option<Text> = object.required("sku", faults);
@@ -103,7 +103,7 @@ fn items(node: &Node<'_>, currency: Option<Currency>, faults: &mut Faults) -> Op
     read.into_iter().collect()
 }
 
-/// Reads an amount of a currency; without one it only looks whether it is a number.
+/// Reads an amount of a currency. Without a currency it only checks that the amount is a number.
 fn amount(node: &Node<'_>, currency: Option<Currency>, faults: &mut Faults) -> Option<u64> {
     if let Some(currency) = currency {
         return currency.amount(node, faults);
@@ -112,8 +112,8 @@ fn amount(node: &Node<'_>, currency: Option<Currency>, faults: &mut Faults) -> O
     None
 }
 
-/// An order that may be started. As it is written, so it is recognized: a member that is new must be left out
-/// where it has its default.
+/// Holds an order that may be started. Its serialized form is its fingerprint. So a new member must be
+/// omitted while it has its default.
 #[derive(Debug, Serialize)]
 pub struct OrderRequest {
     order_id: String,
@@ -127,12 +127,12 @@ pub struct OrderRequest {
 }
 
 impl OrderRequest {
-    /// Returns what tells this order from another one, however either is spelt.
+    /// Returns the value that distinguishes this order from others, for any spelling of both.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of("order", self)
     }
 
-    /// The input of the order's workflow.
+    /// Returns the input of the order's workflow.
     pub fn into_input(self, correlation_id: String, timing: Timing) -> OrderInput {
         OrderInput {
             order_id: self.order_id,
@@ -170,7 +170,7 @@ impl FromJson for OrderRequest {
         let order_id: Option<Id> = object.required("orderId", faults);
         let customer_id: Option<Id> = object.required("customerId", faults);
         let customer_email: Option<Email> = object.required("customerEmail", faults);
-        // What an amount is depends on it.
+        // The meaning of an amount depends on the currency.
         let currency = object.optional::<Currency>("currency", faults);
         let currency = currency.map(|currency| currency.unwrap_or(Currency::USD));
         let items = object.required_with("items", faults, |node, faults| items(node, currency, faults));
@@ -204,7 +204,7 @@ impl FromJson for OrderRequest {
     }
 }
 
-/// `None` where the items cost more than any order may.
+/// Returns `None` if the items cost more than the limit of an order.
 fn sum(items: &[Item]) -> Option<u64> {
     items
         .iter()

@@ -1,4 +1,4 @@
-//! Starting payments; what follows is the same for every workflow.
+//! Handles the starts of payments. The other endpoints are the same for every workflow.
 
 use axum::{extract::State, response::IntoResponse};
 use service_kit::{correlation::CorrelationId, json::ValidJson, problem::Problem};

@@ -1,4 +1,4 @@
-//! Payments: what is asked, checked, answered.
+//! Serves payments: requests, checks and answers.
 
 mod dto;
 mod handlers;
@@ -8,14 +8,14 @@ use std::{sync::Arc, time::Duration};
 
 pub use dto::PaymentBody;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use workflows::{payment::progress::PaymentState, policies::Timing};
+use workflows::{payment::state::PaymentState, policies::Timing};
 
 use crate::gateway::{Awaited, FlowGateway, GatewayError, PaymentFlow, WorkflowId};
 
-/// Between two looks at a payment that isn't charged yet.
+/// Separates two reads of a payment that is not charged yet.
 const LOOK: Duration = Duration::from_millis(300);
 
-/// What the handlers work with.
+/// Holds the dependencies of the handlers.
 #[derive(Clone)]
 pub struct Payments {
     pub gateway: Arc<dyn FlowGateway<PaymentFlow>>,
@@ -28,13 +28,13 @@ impl Payments {
         Self { gateway, timing, cancel_window }
     }
 
-    /// Waits until the card is charged, or the payment has come to another end.
+    /// Waits until the card is charged, or the payment has ended in another way.
     pub async fn charged(
         &self,
         id: &WorkflowId,
         at_most: Duration,
     ) -> Result<Awaited<PaymentState>, GatewayError> {
-        // However short the time is, one look is taken.
+        // Even a very short timeout allows one read.
         let first = self.answer(id).await?;
         if let Some(answer) = first {
             return Ok(answer);
@@ -52,11 +52,11 @@ impl Payments {
         tokio::time::timeout(at_most, looking).await.unwrap_or(Ok(Awaited::StillRunning))
     }
 
-    /// Returns the state, where it tells what became of the charge.
+    /// Returns the state, if it shows the outcome of the charge.
     async fn answer(&self, id: &WorkflowId) -> Result<Option<Awaited<PaymentState>>, GatewayError> {
         match self.gateway.state(id).await {
             Ok(seen) if seen.is_closed() || seen.succeeded() => Ok(Some(Awaited::Ended(Box::new(seen)))),
-            // A worker that is away comes back.
+            // A worker that is absent comes back.
             Ok(_) | Err(GatewayError::WorkerUnavailable) => Ok(None),
             Err(error) => Err(error),
         }

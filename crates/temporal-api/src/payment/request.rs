@@ -1,4 +1,4 @@
-//! A payment as it is asked for: read and checked whole, with all faults at once.
+//! Reads and checks the request for a payment as a whole, and reports all faults at once.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ use crate::{
     money::Currency,
 };
 
-/// Minor units.
+/// Limits the amount in minor units.
 const AMOUNTS: std::ops::RangeInclusive<i64> = 1..=99_999_999;
 
-/// A payment that may be started. As it is written, so it is recognized: a member that is new must be left out
-/// where it has its default.
+/// Holds a payment that may be started. Its serialized form is its fingerprint. So a new member must be
+/// omitted while it has its default.
 #[derive(Debug, Serialize)]
 pub struct PaymentRequest {
     order_id: Option<String>,
@@ -32,18 +32,18 @@ pub struct PaymentRequest {
 }
 
 impl PaymentRequest {
-    /// Returns what tells this payment from another one, however either is spelt.
+    /// Returns the value that distinguishes this payment from others, for any spelling of both.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of("payment", self)
     }
 
-    /// What names the payment: the order that is paid, else the work it is part of. Where the body names
-    /// neither, it is the caller's key, which stays the same when the request comes again.
+    /// Holds the name of the payment: the paid order, else the work around it. If the body names
+    /// neither, the caller's key is the name. The key stays the same when the request arrives again.
     pub fn reference(&self, correlation: &CorrelationId, key: Option<&KeyDigest>) -> String {
         fields::reference(self.order_id.as_deref(), self.correlation.as_ref(), key, correlation)
     }
 
-    /// The input of the payment's workflow.
+    /// Returns the input of the payment's workflow.
     pub fn into_input(
         self,
         reference: String,
@@ -104,7 +104,7 @@ mod tests {
         let key = KeyDigest::of("a key");
         let body = r#"{"amount": 5998, "currency": "usd", "source": "tok_visa"}"#;
         assert_eq!(read(body).unwrap().reference(&header, None), "corr-1");
-        // The header may be another one when the request comes again.
+        // The header may differ when the request arrives again.
         assert_eq!(read(body).unwrap().reference(&header, Some(&key)), key.reference());
         let body = body.replace('{', r#"{"correlationId": "corr-2", "#);
         assert_eq!(read(&body).unwrap().reference(&header, Some(&key)), "corr-2");

@@ -1,4 +1,4 @@
-//! Payments, user contexts, and any workflow by its id, over the scripted gateway.
+//! Tests payments, user contexts, and any workflow by its id, over the scripted gateway.
 
 use super::*;
 
@@ -83,44 +83,47 @@ async fn a_user_context_needs_no_body_and_knows_its_strategies() {
 
 fn asked() -> Payment {
     let mut payment = Payment::new("1", 5998, "usd");
-    payment.processing();
+    payment.start_charge();
     payment
 }
 
 fn charged() -> Payment {
     let mut payment = asked();
     let answer = Charged { charge_id: "ch_1".to_owned(), auth_id: "auth_1".to_owned(), attempt: 2 };
-    payment.charged(&answer, "2026-11-23T12:00:00.000Z");
+    payment.record_charge(&answer, "2026-11-23T12:00:00.000Z");
     payment
 }
 
 fn settled() -> Payment {
     let mut payment = charged();
-    payment.settle();
+    payment.close_cancel_window();
     payment
 }
 
 fn given_back() -> Payment {
     let mut payment = charged();
     payment.cancel(None);
-    payment.compensate(payment::Cause::new(PaymentFailure::Internal, "never seen"));
+    payment.start_compensation(payment::Cause::new(PaymentFailure::Internal, "never seen"));
     let (compensation, status) = (Compensation::RefundCharge, CompensationStatus::Completed);
-    payment.compensation(Ran { compensation, status, attempts: 1, error: None }, "");
-    payment.ended(&Saga::default());
+    payment.record_compensation(CompensationOutcome { compensation, status, attempts: 1, error: None }, "");
+    payment.finish(&Saga::default());
     payment
 }
 
 fn told() -> UserContext {
     let mut context = UserContext::new(Some("ada".to_owned()), Strategy::Parallel);
-    context.told(CatFact { fact: "Cats sleep a lot.".to_owned(), source: "catfact.ninja".to_owned() });
+    context.record_cat_fact(CatFact {
+        fact: "Cats sleep a lot.".to_owned(),
+        source: "catfact.ninja".to_owned(),
+    });
     context
 }
 
 fn complete() -> UserContext {
     let mut context = told();
-    context.failed(Part::Location, "rate limited");
-    context.skipped(Part::Weather, "location unavailable");
-    context.end().unwrap();
+    context.record_failure(Part::Location, "rate limited");
+    context.record_skip(Part::Weather, "location unavailable");
+    context.finish().unwrap();
     context
 }
 
@@ -298,9 +301,9 @@ async fn a_start_sent_again_under_its_key_gets_the_first_answer_again() {
         post_keyed(&gateway, path, &["k-1"], &PAYMENT.replace("5998", "5998.0")).await;
     assert_eq!((status, replayed), (202, true));
     assert_eq!((&again["runId"], &again["workflowId"]), (&first["runId"], &first["workflowId"]));
-    // The correlation id is the first one's, whatever this request has.
+    // The correlation id is that of the first request, even if this request has another.
     assert_eq!(again["correlationId"], "the-first");
-    // A key is one for all endpoints.
+    // All endpoints share one set of keys.
     let (status, problem, _) = post_keyed(&gateway, "/api/v1/workflows/user-context", &["k-1"], "{}").await;
     assert_eq!((status, &problem["error"]), (409, &json!("idempotency_key_reused")));
     let (status, problem) = post(&gateway, path, PAYMENT).await;

@@ -1,4 +1,4 @@
-//! Orders over the scripted gateway.
+//! Tests orders over the scripted gateway.
 
 use super::*;
 
@@ -22,14 +22,14 @@ fn order() -> Value {
 
 fn compensating(code: FailureCode) -> Order {
     let mut order = Order::new("1", true);
-    order.begin(CurrentStep::CapturingPayment);
-    order.compensate(Cause::new(code, "as the test wants it"));
+    order.start_step(CurrentStep::CapturingPayment);
+    order.start_compensation(Cause::new(code, "as the test wants it"));
     order
 }
 
 fn ended(code: FailureCode) -> Order {
     let mut order = compensating(code);
-    order.ended(&Saga::default());
+    order.finish(&Saga::default());
     order
 }
 
@@ -198,16 +198,17 @@ async fn a_reason_is_handed_on_and_a_bad_one_refused() {
     assert_eq!(*gateway.signals.lock().unwrap(), [OrderSignal::Reject(reason)]);
 }
 
-/// An order that is being undone, and whose refund has come as far as this.
+/// Returns an order in compensation, with its refund at this step.
 fn refunding(status: CompensationStatus) -> Order {
     let mut order = compensating(FailureCode::OutOfStock);
     let compensation = Compensation::RefundPayment;
     match status {
-        CompensationStatus::Running => order.compensation_runs(compensation, ""),
-        _ => order.compensation(Ran { compensation, status, attempts: 1, error: None }, ""),
+        CompensationStatus::Running => order.start_undo(compensation, ""),
+        _ => order
+            .record_compensation(CompensationOutcome { compensation, status, attempts: 1, error: None }, ""),
     }
     if status == CompensationStatus::Failed {
-        order.compensation_failed();
+        order.enter_compensation_failed();
     }
     order
 }
@@ -331,7 +332,7 @@ async fn an_order_that_was_ended_from_outside_is_that_whatever_its_workflow_last
         assert_eq!(text.matches("event: state").count(), 1, "{text}");
         assert!(text.contains(&format!(r#""status":"{name}""#)), "{text}");
     }
-    // One that had its label, too: nothing can be told to it.
+    // The order also had its label: it accepts no signal.
     let gateway = Script::with(labelled()).ended(Outside::Terminated);
     assert_eq!(tell(&gateway, "cancel").await.1, "order_already_closed");
 }
@@ -389,7 +390,7 @@ async fn no_more_requests_stay_open_than_there_are_places() {
         let body = refused.into_body().collect().await.unwrap().to_bytes();
         assert_eq!(serde_json::from_slice::<Value>(&body).unwrap()["error"], "too_many_waiting");
     }
-    // Whatever doesn't stay open needs no place.
+    // A request that does not stay open needs no place.
     assert_eq!(ask("status").await.unwrap().status().as_u16(), 200);
     let text = |app: &Router| app.clone().oneshot(Request::get("/metrics").body(Body::empty()).unwrap());
     let metrics = text(&app).await.unwrap().into_body().collect().await.unwrap().to_bytes();

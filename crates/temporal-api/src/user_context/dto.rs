@@ -1,10 +1,10 @@
-//! The bodies of user contexts. Histories outlive them, so they are types of their own.
+//! Defines the bodies of user contexts. Histories outlive the bodies, so they have types of their own.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 use workflows::{
     activities::user_context::{CatFact, Location, Weather},
-    user_context::{messages::Progress, progress::UserContextState},
+    user_context::{messages::Progress, state::UserContextState},
 };
 
 use crate::{
@@ -12,8 +12,8 @@ use crate::{
     order::{ErrorBody, RunBody},
 };
 
-/// What `POST /api/v1/workflows/user-context` takes. Read by
-/// [`UserContextRequest`](super::request::UserContextRequest); this is its documentation.
+/// Documents the body of `POST /api/v1/workflows/user-context`.
+/// [`UserContextRequest`](super::request::UserContextRequest) reads it.
 #[derive(ToSchema)]
 #[schema(as = UserContext, rename_all = "camelCase")]
 #[allow(dead_code, reason = "the schema alone is used")]
@@ -21,22 +21,22 @@ pub struct StartUserContextBody {
     /// Names the workflow. 1 to 128 of `A-Z a-z 0-9 . _ -`.
     #[schema(example = "user-7", min_length = 1, max_length = 128, pattern = "^[A-Za-z0-9._-]{1,128}$")]
     user_id: Option<String>,
-    /// `parallel` or `sequential`, in any case. founder's names are known too: `promise-allsettled`, `rxjs` and
-    /// `stream` for the first, `async-sequential` for the second.
+    /// Is `parallel` or `sequential`, in any case. It also accepts founder's names:
+    /// `promise-allsettled`, `rxjs` and `stream` for the first, `async-sequential` for the second.
     #[schema(default = "parallel", example = "parallel")]
     strategy: Option<String>,
-    /// Instead of the header's; names the workflow where there is no user.
+    /// Replaces the correlation id of the header. It names the workflow if there is no user.
     #[schema(min_length = 1, max_length = 128)]
     correlation_id: Option<String>,
 }
 
-/// What is known of a user's surroundings.
+/// Describes a user's surroundings, as far as they are known.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = UserContextState)]
 pub struct UserContextBody {
-    /// That the state could be had; in a result, whether anything could be had. Absent from the 202 of a result,
-    /// which doesn't know it yet.
+    /// Says that the state is available; in a result, whether any part is. It is absent from the 202 of
+    /// a result, which does not know it yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     success: Option<bool>,
     workflow_id: String,
@@ -44,22 +44,22 @@ pub struct UserContextBody {
     run: RunBody,
     #[serde(skip_serializing_if = "Option::is_none")]
     user_id: Option<String>,
-    /// `parallel` or `sequential`.
+    /// Is `parallel` or `sequential`.
     #[schema(example = "parallel")]
     strategy: &'static str,
-    /// `running`, `completed`, `cancelled` or `failed` (nothing at all could be had); `terminated` or `timed_out`
-    /// where it was ended from outside.
+    /// Is `running`, `completed`, `cancelled` or `failed` (no part is available). After an end from
+    /// outside it is `terminated` or `timed_out`.
     #[schema(example = "completed")]
     status: &'static str,
     location: Option<LocationBody>,
     weather: Option<WeatherBody>,
     cat_fact: Option<CatFactBody>,
-    /// One line for each part that is missing, with why.
+    /// Lists one line for each missing part, with the reason.
     errors: Vec<String>,
-    /// Why there is no context.
+    /// Gives the reason if there is no context.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<ErrorBody>,
-    /// Whether somebody cancelled it in time.
+    /// Says whether somebody cancelled it in time.
     cancelled: bool,
     /// Grows with every change.
     version: u64,
@@ -86,12 +86,12 @@ impl UserContextBody {
         }
     }
 
-    /// The final state: `success` says whether anything could be had.
+    /// Builds the final state: `success` says whether any part is available.
     pub fn of_result(id: &WorkflowId, observed: Observed<UserContextState>) -> Self {
         Self { success: Some(observed.succeeded()), ..Self::new(id, observed) }
     }
 
-    /// The state of a context whose result isn't there yet.
+    /// Builds the state of a context whose result is not available yet.
     pub fn of_now(id: &WorkflowId, observed: Observed<UserContextState>) -> Self {
         Self { success: None, ..Self::new(id, observed) }
     }
@@ -144,7 +144,7 @@ impl From<Weather> for WeatherBody {
 #[schema(as = CatFact)]
 pub struct CatFactBody {
     fact: String,
-    /// Who says so.
+    /// Names the source of the fact.
     source: String,
 }
 
@@ -154,7 +154,7 @@ impl From<CatFact> for CatFactBody {
     }
 }
 
-/// Which parts are there, and whether nothing more will come.
+/// Lists the available parts, and says whether the context is complete.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = UserContextProgress)]

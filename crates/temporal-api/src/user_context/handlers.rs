@@ -1,4 +1,4 @@
-//! Asking for user contexts; what follows is the same for every workflow.
+//! Handles the requests for user contexts. The other endpoints are the same for every workflow.
 
 use axum::{extract::State, response::IntoResponse};
 use service_kit::{correlation::CorrelationId, json::OptionalJson, problem::Problem};

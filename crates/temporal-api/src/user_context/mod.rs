@@ -1,4 +1,4 @@
-//! User contexts: what is asked, checked, answered.
+//! Serves user contexts: requests, checks and answers.
 
 mod dto;
 mod handlers;
@@ -12,7 +12,7 @@ use workflows::policies::Timing;
 
 use crate::gateway::{FlowGateway, UserContextFlow};
 
-/// What the handlers work with.
+/// Holds the dependencies of the handlers.
 #[derive(Clone)]
 pub struct UserContexts {
     pub gateway: Arc<dyn FlowGateway<UserContextFlow>>,

@@ -1,4 +1,4 @@
-//! A user context as it is asked for: read and checked whole, with all faults at once.
+//! Reads and checks the request for a user context as a whole, and reports all faults at once.
 
 use serde::Serialize;
 use service_kit::{
@@ -15,8 +15,8 @@ use crate::{
     idempotency::{Fingerprint, KeyDigest},
 };
 
-/// The names of strategies, with those that founder knows. The original's stream of parts asks for as much at
-/// once as its promises do.
+/// Lists the names of strategies, with those that founder knows. The original's stream of parts sends
+/// as many requests at once as its promises do.
 const STRATEGIES: [(&str, Strategy); 6] = [
     ("parallel", Strategy::Parallel),
     ("sequential", Strategy::Sequential),
@@ -26,8 +26,8 @@ const STRATEGIES: [(&str, Strategy); 6] = [
     ("async-sequential", Strategy::Sequential),
 ];
 
-/// A context that may be asked for. As it is written, so it is recognized: a member that is new must be left out
-/// where it has its default.
+/// Holds a context that may be requested. Its serialized form is its fingerprint. So a new member must
+/// be omitted while it has its default.
 #[derive(Debug, Default, Serialize)]
 pub struct UserContextRequest {
     user_id: Option<String>,
@@ -37,18 +37,18 @@ pub struct UserContextRequest {
 }
 
 impl UserContextRequest {
-    /// Returns what tells this request from another one, however either is spelt.
+    /// Returns the value that distinguishes this request from others, for any spelling of both.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of("user-context", self)
     }
 
-    /// What names the context: the user, else the work it is part of. Where the body names neither, it is the
-    /// caller's key, which stays the same when the request comes again.
+    /// Holds the name of the context: the user, else the work around it. If the body names neither, the
+    /// caller's key is the name. The key stays the same when the request arrives again.
     pub fn reference(&self, correlation: &CorrelationId, key: Option<&KeyDigest>) -> String {
         fields::reference(self.user_id.as_deref(), self.correlation.as_ref(), key, correlation)
     }
 
-    /// The input of the context's workflow.
+    /// Returns the input of the context's workflow.
     pub fn into_input(self, correlation: &CorrelationId, timing: Timing) -> UserContextInput {
         UserContextInput {
             user_id: self.user_id,

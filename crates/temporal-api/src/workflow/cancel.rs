@@ -1,5 +1,5 @@
-//! Stopping any workflow by the signal of its own kind, so that it takes back what it did. The workflow
-//! decides; what is checked here tells the caller at once what certainly changes nothing.
+//! Stops any workflow by the signal of its own kind, so that it undoes its steps. The workflow decides.
+//! The checks here report at once a cancellation that certainly changes nothing.
 
 use axum::{
     Json,
@@ -7,9 +7,9 @@ use axum::{
 };
 use service_kit::{json::OptionalJson, openapi::Fails, problem::Problem};
 use workflows::{
-    payment::progress::{PaymentState, PaymentStatus},
+    payment::state::{PaymentState, PaymentStatus},
     saga::Reason,
-    user_context::progress::{UserContextState, UserContextStatus},
+    user_context::state::{UserContextState, UserContextStatus},
 };
 
 use super::{
@@ -46,11 +46,11 @@ pub(super) async fn cancel(
     }
 }
 
-/// A state that says whether a cancellation counts.
+/// Describes a state that says whether a cancellation counts.
 trait Stoppable {
-    /// Somebody cancelled it in time.
+    /// Reports whether somebody cancelled it in time.
     fn is_cancelled(&self) -> bool;
-    /// Why a cancellation changes nothing; `None` while it counts.
+    /// Returns the reason if a cancellation changes nothing; `None` while it counts.
     fn refusal(&self) -> Option<Problem>;
 }
 
@@ -92,7 +92,7 @@ async fn stop<F: Flow<State: Stoppable>>(
         return Err(refusal);
     }
     match gateway.cancel(id, reason).await {
-        // One that ended in between is closed, not unknown.
+        // A workflow that ended in between is closed, not unknown.
         Ok(()) | Err(GatewayError::NotFound) => {}
         Err(error) => return Err(told(error)),
     }
@@ -105,7 +105,7 @@ async fn stop<F: Flow<State: Stoppable>>(
     Err(refusal(&seen).unwrap_or_else(|| closed("the workflow has ended")))
 }
 
-/// Returns why a cancellation changes nothing; `None` while it counts.
+/// Returns the reason if a cancellation changes nothing; `None` while it counts.
 fn refusal<S: Stoppable>(seen: &Observed<S>) -> Option<Problem> {
     match seen.outside {
         Some(outside) => Some(closed(&format!("the workflow is {}", outside.name()))),

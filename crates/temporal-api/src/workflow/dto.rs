@@ -1,4 +1,4 @@
-//! The bodies that are the same for every workflow.
+//! Defines the bodies that are the same for every workflow.
 
 use std::time::SystemTime;
 
@@ -21,12 +21,12 @@ use crate::{
     user_context::{ContextProgressBody, UserContextBody},
 };
 
-/// A workflow that was started.
+/// Describes a workflow that was started.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Started)]
 pub struct StartedBody {
-    /// That the workflow was started; its result says what it came to.
+    /// Confirms that the workflow was started. Its result gives the outcome.
     success: bool,
     #[schema(example = "payment-order-1001")]
     workflow_id: String,
@@ -36,10 +36,10 @@ pub struct StartedBody {
 }
 
 impl StartedBody {
-    /// 202, and where to look next.
+    /// Answers 202 with the next links.
     ///
     /// # Errors
-    /// Where it runs and wasn't started by the same key.
+    /// Fails if the workflow runs and another key started it.
     pub fn answer(
         begun: Begun,
         correlation_id: &CorrelationId,
@@ -63,11 +63,11 @@ impl StartedBody {
     }
 }
 
-/// What an id keeps of itself in a path.
+/// Lists the characters that an id keeps unchanged in a path.
 const IN_A_PATH: &percent_encoding::AsciiSet =
     &percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// The state of a workflow, whichever it is.
+/// Describes the state of any workflow.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = WorkflowState)]
@@ -77,7 +77,7 @@ pub enum WorkflowBody {
     UserContext(UserContextBody),
 }
 
-/// How far a workflow is.
+/// Describes the progress of a workflow.
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = WorkflowProgress)]
@@ -91,14 +91,14 @@ pub enum WorkflowProgressBody {
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub struct HistoryQuery {
-    /// 1 to 1000; 1000 when absent.
+    /// Limits the events on a page: 1 to 1000; 1000 if absent.
     #[param(value_type = Option<u16>, minimum = 1, maximum = 1000)]
     pub limit: Option<String>,
-    /// `nextPageToken` of the page before.
+    /// Is the `nextPageToken` of the previous page.
     pub page_token: Option<String>,
 }
 
-/// What happened in a workflow's last run, oldest first, without what went in and came out.
+/// Lists the events of a workflow's last run, oldest first, without inputs and results.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = History)]
@@ -106,7 +106,7 @@ pub struct HistoryBody {
     success: bool,
     workflow_id: String,
     events: Vec<EventBody>,
-    /// Give it as `pageToken` for the next page; absent on the last.
+    /// Is the `pageToken` of the next page; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_page_token: Option<String>,
 }
@@ -130,11 +130,11 @@ pub struct EventBody {
     r#type: String,
     #[schema(format = "date-time")]
     timestamp: Option<String>,
-    /// Of the activity, signal or workflow that it is about.
+    /// Names the activity, signal or workflow of the event.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "processPaymentActivity")]
     name: Option<String>,
-    /// The code of what failed.
+    /// Holds the code of the failure.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "insufficient_funds")]
     failure: Option<String>,

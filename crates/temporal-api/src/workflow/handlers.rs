@@ -1,4 +1,4 @@
-//! Looking at any workflow, and waiting for it.
+//! Handles the requests that read any workflow, or wait for it.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use crate::{
 
 const MAX_LIMIT: u16 = 1000;
 
-/// The workflow's state.
+/// Returns the workflow's state.
 #[utoipa::path(
     get,
     path = "/api/v1/workflows/{workflowId}/status",
@@ -41,7 +41,7 @@ pub(super) async fn status(
     workflows.state(&id).await.map(Json).map_err(|error| problem(id.as_str(), error))
 }
 
-/// How far the workflow is.
+/// Returns the progress of the workflow.
 #[utoipa::path(
     get,
     path = "/api/v1/workflows/{workflowId}/progress",
@@ -87,7 +87,7 @@ pub(super) async fn result(
     answer.map_err(|error| problem(id.as_str(), error))
 }
 
-/// What happened in the workflow's last run.
+/// Returns the events of the workflow's last run.
 #[utoipa::path(
     get,
     path = "/api/v1/workflows/{workflowId}/history",
@@ -130,7 +130,7 @@ impl Workflows {
         })
     }
 
-    /// Returns the state of a workflow whose result isn't there yet.
+    /// Returns the state of a workflow whose result is not available yet.
     async fn now(&self, id: &WorkflowId) -> Result<WorkflowBody, GatewayError> {
         Ok(match id.kind() {
             Kind::Order => WorkflowBody::Order(StateBody::of_now(id, self.orders.look(id).await?)),
@@ -161,7 +161,7 @@ impl Workflows {
         })
     }
 
-    /// Returns the result; `None` where it isn't there in time.
+    /// Returns the result; `None` if it is not available in time.
     async fn wait(
         &self,
         id: &WorkflowId,

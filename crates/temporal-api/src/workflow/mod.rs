@@ -1,4 +1,4 @@
-//! Any workflow, by its id: the endpoints that orders, payments and user contexts share.
+//! Serves any workflow by its id: the endpoints that orders, payments and user contexts share.
 
 mod cancel;
 mod dto;
@@ -13,7 +13,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{gateway::HistoryGateway, order::Orders, payment::Payments, user_context::UserContexts};
 
-/// What the handlers work with.
+/// Holds the dependencies of the handlers.
 #[derive(Clone)]
 pub struct Workflows {
     pub orders: Orders,
@@ -22,7 +22,7 @@ pub struct Workflows {
     pub history: Arc<dyn HistoryGateway>,
 }
 
-/// The routes under the general request timeout, and those that wait longer.
+/// Returns the routes under the general request timeout, and the routes that wait longer.
 pub fn module(workflows: Workflows) -> (OpenApiRouter, OpenApiRouter) {
     let routes = OpenApiRouter::new()
         .routes(routes!(handlers::status))

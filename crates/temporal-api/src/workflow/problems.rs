@@ -1,4 +1,4 @@
-//! The error codes of any workflow, and which gateway error becomes which.
+//! Defines the error codes of any workflow, and maps gateway errors to them.
 
 use std::{fmt::Display, time::Duration};
 
@@ -8,7 +8,7 @@ use service_kit::{error_codes, problem::Problem};
 use crate::gateway::GatewayError;
 
 error_codes! {
-    /// What the endpoints of any workflow, orders too, can answer beside the codes of every service.
+    /// Lists the codes of the endpoints of any workflow, orders too, beside the codes of every service.
     pub enum WorkflowCode {
         NotFound = "workflow_not_found", 404, "There is no such workflow", final;
         AlreadyExists = "workflow_already_exists", 409, "The workflow runs already or has succeeded", final;
@@ -31,7 +31,7 @@ pub fn invalid_query(name: &str, what: impl Display) -> Problem {
     Problem::new(WorkflowCode::InvalidQuery, format!("{name} {what}"))
 }
 
-/// The problem for a workflow's gateway error.
+/// Returns the problem for a workflow's gateway error.
 pub fn problem(id: &str, error: GatewayError) -> Problem {
     match error {
         GatewayError::NotFound => not_found(id),
@@ -44,13 +44,13 @@ pub fn problem(id: &str, error: GatewayError) -> Problem {
     }
 }
 
-/// Returns the problem for a request that could stay open, where there is no place for it.
+/// Returns the problem for a request that could stay open, if there is no place for it.
 pub fn too_many_waiting() -> Problem {
     Problem::new(WorkflowCode::TooManyWaiting, "too many event streams and long polls are open")
         .retry_after(Duration::from_secs(1))
 }
 
-/// The problem for a gateway error that would be the same for any workflow.
+/// Returns the problem for a gateway error that would be the same for any workflow.
 pub fn impersonal(error: GatewayError) -> Problem {
     match error {
         GatewayError::KeyReused { workflow_id } => Problem::new(

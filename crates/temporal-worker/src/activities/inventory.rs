@@ -1,18 +1,18 @@
-//! Inventory activities.
+//! Implements the inventory activities.
 
 use std::sync::Arc;
 
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use workflows::activities::{
-    Undo, Undone,
+    UndoInput, UndoOutput,
     inventory::{ReleaseInventory, Reserve, ReserveInventory, Reserved},
 };
 
-use super::{Shared, undone};
+use super::{ActivityDeps, undo_output};
 
 #[derive(Clone)]
-pub struct Inventory(pub Shared);
+pub struct Inventory(pub ActivityDeps);
 
 #[activities]
 impl Inventory {
@@ -23,12 +23,16 @@ impl Inventory {
         input: Reserve,
     ) -> Result<Reserved, ActivityError> {
         let attempt = async { Ok(self.0.provider().reserve(&input).await?) };
-        self.0.observe(&ctx, &input.call, attempt).await
+        self.0.run_attempt(&ctx, &input.call, attempt).await
     }
 
     #[activity(definition = ReleaseInventory)]
-    async fn release(self: Arc<Self>, ctx: ActivityContext, input: Undo) -> Result<Undone, ActivityError> {
-        let attempt = async { Ok(undone(&ctx, self.0.provider().release_inventory(&input).await?)) };
-        self.0.observe(&ctx, &input.call, attempt).await
+    async fn release(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: UndoInput,
+    ) -> Result<UndoOutput, ActivityError> {
+        let attempt = async { Ok(undo_output(&ctx, self.0.provider().release_inventory(&input).await?)) };
+        self.0.run_attempt(&ctx, &input.call, attempt).await
     }
 }

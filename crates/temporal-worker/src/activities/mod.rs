@@ -1,4 +1,4 @@
-//! The activities: each is one call to somebody else, observed the same way.
+//! The activities. Each is one call to another system; `run_attempt` logs and counts them all.
 
 #[allow(
     dead_code,
@@ -39,7 +39,7 @@ use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tracing::Instrument;
 pub use user_context::UserContext;
 use workflows::{
-    activities::{CallContext, Found, Undone},
+    activities::{CallContext, UndoOutput, UndoResult},
     policies::RETRY_AFTER_MAXIMUM,
 };
 
@@ -47,23 +47,23 @@ use ::user_context::Sources;
 
 use crate::{
     failure::CallError,
-    metrics::{ActivityMetrics, Outcome},
+    metrics::{ActivityMetrics, AttemptOutcome},
     provider::Provider,
 };
 
-/// What all activities share.
+/// The dependencies of all activities.
 #[derive(Clone)]
-pub struct Shared(Arc<Parts>);
+pub struct ActivityDeps(Arc<ActivityDepsInner>);
 
-struct Parts {
+struct ActivityDepsInner {
     provider: Provider,
     sources: Sources,
     metrics: ActivityMetrics,
 }
 
-impl Shared {
+impl ActivityDeps {
     pub fn new(provider: Provider, sources: Sources, metrics: ActivityMetrics) -> Self {
-        Self(Arc::new(Parts { provider, sources, metrics }))
+        Self(Arc::new(ActivityDepsInner { provider, sources, metrics }))
     }
 
     fn provider(&self) -> &Provider {
@@ -74,15 +74,15 @@ impl Shared {
         &self.0.sources
     }
 
-    /// Runs an attempt: its log lines carry the workflow's correlation id, its end is counted and logged
-    /// once, and its error becomes what Temporal and the workflow read.
-    async fn observe<T>(
+    /// Runs an attempt, and counts and logs its end once. Its log lines carry the workflow's correlation id.
+    /// Its error becomes a failure that Temporal and the workflow can read.
+    async fn run_attempt<T>(
         &self,
         ctx: &ActivityContext,
-        work: impl Into<Work<'_>>,
-        attempt: impl Future<Output = Result<T, Ended>>,
+        work: impl Into<LogFields<'_>>,
+        attempt: impl Future<Output = Result<T, AttemptError>>,
     ) -> Result<T, ActivityError> {
-        let Work { correlation_id, order_id, longest_wait } = work.into();
+        let LogFields { correlation_id, order_id, max_wait } = work.into();
         let info = ctx.info();
         let activity = info.activity_type.clone();
         let span =
@@ -95,67 +95,67 @@ impl Shared {
         match result {
             Ok(value) => {
                 tracing::info!(millis, "activity completed");
-                metrics.attempt(&activity, Outcome::Completed, "");
+                metrics.record_attempt(&activity, AttemptOutcome::Completed, "");
                 Ok(value)
             }
-            Err(Ended::Cancelled) => {
+            Err(AttemptError::Cancelled) => {
                 tracing::info!(millis, "activity cancelled");
-                metrics.attempt(&activity, Outcome::Cancelled, "");
+                metrics.record_attempt(&activity, AttemptOutcome::Cancelled, "");
                 Err(ActivityError::cancelled())
             }
-            Err(Ended::Failed(error)) => {
-                let outcome = if error.retryable { Outcome::Retryable } else { Outcome::Final };
+            Err(AttemptError::Failed(error)) => {
+                let outcome = if error.retryable { AttemptOutcome::Retryable } else { AttemptOutcome::Final };
                 tracing::warn!(
                     millis,
                     code = error.code,
                     retryable = error.retryable,
                     "activity failed: {error}"
                 );
-                metrics.attempt(&activity, outcome, &error.code);
-                Err(ActivityError::application(error.into_failure(info.attempt, longest_wait)))
+                metrics.record_attempt(&activity, outcome, &error.code);
+                Err(ActivityError::application(error.into_failure(info.attempt, max_wait)))
             }
         }
     }
 }
 
-/// What an activity works for.
-struct Work<'a> {
+/// The log fields of an attempt, and the limit of its waits.
+struct LogFields<'a> {
     correlation_id: &'a str,
     order_id: Option<&'a str>,
-    /// The longest that a `Retry-After` can make it wait.
-    longest_wait: Duration,
+    /// The longest wait that `Retry-After` can cause.
+    max_wait: Duration,
 }
 
-impl<'a> Work<'a> {
-    /// Work for no order.
+impl<'a> LogFields<'a> {
+    /// Returns the fields of work for no order.
     const fn of(correlation_id: &'a str) -> Self {
-        Self { correlation_id, order_id: None, longest_wait: RETRY_AFTER_MAXIMUM }
+        Self { correlation_id, order_id: None, max_wait: RETRY_AFTER_MAXIMUM }
     }
 }
 
-impl<'a> From<&'a CallContext> for Work<'a> {
+impl<'a> From<&'a CallContext> for LogFields<'a> {
     fn from(call: &'a CallContext) -> Self {
         Self {
             correlation_id: &call.correlation_id,
             order_id: Some(&call.order_id),
-            longest_wait: Duration::from_millis(call.retry_after_maximum_ms),
+            max_wait: Duration::from_millis(call.retry_after_maximum_ms),
         }
     }
 }
 
-/// How an attempt ended without a result.
-enum Ended {
+/// The end of an attempt without a result.
+enum AttemptError {
     Failed(CallError),
     Cancelled,
 }
 
-impl From<CallError> for Ended {
+impl From<CallError> for AttemptError {
     fn from(error: CallError) -> Self {
         Self::Failed(error)
     }
 }
 
-/// What an undo tells the workflow.
-fn undone(ctx: &ActivityContext, found: Found) -> Undone {
-    Undone { found, attempt: ctx.info().attempt }
+/// Returns the result of an undo with the number of its attempt.
+fn undo_output(ctx: &ActivityContext, found: UndoResult) -> UndoOutput {
+    UndoOutput { found, attempt: ctx.info().attempt }
 }

@@ -1,22 +1,22 @@
-//! Payment activities.
+//! Implements the payment activities.
 
 use std::sync::Arc;
 
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use workflows::activities::{
-    Undo, Undone,
+    UndoInput, UndoOutput,
     payment::{
         Authorize, AuthorizePayment, Authorized, Capture, CapturePayment, Charge, ChargePayment, Charged,
         RefundPayment, ReleasePayment,
     },
 };
 
-use super::{Shared, undone};
+use super::{ActivityDeps, undo_output};
 use crate::provider::ChargeResponse;
 
 #[derive(Clone)]
-pub struct Payment(pub Shared);
+pub struct Payment(pub ActivityDeps);
 
 #[activities]
 impl Payment {
@@ -27,13 +27,13 @@ impl Payment {
         input: Authorize,
     ) -> Result<Authorized, ActivityError> {
         let attempt = async { Ok(self.0.provider().authorize(&input).await?) };
-        self.0.observe(&ctx, &input.call, attempt).await
+        self.0.run_attempt(&ctx, &input.call, attempt).await
     }
 
     #[activity(definition = CapturePayment)]
     async fn capture(self: Arc<Self>, ctx: ActivityContext, input: Capture) -> Result<(), ActivityError> {
         let attempt = async { Ok(self.0.provider().capture(&input).await?) };
-        self.0.observe(&ctx, &input.call, attempt).await
+        self.0.run_attempt(&ctx, &input.call, attempt).await
     }
 
     #[activity(definition = ChargePayment)]
@@ -42,18 +42,26 @@ impl Payment {
             let ChargeResponse { id, auth_id, .. } = self.0.provider().charge(&input).await?;
             Ok(Charged { charge_id: id, auth_id, attempt: ctx.info().attempt })
         };
-        self.0.observe(&ctx, &input.call, attempt).await
+        self.0.run_attempt(&ctx, &input.call, attempt).await
     }
 
     #[activity(definition = ReleasePayment)]
-    async fn release(self: Arc<Self>, ctx: ActivityContext, input: Undo) -> Result<Undone, ActivityError> {
-        let attempt = async { Ok(undone(&ctx, self.0.provider().release_payment(&input).await?)) };
-        self.0.observe(&ctx, &input.call, attempt).await
+    async fn release(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: UndoInput,
+    ) -> Result<UndoOutput, ActivityError> {
+        let attempt = async { Ok(undo_output(&ctx, self.0.provider().release_payment(&input).await?)) };
+        self.0.run_attempt(&ctx, &input.call, attempt).await
     }
 
     #[activity(definition = RefundPayment)]
-    async fn refund(self: Arc<Self>, ctx: ActivityContext, input: Undo) -> Result<Undone, ActivityError> {
-        let attempt = async { Ok(undone(&ctx, self.0.provider().refund(&input).await?)) };
-        self.0.observe(&ctx, &input.call, attempt).await
+    async fn refund(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: UndoInput,
+    ) -> Result<UndoOutput, ActivityError> {
+        let attempt = async { Ok(undo_output(&ctx, self.0.provider().refund(&input).await?)) };
+        self.0.run_attempt(&ctx, &input.call, attempt).await
     }
 }

@@ -1,5 +1,5 @@
-//! User-context activities: each asks one source, by the adapters that everybody uses. An attempt asks
-//! once; Temporal tries again.
+//! User-context activities. Each calls one source by the adapters of `user-context`. An attempt makes one
+//! call, and Temporal retries.
 
 use std::sync::Arc;
 
@@ -8,21 +8,25 @@ use service_kit::correlation::CorrelationId;
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use workflows::activities::user_context::{
-    Ask, AskWeather, CatFact, GetCatFact, GetLocation, GetWeather, Location, Weather,
+    CatFact, GetCatFact, GetLocation, GetWeather, Location, LookUpInput, Weather, WeatherInput,
 };
 
-use super::{Ended, Shared, Work};
+use super::{ActivityDeps, AttemptError, LogFields};
 use crate::failure::CallError;
 
 #[derive(Clone)]
-pub struct UserContext(pub Shared);
+pub struct UserContext(pub ActivityDeps);
 
 #[activities]
 impl UserContext {
     #[activity(definition = GetLocation)]
-    async fn location(self: Arc<Self>, ctx: ActivityContext, input: Ask) -> Result<Location, ActivityError> {
-        let attempt = ask(&input.correlation_id, self.0.sources().location.locate());
-        let found = self.0.observe(&ctx, Work::of(&input.correlation_id), attempt).await?;
+    async fn location(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: LookUpInput,
+    ) -> Result<Location, ActivityError> {
+        let attempt = fetch(&input.correlation_id, self.0.sources().location.locate());
+        let found = self.0.run_attempt(&ctx, LogFields::of(&input.correlation_id), attempt).await?;
         Ok(Location {
             ip: found.ip.to_string(),
             city: found.city.into_string(),
@@ -38,14 +42,14 @@ impl UserContext {
     async fn weather(
         self: Arc<Self>,
         ctx: ActivityContext,
-        input: AskWeather,
+        input: WeatherInput,
     ) -> Result<Weather, ActivityError> {
         let attempt = async {
             let at = Coordinates::new(input.latitude, input.longitude)
-                .map_err(|error| CallError::refused("not_on_earth", error.to_string()))?;
-            ask(&input.correlation_id, self.0.sources().weather.weather(&at)).await
+                .map_err(|error| CallError::not_sent("not_on_earth", error.to_string()))?;
+            fetch(&input.correlation_id, self.0.sources().weather.weather(&at)).await
         };
-        let found = self.0.observe(&ctx, Work::of(&input.correlation_id), attempt).await?;
+        let found = self.0.run_attempt(&ctx, LogFields::of(&input.correlation_id), attempt).await?;
         Ok(Weather {
             description: found.description.into_string(),
             temperature: found.temperature.value(),
@@ -56,18 +60,22 @@ impl UserContext {
     }
 
     #[activity(definition = GetCatFact)]
-    async fn cat_fact(self: Arc<Self>, ctx: ActivityContext, input: Ask) -> Result<CatFact, ActivityError> {
-        let attempt = ask(&input.correlation_id, self.0.sources().cat_fact.fact());
-        let found = self.0.observe(&ctx, Work::of(&input.correlation_id), attempt).await?;
+    async fn cat_fact(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: LookUpInput,
+    ) -> Result<CatFact, ActivityError> {
+        let attempt = fetch(&input.correlation_id, self.0.sources().cat_fact.fact());
+        let found = self.0.run_attempt(&ctx, LogFields::of(&input.correlation_id), attempt).await?;
         Ok(CatFact { fact: found.fact.into_string(), source: found.source.to_owned() })
     }
 }
 
-/// Asks a source, which is told the workflow's correlation id.
-async fn ask<T>(
+/// Calls a source with the workflow's correlation id.
+async fn fetch<T>(
     correlation_id: &str,
     question: impl Future<Output = Result<Fetched<T>, SourceError>>,
-) -> Result<T, Ended> {
+) -> Result<T, AttemptError> {
     let correlation_id = CorrelationId::parse(correlation_id).unwrap_or_else(CorrelationId::generate);
     let fetched = correlation_id.scope(question).await.map_err(CallError::from)?;
     Ok(fetched.value)

@@ -1,7 +1,7 @@
-//! The bodies of the provider's API, as far as an order needs them.
+//! The bodies of the provider's API that the worker needs.
 
 use serde::{Deserialize, Serialize};
-use workflows::activities::{Found, inventory::Reserve, notification::Notify, shipping::CreateLabel};
+use workflows::activities::{UndoResult, inventory::Reserve, notification::Notify, shipping::CreateLabel};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -37,13 +37,13 @@ pub(super) struct ChargeRequest<'a> {
     pub order_id: &'a str,
 }
 
-/// A card that was charged.
+/// The answer of a charge.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChargeResponse {
     pub id: String,
     pub auth_id: String,
-    /// Minor units.
+    /// Holds the amount in minor units.
     pub amount: u64,
     pub currency: String,
 }
@@ -51,19 +51,20 @@ pub struct ChargeResponse {
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ReserveRequest<'a> {
-    items: Vec<Line<'a>>,
+    items: Vec<ReserveItem<'a>>,
     order_id: &'a str,
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct ReserveItem<'a> {
     sku: &'a str,
     quantity: u32,
 }
 
 impl<'a> ReserveRequest<'a> {
     pub fn new(input: &'a Reserve) -> Self {
-        let items = input.lines.iter().map(|line| Line { sku: &line.sku, quantity: line.quantity }).collect();
+        let items =
+            input.lines.iter().map(|line| ReserveItem { sku: &line.sku, quantity: line.quantity }).collect();
         Self { items, order_id: &input.call.order_id }
     }
 }
@@ -115,12 +116,12 @@ pub(super) struct LabelResponse {
     pub tracking_number: String,
 }
 
-/// How far a label is.
+/// The progress of a label.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LabelProgress {
     pub status: LabelStatus,
-    /// 0 to 100.
+    /// Holds a number from 0 to 100.
     #[serde(default)]
     pub progress: u8,
 }
@@ -145,8 +146,8 @@ pub(super) struct UndoResponse {
 }
 
 impl UndoResponse {
-    pub fn found(&self) -> Found {
-        if self.status == "nothing_to_undo" { Found::NothingToUndo } else { Found::Undone }
+    pub fn result(&self) -> UndoResult {
+        if self.status == "nothing_to_undo" { UndoResult::NothingToUndo } else { UndoResult::Undone }
     }
 }
 
@@ -185,7 +186,7 @@ mod tests {
     use workflows::activities::{CallContext, shipping};
 
     #[test]
-    fn a_label_is_asked_for_with_those_parts_of_the_address_that_there_are() {
+    fn a_label_request_has_only_the_present_parts_of_the_address() {
         let call = CallContext {
             order_id: "1".to_owned(),
             idempotency_key: "k".to_owned(),

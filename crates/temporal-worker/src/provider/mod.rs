@@ -1,5 +1,5 @@
-//! The provider's HTTP API as the worker uses it, with the worker's own message types: the two meet
-//! over HTTP alone, and a test runs this client against the real provider.
+//! The worker's client of the provider's HTTP API, with its own message types. A test runs it against the
+//! real provider.
 
 mod messages;
 
@@ -10,7 +10,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use service_kit::{client, correlation};
 use workflows::{
     activities::{
-        CallContext, Found, Undo,
+        CallContext, UndoInput, UndoResult,
         inventory::{Reserve, Reserved},
         notification::{Notified, Notify},
         payment::{Authorize, Authorized, Capture, Charge},
@@ -30,13 +30,13 @@ pub use messages::{ChargeResponse, LabelStatus};
 pub use crate::failure::CallError;
 use crate::failure::{self, Resource};
 
-/// Progress is asked for while a label is made, so an answer that is late is worth nothing.
+/// Bounds a request for progress, because late progress is useless.
 const PROGRESS_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Bytes of an answer. Nothing that the provider answers comes near it.
-const LARGEST_ANSWER: usize = 1024 * 1024;
+/// The maximum size of an answer, in bytes. Every real answer is far smaller.
+const MAX_ANSWER_BYTES: usize = 1024 * 1024;
 
-/// A client of one provider.
+/// Calls one provider.
 #[derive(Clone)]
 pub struct Provider {
     http: Client,
@@ -45,14 +45,14 @@ pub struct Provider {
 
 impl Provider {
     /// # Errors
-    /// When no HTTP client can be made on this machine.
+    /// Fails if no HTTP client can be built.
     pub fn new(base_url: &str) -> reqwest::Result<Self> {
-        // Each call has the time its policy gives it; this bounds what a policy forgot.
+        // Each call has the timeout of its policy. This one bounds calls without a policy.
         Ok(Self { http: client::build(Duration::from_mins(1))?, base: base_url.to_owned() })
     }
 
     /// # Errors
-    /// Any answer but the authorization.
+    /// Fails on any answer but the authorization.
     pub async fn authorize(&self, input: &Authorize) -> Result<Authorized, CallError> {
         let body = AuthorizeRequest {
             amount: input.amount,
@@ -65,26 +65,26 @@ impl Provider {
         Ok(Authorized { auth_id: payment.auth_id })
     }
 
-    /// Counts a payment that was captured before as captured, if it is this order's, to the cent.
+    /// Captures a payment. A payment that was captured before counts, if its amount is exactly this order's.
     ///
     /// # Errors
-    /// Any answer but the capture; [`CallError::mismatch`] where another payment was captured.
+    /// Fails on any answer but the capture; [`CallError::ledger_mismatch`] for another captured payment.
     pub async fn capture(&self, input: &Capture) -> Result<(), CallError> {
         let body = CaptureRequest { auth_id: &input.auth_id };
         match self.post::<PaymentResponse>(Call::CapturePayment, "/payment/capture", &input.call, &body).await
         {
-            Ok(payment) => input.check(&payment),
+            Ok(payment) => input.verify(&payment),
             Err(error) if error.code == "already_captured" => {
-                input.check(&error.resource::<PaymentResponse>().ok_or_else(|| error.clone())?)
+                input.verify(&error.resource::<PaymentResponse>().ok_or_else(|| error.clone())?)
             }
             Err(error) => Err(error),
         }
     }
 
-    /// Authorizes and captures in one.
+    /// Authorizes and captures in one call.
     ///
     /// # Errors
-    /// Any answer but the charge; [`CallError::mismatch`] where another amount was charged.
+    /// Fails on any answer but the charge; [`CallError::ledger_mismatch`] for another charged amount.
     pub async fn charge(&self, input: &Charge) -> Result<ChargeResponse, CallError> {
         let body = ChargeRequest {
             amount: input.amount,
@@ -98,7 +98,7 @@ impl Provider {
         if (charge.amount, &charge.currency) == (input.amount, &input.currency) {
             Ok(charge)
         } else {
-            Err(CallError::mismatch(format!(
+            Err(CallError::ledger_mismatch(format!(
                 "charged {} {}, this payment is about {} {}",
                 charge.amount, charge.currency, input.amount, input.currency
             )))
@@ -106,19 +106,19 @@ impl Provider {
     }
 
     /// # Errors
-    /// Any answer but that the payment is released, now or before.
-    pub async fn release_payment(&self, undo: &Undo) -> Result<Found, CallError> {
+    /// Fails unless the authorization is voided, now or before.
+    pub async fn release_payment(&self, undo: &UndoInput) -> Result<UndoResult, CallError> {
         self.undo(Call::ReleasePayment, "/payment/release", undo, "already_released").await
     }
 
     /// # Errors
-    /// Any answer but that the payment is refunded, now or before.
-    pub async fn refund(&self, undo: &Undo) -> Result<Found, CallError> {
+    /// Fails unless the payment is refunded, now or before.
+    pub async fn refund(&self, undo: &UndoInput) -> Result<UndoResult, CallError> {
         self.undo(Call::RefundPayment, "/payment/refund", undo, "already_refunded").await
     }
 
     /// # Errors
-    /// Any answer but the reservation.
+    /// Fails on any answer but the reservation.
     pub async fn reserve(&self, input: &Reserve) -> Result<Reserved, CallError> {
         let body = ReserveRequest::new(input);
         let reservation: ReservationResponse =
@@ -127,13 +127,13 @@ impl Provider {
     }
 
     /// # Errors
-    /// Any answer but that the reservation is released, now or before.
-    pub async fn release_inventory(&self, undo: &Undo) -> Result<Found, CallError> {
+    /// Fails unless the reservation is released, now or before.
+    pub async fn release_inventory(&self, undo: &UndoInput) -> Result<UndoResult, CallError> {
         self.undo(Call::ReleaseInventory, "/inventory/release", undo, "already_released").await
     }
 
     /// # Errors
-    /// Any answer but the label.
+    /// Fails on any answer but the label.
     pub async fn create_label(&self, input: &CreateLabel) -> Result<Label, CallError> {
         let body = LabelRequest::new(input);
         let label: LabelResponse =
@@ -141,10 +141,10 @@ impl Provider {
         Ok(Label { label_id: label.label_id, tracking_number: label.tracking_number })
     }
 
-    /// How far the label with the call's key is.
+    /// Returns the progress of the label with the call's key.
     ///
     /// # Errors
-    /// When the provider gives no answer.
+    /// Fails if the provider doesn't answer.
     pub async fn label_progress(&self, call: &CallContext) -> Result<LabelProgress, CallError> {
         let key =
             percent_encoding::utf8_percent_encode(&call.idempotency_key, percent_encoding::NON_ALPHANUMERIC);
@@ -154,13 +154,13 @@ impl Provider {
     }
 
     /// # Errors
-    /// Any answer but that the label is cancelled, now or before.
-    pub async fn cancel_label(&self, undo: &Undo) -> Result<Found, CallError> {
+    /// Fails unless the label is cancelled, now or before.
+    pub async fn cancel_label(&self, undo: &UndoInput) -> Result<UndoResult, CallError> {
         self.undo(Call::CancelShippingLabel, "/shipping/cancel", undo, "already_cancelled").await
     }
 
     /// # Errors
-    /// Any answer but that it was sent.
+    /// Fails unless the notification was sent.
     pub async fn notify(&self, input: &Notify) -> Result<Notified, CallError> {
         let body = NotifyRequest::email(input);
         let sent: NotificationResponse =
@@ -168,26 +168,32 @@ impl Provider {
         Ok(Notified { notification_id: sent.notification_id })
     }
 
-    /// That the provider answers at all.
+    /// Checks that the provider answers.
     ///
     /// # Errors
-    /// Why it doesn't.
+    /// Returns the reason as a text.
     pub async fn ping(&self) -> Result<(), String> {
         let request = self.http.get(format!("{}/health/live", self.base)).timeout(PROGRESS_TIMEOUT);
         let response = request.send().await.map_err(|error| CallError::from(error).message)?;
         if response.status().is_success() { Ok(()) } else { Err(format!("it answers {}", response.status())) }
     }
 
-    async fn undo(&self, call: Call, path: &str, undo: &Undo, already: &str) -> Result<Found, CallError> {
+    async fn undo(
+        &self,
+        call: Call,
+        path: &str,
+        undo: &UndoInput,
+        already: &str,
+    ) -> Result<UndoResult, CallError> {
         let body = UndoRequest { key: &undo.forward_key };
         match self.post::<UndoResponse>(call, path, &undo.call, &body).await {
-            Ok(response) => Ok(response.found()),
+            Ok(response) => Ok(response.result()),
             Err(error) if error.code == already => {
                 let resource = error.resource::<Resource>().ok_or_else(|| error.clone())?;
                 if resource.order_id.is_none_or(|order| order == undo.call.order_id) {
-                    Ok(Found::Undone)
+                    Ok(UndoResult::Undone)
                 } else {
-                    Err(CallError::mismatch("what was undone before belongs to another order"))
+                    Err(CallError::ledger_mismatch("what was undone before belongs to another order"))
                 }
             }
             Err(error) => Err(error),
@@ -204,7 +210,7 @@ impl Provider {
         let request = self
             .request(Method::POST, path, context)
             .header("idempotency-key", &context.idempotency_key)
-            .timeout(Policy::of(call).http_timeout)
+            .timeout(Policy::for_call(call).http_timeout)
             .json(body);
         answer(request).await
     }
@@ -221,30 +227,30 @@ async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, CallE
     let response = request.send().await?;
     let status = response.status();
     let retry_after = failure::retry_after(response.headers());
-    let Some(body) = client::bounded(response, LARGEST_ANSWER).await? else {
-        return Err(CallError::too_large(LARGEST_ANSWER));
+    let Some(body) = client::bounded(response, MAX_ANSWER_BYTES).await? else {
+        return Err(CallError::too_large(MAX_ANSWER_BYTES));
     };
     if status.is_success() {
-        serde_json::from_slice(&body).map_err(|error| CallError::unreadable(&error))
+        serde_json::from_slice(&body).map_err(|error| CallError::invalid_body(&error))
     } else {
         Err(CallError::from_answer(status.as_u16(), retry_after, &body))
     }
 }
 
-trait Check {
-    fn check(&self, payment: &PaymentResponse) -> Result<(), CallError>;
+trait VerifyPayment {
+    fn verify(&self, payment: &PaymentResponse) -> Result<(), CallError>;
 }
 
-impl Check for Capture {
-    /// What was captured must be what this order authorized.
-    fn check(&self, payment: &PaymentResponse) -> Result<(), CallError> {
+impl VerifyPayment for Capture {
+    /// Compares the captured payment with the authorization of this order.
+    fn verify(&self, payment: &PaymentResponse) -> Result<(), CallError> {
         let same = payment.auth_id == self.auth_id
             && payment.amount == self.amount
             && payment.currency == self.currency;
         if same {
             Ok(())
         } else {
-            Err(CallError::mismatch(format!(
+            Err(CallError::ledger_mismatch(format!(
                 "captured {} {} under {}, this order authorized {} {} under {}",
                 payment.amount, payment.currency, payment.auth_id, self.amount, self.currency, self.auth_id
             )))

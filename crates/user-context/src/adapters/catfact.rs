@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use service_kit::client::Caller;
 
-use super::{Unexpected, ask};
+use super::{InvalidAnswer, fetch};
 use crate::{CatFact, CatFactSource, Fetched, SourceError};
 
 const NAME: &str = "catfact.ninja";
@@ -25,14 +25,14 @@ struct Body {
     fact: String,
 }
 
-fn read(Body { fact }: Body) -> Result<CatFact, Unexpected> {
+fn read(Body { fact }: Body) -> Result<CatFact, InvalidAnswer> {
     Ok(CatFact { fact: fact.parse()?, source: NAME })
 }
 
 #[async_trait]
 impl CatFactSource for CatFactNinja {
     async fn fact(&self) -> Result<Fetched<CatFact>, SourceError> {
-        ask(&self.caller, &self.url, &[], read).await
+        fetch(&self.caller, &self.url, &[], read).await
     }
 }
 
@@ -47,7 +47,7 @@ mod tests {
     }
 
     #[test]
-    fn no_fact_is_a_fault() {
+    fn a_missing_fact_is_an_error() {
         assert!(parse(br#"{"fact": "", "length": 0}"#, read).is_err());
         assert!(parse(br#"{"length": 0}"#, read).is_err());
     }

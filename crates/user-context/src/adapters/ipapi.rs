@@ -1,4 +1,4 @@
-//! Locations from <https://ipapi.co/api/>: of the address that asks.
+//! Locations from <https://ipapi.co/api/>, by the internet address of the caller.
 
 use std::net::IpAddr;
 
@@ -6,10 +6,10 @@ use async_trait::async_trait;
 use serde::Deserialize;
 use service_kit::client::Caller;
 
-use super::{Unexpected, ask};
+use super::{InvalidAnswer, fetch};
 use crate::{Coordinates, Fetched, Location, LocationSource, SourceError, SourceFault};
 
-/// What an error is called that a later try may not meet.
+/// The reason of an error that a later attempt can avoid.
 const RATE_LIMITED: &str = "RateLimited";
 
 pub struct Ipapi {
@@ -23,7 +23,7 @@ impl Ipapi {
     }
 }
 
-/// Errors come with a success's status too.
+/// An answer with a success status, which can be an error all the same.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Answer {
@@ -42,19 +42,21 @@ struct Body {
     timezone: String,
 }
 
-enum Said {
+enum ParsedAnswer {
     Location(Location),
     RateLimited,
 }
 
-fn read(answer: Answer) -> Result<Said, Unexpected> {
+fn read(answer: Answer) -> Result<ParsedAnswer, InvalidAnswer> {
     let body: Body = match answer {
-        Answer::Error { error: true, reason } if reason == RATE_LIMITED => return Ok(Said::RateLimited),
-        Answer::Error { error: true, reason } => return Err(Unexpected::Refusal(reason)),
-        Answer::Error { .. } => return Err(Unexpected::Nothing("an answer that has only a reason")),
+        Answer::Error { error: true, reason } if reason == RATE_LIMITED => {
+            return Ok(ParsedAnswer::RateLimited);
+        }
+        Answer::Error { error: true, reason } => return Err(InvalidAnswer::SourceError(reason)),
+        Answer::Error { .. } => return Err(InvalidAnswer::Missing("an answer with only a reason")),
         Answer::Location(body) => serde_json::from_value(body)?,
     };
-    Ok(Said::Location(Location {
+    Ok(ParsedAnswer::Location(Location {
         ip: body.ip,
         city: body.city.parse()?,
         region: body.region.parse()?,
@@ -67,10 +69,10 @@ fn read(answer: Answer) -> Result<Said, Unexpected> {
 #[async_trait]
 impl LocationSource for Ipapi {
     async fn locate(&self) -> Result<Fetched<Location>, SourceError> {
-        let Fetched { value, attempts } = ask(&self.caller, &self.url, &[], read).await?;
+        let Fetched { value, attempts } = fetch(&self.caller, &self.url, &[], read).await?;
         match value {
-            Said::Location(value) => Ok(Fetched { value, attempts }),
-            Said::RateLimited => {
+            ParsedAnswer::Location(value) => Ok(Fetched { value, attempts }),
+            ParsedAnswer::RateLimited => {
                 Err(SourceError { fault: SourceFault::RateLimited { retry_after: None }, attempts })
             }
         }
@@ -88,39 +90,46 @@ mod tests {
         "utc_offset": "+0100", "currency": "EUR", "asn": "AS64496", "org": "EXAMPLE"
     }"#;
 
-    fn fault(body: &str) -> String {
-        parse(body.as_bytes(), read).err().map(|unexpected| unexpected.to_string()).unwrap_or_default()
+    fn error_of(body: &str) -> String {
+        parse(body.as_bytes(), read).err().map(|error| error.to_string()).unwrap_or_default()
     }
 
     #[test]
     fn a_location_is_read() {
-        let Ok(Said::Location(location)) = parse(VIENNA.as_bytes(), read) else { panic!("no location") };
+        let Ok(ParsedAnswer::Location(location)) = parse(VIENNA.as_bytes(), read) else {
+            panic!("no location")
+        };
         assert_eq!((location.city.as_str(), location.country.as_str()), ("Vienna", "AT"));
         assert_eq!((location.coordinates.latitude(), location.coordinates.longitude()), (48.2085, 16.3721));
         assert_eq!(location.timezone.as_str(), "Europe/Vienna");
     }
 
     #[test]
-    fn an_error_with_a_ok_status_is_an_error() {
+    fn an_error_with_status_200_is_an_error() {
         assert_eq!(
-            fault(r#"{"ip": "127.0.0.1", "error": true, "reason": "Reserved IP Address", "reserved": true}"#),
+            error_of(
+                r#"{"ip": "127.0.0.1", "error": true, "reason": "Reserved IP Address", "reserved": true}"#
+            ),
             r#""Reserved IP Address""#
         );
     }
 
     #[test]
-    fn a_rate_limit_with_a_ok_status_is_a_rate_limit() {
+    fn a_rate_limit_with_status_200_is_a_rate_limit() {
         let body = r#"{"error": true, "reason": "RateLimited", "message": "…"}"#;
-        assert!(matches!(parse(body.as_bytes(), read), Ok(Said::RateLimited)));
+        assert!(matches!(parse(body.as_bytes(), read), Ok(ParsedAnswer::RateLimited)));
     }
 
     #[test]
-    fn values_that_can_not_be_are_faults() {
-        assert_eq!(fault(&VIENNA.replace("48.2085", "148.2085")), "148.2085 is no latitude");
-        assert_eq!(fault(&VIENNA.replace(r#""city": "Vienna""#, r#""city": """#)), "a text is empty");
-        assert!(fault(&VIENNA.replace("192.0.2.7", "here")).contains("IP address"));
-        assert!(fault(&VIENNA.replace(r#""timezone": "Europe/Vienna","#, "")).contains("`timezone`"));
-        assert!(fault("[]").contains("expected struct Body"), "{}", fault("[]"));
-        assert!(fault(r#"{"ip": "#).contains("EOF"));
+    fn invalid_values_are_rejected() {
+        assert_eq!(
+            error_of(&VIENNA.replace("48.2085", "148.2085")),
+            "148.2085 is not a latitude; it must be -90 to 90"
+        );
+        assert_eq!(error_of(&VIENNA.replace(r#""city": "Vienna""#, r#""city": """#)), "a text is empty");
+        assert!(error_of(&VIENNA.replace("192.0.2.7", "here")).contains("IP address"));
+        assert!(error_of(&VIENNA.replace(r#""timezone": "Europe/Vienna","#, "")).contains("`timezone`"));
+        assert!(error_of("[]").contains("expected struct Body"), "{}", error_of("[]"));
+        assert!(error_of(r#"{"ip": "#).contains("EOF"));
     }
 }

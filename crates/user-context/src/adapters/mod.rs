@@ -1,4 +1,4 @@
-//! The adapters: each asks one source over HTTP and believes nothing of what it says.
+//! The adapters: each calls one source over HTTP, and checks every value of its answer.
 
 mod catfact;
 mod ipapi;
@@ -11,33 +11,32 @@ use serde::de::DeserializeOwned;
 use service_kit::client::{Answer, Caller, Tries};
 
 use crate::{
-    CatFactSource, Config, Fetched, Implausible, LocationSource, SourceError, SourceFault, WeatherSource,
+    CatFactSource, Config, Fetched, InvalidValue, LocationSource, SourceError, SourceFault, WeatherSource,
     stand_in::StandIn,
 };
 
-/// No source has more to say.
-const LARGEST_BODY: usize = 256 * 1024;
-/// Of what is wrong with an answer; it quotes the answer.
-const LONGEST_REASON: usize = 160;
+/// Larger than every real answer.
+const MAX_BODY_BYTES: usize = 256 * 1024;
+/// A limit to error texts, since they quote the answer.
+const MAX_REASON_CHARS: usize = 160;
 
-/// One adapter a port, as configured.
+/// The configured adapter of each port.
 #[derive(Clone)]
 pub struct Sources {
     pub location: Arc<dyn LocationSource>,
     pub weather: Arc<dyn WeatherSource>,
     pub cat_fact: Arc<dyn CatFactSource>,
-    /// Stops with the last of these.
+    /// Keeps the stand-in running as long as the last clone exists.
     _stand_in: Option<Arc<StandIn>>,
 }
 
 impl Sources {
-    /// The sources at the configured addresses. Each question is tried as often as the caller says: one who
-    /// retries by its own means wants [`Tries::ONCE`].
+    /// Makes the adapters with the configured addresses. A caller that has its own retries passes [`Tries::ONCE`].
     ///
     /// # Errors
-    /// When no HTTP client can be made on this machine.
+    /// Returns an error when the HTTP client can't be set up.
     pub fn new(config: &Config, tries: Tries) -> io::Result<Self> {
-        let caller = Caller::new(config.timeout, tries, LARGEST_BODY).map_err(io::Error::other)?;
+        let caller = Caller::new(config.timeout, tries, MAX_BODY_BYTES).map_err(io::Error::other)?;
         let weather: Arc<dyn WeatherSource> = match &config.openweather_api_key {
             None => Arc::new(open_meteo::OpenMeteo::new(&config.open_meteo_url, caller.clone())),
             Some(key) => Arc::new(open_weather_map::OpenWeatherMap::new(
@@ -54,17 +53,17 @@ impl Sources {
         })
     }
 
-    /// As [`new`](Self::new), after starting the stand-in where the configuration wants it.
+    /// Makes the adapters as [`new`](Self::new) does. Starts the stand-in before, if the configuration is offline.
     ///
     /// # Errors
-    /// Also when the stand-in gets no port.
+    /// Also returns an error when the stand-in gets no port.
     pub async fn start(config: &Config, tries: Tries) -> io::Result<Self> {
         if !config.offline {
             return Self::new(config, tries);
         }
         let stand_in = StandIn::start().await?;
-        tracing::info!(url = stand_in.url(), "offline: a stand-in answers for the sources");
-        let sources = Self::new(&stand_in.instead_of(config), tries)?;
+        tracing::info!(url = stand_in.url(), "offline mode: stand-in sources started");
+        let sources = Self::new(&stand_in.override_urls(config), tries)?;
         Ok(Self { _stand_in: Some(Arc::new(stand_in)), ..sources })
     }
 }
@@ -75,46 +74,46 @@ impl fmt::Debug for Sources {
     }
 }
 
-/// What makes an answer one that wasn't agreed upon.
+/// The reasons to reject an answer.
 #[derive(Debug, thiserror::Error)]
-enum Unexpected {
+enum InvalidAnswer {
     #[error("{0}")]
     Json(#[from] serde_json::Error),
     #[error("{0}")]
-    Value(#[from] Implausible),
+    Value(#[from] InvalidValue),
     #[error("an unknown unit {0:?}")]
     Unit(String),
-    /// The source's own word for it.
+    /// The source reports an error, with this text.
     #[error("{0:?}")]
-    Refusal(String),
+    SourceError(String),
     #[error("nothing in {0}")]
-    Nothing(&'static str),
+    Missing(&'static str),
 }
 
-impl Unexpected {
-    fn fault(&self) -> SourceFault {
-        SourceFault::WrongShape(self.to_string().chars().take(LONGEST_REASON).collect())
+impl InvalidAnswer {
+    fn to_failure(&self) -> SourceFault {
+        SourceFault::WrongShape(self.to_string().chars().take(MAX_REASON_CHARS).collect())
     }
 }
 
-/// Asks, and turns the answer (`R`, as the source writes it) into the part.
-async fn ask<R: DeserializeOwned, T>(
+/// Calls a source, and converts its answer (`R`, the source's own format) into a part.
+async fn fetch<R: DeserializeOwned, T>(
     caller: &Caller,
     url: &str,
     query: &[(&str, &str)],
-    read: impl FnOnce(R) -> Result<T, Unexpected>,
+    read: impl FnOnce(R) -> Result<T, InvalidAnswer>,
 ) -> Result<Fetched<T>, SourceError> {
     let Answer { body, attempts } = caller.get(url, query).await?;
-    parse(&body, read).map(|value| Fetched { value, attempts }).map_err(|unexpected| {
-        let fault = unexpected.fault();
-        tracing::warn!(url, %fault, "a source's answer is of no use");
+    parse(&body, read).map(|value| Fetched { value, attempts }).map_err(|invalid| {
+        let fault = invalid.to_failure();
+        tracing::warn!(url, %fault, "source answer rejected");
         SourceError { fault, attempts }
     })
 }
 
 fn parse<R: DeserializeOwned, T>(
     body: &[u8],
-    read: impl FnOnce(R) -> Result<T, Unexpected>,
-) -> Result<T, Unexpected> {
+    read: impl FnOnce(R) -> Result<T, InvalidAnswer>,
+) -> Result<T, InvalidAnswer> {
     read(serde_json::from_slice(body)?)
 }

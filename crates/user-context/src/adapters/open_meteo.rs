@@ -1,10 +1,10 @@
-//! The weather from <https://open-meteo.com/en/docs>: free, and without a key.
+//! The weather from <https://open-meteo.com/en/docs>, which is free and needs no key.
 
 use async_trait::async_trait;
 use serde::Deserialize;
 use service_kit::client::Caller;
 
-use super::{Unexpected, ask};
+use super::{InvalidAnswer, fetch};
 use crate::{Celsius, Coordinates, Fetched, MetresPerSecond, Percent, SourceError, Weather, WeatherSource};
 
 const CURRENT: &str = "temperature_2m,apparent_temperature,relative_humidity_2m,wind_speed_10m,weather_code";
@@ -35,7 +35,7 @@ struct Current {
     weather_code: u16,
 }
 
-/// What the numbers are in is the source's to say: its defaults have changed before.
+/// The units of the numbers. The answer states them, since the defaults of the source have changed before.
 #[derive(Deserialize)]
 struct Units {
     temperature_2m: String,
@@ -43,7 +43,7 @@ struct Units {
     wind_speed_10m: String,
 }
 
-fn read(Body { current, current_units }: Body) -> Result<Weather, Unexpected> {
+fn read(Body { current, current_units }: Body) -> Result<Weather, InvalidAnswer> {
     Ok(Weather {
         description: describe(current.weather_code).parse()?,
         temperature: celsius(current.temperature_2m, &current_units.temperature_2m)?,
@@ -53,25 +53,25 @@ fn read(Body { current, current_units }: Body) -> Result<Weather, Unexpected> {
     })
 }
 
-fn celsius(degrees: f64, unit: &str) -> Result<Celsius, Unexpected> {
+fn celsius(degrees: f64, unit: &str) -> Result<Celsius, InvalidAnswer> {
     match unit {
         "°C" => Ok(Celsius::new(degrees)?),
-        _ => Err(Unexpected::Unit(unit.to_owned())),
+        _ => Err(InvalidAnswer::Unit(unit.to_owned())),
     }
 }
 
-fn metres_per_second(speed: f64, unit: &str) -> Result<MetresPerSecond, Unexpected> {
+fn metres_per_second(speed: f64, unit: &str) -> Result<MetresPerSecond, InvalidAnswer> {
     let speed = match unit {
         "m/s" => speed,
         "km/h" => speed / 3.6,
         "mp/h" | "mph" => speed * 0.447_04,
         "kn" => speed * 1852.0 / 3600.0,
-        _ => return Err(Unexpected::Unit(unit.to_owned())),
+        _ => return Err(InvalidAnswer::Unit(unit.to_owned())),
     };
     Ok(MetresPerSecond::new(speed)?)
 }
 
-/// WMO code table 4677, in the selection that Open-Meteo documents.
+/// Returns the description of a code of WMO table 4677, as far as Open-Meteo documents it.
 const fn describe(code: u16) -> &'static str {
     match code {
         0 => "clear sky",
@@ -111,7 +111,7 @@ impl WeatherSource for OpenMeteo {
     async fn weather(&self, at: &Coordinates) -> Result<Fetched<Weather>, SourceError> {
         let (latitude, longitude) = (at.latitude().to_string(), at.longitude().to_string());
         let query = [("latitude", latitude.as_str()), ("longitude", &longitude), ("current", CURRENT)];
-        ask(&self.caller, &self.url, &query, read).await
+        fetch(&self.caller, &self.url, &query, read).await
     }
 }
 
@@ -128,7 +128,7 @@ mod tests {
     }"#;
 
     fn read_body(body: &str) -> Result<Weather, String> {
-        parse(body.as_bytes(), read).map_err(|unexpected| unexpected.to_string())
+        parse(body.as_bytes(), read).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn wind_is_metres_per_second_whatever_unit_it_came_in() {
+    fn wind_in_any_known_unit_becomes_metres_per_second() {
         for (unit, speed) in [("km/h", 5.0), ("m/s", 18.0), ("mp/h", 8.05), ("kn", 9.26)] {
             let weather = read_body(&BODY.replace("km/h", unit)).unwrap();
             assert!((weather.wind_speed.value() - speed).abs() < 1e-9, "{unit}: {weather:?}");
@@ -149,18 +149,18 @@ mod tests {
     }
 
     #[test]
-    fn degrees_that_are_not_celsius_are_not_taken_for_them() {
+    fn a_temperature_in_another_unit_is_an_error() {
         assert_eq!(read_body(&BODY.replace("°C", "°F")), Err("an unknown unit \"°F\"".to_owned()));
     }
 
     #[test]
-    fn a_code_that_nobody_knows_is_no_fault() {
+    fn an_unknown_weather_code_is_no_error() {
         let weather = read_body(&BODY.replace(": 61", ": 42")).unwrap();
         assert_eq!(weather.description.as_str(), "unknown");
     }
 
     #[test]
-    fn an_error_and_a_missing_number_are_faults() {
+    fn an_error_answer_and_a_missing_number_are_errors() {
         assert!(read_body(r#"{"error": true, "reason": "…"}"#).unwrap_err().contains("`current`"));
         assert!(read_body(&BODY.replace("4.1", "null")).unwrap_err().contains("invalid type"));
     }

@@ -1,10 +1,10 @@
-//! The weather from <https://openweathermap.org/current>, for who has a key.
+//! The weather from <https://openweathermap.org/current>, which needs a key.
 
 use async_trait::async_trait;
 use serde::Deserialize;
 use service_kit::client::Caller;
 
-use super::{Unexpected, ask};
+use super::{InvalidAnswer, fetch};
 use crate::{
     ApiKey, Celsius, Coordinates, Fetched, MetresPerSecond, Percent, SourceError, Weather, WeatherSource,
 };
@@ -40,15 +40,15 @@ struct Main {
     humidity: f64,
 }
 
-/// Metres per second, as is asked for with `units=metric`.
+/// In metres per second, since the request has `units=metric`.
 #[derive(Deserialize)]
 struct Wind {
     speed: f64,
 }
 
-fn read(Body { weather, main, wind }: Body) -> Result<Weather, Unexpected> {
+fn read(Body { weather, main, wind }: Body) -> Result<Weather, InvalidAnswer> {
     // The first condition is the primary one.
-    let condition = weather.first().ok_or(Unexpected::Nothing("`weather`"))?;
+    let condition = weather.first().ok_or(InvalidAnswer::Missing("`weather`"))?;
     Ok(Weather {
         description: condition.description.parse()?,
         temperature: Celsius::new(main.temp)?,
@@ -65,10 +65,10 @@ impl WeatherSource for OpenWeatherMap {
         let query = [
             ("lat", latitude.as_str()),
             ("lon", &longitude),
-            ("appid", self.key.reveal()),
+            ("appid", self.key.expose_secret()),
             ("units", "metric"),
         ];
-        ask(&self.caller, &self.url, &query, read).await
+        fetch(&self.caller, &self.url, &query, read).await
     }
 }
 
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn no_condition_is_a_fault() {
+    fn a_missing_condition_is_an_error() {
         let body =
             BODY.replace(r#"{"id": 500, "main": "Rain", "description": "light rain", "icon": "10d"}"#, "");
         assert_eq!(parse(body.as_bytes(), read).unwrap_err().to_string(), "nothing in `weather`");

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
 
-use super::{CallContext, Undo, Undone};
+use super::{CallContext, UndoInput, UndoOutput};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -35,7 +35,7 @@ impl InventoryActivities {
     }
 
     #[activity(name = "releaseInventory")]
-    pub fn release_inventory(input: Undo) -> Undone {
+    pub fn release_inventory(input: UndoInput) -> UndoOutput {
         unimplemented!()
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
 
-use super::{CallContext, Undo, Undone};
+use super::{CallContext, UndoInput, UndoOutput};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -26,7 +26,7 @@ pub struct Authorized {
 pub struct Capture {
     pub call: CallContext,
     pub auth_id: String,
-    /// Minor units: what must have been captured for the answer to count.
+    /// Minor units. Another captured amount is a mismatch.
     pub amount: u64,
     pub currency: String,
 }
@@ -35,7 +35,7 @@ pub struct Capture {
 #[serde(rename_all = "camelCase")]
 pub struct Charge {
     pub call: CallContext,
-    /// Minor units: what must have been charged for the answer to count.
+    /// Minor units. Another charged amount is a mismatch.
     pub amount: u64,
     pub currency: String,
     /// The provider's token of a card; never a card number.
@@ -67,19 +67,19 @@ impl PaymentActivities {
         unimplemented!()
     }
 
-    /// Authorizes and captures in one.
+    /// Authorizes and captures in one call.
     #[activity(name = "processPaymentActivity")]
     pub fn charge_payment(input: Charge) -> Charged {
         unimplemented!()
     }
 
     #[activity(name = "releasePayment")]
-    pub fn release_payment(input: Undo) -> Undone {
+    pub fn release_payment(input: UndoInput) -> UndoOutput {
         unimplemented!()
     }
 
     #[activity(name = "refundPayment")]
-    pub fn refund_payment(input: Undo) -> Undone {
+    pub fn refund_payment(input: UndoInput) -> UndoOutput {
         unimplemented!()
     }
 }

@@ -1,29 +1,27 @@
-//! What a failed call to the provider means to an order. The worker fails an activity with the
-//! provider's code as the failure's type; this is where those codes are read.
+//! The meaning of a failed call for an order. The type of an activity's failure is the provider's code.
 
-/// The type of the failure where an `already_…` answer doesn't match what the order did.
+/// The type of the failure if an `already_…` answer doesn't match the order.
 pub const LEDGER_MISMATCH: &str = "LEDGER_MISMATCH";
 
-/// Why a call failed, as far as an order must tell.
+/// The reason of a failed call, as far as an order distinguishes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// The provider refused for good, so the call certainly had no effect.
+    /// A definitive refusal: the call had no effect.
     InsufficientFunds,
     OutOfStock,
     AddressError,
     /// The authorization is too old to be captured.
     AuthorizationExpired,
-    /// The provider's ledger says something else than this order did.
+    /// The provider's ledger contradicts this order.
     LedgerMismatch,
-    /// Any other final refusal: a fault of ours or of the provider, never of the customer.
+    /// Any other final refusal: an error of ours or of the provider, never of the customer.
     Unexpected,
-    /// No answer that settles it, in any attempt: the call may or may not have had its effect.
+    /// No attempt had a conclusive answer. The call may have had its effect.
     NoAnswer,
 }
 
 impl Refusal {
-    /// Reads the type of an activity's failure; `retryable` failures are those whose attempts are
-    /// used up.
+    /// Reads the type of an activity's failure. The attempts of a `retryable` failure are used up.
     #[must_use]
     pub fn from_failure(code: Option<&str>, retryable: bool) -> Self {
         match code {
@@ -37,7 +35,7 @@ impl Refusal {
         }
     }
 
-    /// Whether it proves that the call had no effect, so that there is nothing to undo.
+    /// Returns true if the refusal proves that the call had no effect.
     #[must_use]
     pub const fn is_definitive(self) -> bool {
         matches!(self, Self::InsufficientFunds | Self::OutOfStock | Self::AddressError)
@@ -49,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_refusal_by_the_business_proves_that_nothing_happened() {
+    fn only_a_business_refusal_proves_that_a_call_had_no_effect() {
         for code in ["insufficient_funds", "out_of_stock", "address_error"] {
             assert!(Refusal::from_failure(Some(code), false).is_definitive(), "{code}");
         }

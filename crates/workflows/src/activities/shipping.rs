@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
 
-use super::{CallContext, Undo, Undone};
+use super::{CallContext, UndoInput, UndoOutput};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -37,14 +37,14 @@ pub struct ShippingActivities;
 
 #[activity_definitions]
 impl ShippingActivities {
-    /// Heartbeats its progress, a percentage.
+    /// Heartbeats its progress in percent.
     #[activity(name = "createShippingLabel")]
     pub fn create_shipping_label(input: CreateLabel) -> Label {
         unimplemented!()
     }
 
     #[activity(name = "cancelShippingLabel")]
-    pub fn cancel_shipping_label(input: Undo) -> Undone {
+    pub fn cancel_shipping_label(input: UndoInput) -> UndoOutput {
         unimplemented!()
     }
 }
@@ -57,11 +57,11 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn an_address_may_lack_a_state_and_a_zip_and_one_of_an_old_history_has_both() {
+    fn an_address_without_state_and_zip_and_an_older_one_with_both_are_read() {
         let hong_kong = json!({"street": "1 Queen's Road", "city": "Hong Kong", "country": "HK"});
         let address: Address = serde_json::from_value(hong_kong.clone()).unwrap();
         assert_eq!((&address.state, &address.zip), (&None, &None));
-        assert_eq!(serde_json::to_value(&address).unwrap(), hong_kong, "what is absent is not written");
+        assert_eq!(serde_json::to_value(&address).unwrap(), hong_kong, "an absent member is not written");
 
         let london =
             json!({"street": "1 Row", "city": "London", "state": "LDN", "zip": "W1", "country": "GB"});

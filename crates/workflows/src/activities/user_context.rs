@@ -1,17 +1,17 @@
-//! Activities that ask the world about a user: location, weather, a cat fact. They change nothing.
+//! Activities that fetch a user's location, the weather there and a cat fact. They change nothing.
 
 use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Ask {
+pub struct LookUpInput {
     pub correlation_id: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct AskWeather {
+pub struct WeatherInput {
     pub correlation_id: String,
     /// Degrees, north positive.
     pub latitude: f64,
@@ -19,7 +19,7 @@ pub struct AskWeather {
     pub longitude: f64,
 }
 
-/// Where the caller's address is.
+/// The location of the caller's address.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Location {
@@ -34,7 +34,7 @@ pub struct Location {
     pub timezone: String,
 }
 
-/// The weather there.
+/// The weather at the location.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Weather {
@@ -53,7 +53,7 @@ pub struct Weather {
 #[serde(rename_all = "camelCase")]
 pub struct CatFact {
     pub fact: String,
-    /// Who says so.
+    /// The name of the source.
     pub source: String,
 }
 
@@ -62,17 +62,17 @@ pub struct UserContextActivities;
 #[activity_definitions]
 impl UserContextActivities {
     #[activity(name = "getCurrentLocationActivity")]
-    pub fn get_location(input: Ask) -> Location {
+    pub fn get_location(input: LookUpInput) -> Location {
         unimplemented!()
     }
 
     #[activity(name = "getWeatherActivity")]
-    pub fn get_weather(input: AskWeather) -> Weather {
+    pub fn get_weather(input: WeatherInput) -> Weather {
         unimplemented!()
     }
 
     #[activity(name = "getCatFactActivity")]
-    pub fn get_cat_fact(input: Ask) -> CatFact {
+    pub fn get_cat_fact(input: LookUpInput) -> CatFact {
         unimplemented!()
     }
 }

@@ -1,9 +1,8 @@
-//! What goes into and comes out of the order workflow. Histories outlive the REST bodies, so these
-//! are types of their own.
+//! The messages of the order workflow. Histories outlive the REST bodies, so both have separate types.
 
 use serde::{Deserialize, Serialize};
 
-use super::progress::Order;
+use super::state::Order;
 use crate::{activities::shipping::Address, policies::Timing, saga::Saga};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -19,13 +18,13 @@ pub struct OrderInput {
     pub shipping_address: Address,
     pub requires_approval: bool,
     pub correlation_id: String,
-    /// Whether the namespace knows our search attributes; where it doesn't, none is written.
+    /// True if the namespace has our search attributes. If not, the workflow writes none.
     pub search_attributes: bool,
     #[serde(default)]
     pub timing: Timing,
-    /// Set by continue-as-new alone.
+    /// Set by continue-as-new only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resumed: Option<Box<Resumed>>,
+    pub resumed: Option<Box<CarriedState>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,10 +36,10 @@ pub struct Item {
     pub price: u64,
 }
 
-/// What a compensation that outlives one history carries over.
+/// The state that continue-as-new carries into the next history.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Resumed {
+pub struct CarriedState {
     pub order: Order,
     pub saga: Saga,
     pub round: u32,

@@ -1,7 +1,7 @@
-//! The order workflow: messages, the pure state machine, and the sequence itself.
+//! The order workflow: messages, the pure state machine, and the sequence.
 
 pub mod messages;
-pub mod progress;
+pub mod state;
 mod workflow;
 
 pub use workflow::OrderFulfillment;

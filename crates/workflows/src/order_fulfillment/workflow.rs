@@ -1,5 +1,4 @@
-//! The sequence of an order. What it may do and in which state it is, `progress` and `saga` decide;
-//! here are only the calls, the waits and their order.
+//! The sequence of an order: its calls and waits. The modules `state` and `saga` decide.
 
 use std::convert::Infallible;
 
@@ -13,37 +12,46 @@ use temporalio_workflow::{
 };
 
 use super::{
-    messages::{OrderInput, Progress, Resumed},
-    progress::{Approval, Cause, CurrentStep, FailureCode, Order, OrderState, OrderStatus},
+    messages::{CarriedState, Item, OrderInput, Progress},
+    state::{
+        Approval, Cause,
+        CurrentStep::{
+            self, AuthorizingPayment, CapturingPayment, CreatingShippingLabel, ReservingInventory,
+        },
+        FailureCode, Order, OrderState, OrderStatus,
+    },
 };
 use crate::{
     activities::{
+        CallContext,
         inventory::{self, InventoryActivities, StockLine},
         notification::{self, NotificationActivities},
         payment::{self, PaymentActivities},
         shipping::{self, ShippingActivities},
     },
-    failure::{self, Failed},
+    cancellation::{Cancellable, run_until_cancelled},
+    failure::{self, ActivityFailure},
     ids::{self, Call},
-    interruption::{Cancellable, unless_cancelled},
     policies::{self, Timing},
     saga::{
-        self, Compensation, Owes, Ran, Reason, Resolution, Rounds, Saga, call_context, change, compensate,
-        now,
+        Compensating,
+        Compensation::{self, CancelShipping, RefundPayment, ReleaseInventory, ReleasePayment},
+        CompensationOutcome, CompensationRounds, Reason, Resolution, Saga, UndoableStep, call_context,
+        compensate, step, update_state, workflow_time,
     },
     search_attributes,
     signal::Signal,
     time,
 };
 
-/// `orderFulfillmentWorkflow`: ships the order, or leaves nothing behind.
+/// `orderFulfillmentWorkflow`: ships the order, or undoes all its effects.
 #[workflow]
 pub struct OrderFulfillment {
     input: OrderInput,
     order: Order,
-    rounds: Rounds,
-    /// The status that the search attribute shows: the starter wrote the first one.
-    published: OrderStatus,
+    rounds: CompensationRounds,
+    /// The status in the search attribute. The API wrote the first one.
+    published_status: OrderStatus,
 }
 
 type Context = WorkflowContext<OrderFulfillment>;
@@ -52,37 +60,37 @@ type Context = WorkflowContext<OrderFulfillment>;
 impl OrderFulfillment {
     #[init]
     pub fn new(_ctx: &WorkflowContextView, mut input: OrderInput) -> Self {
-        let Resumed { order, saga, round } = match input.resumed.take() {
+        let CarriedState { order, saga, round } = match input.resumed.take() {
             Some(resumed) => *resumed,
-            None => Resumed {
+            None => CarriedState {
                 order: Order::new(&input.order_id, input.requires_approval),
                 saga: Saga::default(),
                 round: 1,
             },
         };
-        let published = order.state().status;
-        Self { input, order, rounds: Rounds::new(saga, round), published }
+        let published_status = order.state().status;
+        Self { input, order, rounds: CompensationRounds::new(saga, round), published_status }
     }
 
     /// # Errors
-    /// Where the order didn't ship: a failure whose type is the [`FailureCode`], with the final state
-    /// in its details.
+    /// Fails if the order didn't ship. The failure's type is the [`FailureCode`], and its details are the
+    /// final state.
     #[run(name = "orderFulfillmentWorkflow")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<OrderState> {
-        if ctx.state(|s| s.rounds.first == 1) {
+        if ctx.state(|s| s.rounds.first_round == 1) {
             let scope = WorkflowCancellationToken::new();
-            match unless_cancelled(ctx, &scope, ship(ctx, &scope)).await {
+            match run_until_cancelled(ctx, &scope, run_steps(&Steps { ctx, scope: &scope })).await {
                 Ok(()) => return Ok(ctx.state(|s| s.order.state().clone())),
                 Err(cause) => {
-                    change(ctx, |s| s.order.compensate(cause));
-                    remember_error(ctx);
+                    update_state(ctx, |s| s.order.start_compensation(cause));
+                    write_error_memo(ctx);
                 }
             }
         }
         compensate(ctx).await?;
-        let Cause { code, message } = change(ctx, |s| s.order.ended(&s.rounds.saga));
+        let Cause { code, message } = update_state(ctx, |s| s.order.finish(&s.rounds.saga));
         let state = ctx.state(|s| s.order.state().clone());
-        Err(failure::ended(code.name(), &message, code.is_benign(), state))
+        Err(failure::workflow_failure(code.name(), &message, code.is_benign(), state))
     }
 
     #[signal(name = "approveOrder")]
@@ -102,13 +110,17 @@ impl OrderFulfillment {
 
     #[signal(name = "retryCompensation")]
     pub fn retry_compensation(&mut self, _ctx: &mut SyncWorkflowContext<Self>, _: Signal<()>) {
-        self.rounds.retry();
+        self.rounds.request_retry();
     }
 
     #[signal(name = "resolveCompensation")]
-    pub fn resolve_compensation(&mut self, ctx: &mut SyncWorkflowContext<Self>, by_hand: Signal<Resolution>) {
-        if let Some((compensation, note)) = self.rounds.resolve(by_hand) {
-            self.order.resolved(compensation, note, &time::rfc3339(ctx.workflow_time()));
+    pub fn resolve_compensation(
+        &mut self,
+        ctx: &mut SyncWorkflowContext<Self>,
+        resolution: Signal<Resolution>,
+    ) {
+        if let Some((compensation, note)) = self.rounds.resolve(resolution) {
+            self.order.record_resolution(compensation, note, &time::rfc3339(ctx.workflow_time()));
         }
     }
 
@@ -133,12 +145,12 @@ impl Cancellable for OrderFulfillment {
     }
 }
 
-impl Owes for OrderFulfillment {
-    fn rounds(&self) -> &Rounds {
+impl Compensating for OrderFulfillment {
+    fn rounds(&self) -> &CompensationRounds {
         &self.rounds
     }
 
-    fn rounds_mut(&mut self) -> &mut Rounds {
+    fn rounds_mut(&mut self) -> &mut CompensationRounds {
         &mut self.rounds
     }
 
@@ -154,39 +166,39 @@ impl Owes for OrderFulfillment {
         &self.input.correlation_id
     }
 
-    fn running(&mut self, compensation: Compensation, at: &str) {
-        self.order.compensation_runs(compensation, at);
+    fn start_undo(&mut self, compensation: Compensation, at: &str) {
+        self.order.start_undo(compensation, at);
     }
 
-    fn ran(&mut self, ran: Ran, at: &str) {
-        self.order.compensation(ran, at);
+    fn record_compensation(&mut self, outcome: CompensationOutcome, at: &str) {
+        self.order.record_compensation(outcome, at);
     }
 
-    fn compensation_failed(&mut self) {
-        self.order.compensation_failed();
+    fn enter_compensation_failed(&mut self) {
+        self.order.enter_compensation_failed();
     }
 
-    fn compensating(&mut self) {
-        self.order.compensating();
+    fn enter_compensating(&mut self) {
+        self.order.enter_compensating();
     }
 
-    fn go_on(ctx: &Context, round: u32) -> Result<Infallible, WorkflowTermination> {
+    fn continue_as_new(ctx: &Context, round: u32) -> Result<Infallible, WorkflowTermination> {
         let input = ctx.state(|s| {
-            let resumed = Resumed { order: s.order.clone(), saga: s.rounds.saga.clone(), round };
+            let resumed = CarriedState { order: s.order.clone(), saga: s.rounds.saga.clone(), round };
             OrderInput { resumed: Some(Box::new(resumed)), ..s.input.clone() }
         });
         ctx.continue_as_new(input, ContinueAsNewOptions::default())
     }
 
     /// Writes the search attribute and the summary that the Temporal UI shows.
-    fn show(ctx: &Context) {
+    fn publish_state(ctx: &Context) {
         let (status, step, usable) = ctx.state(|s| {
             let state = s.order.state();
             (state.status, state.current_step, s.input.search_attributes)
         });
         ctx.set_current_details(format!("**{}**: {}", status.name(), step.name()));
-        if usable && ctx.state(|s| s.published != status) {
-            ctx.state_mut(|s| s.published = status);
+        if usable && ctx.state(|s| s.published_status != status) {
+            ctx.state_mut(|s| s.published_status = status);
             ctx.upsert_search_attributes([
                 search_attributes::ORDER_STATUS.value_set(status.name().to_owned())
             ]);
@@ -194,115 +206,134 @@ impl Owes for OrderFulfillment {
     }
 }
 
-/// Lists show why an order failed, and what they can read of it is its memo.
-fn remember_error(ctx: &Context) {
+/// Writes the error into the memo, where lists read it.
+fn write_error_memo(ctx: &Context) {
     let error = ctx.state(|s| s.order.state().error.clone());
-    // A memo that can't be written is no reason to leave money held.
+    // Compensation continues also if the memo can't be written.
     let _ = ctx.upsert_memo([(ids::ERROR_MEMO, Some(MemoValue::new(error)))]);
 }
 
-/// The steps of an order, in their order.
-async fn ship(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<(), Cause> {
-    let auth_id = authorize(ctx, scope).await?;
-    approval(ctx, scope).await?;
-    reserve(ctx, scope).await?;
-    capture(ctx, scope, auth_id).await?;
-    label(ctx, scope).await?;
-    notify(ctx).await;
-    change(ctx, |s| s.order.shipped());
+/// The saga of an order. Each step is declared with its compensation, which is registered before the step runs.
+async fn run_steps(steps: &Steps<'_>) -> Result<(), Cause> {
+    let authorize = step(PaymentActivities::authorize_payment).undo_by(ReleasePayment);
+    let payment = steps.run(AuthorizingPayment, authorize, authorize_input).await?;
+    steps.record(|order, at| order.record_authorization(&payment.auth_id, at));
+
+    wait_for_approval(steps).await?;
+
+    let reserve = step(InventoryActivities::reserve_inventory).undo_by(ReleaseInventory);
+    let reservation = steps.run(ReservingInventory, reserve, reserve_input).await?;
+    steps.record(|order, at| order.record_reservation(&reservation.reservation_id, at));
+
+    let capture = step(PaymentActivities::capture_payment).undo_by(RefundPayment);
+    let auth_id = payment.auth_id;
+    steps.run(CapturingPayment, capture, |order, call| capture_input(order, call, auth_id)).await?;
+    steps.record(Order::record_capture);
+
+    let create_label = step(ShippingActivities::create_shipping_label).undo_by(CancelShipping);
+    let label = steps.run(CreatingShippingLabel, create_label, label_input).await?;
+    if !steps.record(|order, at| order.record_label(&label.label_id, &label.tracking_number, at)) {
+        return Err(cancelled_cause());
+    }
+
+    // The label is the point of no return. A failed notification does not stop the order.
+    send_notification(steps.ctx).await;
+    update_state(steps.ctx, |s| s.order.mark_shipped());
     Ok(())
 }
 
-async fn authorize(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<String, Cause> {
-    let input = ctx.state(|s| payment::Authorize {
-        call: call_context(ctx, Call::AuthorizePayment),
-        customer_id: s.input.customer_id.clone(),
-        amount: s.input.amount,
-        currency: s.input.currency.clone(),
-    });
-    change(ctx, |s| s.order.begin(CurrentStep::AuthorizingPayment));
-    let authorized =
-        step(ctx, scope, Compensation::ReleasePayment, PaymentActivities::authorize_payment, input).await?;
-    change(ctx, |s| s.order.authorized(&authorized.auth_id, &now(ctx)));
-    Ok(authorized.auth_id)
+/// Runs the steps of an order, and records their results.
+struct Steps<'a> {
+    ctx: &'a Context,
+    /// Interrupts the running step after a cancellation.
+    scope: &'a WorkflowCancellationToken,
 }
 
-async fn approval(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<(), Cause> {
+impl Steps<'_> {
+    /// Runs a step, unless the order is cancelled.
+    async fn run<A: ActivityDefinition + 'static>(
+        &self,
+        current: CurrentStep,
+        step: UndoableStep<A>,
+        input: impl FnOnce(&OrderInput, CallContext) -> A::Input,
+    ) -> Result<A::Output, Cause> {
+        let ctx = self.ctx;
+        let call = step.call_context(ctx);
+        let input = ctx.state(|s| input(&s.input, call));
+        update_state(ctx, |s| s.order.start_step(current));
+        if ctx.state(|s| s.order.is_cancelled()) {
+            return Err(cancelled_cause());
+        }
+        step.run(ctx, self.scope, input)
+            .await
+            .map_err(|ActivityFailure { refusal, error, .. }| Cause::new(refusal.into(), error.message))
+    }
+
+    /// Records the result of a step with the workflow's time.
+    fn record<R>(&self, apply: impl FnOnce(&mut Order, &str) -> R) -> R {
+        let at = workflow_time(self.ctx);
+        update_state(self.ctx, |s| apply(&mut s.order, &at))
+    }
+}
+
+fn authorize_input(order: &OrderInput, call: CallContext) -> payment::Authorize {
+    payment::Authorize {
+        call,
+        customer_id: order.customer_id.clone(),
+        amount: order.amount,
+        currency: order.currency.clone(),
+    }
+}
+
+fn reserve_input(order: &OrderInput, call: CallContext) -> inventory::Reserve {
+    let line = |item: &Item| StockLine { sku: item.sku.clone(), quantity: item.quantity };
+    inventory::Reserve { call, lines: order.items.iter().map(line).collect() }
+}
+
+fn capture_input(order: &OrderInput, call: CallContext, auth_id: String) -> payment::Capture {
+    payment::Capture { call, auth_id, amount: order.amount, currency: order.currency.clone() }
+}
+
+fn label_input(order: &OrderInput, call: CallContext) -> shipping::CreateLabel {
+    shipping::CreateLabel { call, address: order.shipping_address.clone() }
+}
+
+/// Waits for a decision, if the order needs one.
+async fn wait_for_approval(Steps { ctx, scope }: &Steps<'_>) -> Result<(), Cause> {
     if ctx.state(|s| !s.input.requires_approval) {
         return Ok(());
     }
-    change(ctx, |s| s.order.begin(CurrentStep::AwaitingApproval));
+    update_state(ctx, |s| s.order.start_step(CurrentStep::AwaitingApproval));
     let limit = ctx.state(|s| std::time::Duration::from_millis(s.input.timing.approval_timeout_ms));
     let decided = ctx
         .wait_condition_with_options(
             |s| s.order.approval() != Approval::Pending,
-            WaitConditionOptions::builder().cancellation_token(scope.clone()).build(),
+            WaitConditionOptions::builder().cancellation_token((*scope).clone()).build(),
         )
         .fuse();
     let timer = ctx.timer(
-        TimerOptions::builder(limit).cancellation_token(scope.clone()).summary("approval".to_owned()).build(),
+        TimerOptions::builder(limit)
+            .cancellation_token((*scope).clone())
+            .summary("approval".to_owned())
+            .build(),
     );
     pin_mut!(decided, timer);
     select! {
         _ = decided => {}
-        _ = timer => change(ctx, |s| if !s.order.is_cancelled() { s.order.time_out() }),
+        _ = timer => update_state(ctx, |s| if !s.order.is_cancelled() { s.order.time_out_approval() }),
     }
     match ctx.state(|s| s.order.approval()) {
-        Approval::Granted => {
-            change(ctx, |s| s.order.approved(&now(ctx)));
+        Approval::Approved => {
+            update_state(ctx, |s| s.order.record_approval(&workflow_time(ctx)));
             Ok(())
         }
-        Approval::Refused(cause) => Err(cause),
-        Approval::Pending => Err(interrupted()),
+        Approval::Denied(cause) => Err(cause),
+        Approval::Pending => Err(cancelled_cause()),
     }
 }
 
-async fn reserve(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<(), Cause> {
-    let input = ctx.state(|s| inventory::Reserve {
-        call: call_context(ctx, Call::ReserveInventory),
-        lines: s
-            .input
-            .items
-            .iter()
-            .map(|item| StockLine { sku: item.sku.clone(), quantity: item.quantity })
-            .collect(),
-    });
-    change(ctx, |s| s.order.begin(CurrentStep::ReservingInventory));
-    let reserved =
-        step(ctx, scope, Compensation::ReleaseInventory, InventoryActivities::reserve_inventory, input)
-            .await?;
-    change(ctx, |s| s.order.reserved(&reserved.reservation_id, &now(ctx)));
-    Ok(())
-}
-
-async fn capture(ctx: &Context, scope: &WorkflowCancellationToken, auth_id: String) -> Result<(), Cause> {
-    let input = ctx.state(|s| payment::Capture {
-        call: call_context(ctx, Call::CapturePayment),
-        auth_id,
-        amount: s.input.amount,
-        currency: s.input.currency.clone(),
-    });
-    change(ctx, |s| s.order.begin(CurrentStep::CapturingPayment));
-    step(ctx, scope, Compensation::RefundPayment, PaymentActivities::capture_payment, input).await?;
-    change(ctx, |s| s.order.captured(&now(ctx)));
-    Ok(())
-}
-
-async fn label(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<(), Cause> {
-    let input = ctx.state(|s| shipping::CreateLabel {
-        call: call_context(ctx, Call::CreateShippingLabel),
-        address: s.input.shipping_address.clone(),
-    });
-    change(ctx, |s| s.order.begin(CurrentStep::CreatingShippingLabel));
-    let label =
-        step(ctx, scope, Compensation::CancelShipping, ShippingActivities::create_shipping_label, input)
-            .await?;
-    let ships = change(ctx, |s| s.order.labelled(&label.label_id, &label.tracking_number, &now(ctx)));
-    if ships { Ok(()) } else { Err(interrupted()) }
-}
-
-/// Past the point of no return, so neither a failure nor a cancellation matters here.
-async fn notify(ctx: &Context) {
+/// Sends the notification. The order ships without it, too, and no cancellation counts any more.
+async fn send_notification(ctx: &Context) {
     let input = ctx.state(|s| notification::Notify {
         call: call_context(ctx, Call::SendNotification),
         recipient: s.input.customer_email.clone(),
@@ -312,35 +343,22 @@ async fn notify(ctx: &Context) {
             s.order.state().tracking_number.as_deref().unwrap_or_default()
         ),
     });
-    change(ctx, |s| s.order.begin(CurrentStep::SendingNotification));
+    update_state(ctx, |s| s.order.start_step(CurrentStep::SendingNotification));
     let options = ctx.state(|s| {
-        policies::options(Call::SendNotification, &s.input.timing, WorkflowCancellationToken::new())
+        policies::activity_options(Call::SendNotification, &s.input.timing, WorkflowCancellationToken::new())
     });
     let outcome = ctx.execute_activity(NotificationActivities::send_notification, input, options).await;
-    let outcome = outcome.map_err(|error| Failed::read(&error).error);
-    change(ctx, |s| {
-        s.order.notified(outcome.as_ref().map(|sent| sent.notification_id.as_str()), &now(ctx));
+    let outcome = outcome.map_err(|error| ActivityFailure::from_activity_error(&error).error);
+    update_state(ctx, |s| {
+        s.order.record_notification(
+            outcome.as_ref().map(|sent| sent.notification_id.as_str()),
+            &workflow_time(ctx),
+        );
     });
 }
 
-/// One step of the saga, unless the order is cancelled.
-async fn step<A: ActivityDefinition + 'static>(
-    ctx: &Context,
-    scope: &WorkflowCancellationToken,
-    compensation: Compensation,
-    activity: A,
-    input: A::Input,
-) -> Result<A::Output, Cause> {
-    if ctx.state(|s| s.order.is_cancelled()) {
-        return Err(interrupted());
-    }
-    saga::step(ctx, scope, compensation, activity, input)
-        .await
-        .map_err(|Failed { refusal, error, .. }| Cause::new(refusal.into(), error.message))
-}
-
-/// A step that did not run or finish because of a cancellation; the cause of the end is the
-/// cancellation's own, which came first.
-fn interrupted() -> Cause {
+/// Returns the cause of a step that a cancellation prevented. The order keeps the cancellation's own cause,
+/// which came first.
+fn cancelled_cause() -> Cause {
     Cause::new(FailureCode::OrderCancelled, "the order was cancelled")
 }

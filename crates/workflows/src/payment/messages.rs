@@ -1,15 +1,14 @@
-//! What goes into and comes out of the payment workflow. Histories outlive the REST bodies, so these are
-//! types of their own.
+//! The messages of the payment workflow. Histories outlive the REST bodies, so both have separate types.
 
 use serde::{Deserialize, Serialize};
 
-use super::progress::Payment;
+use super::state::Payment;
 use crate::{policies::Timing, saga::Saga};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentInput {
-    /// What the provider's ledger knows the payment by: the order that is paid, or a name of its own.
+    /// The payment's name in the provider's ledger: the paid order, or its own name.
     pub order_id: String,
     /// Minor units.
     pub amount: u64,
@@ -19,19 +18,19 @@ pub struct PaymentInput {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     pub correlation_id: String,
-    /// How long a payment that succeeded can still be cancelled. Milliseconds.
+    /// The time in which a successful payment can be cancelled. Milliseconds.
     pub cancel_window_ms: u64,
     #[serde(default)]
     pub timing: Timing,
-    /// Set by continue-as-new alone.
+    /// Set by continue-as-new only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub resumed: Option<Box<Resumed>>,
+    pub resumed: Option<Box<CarriedState>>,
 }
 
-/// What a compensation that outlives one history carries over.
+/// The state that continue-as-new carries into the next history.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Resumed {
+pub struct CarriedState {
     pub payment: Payment,
     pub saga: Saga,
     pub round: u32,

@@ -1,8 +1,8 @@
-//! The payment workflow: charges a card in one call, and gives the money back where that is asked for in
-//! time, or where nobody knows whether it was charged.
+//! The payment workflow charges a card in one call. It refunds the charge after a cancellation in time, and
+//! if the outcome of the charge is unclear.
 
 pub mod messages;
-pub mod progress;
+pub mod state;
 mod workflow;
 
 pub use workflow::PaymentWorkflow;

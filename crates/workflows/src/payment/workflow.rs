@@ -1,4 +1,4 @@
-//! The sequence of a payment: charge, keep the window open, give back what mustn't stay.
+//! The sequence of a payment: charge, wait for the end of the cancel window, compensate.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -10,29 +10,29 @@ use temporalio_workflow::{
 };
 
 use super::{
-    messages::{PaymentInput, Resumed},
-    progress::{Cause, Payment, PaymentFailure, PaymentState},
+    messages::{CarriedState, PaymentInput},
+    state::{Cause, Payment, PaymentFailure, PaymentState},
 };
 use crate::{
     activities::payment::{Charge, PaymentActivities},
+    cancellation::{Cancellable, run_until_cancelled},
     failure,
     ids::Call,
-    interruption::{Cancellable, unless_cancelled},
     policies::{Policy, Timing},
     saga::{
-        self, Compensation, Owes, Ran, Reason, Resolution, Rounds, Saga, call_context, change, compensate,
-        now,
+        Compensating, Compensation, CompensationOutcome, CompensationRounds, Reason, Resolution, Saga,
+        compensate, step, update_state, workflow_time,
     },
     signal::Signal,
     time,
 };
 
-/// `paymentWorkflow`: charges once, or leaves nothing charged.
+/// `paymentWorkflow`: charges once, or undoes the charge.
 #[workflow]
 pub struct PaymentWorkflow {
     input: PaymentInput,
     payment: Payment,
-    rounds: Rounds,
+    rounds: CompensationRounds,
 }
 
 type Context = WorkflowContext<PaymentWorkflow>;
@@ -41,33 +41,33 @@ type Context = WorkflowContext<PaymentWorkflow>;
 impl PaymentWorkflow {
     #[init]
     pub fn new(_ctx: &WorkflowContextView, mut input: PaymentInput) -> Self {
-        let Resumed { payment, saga, round } = match input.resumed.take() {
+        let CarriedState { payment, saga, round } = match input.resumed.take() {
             Some(resumed) => *resumed,
-            None => Resumed {
+            None => CarriedState {
                 payment: Payment::new(&input.order_id, input.amount, &input.currency),
                 saga: Saga::default(),
                 round: 1,
             },
         };
-        Self { input, payment, rounds: Rounds::new(saga, round) }
+        Self { input, payment, rounds: CompensationRounds::new(saga, round) }
     }
 
     /// # Errors
-    /// Where the payment doesn't stay: a failure whose type is the [`PaymentFailure`], with the final
-    /// state in its details.
+    /// Fails if the payment failed or was refunded. The failure's type is the [`PaymentFailure`], and its
+    /// details are the final state.
     #[run(name = "paymentWorkflow")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<PaymentState> {
-        if ctx.state(|s| s.rounds.first == 1) {
+        if ctx.state(|s| s.rounds.first_round == 1) {
             let scope = WorkflowCancellationToken::new();
-            match unless_cancelled(ctx, &scope, pay(ctx, &scope)).await {
+            match run_until_cancelled(ctx, &scope, run_steps(ctx, &scope)).await {
                 Ok(()) => return Ok(ctx.state(|s| s.payment.state().clone())),
-                Err(cause) => change(ctx, |s| s.payment.compensate(cause)),
+                Err(cause) => update_state(ctx, |s| s.payment.start_compensation(cause)),
             }
         }
         compensate(ctx).await?;
-        let Cause { code, message } = change(ctx, |s| s.payment.ended(&s.rounds.saga));
+        let Cause { code, message } = update_state(ctx, |s| s.payment.finish(&s.rounds.saga));
         let state = ctx.state(|s| s.payment.state().clone());
-        Err(failure::ended(code.name(), &message, code.is_benign(), state))
+        Err(failure::workflow_failure(code.name(), &message, code.is_benign(), state))
     }
 
     #[signal(name = "cancelPayment")]
@@ -77,13 +77,17 @@ impl PaymentWorkflow {
 
     #[signal(name = "retryCompensation")]
     pub fn retry_compensation(&mut self, _ctx: &mut SyncWorkflowContext<Self>, _: Signal<()>) {
-        self.rounds.retry();
+        self.rounds.request_retry();
     }
 
     #[signal(name = "resolveCompensation")]
-    pub fn resolve_compensation(&mut self, ctx: &mut SyncWorkflowContext<Self>, by_hand: Signal<Resolution>) {
-        if let Some((compensation, note)) = self.rounds.resolve(by_hand) {
-            self.payment.resolved(compensation, note, &time::rfc3339(ctx.workflow_time()));
+    pub fn resolve_compensation(
+        &mut self,
+        ctx: &mut SyncWorkflowContext<Self>,
+        resolution: Signal<Resolution>,
+    ) {
+        if let Some((compensation, note)) = self.rounds.resolve(resolution) {
+            self.payment.record_resolution(compensation, note, &time::rfc3339(ctx.workflow_time()));
         }
     }
 
@@ -103,12 +107,12 @@ impl Cancellable for PaymentWorkflow {
     }
 }
 
-impl Owes for PaymentWorkflow {
-    fn rounds(&self) -> &Rounds {
+impl Compensating for PaymentWorkflow {
+    fn rounds(&self) -> &CompensationRounds {
         &self.rounds
     }
 
-    fn rounds_mut(&mut self) -> &mut Rounds {
+    fn rounds_mut(&mut self) -> &mut CompensationRounds {
         &mut self.rounds
     }
 
@@ -124,48 +128,49 @@ impl Owes for PaymentWorkflow {
         &self.input.correlation_id
     }
 
-    fn running(&mut self, compensation: Compensation, at: &str) {
-        self.payment.compensation_runs(compensation, at);
+    fn start_undo(&mut self, compensation: Compensation, at: &str) {
+        self.payment.start_undo(compensation, at);
     }
 
-    fn ran(&mut self, ran: Ran, at: &str) {
-        self.payment.compensation(ran, at);
+    fn record_compensation(&mut self, outcome: CompensationOutcome, at: &str) {
+        self.payment.record_compensation(outcome, at);
     }
 
-    fn compensation_failed(&mut self) {
-        self.payment.compensation_failed();
+    fn enter_compensation_failed(&mut self) {
+        self.payment.enter_compensation_failed();
     }
 
-    fn compensating(&mut self) {
-        self.payment.compensating();
+    fn enter_compensating(&mut self) {
+        self.payment.enter_compensating();
     }
 
-    fn go_on(ctx: &Context, round: u32) -> Result<Infallible, WorkflowTermination> {
+    fn continue_as_new(ctx: &Context, round: u32) -> Result<Infallible, WorkflowTermination> {
         let input = ctx.state(|s| {
-            let resumed = Resumed { payment: s.payment.clone(), saga: s.rounds.saga.clone(), round };
+            let resumed = CarriedState { payment: s.payment.clone(), saga: s.rounds.saga.clone(), round };
             PaymentInput { resumed: Some(Box::new(resumed)), ..s.input.clone() }
         });
         ctx.continue_as_new(input, ContinueAsNewOptions::default())
     }
 
     /// Writes the summary that the Temporal UI shows.
-    fn show(ctx: &Context) {
+    fn publish_state(ctx: &Context) {
         ctx.set_current_details(format!("**{}**", ctx.state(|s| s.payment.state().status.name())));
     }
 }
 
-/// Charges, and waits until the payment can't be cancelled any more.
-async fn pay(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<(), Cause> {
+/// Charges, and waits for the end of the cancel window.
+async fn run_steps(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<(), Cause> {
     charge(ctx, scope).await?;
-    window(ctx, scope).await;
-    if change(ctx, |s| s.payment.settle()) { Ok(()) } else { Err(interrupted()) }
+    wait_for_cancel_window(ctx, scope).await;
+    if update_state(ctx, |s| s.payment.close_cancel_window()) { Ok(()) } else { Err(cancelled_cause()) }
 }
 
 async fn charge(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<(), Cause> {
     if ctx.state(|s| s.payment.is_cancelled()) {
-        return Err(interrupted());
+        return Err(cancelled_cause());
     }
-    let call = call_context(ctx, Call::ChargePayment);
+    let step = step(PaymentActivities::charge_payment).undo_by(Compensation::RefundCharge);
+    let call = step.call_context(ctx);
     let input = ctx.state(|s| Charge {
         call,
         amount: s.input.amount,
@@ -173,26 +178,24 @@ async fn charge(ctx: &Context, scope: &WorkflowCancellationToken) -> Result<(), 
         source: s.input.source.clone(),
         description: s.input.description.clone(),
     });
-    change(ctx, |s| s.payment.processing());
-    let answer =
-        saga::step(ctx, scope, Compensation::RefundCharge, PaymentActivities::charge_payment, input).await;
-    match answer {
+    update_state(ctx, |s| s.payment.start_charge());
+    match step.run(ctx, scope, input).await {
         Ok(charged) => {
-            change(ctx, |s| s.payment.charged(&charged, &now(ctx)));
+            update_state(ctx, |s| s.payment.record_charge(&charged, &workflow_time(ctx)));
             Ok(())
         }
         Err(failed) => {
-            let attempts = failed.attempts.of(&Policy::of(Call::ChargePayment));
+            let attempts = failed.attempts.of(&Policy::for_call(Call::ChargePayment));
             if !ctx.state(|s| s.payment.is_cancelled()) {
-                change(ctx, |s| s.payment.refused(attempts));
+                update_state(ctx, |s| s.payment.record_failed_charge(attempts));
             }
             Err(Cause::new(failed.refusal.into(), failed.error.message))
         }
     }
 }
 
-/// The time in which a payment that succeeded can still be cancelled.
-async fn window(ctx: &Context, scope: &WorkflowCancellationToken) {
+/// Waits while the payment can be cancelled.
+async fn wait_for_cancel_window(ctx: &Context, scope: &WorkflowCancellationToken) {
     let length = ctx.state(|s| Duration::from_millis(s.input.cancel_window_ms));
     let cancelled = ctx
         .wait_condition_with_options(
@@ -213,7 +216,7 @@ async fn window(ctx: &Context, scope: &WorkflowCancellationToken) {
     }
 }
 
-/// The cause of the end is the cancellation's own, which came first.
-fn interrupted() -> Cause {
+/// Returns the cause of a step that a cancellation prevented. The payment keeps the cancellation's own cause.
+fn cancelled_cause() -> Cause {
     Cause::new(PaymentFailure::PaymentCancelled, "the payment was cancelled")
 }

@@ -1,11 +1,14 @@
-//! The saga, as every workflow has it that moves money or goods: what it owes, what became of each
-//! undo, and the rounds in which it undoes.
+//! The saga of every workflow that moves money or goods: its compensations, their records, and the rounds in
+//! which they run.
 
-mod debts;
-mod record;
+mod compensations;
+mod records;
 mod rounds;
 
-pub use debts::{Compensation, Saga};
-pub use record::{CompensationRecord, CompensationStatus, Compensations, Ran};
-pub(crate) use rounds::{Owes, Rounds, call_context, change, compensate, now, step};
+pub use compensations::{Compensation, Saga};
+pub use records::{CompensationOutcome, CompensationRecord, CompensationRecords, CompensationStatus};
+pub(crate) use rounds::{
+    Compensating, CompensationRounds, UndoableStep, call_context, compensate, step, update_state,
+    workflow_time,
+};
 pub use rounds::{Reason, Resolution};

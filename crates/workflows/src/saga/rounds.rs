@@ -1,4 +1,4 @@
-//! Steps that owe their undo, and the rounds that undo what is owed: the same for every workflow.
+//! Steps with compensations, and the rounds that run the pending ones. Every workflow uses the same code.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -10,20 +10,20 @@ use temporalio_workflow::{
     WorkflowTermination, workflows::select,
 };
 
-use super::{Compensation, CompensationStatus, Ran, Saga};
+use super::{Compensation, CompensationOutcome, CompensationStatus, Saga};
 use crate::{
     activities::{
-        CallContext, Found, Undo, Undone, inventory::InventoryActivities, payment::PaymentActivities,
-        refusal::Refusal, shipping::ShippingActivities,
+        CallContext, UndoInput, UndoOutput, UndoResult, inventory::InventoryActivities,
+        payment::PaymentActivities, refusal::Refusal, shipping::ShippingActivities,
     },
-    failure::{Failed, StateError},
+    failure::{ActivityFailure, StateError},
     ids::{self, Call},
     policies::{self, Policy, Timing},
     signal::Signal,
     time,
 };
 
-/// Why somebody rejects or cancels, where they say so.
+/// The optional reason of a rejection or a cancellation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Reason {
@@ -31,7 +31,7 @@ pub struct Reason {
     pub reason: Option<String>,
 }
 
-/// `resolveCompensation`: somebody undid a step by hand.
+/// The payload of `resolveCompensation`: a step was undone by hand.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Resolution {
@@ -41,29 +41,29 @@ pub struct Resolution {
     pub actor: String,
 }
 
-/// Orders that began to compensate before this have each undo's attempts and waits made by Temporal, where no
-/// signal reaches them. Those that begin now wait in the workflow.
+/// The patch of waits in the workflow. In orders that started to compensate before it, Temporal makes the
+/// attempts and waits, which no signal reaches.
 const WAITS_IN_WORKFLOW: &str = "compensation-waits-in-workflow";
 
-/// What a workflow owes, and where its undoing stands.
-pub(crate) struct Rounds {
+/// The saga of a workflow, and the state of its compensation.
+pub(crate) struct CompensationRounds {
     pub saga: Saga,
-    /// The first round of this run; more than 1 after continue-as-new.
-    pub first: u32,
+    /// The first round of this run. It is greater than 1 after continue-as-new.
+    pub first_round: u32,
     /// See [`WAITS_IN_WORKFLOW`].
     waits_in_workflow: bool,
-    /// Whether an undo or the next round waits now.
+    /// True while an undo or the next round waits.
     waiting: bool,
     retry_requested: bool,
 }
 
-impl Rounds {
-    pub const fn new(saga: Saga, first: u32) -> Self {
-        Self { saga, first, waits_in_workflow: false, waiting: false, retry_requested: false }
+impl CompensationRounds {
+    pub const fn new(saga: Saga, first_round: u32) -> Self {
+        Self { saga, first_round, waits_in_workflow: false, waiting: false, retry_requested: false }
     }
 
-    /// Signal `retryCompensation`. It concerns what waits now, and no later wait.
-    pub const fn retry(&mut self) {
+    /// Handles signal `retryCompensation`. It ends the present wait, and no later one.
+    pub const fn request_retry(&mut self) {
         if self.waiting || !self.waits_in_workflow {
             self.retry_requested = true;
         }
@@ -81,114 +81,146 @@ impl Rounds {
         self.retry_requested = false;
     }
 
-    /// Whether the wait before the next round is over before its time.
+    /// Returns true if the wait before the next round must end early.
     fn round_is_due(&self) -> bool {
-        self.retry_requested || (self.waits_in_workflow && self.saga.open().next().is_none())
+        self.retry_requested || (self.waits_in_workflow && self.saga.pending().next().is_none())
     }
 
-    /// Whether the wait before an undo's next attempt is over before its time.
+    /// Returns true if the wait before an undo's next attempt must end early.
     fn attempt_is_due(&self, compensation: Compensation) -> bool {
-        self.retry_requested || !self.saga.is_open(compensation)
+        self.retry_requested || !self.saga.is_pending(compensation)
     }
 
-    /// Signal `resolveCompensation`: which undo it settled, and the note that is kept of it.
-    pub fn resolve(&mut self, by_hand: Signal<Resolution>) -> Option<(Compensation, String)> {
-        let by_hand = by_hand.0?;
-        let compensation = Compensation::by_name(&by_hand.step)?;
+    /// Handles signal `resolveCompensation`. Returns the resolved compensation and the note for its record.
+    pub fn resolve(&mut self, resolution: Signal<Resolution>) -> Option<(Compensation, String)> {
+        let resolution = resolution.0?;
+        let compensation = resolution.step.parse().ok()?;
         self.saga.resolve(compensation).then(|| {
-            // What else failed keeps its wait.
+            // The other failed compensations keep their wait.
             self.retry_requested |= !self.waits_in_workflow;
-            (compensation, format!("{}: {}", by_hand.actor, by_hand.note))
+            (compensation, format!("{}: {}", resolution.actor, resolution.note))
         })
     }
 }
 
-/// A workflow that owes undos: what its steps and rounds need of it.
-pub(crate) trait Owes: Sized + 'static {
-    fn rounds(&self) -> &Rounds;
-    fn rounds_mut(&mut self) -> &mut Rounds;
+/// A workflow with compensations.
+pub(crate) trait Compensating: Sized + 'static {
+    fn rounds(&self) -> &CompensationRounds;
+    fn rounds_mut(&mut self) -> &mut CompensationRounds;
     fn timing(&self) -> &Timing;
-    /// What the provider and the logs know the workflow's work by.
+    /// Returns the name of the work in the provider's ledger and in logs.
     fn order_id(&self) -> &str;
     fn correlation_id(&self) -> &str;
 
-    /// An attempt at an undo begins.
-    fn running(&mut self, compensation: Compensation, at: &str);
-    /// An undo ran.
-    fn ran(&mut self, ran: Ran, at: &str);
-    /// A round is over and left something undone.
-    fn compensation_failed(&mut self);
-    /// The next round begins.
-    fn compensating(&mut self);
-    /// Goes on with a round in a new history.
+    /// Records the start of an attempt at an undo.
+    fn start_undo(&mut self, compensation: Compensation, at: &str);
+    /// Records the outcome of a compensation.
+    fn record_compensation(&mut self, outcome: CompensationOutcome, at: &str);
+    /// Ends a round that left compensations pending.
+    fn enter_compensation_failed(&mut self);
+    /// Starts the next round.
+    fn enter_compensating(&mut self);
+    /// Continues with a round in a new history.
     ///
     /// # Errors
-    /// Always: the continuation itself.
-    fn go_on(ctx: &WorkflowContext<Self>, round: u32) -> Result<Infallible, WorkflowTermination>;
-    /// Shows a change where people look for it.
-    fn show(ctx: &WorkflowContext<Self>);
+    /// Always returns the continuation as its error.
+    fn continue_as_new(ctx: &WorkflowContext<Self>, round: u32) -> Result<Infallible, WorkflowTermination>;
+    /// Publishes the state to the Temporal UI and to lists.
+    fn publish_state(ctx: &WorkflowContext<Self>);
 }
 
-/// Changes the state and shows the change.
-pub(crate) fn change<W: Owes, R>(ctx: &WorkflowContext<W>, apply: impl FnOnce(&mut W) -> R) -> R {
+/// Changes the state, and publishes it.
+pub(crate) fn update_state<W: Compensating, R>(
+    ctx: &WorkflowContext<W>,
+    apply: impl FnOnce(&mut W) -> R,
+) -> R {
     let result = ctx.state_mut(apply);
-    W::show(ctx);
+    W::publish_state(ctx);
     result
 }
 
-/// One step: owes its undo before it runs, and no longer where a definitive refusal proved that nothing
-/// happened.
-pub(crate) async fn step<W: Owes, A: ActivityDefinition + 'static>(
-    ctx: &WorkflowContext<W>,
-    scope: &WorkflowCancellationToken,
-    compensation: Compensation,
-    activity: A,
-    input: A::Input,
-) -> Result<A::Output, Failed> {
-    ctx.state_mut(|s| s.rounds_mut().saga.owe(compensation));
-    let options = ctx.state(|s| policies::options(compensation.forward(), s.timing(), scope.clone()));
-    ctx.execute_activity(activity, input, options).await.map_err(|error| {
-        let failed = Failed::read(&error);
-        if failed.refusal.is_definitive() {
-            ctx.state_mut(|s| s.rounds_mut().saga.forgive(compensation));
-        }
-        failed
-    })
+/// Declares a step of a saga: the activity, and by [`Step::undo_by`] its compensation.
+pub(crate) const fn step<A: ActivityDefinition + 'static>(activity: A) -> Step<A> {
+    Step { activity }
 }
 
-/// Undoes what is owed, round after round, until nothing is. Nothing interrupts it.
-pub(crate) async fn compensate<W: Owes>(ctx: &WorkflowContext<W>) -> Result<(), WorkflowTermination> {
+pub(crate) struct Step<A> {
+    activity: A,
+}
+
+impl<A: ActivityDefinition + 'static> Step<A> {
+    pub fn undo_by(self, compensation: Compensation) -> UndoableStep<A> {
+        UndoableStep { activity: self.activity, compensation }
+    }
+}
+
+/// A step with its compensation.
+pub(crate) struct UndoableStep<A> {
+    activity: A,
+    compensation: Compensation,
+}
+
+impl<A: ActivityDefinition + 'static> UndoableStep<A> {
+    /// Returns the context of the step's call.
+    pub fn call_context<W: Compensating>(&self, ctx: &WorkflowContext<W>) -> CallContext {
+        call_context(ctx, self.compensation.forward_call())
+    }
+
+    /// Registers the compensation, and runs the activity. Discards the compensation after a definitive refusal,
+    /// which proves that the call had no effect.
+    pub async fn run<W: Compensating>(
+        self,
+        ctx: &WorkflowContext<W>,
+        scope: &WorkflowCancellationToken,
+        input: A::Input,
+    ) -> Result<A::Output, ActivityFailure> {
+        let Self { activity, compensation } = self;
+        ctx.state_mut(|s| s.rounds_mut().saga.register(compensation));
+        let options =
+            ctx.state(|s| policies::activity_options(compensation.forward_call(), s.timing(), scope.clone()));
+        ctx.execute_activity(activity, input, options).await.map_err(|error| {
+            let failed = ActivityFailure::from_activity_error(&error);
+            if failed.refusal.is_definitive() {
+                ctx.state_mut(|s| s.rounds_mut().saga.discard(compensation));
+            }
+            failed
+        })
+    }
+}
+
+/// Runs the pending compensations, round after round, until none is left. No cancellation interrupts it.
+pub(crate) async fn compensate<W: Compensating>(ctx: &WorkflowContext<W>) -> Result<(), WorkflowTermination> {
     let waits_in_workflow = ctx.patched(WAITS_IN_WORKFLOW);
     ctx.state_mut(|s| s.rounds_mut().waits_in_workflow = waits_in_workflow);
-    let mut round = ctx.state(|s| s.rounds().first);
+    let mut round = ctx.state(|s| s.rounds().first_round);
     loop {
-        while let Some(compensation) = ctx.state(|s| s.rounds().saga.next(round)) {
+        while let Some(compensation) = ctx.state(|s| s.rounds().saga.next_in_round(round)) {
             if waits_in_workflow {
-                undo(ctx, compensation, round).await;
+                run_compensation(ctx, compensation, round).await;
             } else {
                 undo_in_one_call(ctx, compensation, round).await;
             }
         }
-        if ctx.state(|s| s.rounds().saga.open().next().is_none()) {
+        if ctx.state(|s| s.rounds().saga.pending().next().is_none()) {
             return Ok(());
         }
-        change(ctx, W::compensation_failed);
+        update_state(ctx, W::enter_compensation_failed);
         wait_for_next_round(ctx, round).await;
         round = round.saturating_add(1);
-        change(ctx, W::compensating);
+        update_state(ctx, W::enter_compensating);
         if ctx.continue_as_new_suggested() {
-            W::go_on(ctx, round)?;
+            W::continue_as_new(ctx, round)?;
         }
     }
 }
 
-async fn wait_for_next_round<W: Owes>(ctx: &WorkflowContext<W>, round: u32) {
+async fn wait_for_next_round<W: Compensating>(ctx: &WorkflowContext<W>, round: u32) {
     let length = ctx.state(|s| s.timing().compensation_wait(round));
     wait(ctx, length, "next round of compensation", |s| s.rounds().round_is_due()).await;
 }
 
-/// Waits, unless there is no need to any more.
-async fn wait<W: Owes>(
+/// Waits for the given time, or until `is_over`.
+async fn wait<W: Compensating>(
     ctx: &WorkflowContext<W>,
     length: Duration,
     summary: &str,
@@ -223,49 +255,52 @@ async fn wait<W: Owes>(
     ctx.state_mut(|s| s.rounds_mut().end_wait());
 }
 
-/// Tries an undo until it succeeds, is refused for good, is resolved by hand, or has had its attempts.
-async fn undo<W: Owes>(ctx: &WorkflowContext<W>, compensation: Compensation, round: u32) {
-    let policy = Policy::of(compensation.call());
+/// Tries an undo until it succeeds, has a final refusal, is resolved by hand, or has used up its attempts.
+async fn run_compensation<W: Compensating>(ctx: &WorkflowContext<W>, compensation: Compensation, round: u32) {
+    let policy = Policy::for_call(compensation.undo_call());
     for attempt in 1..=policy.attempts {
-        let at = now(ctx);
-        change(ctx, |s| s.running(compensation, &at));
+        let at = workflow_time(ctx);
+        update_state(ctx, |s| s.start_undo(compensation, &at));
         let Some(outcome) = attempt_once(ctx, compensation).await else {
             return;
         };
-        let at = now(ctx);
+        let at = workflow_time(ctx);
         let failed = match outcome {
-            Ok(undone) => return change(ctx, |s| succeeded(s, compensation, undone.found, 1, &at)),
-            Err(error) => Failed::read(&error),
+            Ok(undone) => return update_state(ctx, |s| succeeded(s, compensation, undone.found, 1, &at)),
+            Err(error) => ActivityFailure::from_activity_error(&error),
         };
         let attempts = failed.attempts.of(&Policy { attempts: 1, ..policy });
         if attempt == policy.attempts || failed.refusal != Refusal::NoAnswer {
-            return change(ctx, |s| gave_up(s, compensation, round, attempts, failed.error, &at));
+            return update_state(ctx, |s| gave_up(s, compensation, round, attempts, failed.error, &at));
         }
-        if !ctx.state(|s| s.rounds().saga.is_open(compensation)) {
+        if !ctx.state(|s| s.rounds().saga.is_pending(compensation)) {
             return;
         }
         let (status, error) = (CompensationStatus::Waiting, Some(failed.error));
-        change(ctx, |s| s.ran(Ran { compensation, status, attempts, error }, &at));
+        update_state(ctx, |s| {
+            s.record_compensation(CompensationOutcome { compensation, status, attempts, error }, &at);
+        });
         let length = ctx.state(|s| s.timing().retry_wait(attempt, failed.retry_after));
         let summary = format!("next attempt: {}", compensation.name());
         wait(ctx, length, &summary, move |s| s.rounds().attempt_is_due(compensation)).await;
-        if !ctx.state(|s| s.rounds().saga.is_open(compensation)) {
+        if !ctx.state(|s| s.rounds().saga.is_pending(compensation)) {
             return;
         }
     }
 }
 
-/// Makes one attempt; none is its outcome where somebody resolved the undo meanwhile.
-async fn attempt_once<W: Owes>(
+/// Makes one attempt. Returns `None` if the compensation was resolved by hand meanwhile.
+async fn attempt_once<W: Compensating>(
     ctx: &WorkflowContext<W>,
     compensation: Compensation,
-) -> Option<Result<Undone, ActivityExecutionError>> {
+) -> Option<Result<UndoOutput, ActivityExecutionError>> {
     let token = WorkflowCancellationToken::new();
-    let options = ctx.state(|s| policies::attempt_options(compensation.call(), s.timing(), token.clone()));
+    let options =
+        ctx.state(|s| policies::attempt_options(compensation.undo_call(), s.timing(), token.clone()));
     let attempt = call_undo(ctx, compensation, options).fuse();
     let resolved = ctx
         .wait_condition_with_options(
-            move |s: &W| !s.rounds().saga.is_open(compensation),
+            move |s: &W| !s.rounds().saga.is_pending(compensation),
             WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build(),
         )
         .fuse();
@@ -274,36 +309,37 @@ async fn attempt_once<W: Owes>(
         outcome = attempt => Some(outcome),
         _ = resolved => {
             token.cancel_with_reason("it was undone by hand");
-            // At once: nobody waits for the call itself.
+            // The cancellation ends the activity at once.
             let _ = attempt.await;
             None
         }
     }
 }
 
-/// As orders do it that began to compensate before [`WAITS_IN_WORKFLOW`].
-async fn undo_in_one_call<W: Owes>(ctx: &WorkflowContext<W>, compensation: Compensation, round: u32) {
-    let call = compensation.call();
-    let options = ctx.state(|s| policies::options(call, s.timing(), WorkflowCancellationToken::new()));
+/// Runs an undo as one activity that Temporal retries, for orders from before [`WAITS_IN_WORKFLOW`].
+async fn undo_in_one_call<W: Compensating>(ctx: &WorkflowContext<W>, compensation: Compensation, round: u32) {
+    let call = compensation.undo_call();
+    let options =
+        ctx.state(|s| policies::activity_options(call, s.timing(), WorkflowCancellationToken::new()));
     let outcome = call_undo(ctx, compensation, options).await;
-    let at = now(ctx);
-    change(ctx, |s| match outcome {
-        Ok(Undone { found, attempt }) => succeeded(s, compensation, found, attempt, &at),
+    let at = workflow_time(ctx);
+    update_state(ctx, |s| match outcome {
+        Ok(UndoOutput { found, attempt }) => succeeded(s, compensation, found, attempt, &at),
         Err(error) => {
-            let failed = Failed::read(&error);
-            let attempts = failed.attempts.of(&Policy::of(call));
+            let failed = ActivityFailure::from_activity_error(&error);
+            let attempts = failed.attempts.of(&Policy::for_call(call));
             gave_up(s, compensation, round, attempts, failed.error, &at);
         }
     });
 }
 
-async fn call_undo<W: Owes>(
+async fn call_undo<W: Compensating>(
     ctx: &WorkflowContext<W>,
     compensation: Compensation,
     options: ActivityOptions,
-) -> Result<Undone, ActivityExecutionError> {
-    let call = call_context(ctx, compensation.call());
-    let input = Undo { call, forward_key: key(ctx, compensation.forward()) };
+) -> Result<UndoOutput, ActivityExecutionError> {
+    let call = call_context(ctx, compensation.undo_call());
+    let input = UndoInput { call, forward_key: idempotency_key(ctx, compensation.forward_call()) };
     match compensation {
         Compensation::CancelShipping => {
             ctx.execute_activity(ShippingActivities::cancel_shipping_label, input, options).await
@@ -320,18 +356,24 @@ async fn call_undo<W: Owes>(
     }
 }
 
-fn succeeded<W: Owes>(s: &mut W, compensation: Compensation, found: Found, attempts: u32, at: &str) {
+fn succeeded<W: Compensating>(
+    s: &mut W,
+    compensation: Compensation,
+    found: UndoResult,
+    attempts: u32,
+    at: &str,
+) {
     let status = match found {
-        Found::Undone => CompensationStatus::Completed,
-        Found::NothingToUndo => CompensationStatus::NothingToUndo,
+        UndoResult::Undone => CompensationStatus::Completed,
+        UndoResult::NothingToUndo => CompensationStatus::NothingToUndo,
     };
-    if s.rounds_mut().saga.undone(compensation, found) {
-        s.ran(Ran { compensation, status, attempts, error: None }, at);
+    if s.rounds_mut().saga.record_success(compensation, found) {
+        s.record_compensation(CompensationOutcome { compensation, status, attempts, error: None }, at);
     }
 }
 
-/// An undo failed for this round.
-fn gave_up<W: Owes>(
+/// Records the failure of an undo in this round.
+fn gave_up<W: Compensating>(
     s: &mut W,
     compensation: Compensation,
     round: u32,
@@ -339,28 +381,28 @@ fn gave_up<W: Owes>(
     error: StateError,
     at: &str,
 ) {
-    if s.rounds_mut().saga.failed(compensation, round) {
+    if s.rounds_mut().saga.record_failure(compensation, round) {
         let status = CompensationStatus::Failed;
-        s.ran(Ran { compensation, status, attempts, error: Some(error) }, at);
+        s.record_compensation(CompensationOutcome { compensation, status, attempts, error: Some(error) }, at);
     }
 }
 
-/// What a call of the workflow carries.
-pub(crate) fn call_context<W: Owes>(ctx: &WorkflowContext<W>, call: Call) -> CallContext {
+/// Returns the context of a call.
+pub(crate) fn call_context<W: Compensating>(ctx: &WorkflowContext<W>, call: Call) -> CallContext {
     ctx.state(|s| CallContext {
         order_id: s.order_id().to_owned(),
-        idempotency_key: key(ctx, call),
+        idempotency_key: idempotency_key(ctx, call),
         correlation_id: s.correlation_id().to_owned(),
         retry_after_maximum_ms: s.timing().retry_after_maximum_ms,
     })
 }
 
-fn key<W>(ctx: &WorkflowContext<W>, call: Call) -> String {
+fn idempotency_key<W>(ctx: &WorkflowContext<W>, call: Call) -> String {
     ids::idempotency_key(ctx.workflow_id(), ctx.info().first_execution_run_id(), call)
 }
 
-/// Workflow time, as states show it.
-pub(crate) fn now<W>(ctx: &WorkflowContext<W>) -> String {
+/// Returns the workflow's time in the format of states.
+pub(crate) fn workflow_time<W>(ctx: &WorkflowContext<W>) -> String {
     time::rfc3339(ctx.workflow_time())
 }
 
@@ -369,24 +411,24 @@ mod tests {
     use super::*;
     use Compensation::{RefundPayment, ReleaseInventory};
 
-    fn owing(waits_in_workflow: bool) -> Rounds {
+    fn rounds_with(waits_in_workflow: bool) -> CompensationRounds {
         let mut saga = Saga::default();
-        saga.owe(ReleaseInventory);
-        saga.owe(RefundPayment);
-        Rounds { waits_in_workflow, ..Rounds::new(saga, 1) }
+        saga.register(ReleaseInventory);
+        saga.register(RefundPayment);
+        CompensationRounds { waits_in_workflow, ..CompensationRounds::new(saga, 1) }
     }
 
-    fn by_hand(compensation: Compensation) -> Signal<Resolution> {
+    fn resolution_of(compensation: Compensation) -> Signal<Resolution> {
         let step = compensation.name().to_owned();
         Resolution { step, note: "by hand".to_owned(), actor: "ops".to_owned() }.into()
     }
 
     #[test]
-    fn a_retry_ends_the_wait_that_there_is() {
-        let mut rounds = owing(true);
+    fn a_retry_ends_the_present_wait() {
+        let mut rounds = rounds_with(true);
         rounds.begin_wait();
         assert!(!rounds.attempt_is_due(RefundPayment) && !rounds.round_is_due());
-        rounds.retry();
+        rounds.request_retry();
         assert!(rounds.attempt_is_due(RefundPayment) && rounds.round_is_due());
         rounds.end_wait();
         rounds.begin_wait();
@@ -395,47 +437,47 @@ mod tests {
 
     #[test]
     fn a_retry_while_nothing_waits_ends_no_later_wait() {
-        let mut rounds = owing(true);
-        rounds.retry();
+        let mut rounds = rounds_with(true);
+        rounds.request_retry();
         rounds.begin_wait();
         assert!(!rounds.round_is_due());
         rounds.end_wait();
-        rounds.retry();
+        rounds.request_retry();
         rounds.begin_wait();
         assert!(!rounds.attempt_is_due(RefundPayment));
     }
 
     #[test]
-    fn a_retry_before_the_order_compensates_ends_no_wait_of_its() {
-        let mut rounds = owing(false);
-        rounds.retry();
+    fn a_retry_before_the_compensation_ends_no_wait() {
+        let mut rounds = rounds_with(false);
+        rounds.request_retry();
         rounds.waits_in_workflow = true;
         rounds.begin_wait();
         assert!(!rounds.round_is_due());
     }
 
     #[test]
-    fn what_was_resolved_waits_no_longer_and_the_others_wait_on() {
-        let mut rounds = owing(true);
+    fn a_resolution_ends_its_own_wait_and_no_other() {
+        let mut rounds = rounds_with(true);
         rounds.begin_wait();
-        let resolved = rounds.resolve(by_hand(RefundPayment));
+        let resolved = rounds.resolve(resolution_of(RefundPayment));
         assert_eq!(resolved, Some((RefundPayment, "ops: by hand".to_owned())));
         assert!(rounds.attempt_is_due(RefundPayment));
         assert!(!rounds.attempt_is_due(ReleaseInventory) && !rounds.round_is_due());
-        assert_eq!(rounds.resolve(by_hand(RefundPayment)), None, "it is settled already");
-        rounds.resolve(by_hand(ReleaseInventory));
-        assert!(rounds.round_is_due(), "nothing is left to wait for");
+        assert_eq!(rounds.resolve(resolution_of(RefundPayment)), None, "it is settled already");
+        rounds.resolve(resolution_of(ReleaseInventory));
+        assert!(rounds.round_is_due(), "no compensation is pending");
     }
 
-    /// What released histories depend on.
+    /// Recorded histories depend on this.
     #[test]
-    fn an_order_of_before_keeps_a_request_for_its_next_wait() {
-        let mut rounds = owing(false);
-        rounds.retry();
+    fn an_older_order_keeps_a_retry_for_its_next_wait() {
+        let mut rounds = rounds_with(false);
+        rounds.request_retry();
         rounds.begin_wait();
         assert!(rounds.round_is_due());
         rounds.end_wait();
-        assert!(rounds.resolve(by_hand(RefundPayment)).is_some());
+        assert!(rounds.resolve(resolution_of(RefundPayment)).is_some());
         rounds.begin_wait();
         assert!(rounds.round_is_due());
     }

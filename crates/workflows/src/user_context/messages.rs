@@ -1,5 +1,4 @@
-//! What goes into the user-context workflow. Histories outlive the REST bodies, so these are types of
-//! their own.
+//! The messages of the user-context workflow. Histories outlive the REST bodies, so both have separate types.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,30 +16,40 @@ pub struct UserContextInput {
     pub timing: Timing,
 }
 
-/// In which order the parts are asked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The order in which the sources are called.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    Serialize,
+    Deserialize,
+    strum::IntoStaticStr,
+    strum::VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Strategy {
-    /// Everything that can be asked for at once is; the weather as soon as the location is there.
+    /// Calls location and cat fact at once, and the weather after the location.
     #[default]
     Parallel,
-    /// One after another.
+    /// Calls one source after another.
     Sequential,
 }
 
 impl Strategy {
-    pub const ALL: [Self; 2] = [Self::Parallel, Self::Sequential];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
+    /// Returns the serialized name.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Parallel => "parallel",
-            Self::Sequential => "sequential",
-        }
+        self.into_str()
     }
 }
 
-/// `progress`: which parts are there, and whether nothing more will come.
+/// The answer of query `progress`: the parts that exist, and the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(clippy::struct_excessive_bools, reason = "three parts that are there or not, and the end")]

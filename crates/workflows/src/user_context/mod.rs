@@ -1,7 +1,7 @@
-//! The user-context workflow: asks for location, weather and a cat fact, and tells what could be had.
+//! The user-context workflow: fetches location, weather and a cat fact, and returns the available parts.
 
 pub mod messages;
-pub mod progress;
+pub mod state;
 mod workflow;
 
 pub use workflow::UserContextWorkflow;

@@ -1,4 +1,4 @@
-//! The sequence of a user's context: what is asked at once, and what waits for what.
+//! The sequence of a user context: the calls in parallel or one after another.
 
 use temporalio_common::ActivityDefinition;
 use temporalio_macros::{workflow, workflow_methods};
@@ -9,19 +9,19 @@ use temporalio_workflow::{
 
 use super::{
     messages::{Progress, Strategy, UserContextInput},
-    progress::{Part, UserContext, UserContextState},
+    state::{Part, UserContext, UserContextState},
 };
 use crate::{
-    activities::user_context::{Ask, AskWeather, UserContextActivities},
-    failure::{self, Failed},
+    activities::user_context::{LookUpInput, UserContextActivities, WeatherInput},
+    cancellation::{Cancellable, run_until_cancelled},
+    failure::{self, ActivityFailure},
     ids::Call,
-    interruption::{Cancellable, unless_cancelled},
     policies,
     saga::Reason,
     signal::Signal,
 };
 
-/// `userContextWorkflow`: what can be known of a user's surroundings.
+/// `userContextWorkflow`: fetches the parts of a user context.
 #[workflow]
 pub struct UserContextWorkflow {
     input: UserContextInput,
@@ -39,17 +39,19 @@ impl UserContextWorkflow {
     }
 
     /// # Errors
-    /// Where nothing at all could be had, or it was cancelled: a failure whose type is the
-    /// [`UserContextFailure`](super::progress::UserContextFailure), with the final state in its details.
+    /// Fails if no part is available, or after a cancellation. The failure's type is the
+    /// [`UserContextFailure`](super::state::UserContextFailure), and its details are the final state.
     #[run(name = "userContextWorkflow")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<UserContextState> {
         let scope = WorkflowCancellationToken::new();
-        unless_cancelled(ctx, &scope, ask(ctx, &scope)).await;
-        let outcome = ctx.state_mut(|s| s.context.end());
+        run_until_cancelled(ctx, &scope, fetch_parts(ctx, &scope)).await;
+        let outcome = ctx.state_mut(|s| s.context.finish());
         let state = ctx.state(|s| s.context.state().clone());
         match outcome {
             Ok(()) => Ok(state),
-            Err((code, message)) => Err(failure::ended(code.name(), &message, code.is_benign(), state)),
+            Err((code, message)) => {
+                Err(failure::workflow_failure(code.name(), &message, code.is_benign(), state))
+            }
         }
     }
 
@@ -79,53 +81,56 @@ impl Cancellable for UserContextWorkflow {
     }
 }
 
-async fn ask(ctx: &Context, scope: &WorkflowCancellationToken) {
+async fn fetch_parts(ctx: &Context, scope: &WorkflowCancellationToken) {
     match ctx.state(|s| s.input.strategy) {
         Strategy::Parallel => {
-            let surroundings = surroundings(ctx, scope);
-            let fact = cat_fact(ctx, scope);
+            let surroundings = fetch_location_and_weather(ctx, scope);
+            let fact = fetch_cat_fact(ctx, scope);
             join!(surroundings, fact);
         }
         Strategy::Sequential => {
-            surroundings(ctx, scope).await;
-            cat_fact(ctx, scope).await;
+            fetch_location_and_weather(ctx, scope).await;
+            fetch_cat_fact(ctx, scope).await;
         }
     }
 }
 
-/// The location, and the weather as soon as that is there.
-async fn surroundings(ctx: &Context, scope: &WorkflowCancellationToken) {
-    let input = ctx.state(|s| Ask { correlation_id: s.input.correlation_id.clone() });
+/// Fetches the location, and then the weather there.
+async fn fetch_location_and_weather(ctx: &Context, scope: &WorkflowCancellationToken) {
+    let input = ctx.state(|s| LookUpInput { correlation_id: s.input.correlation_id.clone() });
     let located =
-        call(ctx, scope, Call::GetLocation, Part::Location, UserContextActivities::get_location, input).await;
+        fetch_part(ctx, scope, Call::GetLocation, Part::Location, UserContextActivities::get_location, input)
+            .await;
     let Some(location) = located else {
-        ctx.state_mut(|s| s.context.skipped(Part::Weather, "location unavailable"));
+        ctx.state_mut(|s| s.context.record_skip(Part::Weather, "location unavailable"));
         return;
     };
-    let input = ctx.state(|s| AskWeather {
+    let input = ctx.state(|s| WeatherInput {
         correlation_id: s.input.correlation_id.clone(),
         latitude: location.latitude,
         longitude: location.longitude,
     });
-    ctx.state_mut(|s| s.context.located(location));
+    ctx.state_mut(|s| s.context.record_location(location));
     let weather =
-        call(ctx, scope, Call::GetWeather, Part::Weather, UserContextActivities::get_weather, input).await;
+        fetch_part(ctx, scope, Call::GetWeather, Part::Weather, UserContextActivities::get_weather, input)
+            .await;
     if let Some(weather) = weather {
-        ctx.state_mut(|s| s.context.forecast(weather));
+        ctx.state_mut(|s| s.context.record_weather(weather));
     }
 }
 
-async fn cat_fact(ctx: &Context, scope: &WorkflowCancellationToken) {
-    let input = ctx.state(|s| Ask { correlation_id: s.input.correlation_id.clone() });
+async fn fetch_cat_fact(ctx: &Context, scope: &WorkflowCancellationToken) {
+    let input = ctx.state(|s| LookUpInput { correlation_id: s.input.correlation_id.clone() });
     let fact =
-        call(ctx, scope, Call::GetCatFact, Part::CatFact, UserContextActivities::get_cat_fact, input).await;
+        fetch_part(ctx, scope, Call::GetCatFact, Part::CatFact, UserContextActivities::get_cat_fact, input)
+            .await;
     if let Some(fact) = fact {
-        ctx.state_mut(|s| s.context.told(fact));
+        ctx.state_mut(|s| s.context.record_cat_fact(fact));
     }
 }
 
-/// Asks for a part, unless it was cancelled; one that can't be had is named in the errors.
-async fn call<A: ActivityDefinition + 'static>(
+/// Fetches a part, unless the workflow was cancelled. The errors name a part that failed.
+async fn fetch_part<A: ActivityDefinition + 'static>(
     ctx: &Context,
     scope: &WorkflowCancellationToken,
     call: Call,
@@ -134,14 +139,16 @@ async fn call<A: ActivityDefinition + 'static>(
     input: A::Input,
 ) -> Option<A::Output> {
     if ctx.state(|s| s.context.is_cancelled()) {
-        ctx.state_mut(|s| s.context.skipped(part, "it was cancelled"));
+        ctx.state_mut(|s| s.context.record_skip(part, "it was cancelled"));
         return None;
     }
-    let options = ctx.state(|s| policies::options(call, &s.input.timing, scope.clone()));
+    let options = ctx.state(|s| policies::activity_options(call, &s.input.timing, scope.clone()));
     match ctx.execute_activity(activity, input, options).await {
         Ok(output) => Some(output),
         Err(error) => {
-            ctx.state_mut(|s| s.context.failed(part, &Failed::read(&error).error.message));
+            ctx.state_mut(|s| {
+                s.context.record_failure(part, &ActivityFailure::from_activity_error(&error).error.message);
+            });
             None
         }
     }

@@ -1,9 +1,9 @@
-//! `cargo xtask demo`: a stack of its own, every scenario of an order with its progress shown, a batch that
-//! meets whatever the provider draws, and the provider's own verdict.
+//! `cargo xtask demo`: starts a stack, runs every scenario of an order and a batch of orders under chaos, and
+//! prints the provider's verdict.
 
-mod contexts;
+mod order_client;
 mod scenario;
-mod shop;
+mod user_contexts;
 mod verdict;
 
 use std::{
@@ -16,23 +16,23 @@ use serde_json::Value;
 use tokio::task::JoinSet;
 
 use self::{
+    order_client::{EndedOrder, OrderClient},
     scenario::Scenario,
-    shop::{Ended, Shop},
     verdict::Verdict,
 };
 use crate::{
     console::Console,
-    http::{Http, Unanswered},
+    http::{Http, NoAnswer},
     interrupt::Interrupts,
     services::{API, FOUNDER, PROVIDER, Service},
-    up::{self, Wishes},
+    up::{self, UpOptions},
 };
 
-/// How many orders meet whatever the provider draws.
-const BATCH: usize = 12;
-/// What makes the waits of an order those of a demo: long enough to approve an order in time on a busy
-/// machine, and short where nothing but waiting is shown.
-const WAITS: [(&Service, &str, &str); 3] = [
+/// The number of orders whose scenarios the provider draws.
+const RANDOM_ORDERS: usize = 12;
+/// The waits of an order in a demo. They leave enough time to approve an order on a busy machine, and are short
+/// otherwise.
+const DEMO_TIMINGS: [(&Service, &str, &str); 3] = [
     (&API, "APPROVAL_TIMEOUT", "10s"),
     (&API, "COMPENSATION_RETRY_INITIAL", "2s"),
     (&API, "COMPENSATION_RETRY_MAXIMUM", "4s"),
@@ -41,105 +41,111 @@ const WAITS: [(&Service, &str, &str); 3] = [
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error(transparent)]
-    Unanswered(#[from] Unanswered),
+    NoAnswer(#[from] NoAnswer),
     #[error("{question}: {status} {body}")]
     Unexpected { question: String, status: StatusCode, body: Value },
-    #[error("{question}: the answer isn't what it should be: {source}")]
+    #[error("{question}: the answer has an unexpected form: {source}")]
     Unreadable { question: String, source: serde_json::Error },
-    #[error("{order} hasn't ended after {} s", limit.as_secs())]
+    #[error("{order} has not ended after {} s", limit.as_secs())]
     NotEnded { order: String, limit: Duration },
     #[error(transparent)]
     Task(#[from] tokio::task::JoinError),
 }
 
-/// Starts a stack whose provider misbehaves, places the orders, asks for user contexts, and ends with the
-/// verdict: whether each named scenario ended as it promises, and the ledger and the orders agree.
+/// Starts a stack with chaos, places the orders, gets user contexts, and prints the verdict. Returns whether each named
+/// scenario ended as expected and the ledger agrees with the orders.
 ///
 /// # Errors
-/// When the stack can't be started, an order can't be placed or followed, or a user context can't be had.
+/// Returns an error when the stack can't be started, or an order or a user context gets no valid answer.
 pub async fn run(
     console: &Console,
     interrupts: &mut Interrupts,
     free_ports: bool,
 ) -> Result<bool, up::Error> {
-    let environment = WAITS.map(|(service, name, value)| (service, name, value.to_owned())).to_vec();
-    let wishes = Wishes {
-        chaos: Some(up::USUAL_CHAOS.to_owned()),
+    let environment = DEMO_TIMINGS.map(|(service, name, value)| (service, name, value.to_owned())).to_vec();
+    let options = UpOptions {
+        chaos: Some(up::DEFAULT_CHAOS.to_owned()),
         seed: None,
         fast: true,
         fresh: true,
         free_ports,
         environment,
     };
-    let mut stack = interrupts.or(up::raise(console, &wishes)).await?;
+    let mut stack = interrupts.race(up::start_stack(console, &options)).await?;
     let founder = stack.url(&FOUNDER);
-    let shop = Shop { http: Http::new()?, api: stack.url(&API), provider: stack.url(&PROVIDER) };
-    let traded = interrupts
-        .or(async {
+    let client = OrderClient { http: Http::new()?, api: stack.url(&API), provider: stack.url(&PROVIDER) };
+    let results = interrupts
+        .race(async {
             tokio::select! {
-                traded = trade(console, &shop, &founder) => Ok(traded?),
+                results = run_demo(console, &client, &founder) => Ok(results?),
                 ended = stack.watch() => Err(up::Error::from(ended)),
             }
         })
         .await;
-    up::lower(console, interrupts, stack).await?;
-    let (ended, verdict) = traded?;
-    let faults: Vec<_> = verdict.faults(&ended).into_iter().chain(broken_promises(&ended)).collect();
-    for fault in &faults {
-        console.say(&format!("fault: {fault}"));
+    up::stop_stack(console, interrupts, stack).await?;
+    let (ended, verdict) = results?;
+    let mismatches: Vec<_> = verdict.mismatches(&ended).into_iter().chain(mismatches(&ended)).collect();
+    for mismatch in &mismatches {
+        console.print(&format!("mismatch: {mismatch}"));
     }
     println!("{verdict}");
-    Ok(faults.is_empty())
+    Ok(mismatches.is_empty())
 }
 
-async fn trade(console: &Console, shop: &Shop, founder: &str) -> Result<(Vec<Ended>, Verdict), Error> {
-    let run = run_name();
-    console.say("Every scenario, made certain by a plan for the provider; in brackets what was undone");
-    let named = scenario::NAMED.iter().map(|scenario| (format!("demo-{run}-{}", scenario.name), scenario));
-    let mut ended = all(console, shop, named).await?;
-    console.say(&format!("{BATCH} orders at once that meet whatever the provider draws"));
-    let batch = (1..=BATCH).map(|number| (format!("demo-{run}-chaos-{number:02}"), &scenario::DRAWN));
-    let batch = all(console, shop, batch).await?;
-    console.say(&format!("   {}", summary(&batch)));
-    ended.extend(batch);
-    console.say("A user context from founder, by each of its strategies");
-    contexts::show(console, &shop.http, founder).await?;
-    Ok((ended, shop.verdict().await?))
-}
-
-/// Plays scenarios at once, each with an order of its own.
-async fn all(
+async fn run_demo(
     console: &Console,
-    shop: &Shop,
+    client: &OrderClient,
+    founder: &str,
+) -> Result<(Vec<EndedOrder>, Verdict), Error> {
+    let run = run_name();
+    console.print("Every scenario, made certain by a plan for the provider; in brackets what was undone");
+    let named =
+        scenario::NAMED_SCENARIOS.iter().map(|scenario| (format!("demo-{run}-{}", scenario.name), scenario));
+    let mut ended = run_scenarios(console, client, named).await?;
+    console.print(&format!("{RANDOM_ORDERS} orders at once that meet whatever the provider draws"));
+    let batch = (1..=RANDOM_ORDERS)
+        .map(|number| (format!("demo-{run}-chaos-{number:02}"), &scenario::RANDOM_SCENARIO));
+    let batch = run_scenarios(console, client, batch).await?;
+    console.print(&format!("   {}", summary(&batch)));
+    ended.extend(batch);
+    console.print("A user context from founder with each strategy");
+    user_contexts::show(console, &client.http, founder).await?;
+    Ok((ended, client.verdict().await?))
+}
+
+/// Runs scenarios concurrently, each with its own order.
+async fn run_scenarios(
+    console: &Console,
+    client: &OrderClient,
     orders: impl Iterator<Item = (String, &'static Scenario)>,
-) -> Result<Vec<Ended>, Error> {
-    let mut playing = JoinSet::new();
+) -> Result<Vec<EndedOrder>, Error> {
+    let mut running = JoinSet::new();
     for (order, scenario) in orders {
-        let gauge = console.gauge(format!("{order:<33}"));
-        let shop = shop.clone();
-        playing.spawn(async move { shop.play(order, scenario, gauge).await });
+        let progress_bar = console.progress_bar(format!("{order:<33}"));
+        let client = client.clone();
+        running.spawn(async move { client.run_scenario(order, scenario, progress_bar).await });
     }
     let mut ended = Vec::new();
-    while let Some(order) = playing.join_next().await {
+    while let Some(order) = running.join_next().await {
         ended.push(order??);
     }
     Ok(ended)
 }
 
-fn broken_promises(ended: &[Ended]) -> impl Iterator<Item = String> {
-    ended.iter().filter_map(|order| Some(format!("{}: {}", order.id, order.broken_promise()?)))
+fn mismatches(ended: &[EndedOrder]) -> impl Iterator<Item = String> {
+    ended.iter().filter_map(|order| Some(format!("{}: {}", order.id, order.mismatch()?)))
 }
 
-/// How many ended how.
-fn summary(ended: &[Ended]) -> String {
+/// Counts the orders by code or status.
+fn summary(ended: &[EndedOrder]) -> String {
     let mut counts = BTreeMap::<_, usize>::new();
     for order in ended {
         *counts.entry(order.end.code().unwrap_or(&order.end.status)).or_default() += 1;
     }
-    counts.iter().map(|(how, count)| format!("{count} {how}")).collect::<Vec<_>>().join(", ")
+    counts.iter().map(|(end, count)| format!("{count} {end}")).collect::<Vec<_>>().join(", ")
 }
 
-/// Different in every run: orders and their workflows have names for ever.
+/// Returns a name that is different in every run, since the ids of orders and workflows are never reused.
 fn run_name() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     format!("{:x}", now.as_millis())

@@ -1,11 +1,10 @@
-//! The scenarios of an order: what the provider is planned to do, what somebody says meanwhile, and how the
-//! order has promised to end.
+//! The scenarios of an order: the plan for the provider, a signal, and the expected end.
 
 use serde_json::{Map, Value, json};
 
-use super::shop::State;
+use super::order_client::State;
 
-/// Every call that an order makes. A plan names all of them, so that nothing is left to a draw.
+/// Every call of an order. A plan names all of them, so that the provider draws nothing.
 const OPERATIONS: [&str; 9] = [
     "payment.authorize",
     "payment.capture",
@@ -17,7 +16,7 @@ const OPERATIONS: [&str; 9] = [
     "shipping.cancel",
     "notification.send",
 ];
-/// More attempts than an order makes of any call.
+/// Exceeds the number of attempts of any call of an order.
 const ATTEMPTS: usize = 10;
 
 const LABEL: &str = "shipping.create-label";
@@ -27,123 +26,127 @@ const AWAITING_APPROVAL: &str = "awaiting_approval";
 pub struct Scenario {
     pub name: &'static str,
     pub requires_approval: bool,
-    fate: Fate,
-    /// What somebody says to the order.
-    pub said: Option<Said>,
+    outcomes: Outcomes,
+    /// The signal that the order gets.
+    pub signal: Option<SignalStep>,
 }
 
-/// What the provider does to an order, and so how it ends.
+/// The source of the scenarios that an order meets at the provider.
 #[derive(Debug)]
-enum Fate {
-    /// Every call succeeds, except for the attempts given; the order ends as promised.
+enum Outcomes {
+    /// Every call succeeds, except for the given attempts. The order has one expected end.
     Planned {
         except: Option<(&'static str, &'static [&'static str])>,
-        promise: Promise,
+        expected: ExpectedEnd,
     },
-    Drawn,
+    Random,
 }
 
-/// Something said to an order once it has come to a step.
+/// A signal that is sent to an order when it reaches a step.
 #[derive(Debug, Clone, Copy)]
-pub struct Said {
+pub struct SignalStep {
     pub at_step: &'static str,
-    /// The end of the API's path.
-    pub what: &'static str,
+    /// The last segment of the API's path.
+    pub action: &'static str,
     pub reason: Option<&'static str>,
 }
 
-/// An end in the API's words.
+/// The expected final state of an order in the API.
 #[derive(Debug, Clone, Copy)]
-struct Promise {
+struct ExpectedEnd {
     status: &'static str,
     code: Option<&'static str>,
-    /// In the order of undoing.
+    /// The compensations in the order in which they run.
     undone: &'static [&'static str],
 }
 
-const SHIPPED: Promise = Promise { status: "shipped", code: None, undone: &[] };
+const SHIPPED: ExpectedEnd = ExpectedEnd { status: "shipped", code: None, undone: &[] };
 
-/// Every end that a person can bring about.
-pub static NAMED: [Scenario; 6] = [
+/// The scenarios with one expected end.
+pub static NAMED_SCENARIOS: [Scenario; 6] = [
     Scenario {
         name: "happy-path",
         requires_approval: false,
-        fate: Fate::Planned { except: None, promise: SHIPPED },
-        said: None,
+        outcomes: Outcomes::Planned { except: None, expected: SHIPPED },
+        signal: None,
     },
     Scenario {
         name: "approval",
         requires_approval: true,
-        fate: Fate::Planned { except: None, promise: SHIPPED },
-        said: Some(Said { at_step: AWAITING_APPROVAL, what: "approve", reason: None }),
+        outcomes: Outcomes::Planned { except: None, expected: SHIPPED },
+        signal: Some(SignalStep { at_step: AWAITING_APPROVAL, action: "approve", reason: None }),
     },
     Scenario {
         name: "rejection",
         requires_approval: true,
-        fate: Fate::Planned {
+        outcomes: Outcomes::Planned {
             except: None,
-            promise: Promise {
+            expected: ExpectedEnd {
                 status: "rejected",
                 code: Some("ORDER_REJECTED"),
                 undone: &["release_payment"],
             },
         },
-        said: Some(Said { at_step: AWAITING_APPROVAL, what: "reject", reason: Some("over budget") }),
+        signal: Some(SignalStep {
+            at_step: AWAITING_APPROVAL,
+            action: "reject",
+            reason: Some("over budget"),
+        }),
     },
     Scenario {
         name: "cancellation",
         requires_approval: false,
-        fate: Fate::Planned {
-            // Without an answer the label can't be there before the cancellation is.
+        outcomes: Outcomes::Planned {
+            // Without an answer, the label can't be ready before the cancellation arrives.
             except: Some((LABEL, &["timeout"; 5])),
-            promise: Promise {
+            expected: ExpectedEnd {
                 status: "cancelled",
                 code: Some("ORDER_CANCELLED"),
                 undone: &["cancel_shipping", "refund_payment", "release_inventory"],
             },
         },
-        said: Some(Said {
+        signal: Some(SignalStep {
             at_step: "creating_shipping_label",
-            what: "cancel",
+            action: "cancel",
             reason: Some("changed my mind"),
         }),
     },
     Scenario {
         name: "approval-timeout",
         requires_approval: true,
-        fate: Fate::Planned {
+        outcomes: Outcomes::Planned {
             except: None,
-            promise: Promise {
+            expected: ExpectedEnd {
                 status: "rejected",
                 code: Some("APPROVAL_TIMEOUT"),
                 undone: &["release_payment"],
             },
         },
-        said: None,
+        signal: None,
     },
     Scenario {
         name: "saga-rollback",
         requires_approval: false,
-        fate: Fate::Planned {
+        outcomes: Outcomes::Planned {
             except: Some((LABEL, &["address_error"])),
-            promise: Promise {
+            expected: ExpectedEnd {
                 status: "failed",
                 code: Some("ADDRESS_REJECTED"),
                 undone: &["refund_payment", "release_inventory"],
             },
         },
-        said: None,
+        signal: None,
     },
 ];
 
-/// Any end is right, as long as the ledger agrees.
-pub static DRAWN: Scenario =
-    Scenario { name: "chaos", requires_approval: false, fate: Fate::Drawn, said: None };
+/// A scenario that accepts any end, as long as the ledger agrees.
+pub static RANDOM_SCENARIO: Scenario =
+    Scenario { name: "chaos", requires_approval: false, outcomes: Outcomes::Random, signal: None };
 
 impl Scenario {
-    /// The provider's plan for an order of this scenario, operation by operation; none leaves it to draws.
+    /// Returns the provider's plan for an order of this scenario. Without one, the provider draws.
     pub fn plan(&self) -> Option<Value> {
-        let Fate::Planned { except, .. } = &self.fate else { return None };
+        let Outcomes::Planned { except, .. } = &self.outcomes else { return None };
         let mut plan: Map<_, _> = OPERATIONS
             .into_iter()
             .map(|operation| (operation.to_owned(), json!(vec!["success"; ATTEMPTS])))
@@ -152,23 +155,24 @@ impl Scenario {
         Some(Value::Object(plan))
     }
 
-    /// What in an order's end isn't as this scenario promises.
-    pub fn broken_promise(&self, end: &State) -> Option<String> {
-        let undone: Vec<_> = end.undone().collect();
-        match &self.fate {
-            Fate::Planned { promise: Promise { status, code, undone: promised }, .. } => {
-                let kept = (end.status.as_str(), end.code(), undone.as_slice()) == (*status, *code, promised);
-                (!kept).then(|| {
+    /// Returns the difference between an order's end and the expected one.
+    pub fn mismatch(&self, end: &State) -> Option<String> {
+        let undone: Vec<_> = end.compensations().collect();
+        match &self.outcomes {
+            Outcomes::Planned { expected: ExpectedEnd { status, code, undone: expected }, .. } => {
+                let is_expected =
+                    (end.status.as_str(), end.code(), undone.as_slice()) == (*status, *code, expected);
+                (!is_expected).then(|| {
                     format!(
-                        "should have ended {status} ({}) with {promised:?} undone, but ended {} with {undone:?}",
+                        "expected {status} ({}) with {expected:?} undone, but it ended {} with {undone:?}",
                         code.unwrap_or("no error"),
-                        end.in_words()
+                        end.summary()
                     )
                 })
             }
-            // Everything else is what a provider may do to an order; these are faults of ours.
-            Fate::Drawn => matches!(end.code(), Some("INTERNAL" | "LEDGER_MISMATCH"))
-                .then(|| format!("ended {}", end.in_words())),
+            // Chaos can cause every other end. These two are bugs of the workflow.
+            Outcomes::Random => matches!(end.code(), Some("INTERNAL" | "LEDGER_MISMATCH"))
+                .then(|| format!("it ended {}", end.summary())),
         }
     }
 }
@@ -183,19 +187,19 @@ mod tests {
             "status": status,
             "progress": 60,
             "currentStep": "completed",
-            "error": code.map(|code| json!({"code": code, "message": "as said"})),
+            "error": code.map(|code| json!({"code": code, "message": "a message"})),
             "compensations": undone.iter().map(|name| json!({"name": name})).collect::<Vec<_>>(),
         });
         serde_json::from_value(state).unwrap()
     }
 
     fn named(name: &str) -> &'static Scenario {
-        NAMED.iter().find(|scenario| scenario.name == name).unwrap()
+        NAMED_SCENARIOS.iter().find(|scenario| scenario.name == name).unwrap()
     }
 
     #[test]
-    fn a_plan_leaves_nothing_to_a_draw() {
-        for scenario in &NAMED {
+    fn a_plan_names_every_call() {
+        for scenario in &NAMED_SCENARIOS {
             let plan = scenario.plan().unwrap();
             for operation in OPERATIONS {
                 let attempts = plan[operation].as_array().unwrap();
@@ -204,41 +208,41 @@ mod tests {
             }
         }
         assert_eq!(named("saga-rollback").plan().unwrap()[LABEL], json!(["address_error"]));
-        assert_eq!(DRAWN.plan(), None);
+        assert_eq!(RANDOM_SCENARIO.plan(), None);
     }
 
     #[test]
-    fn an_order_that_ends_as_promised_breaks_no_promise() {
+    fn an_expected_end_is_no_mismatch() {
         let rejected = end("rejected", Some("ORDER_REJECTED"), &["release_payment"]);
-        assert_eq!(named("rejection").broken_promise(&rejected), None);
-        assert_eq!(named("happy-path").broken_promise(&end("shipped", None, &[])), None);
+        assert_eq!(named("rejection").mismatch(&rejected), None);
+        assert_eq!(named("happy-path").mismatch(&end("shipped", None, &[])), None);
     }
 
     #[test]
-    fn another_status_another_error_or_another_undo_breaks_the_promise() {
+    fn another_status_error_or_compensation_is_a_mismatch() {
         for other in [
             end("failed", Some("ORDER_REJECTED"), &["release_payment"]),
             end("rejected", Some("APPROVAL_TIMEOUT"), &["release_payment"]),
             end("rejected", Some("ORDER_REJECTED"), &[]),
         ] {
-            assert!(named("rejection").broken_promise(&other).is_some(), "{other:?}");
+            assert!(named("rejection").mismatch(&other).is_some(), "{other:?}");
         }
-        let broken = named("happy-path").broken_promise(&end("failed", Some("OUT_OF_STOCK"), &[])).unwrap();
+        let mismatch = named("happy-path").mismatch(&end("failed", Some("OUT_OF_STOCK"), &[])).unwrap();
         assert_eq!(
-            broken,
-            "should have ended shipped (no error) with [] undone, but ended failed: OUT_OF_STOCK: as said with []"
+            mismatch,
+            "expected shipped (no error) with [] undone, but it ended failed: OUT_OF_STOCK: a message with []"
         );
     }
 
     #[test]
-    fn a_drawn_order_may_end_any_way_but_by_a_fault_of_ours() {
+    fn a_random_order_may_have_any_end_except_a_bug_of_the_workflow() {
         for (status, code) in
             [("shipped", None), ("failed", Some("OUT_OF_STOCK")), ("failed", Some("PROVIDER_UNAVAILABLE"))]
         {
-            assert_eq!(DRAWN.broken_promise(&end(status, code, &[])), None);
+            assert_eq!(RANDOM_SCENARIO.mismatch(&end(status, code, &[])), None);
         }
         for code in ["INTERNAL", "LEDGER_MISMATCH"] {
-            assert!(DRAWN.broken_promise(&end("failed", Some(code), &[])).is_some());
+            assert!(RANDOM_SCENARIO.mismatch(&end("failed", Some(code), &[])).is_some());
         }
     }
 }

@@ -1,10 +1,10 @@
-//! What the provider says of all orders that it knows, held against what was seen of them.
+//! Compares the provider's verdict with the observed ends of the orders.
 
 use std::fmt;
 
 use serde::Deserialize;
 
-use super::shop::Ended;
+use super::order_client::EndedOrder;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -19,20 +19,20 @@ pub struct Verdict {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Contradiction {
-    /// None where it is the ledger as a whole that contradicts itself.
+    /// Absent when the contradiction is about the ledger as a whole.
     order_id: Option<String>,
     rule: String,
     detail: String,
 }
 
 impl Verdict {
-    /// Everything that keeps the ledger from having exactly these orders, with these ends.
-    pub fn faults(&self, ended: &[Ended]) -> Vec<String> {
+    /// Returns all differences between the ledger and these orders with their ends.
+    pub fn mismatches(&self, ended: &[EndedOrder]) -> Vec<String> {
         let shipped = ended.iter().filter(|order| order.end.success).count();
-        self.faults_of_counts(ended.len(), shipped)
+        self.count_mismatches(ended.len(), shipped)
     }
 
-    fn faults_of_counts(&self, placed: usize, shipped: usize) -> Vec<String> {
+    fn count_mismatches(&self, placed: usize, shipped: usize) -> Vec<String> {
         let counts = [
             ("orders", self.orders, placed),
             ("shipped", self.shipped, shipped),
@@ -43,10 +43,10 @@ impl Verdict {
             let about = order_id.as_deref().unwrap_or("the ledger");
             format!("{about}: {rule}: {detail}")
         });
-        let miscounts =
-            counts.into_iter().filter(|(_, ledger, seen)| ledger != seen).map(|(what, ledger, seen)| {
-                format!("{what}: {ledger} in the ledger, {seen} as we placed and saw them end")
-            });
+        let miscounts = counts
+            .into_iter()
+            .filter(|(_, ledger, seen)| ledger != seen)
+            .map(|(name, ledger, seen)| format!("{name}: {ledger} in the ledger, {seen} observed"));
         contradictions.chain(miscounts).collect()
     }
 }
@@ -72,33 +72,30 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_at_fault_where_the_ledger_has_exactly_the_orders_and_their_ends() {
-        assert_eq!(verdict(3, 2, 0).faults_of_counts(3, 2), Vec::<String>::new());
+    fn a_ledger_with_exactly_the_observed_orders_has_no_mismatch() {
+        assert_eq!(verdict(3, 2, 0).count_mismatches(3, 2), Vec::<String>::new());
     }
 
     #[test]
-    fn an_order_that_the_ledger_never_heard_of_is_a_fault() {
+    fn an_order_that_the_ledger_lacks_is_a_mismatch() {
         assert_eq!(
-            verdict(1, 1, 0).faults_of_counts(2, 2),
-            [
-                "orders: 1 in the ledger, 2 as we placed and saw them end",
-                "shipped: 1 in the ledger, 2 as we placed and saw them end"
-            ]
+            verdict(1, 1, 0).count_mismatches(2, 2),
+            ["orders: 1 in the ledger, 2 observed", "shipped: 1 in the ledger, 2 observed"]
         );
     }
 
     #[test]
-    fn an_order_that_ended_otherwise_than_the_ledger_has_it_is_a_fault() {
-        assert_eq!(verdict(2, 2, 0).faults_of_counts(2, 1).len(), 2);
+    fn an_order_with_another_end_in_the_ledger_is_a_mismatch() {
+        assert_eq!(verdict(2, 2, 0).count_mismatches(2, 1).len(), 2);
     }
 
     #[test]
-    fn an_order_that_the_ledger_holds_open_is_a_fault() {
-        assert_eq!(verdict(1, 0, 1).faults_of_counts(1, 1).len(), 2);
+    fn an_order_that_is_open_in_the_ledger_is_a_mismatch() {
+        assert_eq!(verdict(1, 0, 1).count_mismatches(1, 1).len(), 2);
     }
 
     #[test]
-    fn every_contradiction_is_a_fault() {
+    fn every_contradiction_is_a_mismatch() {
         let contradiction = |order: Option<&str>, detail: &str| Contradiction {
             order_id: order.map(str::to_owned),
             rule: "one_net_capture".to_owned(),
@@ -109,7 +106,7 @@ mod tests {
             ..verdict(1, 1, 0)
         };
         assert_eq!(
-            verdict.faults_of_counts(1, 1),
+            verdict.count_mismatches(1, 1),
             ["a: one_net_capture: two captures", "the ledger: one_net_capture: none"]
         );
         assert_eq!(verdict.to_string(), "orders=1 shipped=1 open=0 contradictions=2");

@@ -43,10 +43,10 @@ impl Resource for Reservation {
     }
 
     fn refusal(scenario: Scenario) -> Option<InventoryError> {
-        REFUSALS.into_iter().find(|error| error.code() == scenario.name)
+        REFUSALS.into_iter().find(|error| Self::code(error) == scenario.name)
     }
 
     fn code(error: &InventoryError) -> &'static str {
-        error.code()
+        error.into()
     }
 }

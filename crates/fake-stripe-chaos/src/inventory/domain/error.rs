@@ -1,29 +1,20 @@
 //! The errors of a reservation.
 
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// The name that `strum` gives an error is its public code.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum InventoryError {
     #[error("there is no reservation {0}")]
+    #[strum(serialize = "reservation_not_found")]
     NotFound(String),
     #[error("an item is out of stock")]
     OutOfStock,
     #[error("the reservation is already released")]
     AlreadyReleased,
     #[error("the reservation has expired, so its stock is no longer reserved")]
+    #[strum(serialize = "reservation_expired")]
     Expired,
     #[error("the order shipped with the reserved stock")]
+    #[strum(serialize = "reservation_fulfilled")]
     Fulfilled,
-}
-
-impl InventoryError {
-    /// Returns the public code of the error.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::NotFound(_) => "reservation_not_found",
-            Self::OutOfStock => "out_of_stock",
-            Self::AlreadyReleased => "already_released",
-            Self::Expired => "reservation_expired",
-            Self::Fulfilled => "reservation_fulfilled",
-        }
-    }
 }

@@ -34,24 +34,13 @@ pub struct Terms {
 }
 
 /// The status of a reservation at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Status {
     Reserved,
     Released,
     Fulfilled,
     Expired,
-}
-
-impl Status {
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Reserved => "reserved",
-            Self::Released => "released",
-            Self::Fulfilled => "fulfilled",
-            Self::Expired => "expired",
-        }
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

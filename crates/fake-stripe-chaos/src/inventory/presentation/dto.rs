@@ -216,7 +216,7 @@ impl From<&Snapshot<Reservation>> for ReservationView {
         Self {
             reservation_id: terms.id.to_string(),
             items: items(resource),
-            status: resource.status(*now, *shipped_at).name(),
+            status: resource.status(*now, *shipped_at).into(),
             created_at: from_millis(terms.created_at.millis()),
             expires_at: from_millis(terms.expires_at.millis()),
             released_at: resource.released_at().map(|at| from_millis(at.millis())),

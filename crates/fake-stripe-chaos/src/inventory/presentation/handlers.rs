@@ -52,7 +52,7 @@ async fn reserve(
     let command = value.into_command(headers.order());
     let call = headers.into_call(RESERVE, &inventory.deps.catalogue, &canonical, &redacted)?;
     let reply = inventory.service.reserve(call, command).await;
-    Ok(created(reply, |seen, _| Some(ReserveResponse::of(&seen.resource))))
+    Ok(created(reply, |snapshot, _| Some(ReserveResponse::of(&snapshot.resource))))
 }
 
 /// Release reserved stock.
@@ -68,7 +68,7 @@ async fn release_reservation(
 ) -> Result<Response, Problem> {
     let call = headers.into_call(RELEASE, &inventory.deps.catalogue, &canonical, &value.redacted())?;
     let reply = inventory.service.release(call, value.into_command()).await;
-    Ok(done(reply, |seen, _| ReleaseReservationResponse::of(&seen.resource)))
+    Ok(done(reply, |snapshot, _| ReleaseReservationResponse::of(&snapshot.resource)))
 }
 
 /// Show the weight of each scenario of inventory.
@@ -89,5 +89,5 @@ async fn get_reservation(
     State(inventory): State<Arc<Inventory>>,
     Path(id): Path<String>,
 ) -> Result<Json<Shown<ReservationView>>, Problem> {
-    found(&id, inventory.service.find(id.clone()).await, |seen| ReservationView::from(seen))
+    found(&id, inventory.service.find(id.clone()).await, |snapshot| ReservationView::from(snapshot))
 }

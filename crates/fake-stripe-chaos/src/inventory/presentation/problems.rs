@@ -37,14 +37,15 @@ impl Present for Reservation {
         Problem::new(InventoryCode::from(error), error.to_string())
     }
 
-    fn view(seen: &Snapshot<Self>) -> Value {
-        serde_json::to_value(ReservationView::from(seen)).unwrap_or_default()
+    fn view(snapshot: &Snapshot<Self>) -> Value {
+        serde_json::to_value(ReservationView::from(snapshot)).unwrap_or_default()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shared::resource::Resource;
 
     #[test]
     fn the_domain_and_the_body_have_the_same_code() {
@@ -55,7 +56,7 @@ mod tests {
             InventoryError::Expired,
             InventoryError::Fulfilled,
         ] {
-            assert_eq!(Reservation::problem(&error).code(), error.code());
+            assert_eq!(Reservation::problem(&error).code(), Reservation::code(&error));
         }
     }
 }

@@ -40,6 +40,6 @@ impl Resource for Notification {
     }
 
     fn code(error: &NotificationError) -> &'static str {
-        error.code()
+        error.into()
     }
 }

@@ -1,17 +1,9 @@
 //! The errors of a notification.
 
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// The name that `strum` gives an error is its public code.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
 pub enum NotificationError {
     #[error("there is no notification {0}")]
+    #[strum(serialize = "notification_not_found")]
     NotFound(String),
-}
-
-impl NotificationError {
-    /// Returns the public code of the error.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::NotFound(_) => "notification_not_found",
-        }
-    }
 }

@@ -1,7 +1,5 @@
 //! A notification. After it is sent, it never changes.
 
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 
 use crate::shared::{
@@ -12,7 +10,10 @@ use crate::shared::{
 id! { NotificationId, "ntf_" }
 
 /// The channel of a notification.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr, Serialize, Deserialize,
+)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownChannel, parse_err_fn = unknown_channel)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
     Email,
@@ -20,29 +21,12 @@ pub enum Channel {
     Push,
 }
 
-impl Channel {
-    pub const ALL: [Self; 3] = [Self::Email, Self::Sms, Self::Push];
-
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Email => "email",
-            Self::Sms => "sms",
-            Self::Push => "push",
-        }
-    }
-}
-
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be one of email, sms, push")]
 pub struct UnknownChannel;
 
-impl FromStr for Channel {
-    type Err = UnknownChannel;
-
-    fn from_str(text: &str) -> Result<Self, UnknownChannel> {
-        Self::ALL.into_iter().find(|channel| channel.name() == text).ok_or(UnknownChannel)
-    }
+const fn unknown_channel(_: &str) -> UnknownChannel {
+    UnknownChannel
 }
 
 /// A sent notification. Its text is not stored.

@@ -42,7 +42,9 @@ mod tests {
             order_id: order.parse().ok(),
             sent_at: Timestamp::from_millis(1),
         };
-        let mut notifications = Channel::ALL.map(|channel| notification(channel, "order-1")).to_vec();
+        let mut notifications = [Channel::Email, Channel::Sms, Channel::Push]
+            .map(|channel| notification(channel, "order-1"))
+            .to_vec();
         notifications.push(notification(Channel::Email, ""));
         let golden = include_str!("../../../tests/store/golden/notification.jsonl");
         assert_golden(&NotificationRecords, KIND, golden, &notifications);

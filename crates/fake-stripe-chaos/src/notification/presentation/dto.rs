@@ -67,7 +67,7 @@ const fn recipient_kind(channel: Channel) -> &'static str {
     match channel {
         Channel::Email => "an e-mail address, since the type is email",
         Channel::Sms => "a telephone number such as +15550100, since the type is sms",
-        Channel::Push => "a device's token of parse_visible_ascii ASCII characters, since the type is push",
+        Channel::Push => "a device's token of visible ASCII characters, since the type is push",
     }
 }
 
@@ -94,7 +94,7 @@ impl SendRequest {
     /// Returns the body for the journal, without personal data.
     pub fn redacted(&self) -> Value {
         json!({
-            "type": self.channel.name(),
+            "type": <&str>::from(self.channel),
             "orderId": self.order_id.as_ref().map(OrderId::as_str),
         })
     }
@@ -131,7 +131,7 @@ impl From<&Notification> for NotificationView {
     fn from(notification: &Notification) -> Self {
         Self {
             notification_id: notification.id.to_string(),
-            r#type: notification.channel.name(),
+            r#type: notification.channel.into(),
             recipient: notification.recipient.clone(),
             status: "sent",
             sent_at: from_millis(notification.sent_at.millis()),

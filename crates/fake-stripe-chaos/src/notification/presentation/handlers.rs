@@ -47,7 +47,7 @@ async fn send(
     let command = value.into_command(headers.order());
     let call = headers.into_call(SEND, &notifications.deps.catalogue, &canonical, &redacted)?;
     let reply = notifications.service.send(call, command).await;
-    Ok(created(reply, |seen, _| Some(Shown::new(NotificationView::from(&seen.resource)))))
+    Ok(created(reply, |snapshot, _| Some(Shown::new(NotificationView::from(&snapshot.resource)))))
 }
 
 /// Show the weight of each scenario of notification.
@@ -70,5 +70,7 @@ async fn get_notification(
     State(notifications): State<Arc<Notifications>>,
     Path(id): Path<String>,
 ) -> Result<Json<Shown<NotificationView>>, Problem> {
-    found(&id, notifications.service.find(id.clone()).await, |seen| NotificationView::from(&seen.resource))
+    found(&id, notifications.service.find(id.clone()).await, |snapshot| {
+        NotificationView::from(&snapshot.resource)
+    })
 }

@@ -24,18 +24,19 @@ impl Present for Notification {
         Problem::new(code, error.to_string())
     }
 
-    fn view(seen: &Snapshot<Self>) -> Value {
-        serde_json::to_value(NotificationView::from(&seen.resource)).unwrap_or_default()
+    fn view(snapshot: &Snapshot<Self>) -> Value {
+        serde_json::to_value(NotificationView::from(&snapshot.resource)).unwrap_or_default()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shared::resource::Resource;
 
     #[test]
     fn the_domain_and_the_body_have_the_same_code() {
         let error = NotificationError::NotFound(String::new());
-        assert_eq!(Notification::problem(&error).code(), error.code());
+        assert_eq!(Notification::problem(&error).code(), Notification::code(&error));
     }
 }

@@ -49,10 +49,10 @@ impl Resource for Payment {
     }
 
     fn refusal(scenario: Scenario) -> Option<PaymentError> {
-        REFUSALS.into_iter().find(|error| error.code() == scenario.name)
+        REFUSALS.into_iter().find(|error| Self::code(error) == scenario.name)
     }
 
     fn code(error: &PaymentError) -> &'static str {
-        error.code()
+        error.into()
     }
 }

@@ -56,7 +56,8 @@ pub enum State {
 }
 
 /// The status of a payment at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Status {
     Authorized,
     Captured,
@@ -64,20 +65,6 @@ pub enum Status {
     Refunded,
     Released,
     Expired,
-}
-
-impl Status {
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Authorized => "authorized",
-            Self::Captured => "captured",
-            Self::PartiallyRefunded => "partially_refunded",
-            Self::Refunded => "refunded",
-            Self::Released => "released",
-            Self::Expired => "expired",
-        }
-    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

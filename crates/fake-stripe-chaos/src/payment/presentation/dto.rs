@@ -509,7 +509,7 @@ impl From<&Snapshot<Payment>> for PaymentView {
             amount: terms.money.amount.minor_units(),
             refunded_amount: payment.refunded().minor_units(),
             currency: terms.money.currency.code(),
-            status: payment.status(*now).name(),
+            status: payment.status(*now).into(),
             created_at: from_millis(terms.created_at.millis()),
             expires_at: from_millis(terms.expires_at.millis()),
             captured_at: captured_at.map(|at| from_millis(at.millis())),

@@ -61,7 +61,7 @@ async fn authorize(
     let command = value.into_command(headers.order());
     let call = headers.into_call(AUTHORIZE, &payments.deps.catalogue, &canonical, &redacted)?;
     let reply = payments.service.authorize(call, command).await;
-    Ok(created(reply, |seen, _| Some(AuthorizeResponse::of(&seen.resource))))
+    Ok(created(reply, |snapshot, _| Some(AuthorizeResponse::of(&snapshot.resource))))
 }
 
 /// Capture the authorized amount.
@@ -76,7 +76,7 @@ async fn capture(
 ) -> Result<Response, Problem> {
     let call = headers.into_call(CAPTURE, &payments.deps.catalogue, &canonical, &value.redacted())?;
     let reply = payments.service.capture(call, value.into_command()).await;
-    Ok(done(reply, |seen, _| CaptureResponse::of(&seen.resource)))
+    Ok(done(reply, |snapshot, _| CaptureResponse::of(&snapshot.resource)))
 }
 
 /// Void an authorization.
@@ -91,7 +91,7 @@ async fn release(
 ) -> Result<Response, Problem> {
     let call = headers.into_call(RELEASE, &payments.deps.catalogue, &canonical, &value.redacted())?;
     let reply = payments.service.release(call, value.into_command()).await;
-    Ok(done(reply, |seen, _| ReleaseResponse::of(&seen.resource)))
+    Ok(done(reply, |snapshot, _| ReleaseResponse::of(&snapshot.resource)))
 }
 
 /// Refund a captured amount, in part or whole.
@@ -106,7 +106,7 @@ async fn refund(
 ) -> Result<Response, Problem> {
     let call = headers.into_call(REFUND, &payments.deps.catalogue, &canonical, &value.redacted())?;
     let reply = payments.service.refund(call, value.into_command()).await;
-    Ok(done(reply, |seen, part| RefundResponse::of(&seen.resource, part)))
+    Ok(done(reply, |snapshot, part| RefundResponse::of(&snapshot.resource, part)))
 }
 
 /// Authorize and capture in one call.
@@ -124,7 +124,7 @@ async fn charge(
     let command = value.into_command(headers.order());
     let call = headers.into_call(CHARGE, &payments.deps.catalogue, &canonical, &redacted)?;
     let reply = payments.service.charge(call, command).await;
-    Ok(done(reply, |seen, _| ChargeResponse::of(&seen.resource)))
+    Ok(done(reply, |snapshot, _| ChargeResponse::of(&snapshot.resource)))
 }
 
 /// Show the weight of each scenario of payments.
@@ -175,5 +175,5 @@ async fn get_payment(
     State(payments): State<Arc<Payments>>,
     Path(auth_id): Path<String>,
 ) -> Result<Json<Shown<PaymentView>>, Problem> {
-    found(&auth_id, payments.service.find(auth_id.clone()).await, |seen| PaymentView::from(seen))
+    found(&auth_id, payments.service.find(auth_id.clone()).await, |snapshot| PaymentView::from(snapshot))
 }

@@ -49,8 +49,8 @@ impl Present for Payment {
         Problem::new(PaymentCode::from(error), error.to_string())
     }
 
-    fn view(seen: &Snapshot<Self>) -> Value {
-        serde_json::to_value(PaymentView::from(seen)).unwrap_or_default()
+    fn view(snapshot: &Snapshot<Self>) -> Value {
+        serde_json::to_value(PaymentView::from(snapshot)).unwrap_or_default()
     }
 }
 
@@ -58,6 +58,7 @@ impl Present for Payment {
 mod tests {
     use super::*;
     use crate::shared::money::Amount;
+    use crate::shared::resource::Resource;
 
     #[test]
     fn the_domain_and_the_body_have_the_same_code() {
@@ -74,7 +75,7 @@ mod tests {
             PaymentError::NotCaptured,
             PaymentError::ExceedsRemaining { remaining: Amount::ZERO },
         ] {
-            assert_eq!(Payment::problem(&error).code(), error.code());
+            assert_eq!(Payment::problem(&error).code(), Payment::code(&error));
         }
     }
 }

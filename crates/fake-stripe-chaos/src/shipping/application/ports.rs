@@ -55,10 +55,10 @@ impl Resource for Label {
     }
 
     fn refusal(scenario: Scenario) -> Option<ShippingError> {
-        REFUSALS.into_iter().find(|error| error.code() == scenario.name)
+        REFUSALS.into_iter().find(|error| Self::code(error) == scenario.name)
     }
 
     fn code(error: &ShippingError) -> &'static str {
-        error.code()
+        error.into()
     }
 }

@@ -55,7 +55,7 @@ async fn create_label(
     let command = value.into_command(headers.order());
     let call = headers.into_call(CREATE_LABEL, &shipping.deps.catalogue, &canonical, &redacted)?;
     let reply = shipping.service.create_label(call, command).await;
-    Ok(created(reply, |seen, _| Some(CreateLabelResponse::of(&seen.resource))))
+    Ok(created(reply, |snapshot, _| Some(CreateLabelResponse::of(&snapshot.resource))))
 }
 
 /// Cancel a label, also one that is still being generated.
@@ -70,7 +70,7 @@ async fn cancel_label(
 ) -> Result<Response, Problem> {
     let call = headers.into_call(CANCEL, &shipping.deps.catalogue, &canonical, &value.redacted())?;
     let reply = shipping.service.cancel(call, value.into_command()).await;
-    Ok(done(reply, |seen, _| CancelResponse::of(&seen.resource)))
+    Ok(done(reply, |snapshot, _| CancelResponse::of(&snapshot.resource)))
 }
 
 /// Show the progress of the label that was requested with an idempotency key.
@@ -106,5 +106,5 @@ async fn get_label(
     State(shipping): State<Arc<Shipping>>,
     Path(id): Path<String>,
 ) -> Result<Json<Shown<LabelView>>, Problem> {
-    found(&id, shipping.service.find(id.clone()).await, |seen| LabelView::from(seen))
+    found(&id, shipping.service.find(id.clone()).await, |snapshot| LabelView::from(snapshot))
 }

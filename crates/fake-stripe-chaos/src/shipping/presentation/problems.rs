@@ -33,14 +33,15 @@ impl Present for Label {
         Problem::new(ShippingCode::from(error), error.to_string())
     }
 
-    fn view(seen: &Snapshot<Self>) -> Value {
-        serde_json::to_value(LabelView::from(seen)).unwrap_or_default()
+    fn view(snapshot: &Snapshot<Self>) -> Value {
+        serde_json::to_value(LabelView::from(snapshot)).unwrap_or_default()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shared::resource::Resource;
 
     #[test]
     fn the_domain_and_the_body_have_the_same_code() {
@@ -49,7 +50,7 @@ mod tests {
             ShippingError::AddressRejected,
             ShippingError::AlreadyCancelled,
         ] {
-            assert_eq!(Label::problem(&error).code(), error.code());
+            assert_eq!(Label::problem(&error).code(), Label::code(&error));
         }
     }
 }

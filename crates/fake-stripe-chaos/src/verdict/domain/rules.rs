@@ -9,8 +9,8 @@ use crate::shared::{
 /// The name of a rule, and the check that returns a violation.
 pub type Rule = (&'static str, fn(&OrderFacts) -> Option<String>);
 
-/// The rules of an order. The first four apply to an order that shipped, the next four to one that is paid with
-/// nothing to ship, the next four to one that did not ship, and the last two to all.
+/// The rules of an order. Four apply to an order that shipped, four to one that is paid with nothing to ship,
+/// and four to one that did not ship. The last two apply to all.
 pub const RULES: [Rule; 14] = [
     ("shipped_is_paid_once_in_full", shipped_is_paid_once_in_full),
     ("shipped_leaves_no_hold", shipped_leaves_no_hold),

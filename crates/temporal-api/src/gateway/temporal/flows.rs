@@ -1,4 +1,4 @@
-//! Payments and user contexts over a real Temporal server.
+//! Implements payments and user contexts over a real Temporal server.
 
 use std::time::Duration;
 
@@ -8,9 +8,9 @@ use service_kit::correlation::CorrelationId;
 use temporalio_client::{WorkflowIdReusePolicy, WorkflowSignalOptions};
 use workflows::{
     ids,
-    payment::{PaymentWorkflow, messages::PaymentInput, progress::PaymentState},
+    payment::{PaymentWorkflow, messages::PaymentInput, state::PaymentState},
     saga::Reason,
-    user_context::{UserContextWorkflow, messages::UserContextInput, progress::UserContextState},
+    user_context::{UserContextWorkflow, messages::UserContextInput, state::UserContextState},
 };
 
 use super::{TemporalGateway, told};
@@ -48,7 +48,7 @@ impl FlowGateway<PaymentFlow> for TemporalGateway {
             }
             .boxed()
         };
-        // One that failed, or was given back, may be tried again.
+        // A caller can try again a payment that failed or was refunded.
         let reuse = WorkflowIdReusePolicy::AllowDuplicateFailedOnly;
         self.begin::<PaymentWorkflow>(id, claim, reuse, start).await
     }
@@ -89,7 +89,7 @@ impl FlowGateway<UserContextFlow> for TemporalGateway {
             }
             .boxed()
         };
-        // It changes nothing, so it may be asked for again and again.
+        // The workflow changes nothing, so a caller can repeat it.
         self.begin::<UserContextWorkflow>(id, claim, WorkflowIdReusePolicy::AllowDuplicate, start).await
     }
 

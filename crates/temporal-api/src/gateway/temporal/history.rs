@@ -1,4 +1,4 @@
-//! Histories, without what went into and came out of their events.
+//! Reads histories without the inputs and results of their events.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -53,7 +53,7 @@ fn event(event: &Event) -> HistoryEvent {
     }
 }
 
-/// What an event is about, and which failure it tells of.
+/// Returns the subject of an event, and its failure.
 fn about(attributes: &Attributes) -> (Option<String>, Option<String>) {
     match attributes {
         Attributes::WorkflowExecutionStartedEventAttributes(started) => {
@@ -80,7 +80,7 @@ fn code(failure: Option<&Failure>) -> Option<String> {
     }
 }
 
-/// `EVENT_TYPE_TIMER_FIRED` is `TimerFired` to everybody but the wire.
+/// Converts the name of an event type: `EVENT_TYPE_TIMER_FIRED` becomes `TimerFired`.
 fn camel_case(name: &str) -> String {
     let words = name.strip_prefix("EVENT_TYPE_").unwrap_or(name).split('_');
     let word = |word: &str| {

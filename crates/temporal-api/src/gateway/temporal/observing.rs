@@ -1,5 +1,5 @@
-//! Looking at workflows: the execution's own status decides, a running workflow answers for itself, and a
-//! closed one is read from its close event, so that it needs no worker.
+//! Observes workflows. The execution's own status decides. A running workflow answers a query. The
+//! state of a closed one comes from its close event, so it needs no worker.
 
 use std::time::Duration;
 
@@ -30,12 +30,12 @@ use super::{
 };
 use crate::gateway::{Awaited, GatewayError, Observed, Outside, Run, WorkflowId};
 
-/// A workflow that continues as a new run is looked at again; more often than this it doesn't between two
-/// calls.
+/// Limits the reads of a workflow that continues as a new run. Between two calls it does not continue
+/// more often than this.
 const LOOKS: usize = 5;
 const HISTORY_PAGE: i32 = 1000;
 
-/// The execution of a workflow as Temporal describes it.
+/// Holds the execution of a workflow as Temporal describes it.
 pub struct Described {
     pub run: Run,
     pub status: Status,
@@ -67,7 +67,7 @@ impl Described {
     }
 }
 
-/// Reads a value that was written as JSON.
+/// Reads a value in JSON.
 pub fn read<T: DeserializeOwned>(payload: &Payload) -> Option<T> {
     serde_json::from_slice(&payload.data).ok()
 }
@@ -110,7 +110,7 @@ impl TemporalGateway {
         for _ in 0..LOOKS {
             let Described { run, status, .. } = self.describe::<W>(id).await?;
             match status {
-                // The latest run by now is the one after it.
+                // The next run is the latest one by now.
                 Status::ContinuedAsNew => {}
                 Status::Completed
                 | Status::Failed
@@ -147,7 +147,7 @@ impl TemporalGateway {
             Err(_) => return Ok(Awaited::StillRunning),
             Ok(Err(WorkflowGetResultError::NotFound(_))) => return Err(GatewayError::NotFound),
             Ok(Err(WorkflowGetResultError::Rpc(status))) => return Err(status.into()),
-            // Whichever end it came to, the close event tells the state.
+            // The close event shows the state for each kind of end.
             Ok(_) => {}
         }
         let observed = self.observe::<W, Q>(id, query).await?;
@@ -171,7 +171,7 @@ impl TemporalGateway {
         match tokio::time::timeout(CALL_TIMEOUT, answer).await {
             Ok(Ok(state)) => Ok(state),
             Ok(Err(WorkflowQueryError::NotFound(_))) => Err(GatewayError::NotFound),
-            // No worker polls, or none that knows the workflow answers.
+            // No worker polls, or no worker that knows the workflow answers.
             Ok(Err(WorkflowQueryError::Rpc(status))) if is_silence(&status) => Err(self.blame().await),
             Ok(Err(WorkflowQueryError::Rpc(status))) => Err(status.into()),
             Ok(Err(error)) => Err(GatewayError::Failed(Box::new(error))),
@@ -202,7 +202,7 @@ impl TemporalGateway {
                 outside: Some(Outside::Terminated),
                 error: Outside::Terminated.error(&terminated.reason),
             },
-            // None of our workflows ends so: their code was not asked.
+            // None of our workflows ends like this, because their code did not run.
             _ => Close { outside: Some(Outside::Terminated), error: Outside::Terminated.error("") },
         };
         let events = within(self.events(id, &run, HistoryEventFilterType::AllEvent)).await??;
@@ -244,7 +244,7 @@ impl TemporalGateway {
     }
 }
 
-/// Reads the state that a workflow's own failure carries; none where something else made it fail.
+/// Reads the state from the failure of a workflow. Returns none if something else caused the failure.
 fn details<S: DeserializeOwned>(failure: &Failure) -> Option<S> {
     match failure.failure_info.as_ref()? {
         FailureInfo::ApplicationFailureInfo(application) => first(application.details.as_ref()),

@@ -1,4 +1,4 @@
-//! Orders over a real Temporal server.
+//! Implements orders over a real Temporal server.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use workflows::{
     order_fulfillment::{
         OrderFulfillment,
         messages::OrderInput,
-        progress::{Order, OrderState},
+        state::{Order, OrderState},
     },
     search_attributes,
 };
@@ -37,7 +37,7 @@ use crate::{
 };
 
 impl TemporalGateway {
-    /// Starts the order's workflow, and gives the run's id.
+    /// Starts the order's workflow, and returns the run's id.
     async fn try_start(
         &self,
         link: &Link,
@@ -76,7 +76,7 @@ impl OrderGateway for TemporalGateway {
             async move {
                 let started = self.try_start(link, id, input, claim, correlation, policy).await;
                 if matches!(&started, Err(WorkflowStartError::Rpc(status)) if is_forgotten(status)) {
-                    // A development server that was started anew knows nothing of what the old one was told.
+                    // A restarted development server has lost the registrations of the previous one.
                     registration::ensure_patiently(&link.client).await;
                     return self.try_start(link, id, input, claim, correlation, policy).await;
                 }
@@ -151,7 +151,7 @@ fn attributes(input: &OrderInput, claim: &Claim) -> Attributes {
         search_attributes::ORDER_ID.value_set(input.order_id.clone()),
         search_attributes::CUSTOMER_ID.value_set(input.customer_id.clone()),
         search_attributes::ORDER_STATUS.value_set(status.name().to_owned()),
-        // For display and range queries only.
+        // These values serve only for display and range queries.
         search_attributes::TOTAL_AMOUNT.value_set(currency.major(input.amount).to_f64().unwrap_or_default()),
     ];
     let key = claim.key.as_ref();
@@ -159,7 +159,7 @@ fn attributes(input: &OrderInput, claim: &Claim) -> Attributes {
     Attributes::new(attributes)
 }
 
-/// The namespace lost the search attributes that it had.
+/// Reports whether the namespace lost its search attributes.
 fn is_forgotten(status: &Status) -> bool {
     status.code() == Code::InvalidArgument && status.message().contains("search attribute")
 }

@@ -1,5 +1,5 @@
-//! The last state of a workflow that came to no end of its own, put together from its history. Nobody runs
-//! the workflow's code for that, so no worker is needed.
+//! Rebuilds the last state of a workflow from its history, if the workflow did not end by itself. This
+//! does not run the workflow's code, so it needs no worker.
 
 use std::{
     collections::HashMap,
@@ -14,7 +14,7 @@ use temporalio_common::protos::temporal::api::{
 };
 use workflows::{
     activities::{
-        Found, Undone,
+        UndoOutput, UndoResult,
         inventory::Reserved,
         notification::Notified,
         payment::{Authorized, Charged},
@@ -25,40 +25,40 @@ use workflows::{
     ids::Call,
     order_fulfillment::{
         messages::OrderInput,
-        progress::{Cause, CurrentStep, FailureCode, Order, OrderState, OrderStatus},
+        state::{Cause, CurrentStep, FailureCode, Order, OrderState, OrderStatus},
     },
     payment::{
         messages::PaymentInput,
-        progress::{self as payment, Payment, PaymentFailure, PaymentState, PaymentStatus},
+        state::{self as payment, Payment, PaymentFailure, PaymentState, PaymentStatus},
     },
-    saga::{Compensation, CompensationStatus, Compensations, Ran, Reason, Resolution},
+    saga::{Compensation, CompensationOutcome, CompensationRecords, CompensationStatus, Reason, Resolution},
     time,
     user_context::{
         messages::UserContextInput,
-        progress::{Part, UserContext, UserContextState, UserContextStatus},
+        state::{Part, UserContext, UserContextState, UserContextStatus},
     },
 };
 
 use crate::gateway::Outside;
 
-/// How a workflow was closed that left no state behind.
+/// Describes the close of a workflow that left no state behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Close {
-    /// `None` where its code failed.
+    /// Holds `None` if its code failed.
     pub outside: Option<Outside>,
     pub error: StateError,
 }
 
-/// A state that can be put together from a history.
+/// Describes a state that a history can rebuild.
 pub trait Recall: DeserializeOwned + Send + 'static {
-    /// Returns the last state of the run; `None` where the history has no input that can be read.
+    /// Returns the last state of the run. Returns `None` if the history has no readable input.
     fn recall(past: &Past<'_>, close: &Close) -> Option<Self>;
 }
 
-/// The events of one run.
+/// Holds the events of one run.
 pub struct Past<'a>(pub &'a [Event]);
 
-/// One thing that happened, as far as a state shows it.
+/// Describes one event, as far as a state shows it.
 enum Fact<'a> {
     Began(Call),
     Done(Call, &'a Option<Payloads>),
@@ -77,15 +77,15 @@ impl Past<'_> {
         })
     }
 
-    /// Returns a version that is higher than that of any state which was shown before: a change needs
-    /// more than one event.
+    /// Returns a version that is higher than that of any earlier state. A change needs more than one
+    /// event.
     fn version(&self, before: u64) -> u64 {
         let last = self.0.last().map_or(0, |event| event.event_id);
         before.saturating_add(u64::try_from(last).unwrap_or_default())
     }
 
-    /// Returns what happened, in the order in which the workflow learned of it. What somebody told it counts from
-    /// the first workflow task that was completed after that.
+    /// Returns the events in the order in which the workflow learned of them. A signal counts from the
+    /// first workflow task that was completed after it.
     fn facts(&self) -> Vec<(String, Fact<'_>)> {
         let mut calls = HashMap::new();
         let mut attempts = HashMap::new();
@@ -96,7 +96,7 @@ impl Past<'_> {
             let of = |scheduled: i64, calls: &HashMap<i64, Call>| calls.get(&scheduled).copied();
             match event.attributes.as_ref() {
                 Some(Attributes::ActivityTaskScheduledEventAttributes(scheduled)) => {
-                    if let Some(call) = call(&scheduled.activity_id) {
+                    if let Ok(call) = scheduled.activity_id.parse::<Call>() {
                         calls.insert(event.event_id, call);
                         facts.push((at, Fact::Began(call)));
                     }
@@ -166,51 +166,51 @@ fn remember(order: &mut Order, fact: Fact<'_>, at: &str) {
         Fact::Began(call) => {
             if let Some(step) = step(call) {
                 if call == Call::ReserveInventory && order.state().requires_approval {
-                    order.approved(at);
+                    order.record_approval(at);
                 }
-                order.begin(step);
+                order.start_step(step);
             } else {
                 if order.state().error.is_none() {
-                    order.compensate(Cause::new(FailureCode::Internal, "a step failed"));
+                    order.start_compensation(Cause::new(FailureCode::Internal, "a step failed"));
                 }
-                if let Some(compensation) = undo(&Compensation::OF_AN_ORDER, call) {
-                    order.compensation_runs(compensation, at);
+                if let Some(compensation) = undo(&Compensation::ORDER, call) {
+                    order.start_undo(compensation, at);
                 }
             }
         }
         Fact::Done(Call::AuthorizePayment, result) => {
             if let Some(Authorized { auth_id }) = first(result.as_ref()) {
-                order.authorized(&auth_id, at);
+                order.record_authorization(&auth_id, at);
             }
             if order.state().requires_approval {
-                order.begin(CurrentStep::AwaitingApproval);
+                order.start_step(CurrentStep::AwaitingApproval);
             }
         }
         Fact::Done(Call::ReserveInventory, result) => {
             if let Some(Reserved { reservation_id }) = first(result.as_ref()) {
-                order.reserved(&reservation_id, at);
+                order.record_reservation(&reservation_id, at);
             }
         }
-        Fact::Done(Call::CapturePayment, _) => order.captured(at),
+        Fact::Done(Call::CapturePayment, _) => order.record_capture(at),
         Fact::Done(Call::CreateShippingLabel, result) => {
             if let Some(Label { label_id, tracking_number }) = first(result.as_ref()) {
-                order.labelled(&label_id, &tracking_number, at);
+                order.record_label(&label_id, &tracking_number, at);
             }
         }
         Fact::Done(Call::SendNotification, result) => {
             if let Some(Notified { notification_id }) = first(result.as_ref()) {
-                order.notified(Ok(&notification_id), at);
+                order.record_notification(Ok(&notification_id), at);
             }
         }
-        Fact::Failed(Call::SendNotification, error, _) => order.notified(Err(&error), at),
+        Fact::Failed(Call::SendNotification, error, _) => order.record_notification(Err(&error), at),
         Fact::Done(call, result) => {
-            if let Some(ran) = undone(&Compensation::OF_AN_ORDER, call, result.as_ref()) {
-                order.compensation(ran, at);
+            if let Some(ran) = undone(&Compensation::ORDER, call, result.as_ref()) {
+                order.record_compensation(ran, at);
             }
         }
         Fact::Failed(call, error, attempts) => {
-            if let Some(ran) = not_undone(&Compensation::OF_AN_ORDER, call, error, attempts) {
-                order.compensation(ran, at);
+            if let Some(ran) = not_undone(&Compensation::ORDER, call, error, attempts) {
+                order.record_compensation(ran, at);
             }
         }
         Fact::Signalled("approveOrder", _) => order.approve(),
@@ -220,7 +220,7 @@ fn remember(order: &mut Order, fact: Fact<'_>, at: &str) {
         }
         Fact::Signalled("resolveCompensation", payload) => {
             if let Some((compensation, note)) = by_hand(&order.state().compensations, payload) {
-                order.resolved(compensation, note, at);
+                order.record_resolution(compensation, note, at);
             }
         }
         Fact::CancelAsked(Reason { reason }) => {
@@ -228,7 +228,7 @@ fn remember(order: &mut Order, fact: Fact<'_>, at: &str) {
         }
         Fact::TimerFired => {
             if order.state().current_step == CurrentStep::AwaitingApproval {
-                order.time_out();
+                order.time_out_approval();
             }
         }
         Fact::Signalled(..) => {}
@@ -256,30 +256,32 @@ impl Recall for PaymentState {
         let version = past.version(payment.state().version);
         for (at, fact) in past.facts() {
             match fact {
-                Fact::Began(Call::ChargePayment) => payment.processing(),
+                Fact::Began(Call::ChargePayment) => payment.start_charge(),
                 Fact::Began(call) => {
                     if payment.state().error.is_none() {
-                        payment
-                            .compensate(payment::Cause::new(PaymentFailure::Internal, "the charge failed"));
+                        payment.start_compensation(payment::Cause::new(
+                            PaymentFailure::Internal,
+                            "the charge failed",
+                        ));
                     }
-                    if let Some(compensation) = undo(&Compensation::OF_A_PAYMENT, call) {
-                        payment.compensation_runs(compensation, &at);
+                    if let Some(compensation) = undo(&Compensation::PAYMENT, call) {
+                        payment.start_undo(compensation, &at);
                     }
                 }
                 Fact::Done(Call::ChargePayment, result) => {
                     if let Some(charged) = first::<Charged>(result.as_ref()) {
-                        payment.charged(&charged, &at);
+                        payment.record_charge(&charged, &at);
                     }
                 }
-                Fact::Failed(Call::ChargePayment, _, attempts) => payment.refused(attempts),
+                Fact::Failed(Call::ChargePayment, _, attempts) => payment.record_failed_charge(attempts),
                 Fact::Done(call, result) => {
-                    if let Some(ran) = undone(&Compensation::OF_A_PAYMENT, call, result.as_ref()) {
-                        payment.compensation(ran, &at);
+                    if let Some(ran) = undone(&Compensation::PAYMENT, call, result.as_ref()) {
+                        payment.record_compensation(ran, &at);
                     }
                 }
                 Fact::Failed(call, error, attempts) => {
-                    if let Some(ran) = not_undone(&Compensation::OF_A_PAYMENT, call, error, attempts) {
-                        payment.compensation(ran, &at);
+                    if let Some(ran) = not_undone(&Compensation::PAYMENT, call, error, attempts) {
+                        payment.record_compensation(ran, &at);
                     }
                 }
                 Fact::Signalled("cancelPayment", payload) => {
@@ -287,7 +289,7 @@ impl Recall for PaymentState {
                 }
                 Fact::Signalled("resolveCompensation", payload) => {
                     if let Some((compensation, note)) = by_hand(&payment.state().compensations, payload) {
-                        payment.resolved(compensation, note, &at);
+                        payment.record_resolution(compensation, note, &at);
                     }
                 }
                 Fact::CancelAsked(Reason { reason }) => {
@@ -314,22 +316,28 @@ impl Recall for UserContextState {
             match fact {
                 Fact::Done(Call::GetLocation, result) => {
                     if let Some(location) = first::<Location>(result.as_ref()) {
-                        context.located(location);
+                        context.record_location(location);
                     }
                 }
                 Fact::Done(Call::GetWeather, result) => {
                     if let Some(weather) = first::<Weather>(result.as_ref()) {
-                        context.forecast(weather);
+                        context.record_weather(weather);
                     }
                 }
                 Fact::Done(Call::GetCatFact, result) => {
                     if let Some(fact) = first::<CatFact>(result.as_ref()) {
-                        context.told(fact);
+                        context.record_cat_fact(fact);
                     }
                 }
-                Fact::Failed(Call::GetLocation, error, _) => context.failed(Part::Location, &error.message),
-                Fact::Failed(Call::GetWeather, error, _) => context.failed(Part::Weather, &error.message),
-                Fact::Failed(Call::GetCatFact, error, _) => context.failed(Part::CatFact, &error.message),
+                Fact::Failed(Call::GetLocation, error, _) => {
+                    context.record_failure(Part::Location, &error.message);
+                }
+                Fact::Failed(Call::GetWeather, error, _) => {
+                    context.record_failure(Part::Weather, &error.message);
+                }
+                Fact::Failed(Call::GetCatFact, error, _) => {
+                    context.record_failure(Part::CatFact, &error.message);
+                }
                 Fact::Signalled("cancel", payload) => {
                     context.cancel(reason(payload));
                 }
@@ -354,56 +362,46 @@ impl Recall for UserContextState {
 
 /// Returns the compensation that makes a call.
 fn undo(owed: &[Compensation], call: Call) -> Option<Compensation> {
-    owed.iter().copied().find(|one| one.call() == call)
+    owed.iter().copied().find(|one| one.undo_call() == call)
 }
 
-/// Returns the undo that a completed call was.
-fn undone(owed: &[Compensation], call: Call, result: Option<&Payloads>) -> Option<Ran> {
+/// Returns the undo of a completed call.
+fn undone(owed: &[Compensation], call: Call, result: Option<&Payloads>) -> Option<CompensationOutcome> {
     let compensation = undo(owed, call)?;
-    let Undone { found, attempt } = first(result)?;
+    let UndoOutput { found, attempt } = first(result)?;
     let status = match found {
-        Found::Undone => CompensationStatus::Completed,
-        Found::NothingToUndo => CompensationStatus::NothingToUndo,
+        UndoResult::Undone => CompensationStatus::Completed,
+        UndoResult::NothingToUndo => CompensationStatus::NothingToUndo,
     };
-    Some(Ran { compensation, status, attempts: attempt, error: None })
+    Some(CompensationOutcome { compensation, status, attempts: attempt, error: None })
 }
 
-/// Returns the undo that a failed call was.
-fn not_undone(owed: &[Compensation], call: Call, error: StateError, attempts: u32) -> Option<Ran> {
+/// Returns the undo of a failed call.
+fn not_undone(
+    owed: &[Compensation],
+    call: Call,
+    error: StateError,
+    attempts: u32,
+) -> Option<CompensationOutcome> {
     let compensation = undo(owed, call)?;
-    Some(Ran { compensation, status: CompensationStatus::Failed, attempts, error: Some(error) })
+    Some(CompensationOutcome {
+        compensation,
+        status: CompensationStatus::Failed,
+        attempts,
+        error: Some(error),
+    })
 }
 
-/// Returns the reason that a signal gives.
+/// Returns the reason from a signal.
 fn reason(payload: Option<&Payloads>) -> Option<String> {
     first::<Reason>(payload).and_then(|given| given.reason)
 }
 
-/// Returns the compensation that an operator resolved by hand, where that still counted.
-fn by_hand(records: &Compensations, payload: Option<&Payloads>) -> Option<(Compensation, String)> {
+/// Returns the compensation that an operator resolved by hand, if the resolution still counted.
+fn by_hand(records: &CompensationRecords, payload: Option<&Payloads>) -> Option<(Compensation, String)> {
     let Resolution { step, note, actor } = first(payload)?;
     let failed = records.iter().find(|record| record.name.name() == step && record.status.is_resolvable())?;
     Some((failed.name, format!("{actor}: {note}")))
-}
-
-/// Returns the call that an activity's id names.
-fn call(activity_id: &str) -> Option<Call> {
-    const CALLS: [Call; 13] = [
-        Call::AuthorizePayment,
-        Call::ReserveInventory,
-        Call::CapturePayment,
-        Call::CreateShippingLabel,
-        Call::SendNotification,
-        Call::ReleasePayment,
-        Call::RefundPayment,
-        Call::ReleaseInventory,
-        Call::CancelShippingLabel,
-        Call::ChargePayment,
-        Call::GetLocation,
-        Call::GetWeather,
-        Call::GetCatFact,
-    ];
-    CALLS.into_iter().find(|call| call.name() == activity_id)
 }
 
 /// Reads the only value of some payloads.
@@ -411,7 +409,7 @@ pub fn first<T: DeserializeOwned>(payloads: Option<&Payloads>) -> Option<T> {
     serde_json::from_slice(&payloads?.payloads.first()?.data).ok()
 }
 
-/// Returns the error that a failure is, in the words of the innermost.
+/// Returns the error of a failure, with the message of the innermost one.
 pub fn told(failure: Option<&Failure>) -> StateError {
     let Some(failure) = failure else {
         return StateError::new("INTERNAL", "the workflow failed");
@@ -444,7 +442,7 @@ mod tests {
 
     use super::*;
 
-    /// The events of every recorded history, by its name.
+    /// Returns the events of every recorded history, by its name.
     async fn histories() -> Vec<(String, Vec<Event>)> {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../workflows/tests/histories");
         let mut histories = Vec::new();
@@ -464,7 +462,7 @@ mod tests {
         started.workflow_type.as_ref().unwrap().name.clone()
     }
 
-    /// The state that the workflow itself ended with.
+    /// Returns the state that the workflow itself ended with.
     fn own<S: DeserializeOwned>(events: &[Event]) -> Option<S> {
         match events.last()?.attributes.as_ref()? {
             Attributes::WorkflowExecutionCompletedEventAttributes(completed) => {
@@ -484,7 +482,7 @@ mod tests {
         Close { outside: Some(Outside::Terminated), error: Outside::Terminated.error("a test") }
     }
 
-    /// What an order did, without its times and the attempts that were made.
+    /// Returns the steps of an order, without times and attempts.
     fn of_order(state: &OrderState) -> Value {
         let steps: Vec<_> = state.completed_steps.iter().map(|step| (step.name.name(), &step.data)).collect();
         let undos: Vec<_> =

@@ -1,4 +1,4 @@
-//! Starting a workflow once for one request, however often that request comes.
+//! Starts a workflow once for one request, even if that request arrives several times.
 
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use temporalio_common::{
     protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest,
     search_attributes::SearchAttributes as Attributes,
 };
-use workflows::{ids, order_fulfillment::progress::OrderStatus, search_attributes};
+use workflows::{ids, order_fulfillment::state::OrderStatus, search_attributes};
 
 use super::{
     TemporalGateway,
@@ -23,10 +23,10 @@ use crate::{
     idempotency::{Claim, KeyDigest},
 };
 
-/// A key names one workflow; its runs are few.
+/// Limits the runs of a key. A key names one workflow, so its runs are few.
 const RUNS_OF_A_KEY: i32 = 20;
 
-/// What a workflow's memo keeps of the request that started it.
+/// Holds the part of the request that the memo of its workflow keeps.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Request {
@@ -35,7 +35,7 @@ struct Request {
     fingerprint: String,
 }
 
-/// A workflow that was started before, and what is known of the request that did.
+/// Describes a workflow that was started before, and its request.
 struct Earlier {
     workflow_id: String,
     first_run_id: String,
@@ -59,7 +59,8 @@ impl From<(&WorkflowId, Described)> for Earlier {
 }
 
 impl Earlier {
-    /// Returns the first answer again where the same key started this; `None` where another key did, or none.
+    /// Returns the first answer again if the same key started this. Returns `None` for another key or
+    /// no key.
     fn answer(&self, id: &WorkflowId, claim: &Claim) -> Option<Result<Begun, GatewayError>> {
         let request = self.request.as_ref()?;
         if claim.key.as_ref()?.as_str() != request.key.as_deref()? {
@@ -80,14 +81,14 @@ impl Earlier {
     }
 }
 
-/// Writes what a request is recognized by into the memo.
+/// Writes the key and the fingerprint of a request into the memo.
 pub fn remember(memo: &mut MemoValues, claim: &Claim) {
     let key = claim.key.as_ref().map(ToString::to_string);
     memo.insert(ids::REQUEST_MEMO, Request { key, fingerprint: claim.fingerprint.as_str().to_owned() });
 }
 
 impl TemporalGateway {
-    /// Returns the search attribute by which a key is found, where the namespace knows it.
+    /// Returns the search attribute for a key, if the namespace knows it.
     pub(super) fn key_attribute(&self, claim: &Claim) -> Result<Option<Attributes>, GatewayError> {
         let is_usable = self.link()?.search_attributes == Registered::Usable;
         let key = claim.key.as_ref().filter(|_| is_usable);
@@ -96,8 +97,9 @@ impl TemporalGateway {
 
     /// Starts a workflow for a request, unless that request started one before.
     ///
-    /// `start` gives the run's id. With a key it may be called with a stricter policy than `reuse`: a run
-    /// that the same request started a moment ago, and that has failed since, mustn't be followed by another.
+    /// `start` returns the run's id. With a key its policy can be stricter than `reuse`. The same
+    /// request may have started a run a moment ago, which has failed since. Another run must not follow
+    /// it.
     pub(super) async fn begin<'a, W: HasWorkflowDefinition>(
         &'a self,
         id: &'a WorkflowId,
@@ -137,7 +139,7 @@ impl TemporalGateway {
             if policy == reuse {
                 return Err(GatewayError::AlreadyExists { run_id: exists });
             }
-            // Somebody else was quicker, so what the workflow's own policy says counts.
+            // Another request was quicker, so the workflow's own policy decides.
             policy = reuse;
         }
     }
@@ -153,8 +155,8 @@ impl TemporalGateway {
         }
     }
 
-    /// Looks a key up among all workflows, also under other ids and in earlier runs. The look-up lags
-    /// behind, and where it can't be made the workflow's own memo is all there is.
+    /// Searches all workflows for a key, also other ids and earlier runs. The search lags behind. If it
+    /// is not possible, only the workflow's own memo remains.
     async fn of_key(&self, key: &KeyDigest) -> Option<Earlier> {
         let link = self.link().ok().filter(|link| link.search_attributes == Registered::Usable)?;
         let request = ListWorkflowExecutionsRequest {
@@ -175,7 +177,7 @@ impl TemporalGateway {
                 return None;
             }
         };
-        // A workflow that continued has several runs with its key.
+        // A continued workflow has several runs with its key.
         let first = found
             .into_iter()
             .min_by_key(|info| info.start_time.as_ref().map_or((i64::MAX, 0), |at| (at.seconds, at.nanos)))?;

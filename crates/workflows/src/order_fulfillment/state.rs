@@ -1,5 +1,5 @@
-//! The state of an order: a pure state machine. Queries, the status endpoint and the final result all
-//! show this one state.
+//! The state of an order: a pure state machine. Queries, the status endpoint and the final result show this
+//! state.
 
 use std::collections::BTreeMap;
 
@@ -7,12 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     activities::refusal::Refusal,
-    failure::{StateError, because},
-    saga::{Compensation, Compensations, Ran, Saga},
+    failure::{StateError, with_reason},
+    saga::{Compensation, CompensationOutcome, CompensationRecords, Saga},
 };
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum OrderStatus {
     PendingApproval,
     Approved,
@@ -26,31 +29,12 @@ pub enum OrderStatus {
 }
 
 impl OrderStatus {
-    pub const ALL: [Self; 9] = [
-        Self::PendingApproval,
-        Self::Approved,
-        Self::Processing,
-        Self::Shipped,
-        Self::Rejected,
-        Self::Cancelled,
-        Self::Failed,
-        Self::Compensating,
-        Self::CompensationFailed,
-    ];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
+    /// Returns the serialized name.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::PendingApproval => "pending_approval",
-            Self::Approved => "approved",
-            Self::Processing => "processing",
-            Self::Shipped => "shipped",
-            Self::Rejected => "rejected",
-            Self::Cancelled => "cancelled",
-            Self::Failed => "failed",
-            Self::Compensating => "compensating",
-            Self::CompensationFailed => "compensation_failed",
-        }
+        self.into_str()
     }
 
     #[must_use]
@@ -59,9 +43,10 @@ impl OrderStatus {
     }
 }
 
-/// What the order is doing now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The current step of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum CurrentStep {
     Initializing,
     AuthorizingPayment,
@@ -75,23 +60,14 @@ pub enum CurrentStep {
 }
 
 impl CurrentStep {
+    /// Returns the serialized name.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Initializing => "initializing",
-            Self::AuthorizingPayment => "authorizing_payment",
-            Self::AwaitingApproval => "awaiting_approval",
-            Self::ReservingInventory => "reserving_inventory",
-            Self::CapturingPayment => "capturing_payment",
-            Self::CreatingShippingLabel => "creating_shipping_label",
-            Self::SendingNotification => "sending_notification",
-            Self::Compensating => "compensating",
-            Self::Completed => "completed",
-        }
+        self.into_str()
     }
 
-    /// The progress at which the step begins. While it compensates, an order's progress stands still.
-    const fn progress(self) -> u8 {
+    /// Returns the progress at the start of the step. During compensation the progress stays.
+    const fn start_progress(self) -> u8 {
         match self {
             Self::Initializing | Self::Compensating => 0,
             Self::AuthorizingPayment => 5,
@@ -105,9 +81,10 @@ impl CurrentStep {
     }
 }
 
-/// A step that is over, as `completedSteps` lists it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// A finished step in `completedSteps`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Step {
     PaymentAuthorization,
     ManagerApproval,
@@ -118,16 +95,10 @@ pub enum Step {
 }
 
 impl Step {
+    /// Returns the serialized name.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::PaymentAuthorization => "payment_authorization",
-            Self::ManagerApproval => "manager_approval",
-            Self::InventoryReservation => "inventory_reservation",
-            Self::PaymentCapture => "payment_capture",
-            Self::ShippingLabel => "shipping_label",
-            Self::CustomerNotification => "customer_notification",
-        }
+        self.into_str()
     }
 }
 
@@ -135,7 +106,7 @@ impl Step {
 #[serde(rename_all = "snake_case")]
 pub enum StepStatus {
     Completed,
-    /// It failed, and the order goes on without it.
+    /// It failed, and the order continues without it.
     Failed,
 }
 
@@ -148,9 +119,12 @@ pub struct CompletedStep {
     pub data: BTreeMap<String, String>,
 }
 
-/// Why an order did not ship; the type of the workflow's failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The reason that an order did not ship, and the type of the workflow's failure.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
+)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
 pub enum FailureCode {
     OrderRejected,
     ApprovalTimeout,
@@ -165,33 +139,12 @@ pub enum FailureCode {
 }
 
 impl FailureCode {
-    pub const ALL: [Self; 10] = [
-        Self::OrderRejected,
-        Self::ApprovalTimeout,
-        Self::OrderCancelled,
-        Self::PaymentDeclined,
-        Self::PaymentExpired,
-        Self::OutOfStock,
-        Self::AddressRejected,
-        Self::ProviderUnavailable,
-        Self::LedgerMismatch,
-        Self::Internal,
-    ];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
+    /// Returns the serialized name.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::OrderRejected => "ORDER_REJECTED",
-            Self::ApprovalTimeout => "APPROVAL_TIMEOUT",
-            Self::OrderCancelled => "ORDER_CANCELLED",
-            Self::PaymentDeclined => "PAYMENT_DECLINED",
-            Self::PaymentExpired => "PAYMENT_EXPIRED",
-            Self::OutOfStock => "OUT_OF_STOCK",
-            Self::AddressRejected => "ADDRESS_REJECTED",
-            Self::ProviderUnavailable => "PROVIDER_UNAVAILABLE",
-            Self::LedgerMismatch => "LEDGER_MISMATCH",
-            Self::Internal => "INTERNAL",
-        }
+        self.into_str()
     }
 
     const fn status(self) -> OrderStatus {
@@ -202,7 +155,7 @@ impl FailureCode {
         }
     }
 
-    /// An outcome of the business and not a fault of any system.
+    /// Returns true for a decision of the business, as opposed to an error of a system.
     #[must_use]
     pub const fn is_benign(self) -> bool {
         !matches!(self, Self::ProviderUnavailable | Self::LedgerMismatch | Self::Internal)
@@ -223,7 +176,7 @@ impl From<Refusal> for FailureCode {
     }
 }
 
-/// What ended an order before it shipped.
+/// The first reason that an order can't ship.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cause {
@@ -238,17 +191,17 @@ impl Cause {
     }
 }
 
-/// What queries and the status endpoint show.
+/// The state that queries and the status endpoint show.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OrderState {
     pub order_id: String,
     pub status: OrderStatus,
-    /// 0 to 100; never goes back, and is 100 only when shipped.
+    /// 0 to 100. It never decreases, and is 100 only for a shipped order.
     pub progress: u8,
     pub current_step: CurrentStep,
     pub completed_steps: Vec<CompletedStep>,
-    pub compensations: Compensations,
+    pub compensations: CompensationRecords,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<StateError>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -262,15 +215,16 @@ pub struct OrderState {
     pub requires_approval: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
-    /// Somebody cancelled it in time; it won't ship.
+    /// True after a cancellation in time. The order won't ship.
     pub cancelled: bool,
     /// Grows by one with every change that a caller can see.
     pub version: u64,
 }
 
-/// What was decided about an order that needs approval, and who was first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The first decision on an order that needs approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Decision {
     Approved,
     Rejected,
@@ -278,31 +232,27 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// Returns the serialized name.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Approved => "approved",
-            Self::Rejected => "rejected",
-            Self::TimedOut => "timed_out",
-        }
+        self.into_str()
     }
 }
 
-/// Where an approval stands, for the workflow's wait.
+/// The state of the approval, for the workflow's wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Approval {
     Pending,
-    Granted,
-    Refused(Cause),
+    Approved,
+    Denied(Cause),
 }
 
-/// An order on its way. The first of approval, rejection, timeout and cancellation decides; what
-/// comes later changes nothing.
+/// An order. The first of approval, rejection, timeout and cancellation decides; a later one changes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Order {
     state: OrderState,
-    /// Set once: what ends the order before it ships.
+    /// Set once: the reason that the order can't ship.
     cause: Option<Cause>,
 }
 
@@ -320,7 +270,7 @@ impl Order {
                 progress: 0,
                 current_step: CurrentStep::Initializing,
                 completed_steps: Vec::new(),
-                compensations: Compensations::default(),
+                compensations: CompensationRecords::default(),
                 error: None,
                 auth_id: None,
                 reservation_id: None,
@@ -340,13 +290,13 @@ impl Order {
         &self.state
     }
 
-    fn change(&mut self) -> &mut OrderState {
+    fn state_mut(&mut self) -> &mut OrderState {
         self.state.version += 1;
         &mut self.state
     }
 
-    /// A step begins.
-    pub fn begin(&mut self, step: CurrentStep) {
+    /// Starts a step.
+    pub fn start_step(&mut self, step: CurrentStep) {
         let past_approval = matches!(
             step,
             CurrentStep::ReservingInventory
@@ -354,60 +304,65 @@ impl Order {
                 | CurrentStep::CreatingShippingLabel
                 | CurrentStep::SendingNotification
         );
-        let state = self.change();
+        let state = self.state_mut();
         state.current_step = step;
-        state.progress = state.progress.max(step.progress());
+        state.progress = state.progress.max(step.start_progress());
         if past_approval {
             state.status = OrderStatus::Processing;
         }
     }
 
-    fn completed(&mut self, name: Step, status: StepStatus, at: &str, data: &[(&str, &str)]) {
+    fn push_completed_step(&mut self, name: Step, status: StepStatus, at: &str, data: &[(&str, &str)]) {
         let data = data.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        self.change().completed_steps.push(CompletedStep { name, status, timestamp: at.to_owned(), data });
+        self.state_mut().completed_steps.push(CompletedStep { name, status, timestamp: at.to_owned(), data });
     }
 
-    pub fn authorized(&mut self, auth_id: &str, at: &str) {
+    pub fn record_authorization(&mut self, auth_id: &str, at: &str) {
         self.state.auth_id = Some(auth_id.to_owned());
-        self.completed(Step::PaymentAuthorization, StepStatus::Completed, at, &[("authId", auth_id)]);
+        self.push_completed_step(
+            Step::PaymentAuthorization,
+            StepStatus::Completed,
+            at,
+            &[("authId", auth_id)],
+        );
     }
 
-    pub fn approved(&mut self, at: &str) {
-        self.completed(Step::ManagerApproval, StepStatus::Completed, at, &[]);
+    pub fn record_approval(&mut self, at: &str) {
+        self.push_completed_step(Step::ManagerApproval, StepStatus::Completed, at, &[]);
     }
 
-    pub fn reserved(&mut self, reservation_id: &str, at: &str) {
+    pub fn record_reservation(&mut self, reservation_id: &str, at: &str) {
         self.state.reservation_id = Some(reservation_id.to_owned());
         let data = [("reservationId", reservation_id)];
-        self.completed(Step::InventoryReservation, StepStatus::Completed, at, &data);
+        self.push_completed_step(Step::InventoryReservation, StepStatus::Completed, at, &data);
     }
 
-    pub fn captured(&mut self, at: &str) {
-        self.completed(Step::PaymentCapture, StepStatus::Completed, at, &[]);
+    pub fn record_capture(&mut self, at: &str) {
+        self.push_completed_step(Step::PaymentCapture, StepStatus::Completed, at, &[]);
     }
 
-    /// The label exists: from here on the order ships. `false` where it was cancelled before.
-    pub fn labelled(&mut self, label_id: &str, tracking_number: &str, at: &str) -> bool {
+    /// Records the label, the point of no return. Returns false if the order was cancelled before.
+    pub fn record_label(&mut self, label_id: &str, tracking_number: &str, at: &str) -> bool {
         if self.state.cancelled {
             return false;
         }
         self.state.label_id = Some(label_id.to_owned());
         self.state.tracking_number = Some(tracking_number.to_owned());
         let data = [("labelId", label_id), ("trackingNumber", tracking_number)];
-        self.completed(Step::ShippingLabel, StepStatus::Completed, at, &data);
+        self.push_completed_step(Step::ShippingLabel, StepStatus::Completed, at, &data);
         true
     }
 
-    /// A notification that failed is recorded; the order ships all the same.
-    pub fn notified(&mut self, outcome: Result<&str, &StateError>, at: &str) {
+    /// Records the notification. The order ships also if it failed.
+    pub fn record_notification(&mut self, outcome: Result<&str, &StateError>, at: &str) {
         match outcome {
-            Ok(id) => self.completed(
+            Ok(id) => self.push_completed_step(
                 Step::CustomerNotification,
                 StepStatus::Completed,
                 at,
                 &[("notificationId", id)],
             ),
-            Err(error) => self.completed(
+            Err(error) => self.push_completed_step(
                 Step::CustomerNotification,
                 StepStatus::Failed,
                 at,
@@ -416,51 +371,51 @@ impl Order {
         }
     }
 
-    pub fn shipped(&mut self) {
-        self.begin(CurrentStep::Completed);
+    pub fn mark_shipped(&mut self) {
+        self.start_step(CurrentStep::Completed);
         self.state.status = OrderStatus::Shipped;
     }
 
-    fn undecided(&self) -> bool {
+    fn is_undecided(&self) -> bool {
         let state = &self.state;
         state.requires_approval && state.decision.is_none() && self.cause.is_none()
     }
 
-    /// Signal `approveOrder`. Kept when it comes before the wait.
+    /// Handles signal `approveOrder`. An approval before the wait counts.
     pub fn approve(&mut self) {
-        if self.undecided() {
-            let state = self.change();
+        if self.is_undecided() {
+            let state = self.state_mut();
             state.decision = Some(Decision::Approved);
             state.status = OrderStatus::Approved;
         }
     }
 
-    /// Signal `rejectOrder`.
+    /// Handles signal `rejectOrder`.
     pub fn reject(&mut self, reason: Option<String>) {
-        if self.undecided() {
-            self.change().decision = Some(Decision::Rejected);
-            let message = because("the order was rejected", reason);
+        if self.is_undecided() {
+            self.state_mut().decision = Some(Decision::Rejected);
+            let message = with_reason("the order was rejected", reason);
             self.cause = Some(Cause::new(FailureCode::OrderRejected, message));
         }
     }
 
-    /// The wait for a decision is over.
-    pub fn time_out(&mut self) {
-        if self.undecided() {
-            self.change().decision = Some(Decision::TimedOut);
+    /// Ends the wait for a decision.
+    pub fn time_out_approval(&mut self) {
+        if self.is_undecided() {
+            self.state_mut().decision = Some(Decision::TimedOut);
             self.cause = Some(Cause::new(FailureCode::ApprovalTimeout, "nobody decided in time"));
         }
     }
 
-    /// Signal `cancelOrder` or Temporal's own cancellation: works until the label exists or something
-    /// else has ended the order. `false` where it changes nothing.
+    /// Handles signal `cancelOrder` and Temporal's own cancellation. Returns false if it changes nothing: the
+    /// label exists, or the order has another cause.
     pub fn cancel(&mut self, reason: Option<String>) -> bool {
         if self.state.label_id.is_some() || self.cause.is_some() {
             return false;
         }
         self.cause =
-            Some(Cause::new(FailureCode::OrderCancelled, because("the order was cancelled", reason)));
-        self.change().cancelled = true;
+            Some(Cause::new(FailureCode::OrderCancelled, with_reason("the order was cancelled", reason)));
+        self.state_mut().cancelled = true;
         true
     }
 
@@ -472,60 +427,60 @@ impl Order {
     #[must_use]
     pub fn approval(&self) -> Approval {
         match (self.state.decision, &self.cause) {
-            _ if !self.state.requires_approval => Approval::Granted,
-            (Some(Decision::Approved), _) => Approval::Granted,
-            (Some(Decision::Rejected | Decision::TimedOut), Some(cause)) => Approval::Refused(cause.clone()),
+            _ if !self.state.requires_approval => Approval::Approved,
+            (Some(Decision::Approved), _) => Approval::Approved,
+            (Some(Decision::Rejected | Decision::TimedOut), Some(cause)) => Approval::Denied(cause.clone()),
             _ => Approval::Pending,
         }
     }
 
-    /// The order won't ship; what was done is undone. The first cause stays.
-    pub fn compensate(&mut self, cause: Cause) {
+    /// Starts the compensation. The first cause stays.
+    pub fn start_compensation(&mut self, cause: Cause) {
         let cause = self.cause.get_or_insert(cause).clone();
-        let state = self.change();
+        let state = self.state_mut();
         state.error = Some(StateError::new(cause.code.name(), cause.message));
         state.current_step = CurrentStep::Compensating;
         state.status = OrderStatus::Compensating;
     }
 
-    /// A round of compensation begins.
-    pub fn compensating(&mut self) {
-        self.change().status = OrderStatus::Compensating;
+    /// Starts a round of compensation.
+    pub fn enter_compensating(&mut self) {
+        self.state_mut().status = OrderStatus::Compensating;
     }
 
-    /// An attempt at an undo begins.
-    pub fn compensation_runs(&mut self, name: Compensation, at: &str) {
-        self.change().compensations.running(name, at);
+    /// Records the start of an attempt at an undo.
+    pub fn start_undo(&mut self, name: Compensation, at: &str) {
+        self.state_mut().compensations.record_start(name, at);
     }
 
-    /// An undo ran.
-    pub fn compensation(&mut self, ran: Ran, at: &str) {
-        self.change().compensations.ran(ran, at);
+    /// Records the outcome of a compensation.
+    pub fn record_compensation(&mut self, outcome: CompensationOutcome, at: &str) {
+        self.state_mut().compensations.record_outcome(outcome, at);
     }
 
-    /// Somebody undid it by hand.
-    pub fn resolved(&mut self, name: Compensation, note: String, at: &str) {
-        self.change().compensations.resolved(name, note, at);
+    /// Records a compensation that was done by hand.
+    pub fn record_resolution(&mut self, name: Compensation, note: String, at: &str) {
+        self.state_mut().compensations.record_resolution(name, note, at);
     }
 
-    /// A round is over and left something undone.
-    pub fn compensation_failed(&mut self) {
-        self.change().status = OrderStatus::CompensationFailed;
+    /// Ends a round that left compensations pending.
+    pub fn enter_compensation_failed(&mut self) {
+        self.state_mut().status = OrderStatus::CompensationFailed;
     }
 
-    /// Nothing is owed any more: the order ends with its original cause.
-    pub fn ended(&mut self, saga: &Saga) -> Cause {
-        debug_assert_eq!(saga.open().count(), 0);
+    /// Ends the order with its original cause. No compensation may be pending.
+    pub fn finish(&mut self, saga: &Saga) -> Cause {
+        debug_assert_eq!(saga.pending().count(), 0);
         let cause = self
             .cause
             .clone()
             .unwrap_or_else(|| Cause::new(FailureCode::Internal, "the order ended without a cause"));
-        self.begin_end(cause.code.status());
+        self.set_final_status(cause.code.status());
         cause
     }
 
-    fn begin_end(&mut self, status: OrderStatus) {
-        let state = self.change();
+    fn set_final_status(&mut self, status: OrderStatus) {
+        let state = self.state_mut();
         state.current_step = CurrentStep::Completed;
         state.status = status;
     }
@@ -547,26 +502,26 @@ mod tests {
         Cause::new(FailureCode::PaymentDeclined, "declined")
     }
 
-    fn released(status: CompensationStatus, attempts: u32) -> Ran {
-        Ran { compensation: Compensation::ReleasePayment, status, attempts, error: None }
+    fn released(status: CompensationStatus, attempts: u32) -> CompensationOutcome {
+        CompensationOutcome { compensation: Compensation::ReleasePayment, status, attempts, error: None }
     }
 
     #[test]
     fn an_order_that_ships_reaches_100_and_lists_its_steps() {
         let mut order = order(false);
         assert_eq!((order.state().status, order.state().progress), (OrderStatus::Processing, 0));
-        order.begin(CurrentStep::AuthorizingPayment);
-        order.authorized("auth_1", AT);
-        order.begin(CurrentStep::ReservingInventory);
-        order.reserved("res_1", AT);
-        order.begin(CurrentStep::CapturingPayment);
-        order.captured(AT);
-        order.begin(CurrentStep::CreatingShippingLabel);
-        assert!(order.labelled("lbl_1", "1Z", AT));
-        order.begin(CurrentStep::SendingNotification);
-        order.notified(Ok("ntf_1"), AT);
+        order.start_step(CurrentStep::AuthorizingPayment);
+        order.record_authorization("auth_1", AT);
+        order.start_step(CurrentStep::ReservingInventory);
+        order.record_reservation("res_1", AT);
+        order.start_step(CurrentStep::CapturingPayment);
+        order.record_capture(AT);
+        order.start_step(CurrentStep::CreatingShippingLabel);
+        assert!(order.record_label("lbl_1", "1Z", AT));
+        order.start_step(CurrentStep::SendingNotification);
+        order.record_notification(Ok("ntf_1"), AT);
         assert_eq!(order.state().progress, 90);
-        order.shipped();
+        order.mark_shipped();
         let state = order.state();
         assert_eq!(
             (state.status, state.progress, state.current_step),
@@ -592,9 +547,9 @@ mod tests {
         let mut order = order(true);
         assert_eq!(order.state().status, OrderStatus::PendingApproval);
         order.approve();
-        order.begin(CurrentStep::AuthorizingPayment);
-        assert_eq!((order.approval(), order.state().status), (Approval::Granted, OrderStatus::Approved));
-        order.begin(CurrentStep::ReservingInventory);
+        order.start_step(CurrentStep::AuthorizingPayment);
+        assert_eq!((order.approval(), order.state().status), (Approval::Approved, OrderStatus::Approved));
+        order.start_step(CurrentStep::ReservingInventory);
         assert_eq!(order.state().status, OrderStatus::Processing);
     }
 
@@ -604,12 +559,12 @@ mod tests {
         order.reject(Some("too dear".to_owned()));
         let version = order.state().version;
         order.approve();
-        order.time_out();
+        order.time_out_approval();
         order.reject(None);
         assert!(!order.cancel(None));
         assert_eq!(
             order.approval(),
-            Approval::Refused(Cause::new(FailureCode::OrderRejected, "the order was rejected: too dear"))
+            Approval::Denied(Cause::new(FailureCode::OrderRejected, "the order was rejected: too dear"))
         );
         assert_eq!(order.state().version, version);
     }
@@ -620,8 +575,8 @@ mod tests {
         assert!(order.cancel(Some("changed my mind".to_owned())));
         order.approve();
         assert_eq!(order.approval(), Approval::Pending);
-        order.compensate(cause());
-        assert_eq!(order.ended(&Saga::default()).code, FailureCode::OrderCancelled);
+        order.start_compensation(cause());
+        assert_eq!(order.finish(&Saga::default()).code, FailureCode::OrderCancelled);
         assert_eq!(order.state().status, OrderStatus::Cancelled);
     }
 
@@ -630,10 +585,10 @@ mod tests {
         let mut early = order(true);
         early.approve();
         assert!(early.cancel(None));
-        assert!(!early.labelled("lbl_1", "1Z", AT), "it was cancelled while the label was made");
+        assert!(!early.record_label("lbl_1", "1Z", AT), "a cancelled order gets no label");
 
         let mut late = order(false);
-        assert!(late.labelled("lbl_1", "1Z", AT));
+        assert!(late.record_label("lbl_1", "1Z", AT));
         assert!(!late.cancel(None));
         assert!(!late.is_cancelled());
     }
@@ -641,15 +596,15 @@ mod tests {
     #[test]
     fn a_compensated_order_keeps_its_progress_and_its_cause() {
         let mut order = order(false);
-        order.begin(CurrentStep::CapturingPayment);
-        order.compensate(cause());
-        order.compensation(released(CompensationStatus::Failed, 3), AT);
-        order.compensation_failed();
+        order.start_step(CurrentStep::CapturingPayment);
+        order.start_compensation(cause());
+        order.record_compensation(released(CompensationStatus::Failed, 3), AT);
+        order.enter_compensation_failed();
         assert_eq!(order.state().status, OrderStatus::CompensationFailed);
-        order.compensating();
-        order.compensation(released(CompensationStatus::Completed, 1), AT);
-        order.compensate(Cause::new(FailureCode::Internal, "later"));
-        assert_eq!(order.ended(&Saga::default()), cause());
+        order.enter_compensating();
+        order.record_compensation(released(CompensationStatus::Completed, 1), AT);
+        order.start_compensation(Cause::new(FailureCode::Internal, "later"));
+        assert_eq!(order.finish(&Saga::default()), cause());
         let state = order.state();
         assert_eq!((state.status, state.progress), (OrderStatus::Failed, 45));
         let records: Vec<_> = state.compensations.iter().map(|one| (one.attempts, one.status)).collect();
@@ -658,7 +613,7 @@ mod tests {
     }
 
     #[test]
-    fn every_failure_code_has_the_name_that_it_is_written_with() {
+    fn each_name_of_an_order_matches_its_serialized_form() {
         for code in FailureCode::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.name());
         }
@@ -698,7 +653,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn progress_never_goes_back_and_only_shipping_makes_it_100(
+        fn progress_never_decreases_and_only_a_shipped_order_has_100(
             requires_approval in any::<bool>(),
             events in proptest::collection::vec(event(), 0..40),
             ships in any::<bool>(),
@@ -710,12 +665,12 @@ mod tests {
                 match event {
                     Event::Approve => order.approve(),
                     Event::Reject => order.reject(None),
-                    Event::TimeOut => order.time_out(),
+                    Event::TimeOut => order.time_out_approval(),
                     Event::Cancel => { order.cancel(None); }
-                    Event::Begin(step) => order.begin(step),
-                    Event::Label => { order.labelled("l", "t", AT); }
-                    Event::Compensate => order.compensate(cause()),
-                    Event::Ship => order.shipped(),
+                    Event::Begin(step) => order.start_step(step),
+                    Event::Label => { order.record_label("l", "t", AT); }
+                    Event::Compensate => order.start_compensation(cause()),
+                    Event::Ship => order.mark_shipped(),
                 }
                 let state = order.state();
                 prop_assert!(state.progress >= progress && state.version >= version);

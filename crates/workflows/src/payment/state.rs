@@ -1,57 +1,48 @@
-//! The state of a payment: a pure state machine. The query, the status endpoint and the final result all
-//! show this one state.
+//! The state of a payment: a pure state machine. The query, the status endpoint and the final result show
+//! this state.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{
     activities::{payment::Charged, refusal::Refusal},
-    failure::{StateError, because},
-    saga::{Compensation, CompensationStatus, Compensations, Ran, Saga},
+    failure::{StateError, with_reason},
+    saga::{Compensation, CompensationOutcome, CompensationRecords, CompensationStatus, Saga},
 };
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum PaymentStatus {
     Pending,
     Processing,
-    /// Charged; can be cancelled until `cancellable` says otherwise.
+    /// Charged. It can be cancelled while `cancellable` is true.
     Succeeded,
     /// Nothing was ever charged.
     Failed,
-    /// It was charged, and the money is given back.
+    /// It was charged, and refunded.
     Compensated,
     Compensating,
     CompensationFailed,
 }
 
 impl PaymentStatus {
-    pub const ALL: [Self; 7] = [
-        Self::Pending,
-        Self::Processing,
-        Self::Succeeded,
-        Self::Failed,
-        Self::Compensated,
-        Self::Compensating,
-        Self::CompensationFailed,
-    ];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
+    /// Returns the serialized name.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Processing => "processing",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Compensated => "compensated",
-            Self::Compensating => "compensating",
-            Self::CompensationFailed => "compensation_failed",
-        }
+        self.into_str()
     }
 }
 
-/// Why a payment did not stay; the type of the workflow's failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The reason that a payment failed, and the type of the workflow's failure.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
+)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
 pub enum PaymentFailure {
     PaymentCancelled,
     PaymentDeclined,
@@ -61,26 +52,15 @@ pub enum PaymentFailure {
 }
 
 impl PaymentFailure {
-    pub const ALL: [Self; 5] = [
-        Self::PaymentCancelled,
-        Self::PaymentDeclined,
-        Self::ProviderUnavailable,
-        Self::LedgerMismatch,
-        Self::Internal,
-    ];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
+    /// Returns the serialized name.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::PaymentCancelled => "PAYMENT_CANCELLED",
-            Self::PaymentDeclined => "PAYMENT_DECLINED",
-            Self::ProviderUnavailable => "PROVIDER_UNAVAILABLE",
-            Self::LedgerMismatch => "LEDGER_MISMATCH",
-            Self::Internal => "INTERNAL",
-        }
+        self.into_str()
     }
 
-    /// An outcome of the business and not a fault of any system.
+    /// Returns true for a decision of the business, as opposed to an error of a system.
     #[must_use]
     pub const fn is_benign(self) -> bool {
         matches!(self, Self::PaymentCancelled | Self::PaymentDeclined)
@@ -101,7 +81,7 @@ impl From<Refusal> for PaymentFailure {
     }
 }
 
-/// What ended a payment.
+/// The first reason that a payment failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cause {
@@ -116,13 +96,13 @@ impl Cause {
     }
 }
 
-/// What the query and the status endpoint show.
+/// The state that the query and the status endpoint show.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PaymentState {
     pub order_id: String,
     pub status: PaymentStatus,
-    /// Of the charge: those that are known of, at least 1 once it is asked for.
+    /// The known attempts of the charge; at least 1 after its start.
     pub attempts: u32,
     /// Minor units.
     pub amount: u64,
@@ -133,24 +113,24 @@ pub struct PaymentState {
     pub auth_id: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub charged_at: Option<String>,
-    /// Whether a cancellation still counts.
+    /// True while a cancellation counts.
     pub cancellable: bool,
-    /// Somebody cancelled it in time.
+    /// True after a cancellation in time.
     pub cancelled: bool,
-    pub compensations: Compensations,
+    pub compensations: CompensationRecords,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<StateError>,
     /// Grows by one with every change that a caller can see.
     pub version: u64,
 }
 
-/// A payment on its way. The first of failure, cancellation and the end of the window decides; what comes
-/// later changes nothing.
+/// A payment. The first of failure, cancellation and the end of the window decides; a later one changes
+/// nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Payment {
     state: PaymentState,
-    /// Set once: what ends the payment.
+    /// Set once: the reason that the payment failed.
     cause: Option<Cause>,
 }
 
@@ -169,7 +149,7 @@ impl Payment {
                 charged_at: None,
                 cancellable: true,
                 cancelled: false,
-                compensations: Compensations::default(),
+                compensations: CompensationRecords::default(),
                 error: None,
                 version: 0,
             },
@@ -182,21 +162,21 @@ impl Payment {
         &self.state
     }
 
-    fn change(&mut self) -> &mut PaymentState {
+    fn state_mut(&mut self) -> &mut PaymentState {
         self.state.version += 1;
         &mut self.state
     }
 
-    /// The charge is asked for.
-    pub fn processing(&mut self) {
-        let state = self.change();
+    /// Starts the charge.
+    pub fn start_charge(&mut self) {
+        let state = self.state_mut();
         state.status = PaymentStatus::Processing;
         state.attempts = 1;
     }
 
-    /// The charge was answered.
-    pub fn charged(&mut self, charged: &Charged, at: &str) {
-        let state = self.change();
+    /// Records the answer of the charge.
+    pub fn record_charge(&mut self, charged: &Charged, at: &str) {
+        let state = self.state_mut();
         state.attempts = charged.attempt;
         state.charge_id = Some(charged.charge_id.clone());
         state.auth_id = Some(charged.auth_id.clone());
@@ -204,20 +184,20 @@ impl Payment {
         state.status = PaymentStatus::Succeeded;
     }
 
-    /// The charge failed, after so many attempts that are known of.
-    pub fn refused(&mut self, attempts: u32) {
-        self.change().attempts = attempts.max(1);
+    /// Records a failed charge with its known attempts.
+    pub fn record_failed_charge(&mut self, attempts: u32) {
+        self.state_mut().attempts = attempts.max(1);
     }
 
-    /// Signal `cancelPayment` or Temporal's own cancellation: works until the window closes or something
-    /// else has ended the payment. `false` where it changes nothing.
+    /// Handles signal `cancelPayment` and Temporal's own cancellation. Returns false if it changes nothing:
+    /// the window is closed, or the payment has another cause.
     pub fn cancel(&mut self, reason: Option<String>) -> bool {
         if !self.state.cancellable {
             return false;
         }
-        let message = because("the payment was cancelled", reason);
+        let message = with_reason("the payment was cancelled", reason);
         self.cause = Some(Cause::new(PaymentFailure::PaymentCancelled, message));
-        let state = self.change();
+        let state = self.state_mut();
         state.cancelled = true;
         state.cancellable = false;
         true
@@ -228,56 +208,56 @@ impl Payment {
         self.state.cancelled
     }
 
-    /// The window closes: the payment stays. `false` where it was cancelled before.
-    pub fn settle(&mut self) -> bool {
+    /// Closes the window. Returns false if the payment was cancelled before.
+    pub fn close_cancel_window(&mut self) -> bool {
         if self.state.cancellable {
-            self.change().cancellable = false;
+            self.state_mut().cancellable = false;
         }
         self.cause.is_none()
     }
 
-    /// The payment won't stay; what was charged is given back. The first cause stays.
-    pub fn compensate(&mut self, cause: Cause) {
+    /// Starts the compensation. The first cause stays.
+    pub fn start_compensation(&mut self, cause: Cause) {
         let cause = self.cause.get_or_insert(cause).clone();
-        let state = self.change();
+        let state = self.state_mut();
         state.error = Some(StateError::new(cause.code.name(), cause.message));
         state.cancellable = false;
         state.status = PaymentStatus::Compensating;
     }
 
-    /// A round of compensation begins.
-    pub fn compensating(&mut self) {
-        self.change().status = PaymentStatus::Compensating;
+    /// Starts a round of compensation.
+    pub fn enter_compensating(&mut self) {
+        self.state_mut().status = PaymentStatus::Compensating;
     }
 
-    /// An attempt at an undo begins.
-    pub fn compensation_runs(&mut self, name: Compensation, at: &str) {
-        self.change().compensations.running(name, at);
+    /// Records the start of an attempt at an undo.
+    pub fn start_undo(&mut self, name: Compensation, at: &str) {
+        self.state_mut().compensations.record_start(name, at);
     }
 
-    /// An undo ran.
-    pub fn compensation(&mut self, ran: Ran, at: &str) {
-        self.change().compensations.ran(ran, at);
+    /// Records the outcome of a compensation.
+    pub fn record_compensation(&mut self, outcome: CompensationOutcome, at: &str) {
+        self.state_mut().compensations.record_outcome(outcome, at);
     }
 
-    /// Somebody undid it by hand.
-    pub fn resolved(&mut self, name: Compensation, note: String, at: &str) {
-        self.change().compensations.resolved(name, note, at);
+    /// Records a compensation that was done by hand.
+    pub fn record_resolution(&mut self, name: Compensation, note: String, at: &str) {
+        self.state_mut().compensations.record_resolution(name, note, at);
     }
 
-    /// A round is over and left something undone.
-    pub fn compensation_failed(&mut self) {
-        self.change().status = PaymentStatus::CompensationFailed;
+    /// Ends a round that left compensations pending.
+    pub fn enter_compensation_failed(&mut self) {
+        self.state_mut().status = PaymentStatus::CompensationFailed;
     }
 
-    /// Nothing is owed any more: the payment ends with its original cause.
-    pub fn ended(&mut self, saga: &Saga) -> Cause {
-        debug_assert_eq!(saga.open().count(), 0);
+    /// Ends the payment with its original cause. No compensation may be pending.
+    pub fn finish(&mut self, saga: &Saga) -> Cause {
+        debug_assert_eq!(saga.pending().count(), 0);
         let given_back =
             self.state.compensations.iter().any(|undo| {
                 matches!(undo.status, CompensationStatus::Completed | CompensationStatus::Resolved)
             });
-        self.change().status = if given_back { PaymentStatus::Compensated } else { PaymentStatus::Failed };
+        self.state_mut().status = if given_back { PaymentStatus::Compensated } else { PaymentStatus::Failed };
         self.cause
             .clone()
             .unwrap_or_else(|| Cause::new(PaymentFailure::Internal, "the payment ended without a cause"))
@@ -300,23 +280,23 @@ mod tests {
     }
 
     fn cause(code: PaymentFailure) -> Cause {
-        Cause::new(code, "as the test wants it")
+        Cause::new(code, "a cause of the test")
     }
 
-    fn refunded(status: CompensationStatus) -> Ran {
-        Ran { compensation: Compensation::RefundCharge, status, attempts: 1, error: None }
+    fn refunded(status: CompensationStatus) -> CompensationOutcome {
+        CompensationOutcome { compensation: Compensation::RefundCharge, status, attempts: 1, error: None }
     }
 
     #[test]
-    fn a_payment_that_stays_shows_its_charge_and_its_attempts() {
+    fn a_settled_payment_shows_its_charge_and_its_attempts() {
         let mut payment = payment();
         assert_eq!((payment.state().status, payment.state().attempts), (PaymentStatus::Pending, 0));
-        payment.processing();
+        payment.start_charge();
         assert_eq!((payment.state().status, payment.state().attempts), (PaymentStatus::Processing, 1));
-        payment.charged(&charged(), AT);
+        payment.record_charge(&charged(), AT);
         let state = payment.state();
         assert_eq!((state.status, state.attempts, state.cancellable), (PaymentStatus::Succeeded, 2, true));
-        assert!(payment.settle());
+        assert!(payment.close_cancel_window());
         let state = payment.state();
         assert_eq!((state.status, state.cancellable), (PaymentStatus::Succeeded, false));
         assert_eq!(state.charge_id.as_deref(), Some("ch_1"));
@@ -325,30 +305,30 @@ mod tests {
     #[test]
     fn a_cancellation_after_the_window_changes_nothing() {
         let mut payment = payment();
-        payment.charged(&charged(), AT);
-        assert!(payment.settle());
+        payment.record_charge(&charged(), AT);
+        assert!(payment.close_cancel_window());
         let before = payment.clone();
         assert!(!payment.cancel(None));
         assert_eq!(payment, before);
     }
 
     #[test]
-    fn a_cancellation_inside_the_window_keeps_it_from_settling() {
+    fn a_cancellation_inside_the_window_prevents_the_settlement() {
         let mut payment = payment();
-        payment.charged(&charged(), AT);
+        payment.record_charge(&charged(), AT);
         assert!(payment.cancel(Some("changed my mind".to_owned())));
         assert!(!payment.cancel(Some("again".to_owned())));
-        assert!(!payment.settle());
-        payment.compensate(cause(PaymentFailure::Internal));
-        payment.compensation(refunded(CompensationStatus::Completed), AT);
-        let cause = payment.ended(&Saga::default());
+        assert!(!payment.close_cancel_window());
+        payment.start_compensation(cause(PaymentFailure::Internal));
+        payment.record_compensation(refunded(CompensationStatus::Completed), AT);
+        let cause = payment.finish(&Saga::default());
         assert_eq!(cause.code, PaymentFailure::PaymentCancelled);
         assert_eq!(cause.message, "the payment was cancelled: changed my mind");
         assert_eq!(payment.state().status, PaymentStatus::Compensated);
     }
 
     #[test]
-    fn only_what_was_charged_is_called_compensated() {
+    fn only_a_charged_payment_ends_compensated() {
         for (found, status) in [
             (Some(CompensationStatus::Completed), PaymentStatus::Compensated),
             (Some(CompensationStatus::Resolved), PaymentStatus::Compensated),
@@ -356,18 +336,18 @@ mod tests {
             (None, PaymentStatus::Failed),
         ] {
             let mut payment = payment();
-            payment.processing();
-            payment.compensate(cause(PaymentFailure::ProviderUnavailable));
+            payment.start_charge();
+            payment.start_compensation(cause(PaymentFailure::ProviderUnavailable));
             if let Some(found) = found {
-                payment.compensation(refunded(found), AT);
+                payment.record_compensation(refunded(found), AT);
             }
-            payment.ended(&Saga::default());
+            payment.finish(&Saga::default());
             assert_eq!(payment.state().status, status, "{found:?}");
         }
     }
 
     #[test]
-    fn every_name_is_the_one_that_it_is_written_with() {
+    fn each_name_matches_its_serialized_form() {
         for code in PaymentFailure::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.name());
         }
@@ -386,10 +366,9 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever happens in whatever order: who was told that it is cancelled is right for ever, and so
-        /// is who was told that it stays.
+        /// No sequence of events both settles and cancels a payment.
         #[test]
-        fn a_payment_either_stays_or_is_cancelled_and_never_both(
+        fn a_payment_is_never_both_settled_and_cancelled(
             events in proptest::collection::vec(
                 prop_oneof![
                     Just(Event::Process), Just(Event::Charge), Just(Event::Cancel), Just(Event::Settle), Just(Event::Fail),
@@ -401,11 +380,11 @@ mod tests {
             let (mut stays, mut cancelled, mut version) = (false, false, 0);
             for event in events {
                 match event {
-                    Event::Process => payment.processing(),
-                    Event::Charge => payment.charged(&charged(), AT),
+                    Event::Process => payment.start_charge(),
+                    Event::Charge => payment.record_charge(&charged(), AT),
                     Event::Cancel => cancelled |= payment.cancel(None),
-                    Event::Settle => stays |= payment.settle(),
-                    Event::Fail if !stays => payment.compensate(cause(PaymentFailure::Internal)),
+                    Event::Settle => stays |= payment.close_cancel_window(),
+                    Event::Fail if !stays => payment.start_compensation(cause(PaymentFailure::Internal)),
                     Event::Fail => {}
                 }
                 prop_assert!(!(stays && cancelled));

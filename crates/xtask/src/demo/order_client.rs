@@ -1,5 +1,5 @@
-//! The side of the customer, over HTTP: places an order, says what is to be said to it, follows it to its end,
-//! and tells the provider how it ended.
+//! The customer's side over HTTP: places an order, sends its signals, polls it to its end, and records its outcome
+//! at the provider.
 
 use std::time::{Duration, Instant};
 
@@ -9,35 +9,35 @@ use serde_json::{Value, json};
 
 use super::{
     Error,
-    scenario::{Said, Scenario},
+    scenario::{Scenario, SignalStep},
     verdict::Verdict,
 };
 use crate::{
-    console::Gauge,
+    console::ProgressBar,
     http::{Answer, Http},
 };
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
-/// For an order whose undos have to be tried again, on a busy machine.
+/// Leaves time for an order whose undos are retried on a busy machine.
 const ORDER_LIMIT: Duration = Duration::from_mins(3);
-const LOOK: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Clone)]
-pub struct Shop {
+pub struct OrderClient {
     pub http: Http,
     pub api: String,
     pub provider: String,
 }
 
-/// An order that has ended, as the API tells it.
+/// An order that has ended, with its final state from the API.
 #[derive(Debug)]
-pub struct Ended {
+pub struct EndedOrder {
     pub id: String,
     pub scenario: &'static Scenario,
     pub end: State,
 }
 
-/// An order's state: what we show of it, or look at.
+/// The part of an order's state that the demo uses.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct State {
@@ -66,28 +66,28 @@ struct Placed {
     workflow_id: String,
 }
 
-impl Shop {
-    /// Takes an order through a scenario, to its end and to the provider's knowing of it.
-    pub async fn play(
+impl OrderClient {
+    /// Runs an order through a scenario to its end, and records its outcome at the provider.
+    pub async fn run_scenario(
         &self,
         id: String,
         scenario: &'static Scenario,
-        mut gauge: Gauge,
-    ) -> Result<Ended, Error> {
+        mut progress_bar: ProgressBar,
+    ) -> Result<EndedOrder, Error> {
         if let Some(plan) = scenario.plan() {
             let url = format!("{}/chaos/plans/{id}", self.provider);
             let planned = self.http.put(&url, &plan, ANSWER_LIMIT).await?;
             expect::<Value>(StatusCode::OK, &format!("plan for {id}"), planned)?;
         }
         let order = self.place(&id, scenario.requires_approval).await?;
-        let end = self.follow(&id, &order, scenario.said, &mut gauge).await?;
-        self.tell_outcome(&id, &end).await?;
-        let ended = Ended { id, scenario, end };
-        gauge.done(ended.broken_promise().is_none(), &ended.in_words());
+        let end = self.poll_to_end(&id, &order, scenario.signal, &mut progress_bar).await?;
+        self.record_outcome(&id, &end).await?;
+        let ended = EndedOrder { id, scenario, end };
+        progress_bar.done(ended.mismatch().is_none(), &ended.summary());
         Ok(ended)
     }
 
-    /// The order's place in the API.
+    /// Places an order, and returns its URL in the API.
     async fn place(&self, id: &str, requires_approval: bool) -> Result<String, Error> {
         let url = format!("{}/api/v1/order", self.api);
         let placed = self.http.post(&url, &order(id, requires_approval), ANSWER_LIMIT).await?;
@@ -95,31 +95,31 @@ impl Shop {
         Ok(format!("{url}/{workflow_id}"))
     }
 
-    async fn follow(
+    async fn poll_to_end(
         &self,
         id: &str,
         order: &str,
-        mut said: Option<Said>,
-        gauge: &mut Gauge,
+        mut signal: Option<SignalStep>,
+        progress_bar: &mut ProgressBar,
     ) -> Result<State, Error> {
-        let begun = Instant::now();
-        while begun.elapsed() < ORDER_LIMIT {
-            // A status that can't be had now may be had next time.
+        let started_at = Instant::now();
+        while started_at.elapsed() < ORDER_LIMIT {
+            // The next poll may succeed.
             if let Ok(state) = self.state(order).await {
                 if state.has_ended() {
                     let result = self.http.get(&format!("{order}/result"), ANSWER_LIMIT).await?;
                     return expect(StatusCode::OK, &format!("result of {id}"), result);
                 }
-                gauge.set(state.progress, &state.in_words());
-                if let Some(Said { what, reason, .. }) =
-                    said.take_if(|said| said.at_step == state.current_step)
+                progress_bar.set(state.progress, &state.summary());
+                if let Some(SignalStep { action, reason, .. }) =
+                    signal.take_if(|signal| signal.at_step == state.current_step)
                 {
                     let reason = json!({ "reason": reason });
-                    let told = self.http.post(&format!("{order}/{what}"), &reason, ANSWER_LIMIT).await?;
-                    expect::<Value>(StatusCode::OK, &format!("{what} {id}"), told)?;
+                    let answer = self.http.post(&format!("{order}/{action}"), &reason, ANSWER_LIMIT).await?;
+                    expect::<Value>(StatusCode::OK, &format!("{action} {id}"), answer)?;
                 }
             }
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
         Err(Error::NotEnded { order: id.to_owned(), limit: ORDER_LIMIT })
     }
@@ -129,8 +129,8 @@ impl Shop {
         expect(StatusCode::OK, "status", answer)
     }
 
-    /// Only who watches from outside tells the outcome: the order itself is what is judged.
-    async fn tell_outcome(&self, id: &str, end: &State) -> Result<(), Error> {
+    /// Records the outcome as an observer. The order can't do it itself, since the verdict judges it.
+    async fn record_outcome(&self, id: &str, end: &State) -> Result<(), Error> {
         let outcome = json!({ "outcome": if end.success { "shipped" } else { "not_shipped" } });
         let url = format!("{}/ledger/orders/{id}/outcome", self.provider);
         let answer = self.http.put(&url, &outcome, ANSWER_LIMIT).await?;
@@ -143,7 +143,7 @@ impl Shop {
     }
 }
 
-/// Two books for 59.98.
+/// Returns an order of two books for 59.98.
 fn order(id: &str, requires_approval: bool) -> Value {
     json!({
         "orderId": id,
@@ -170,27 +170,27 @@ pub(super) fn expect<T: DeserializeOwned>(
     serde_json::from_value(answer.body).map_err(|source| Error::Unreadable { question, source })
 }
 
-impl Ended {
-    /// What isn't as its scenario promises.
-    pub fn broken_promise(&self) -> Option<String> {
-        self.scenario.broken_promise(&self.end)
+impl EndedOrder {
+    /// Returns the difference from the expected end, if there is one.
+    pub fn mismatch(&self) -> Option<String> {
+        self.scenario.mismatch(&self.end)
     }
 
-    fn in_words(&self) -> String {
-        let undone: Vec<_> = self.end.undone().collect();
+    fn summary(&self) -> String {
+        let undone: Vec<_> = self.end.compensations().collect();
         let undone = if undone.is_empty() { String::new() } else { format!(" [{}]", undone.join(", ")) };
-        format!("{}{undone}", self.end.in_words())
+        format!("{}{undone}", self.end.summary())
     }
 }
 
 impl State {
-    /// Why it didn't ship, by the API's code.
+    /// Returns the failure code of an order that didn't ship.
     pub fn code(&self) -> Option<&str> {
         self.error.as_ref().map(|error| error.code.as_str())
     }
 
-    /// In the order of undoing.
-    pub fn undone(&self) -> impl Iterator<Item = &str> {
+    /// Returns the compensations in the order in which they ran.
+    pub fn compensations(&self) -> impl Iterator<Item = &str> {
         self.compensations.iter().map(|undo| undo.name.as_str())
     }
 
@@ -199,7 +199,7 @@ impl State {
             .contains(&self.status.as_str())
     }
 
-    pub fn in_words(&self) -> String {
+    pub fn summary(&self) -> String {
         match &self.error {
             Some(Failure { code, message }) => format!("{}: {code}: {message}", self.status),
             None if self.current_step == "completed" => self.status.clone(),
@@ -213,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prices_are_written_as_a_person_would() {
+    fn prices_are_written_without_rounding_errors() {
         let text = order("a", false).to_string();
         assert!(text.contains(r#""price":29.99"#) && text.contains(r#""totalAmount":59.98"#), "{text}");
     }

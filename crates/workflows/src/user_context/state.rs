@@ -1,59 +1,58 @@
-//! The state of a user's context: a pure state machine. Query, status endpoint and result show this one
-//! state.
+//! The state of a user context: a pure state machine. Query, status endpoint and result show this state.
 
 use serde::{Deserialize, Serialize};
 
 use super::messages::{Progress, Strategy};
 use crate::{
     activities::user_context::{CatFact, Location, Weather},
-    failure::{StateError, because},
+    failure::{StateError, with_reason},
 };
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum UserContextStatus {
     Running,
-    /// At least one part could be had; those that couldn't are null and named in `errors`.
+    /// At least one part is available. The others are null and named in `errors`.
     Completed,
     Cancelled,
-    /// Nothing at all could be had.
+    /// No part is available.
     Failed,
 }
 
 impl UserContextStatus {
-    pub const ALL: [Self; 4] = [Self::Running, Self::Completed, Self::Cancelled, Self::Failed];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
+    /// Returns the serialized name.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Completed => "completed",
-            Self::Cancelled => "cancelled",
-            Self::Failed => "failed",
-        }
+        self.into_str()
     }
 }
 
-/// Why there is no context; the type of the workflow's failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// The reason that there is no context, and the type of the workflow's failure.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr, strum::VariantArray,
+)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE", const_into_str)]
 pub enum UserContextFailure {
     UserContextCancelled,
     UserContextUnavailable,
 }
 
 impl UserContextFailure {
-    pub const ALL: [Self; 2] = [Self::UserContextCancelled, Self::UserContextUnavailable];
+    pub const ALL: &'static [Self] = <Self as strum::VariantArray>::VARIANTS;
 
+    /// Returns the serialized name.
     #[must_use]
     pub const fn name(self) -> &'static str {
-        match self {
-            Self::UserContextCancelled => "USER_CONTEXT_CANCELLED",
-            Self::UserContextUnavailable => "USER_CONTEXT_UNAVAILABLE",
-        }
+        self.into_str()
     }
 
-    /// What somebody wanted, and not a fault of any system.
+    /// Returns true for a user's decision, as opposed to an error of a system.
     #[must_use]
     pub const fn is_benign(self) -> bool {
         matches!(self, Self::UserContextCancelled)
@@ -78,7 +77,7 @@ impl Part {
     }
 }
 
-/// What the query, the status endpoint and the result show.
+/// The state that the query, the status endpoint and the result show.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UserContextState {
@@ -89,12 +88,12 @@ pub struct UserContextState {
     pub location: Option<Location>,
     pub weather: Option<Weather>,
     pub cat_fact: Option<CatFact>,
-    /// One line for each part that is missing, with why.
+    /// One line with the reason for each missing part.
     pub errors: Vec<String>,
-    /// Why there is no context.
+    /// The reason that there is no context.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<StateError>,
-    /// Somebody cancelled it in time.
+    /// True after a cancellation in time.
     pub cancelled: bool,
     /// Grows by one with every change that a caller can see.
     pub version: u64,
@@ -112,7 +111,7 @@ impl UserContextState {
     }
 }
 
-/// A context that is being put together.
+/// A user context.
 #[derive(Debug, Clone, PartialEq)]
 pub struct UserContext {
     state: UserContextState,
@@ -144,40 +143,41 @@ impl UserContext {
         &self.state
     }
 
-    fn change(&mut self) -> &mut UserContextState {
+    fn state_mut(&mut self) -> &mut UserContextState {
         self.state.version += 1;
         &mut self.state
     }
 
-    pub fn located(&mut self, location: Location) {
-        self.change().location = Some(location);
+    pub fn record_location(&mut self, location: Location) {
+        self.state_mut().location = Some(location);
     }
 
-    pub fn forecast(&mut self, weather: Weather) {
-        self.change().weather = Some(weather);
+    pub fn record_weather(&mut self, weather: Weather) {
+        self.state_mut().weather = Some(weather);
     }
 
-    pub fn told(&mut self, fact: CatFact) {
-        self.change().cat_fact = Some(fact);
+    pub fn record_cat_fact(&mut self, fact: CatFact) {
+        self.state_mut().cat_fact = Some(fact);
     }
 
-    /// A part could not be had.
-    pub fn failed(&mut self, part: Part, why: &str) {
-        self.change().errors.push(format!("{} failed: {why}", part.name()));
+    /// Records a part whose source failed.
+    pub fn record_failure(&mut self, part: Part, reason: &str) {
+        self.state_mut().errors.push(format!("{} failed: {reason}", part.name()));
     }
 
-    /// A part was not asked for.
-    pub fn skipped(&mut self, part: Part, why: &str) {
-        self.change().errors.push(format!("{} skipped: {why}", part.name()));
+    /// Records a part whose source was not called.
+    pub fn record_skip(&mut self, part: Part, reason: &str) {
+        self.state_mut().errors.push(format!("{} skipped: {reason}", part.name()));
     }
 
-    /// Signal `cancel` or Temporal's own cancellation. `false` where it has ended, or was cancelled before.
+    /// Handles signal `cancel` and Temporal's own cancellation. Returns false if it has ended, or was
+    /// cancelled before.
     pub fn cancel(&mut self, reason: Option<String>) -> bool {
         if self.state.cancelled || self.state.status != UserContextStatus::Running {
             return false;
         }
         self.cancelled_because = reason;
-        self.change().cancelled = true;
+        self.state_mut().cancelled = true;
         true
     }
 
@@ -186,14 +186,14 @@ impl UserContext {
         self.state.cancelled
     }
 
-    /// Nothing more will come.
+    /// Ends the context.
     ///
     /// # Errors
-    /// Why there is no context.
-    pub fn end(&mut self) -> Result<(), (UserContextFailure, String)> {
+    /// Returns the reason that there is no context.
+    pub fn finish(&mut self) -> Result<(), (UserContextFailure, String)> {
         let got = self.state.progress();
         let failure = if self.state.cancelled {
-            let message = because("it was cancelled", self.cancelled_because.take());
+            let message = with_reason("it was cancelled", self.cancelled_because.take());
             Some((UserContextStatus::Cancelled, UserContextFailure::UserContextCancelled, message))
         } else if got.location || got.weather || got.cat_fact {
             None
@@ -201,7 +201,7 @@ impl UserContext {
             let message = "no source gave anything".to_owned();
             Some((UserContextStatus::Failed, UserContextFailure::UserContextUnavailable, message))
         };
-        let state = self.change();
+        let state = self.state_mut();
         match failure {
             None => {
                 state.status = UserContextStatus::Completed;
@@ -229,13 +229,13 @@ mod tests {
     }
 
     #[test]
-    fn what_is_missing_is_named_and_the_rest_counts() {
+    fn a_missing_part_is_named_and_the_others_are_kept() {
         let mut context = context();
         assert!(!context.state().progress().completed);
-        context.failed(Part::Location, "rate limited");
-        context.skipped(Part::Weather, "location unavailable");
-        context.told(fact());
-        assert_eq!(context.end(), Ok(()));
+        context.record_failure(Part::Location, "rate limited");
+        context.record_skip(Part::Weather, "location unavailable");
+        context.record_cat_fact(fact());
+        assert_eq!(context.finish(), Ok(()));
         let state = context.state();
         assert_eq!(state.status, UserContextStatus::Completed);
         assert_eq!(state.errors, ["location failed: rate limited", "weather skipped: location unavailable"]);
@@ -244,11 +244,11 @@ mod tests {
     }
 
     #[test]
-    fn nothing_at_all_is_a_failure() {
+    fn a_context_without_any_part_fails() {
         let mut context = context();
-        context.failed(Part::Location, "no answer in time");
-        context.failed(Part::CatFact, "no answer in time");
-        let (code, _) = context.end().unwrap_err();
+        context.record_failure(Part::Location, "no answer in time");
+        context.record_failure(Part::CatFact, "no answer in time");
+        let (code, _) = context.finish().unwrap_err();
         assert_eq!(code, UserContextFailure::UserContextUnavailable);
         assert_eq!(context.state().status, UserContextStatus::Failed);
     }
@@ -256,10 +256,10 @@ mod tests {
     #[test]
     fn a_cancelled_context_keeps_what_it_had() {
         let mut context = context();
-        context.told(fact());
+        context.record_cat_fact(fact());
         assert!(context.cancel(Some("not needed".to_owned())));
         assert!(!context.cancel(None), "it is cancelled already");
-        let (code, message) = context.end().unwrap_err();
+        let (code, message) = context.finish().unwrap_err();
         assert_eq!(code, UserContextFailure::UserContextCancelled);
         assert_eq!(message, "it was cancelled: not needed");
         assert_eq!(context.state().status, UserContextStatus::Cancelled);
@@ -269,15 +269,15 @@ mod tests {
     #[test]
     fn a_cancellation_after_the_end_changes_nothing() {
         let mut context = context();
-        context.told(fact());
-        assert_eq!(context.end(), Ok(()));
+        context.record_cat_fact(fact());
+        assert_eq!(context.finish(), Ok(()));
         let before = context.clone();
         assert!(!context.cancel(None));
         assert_eq!(context, before);
     }
 
     #[test]
-    fn every_name_is_the_one_that_it_is_written_with() {
+    fn each_name_matches_its_serialized_form() {
         for code in UserContextFailure::ALL {
             assert_eq!(serde_json::to_value(code).unwrap(), code.name());
         }

@@ -1,26 +1,26 @@
-//! Cancellation of a workflow, by its own signal or by Temporal: both do the same.
+//! Cancellation of a workflow, by its own signal or by Temporal. Both have the same effect.
 
 use futures::{FutureExt, pin_mut};
 use temporalio_workflow::{
     WaitConditionOptions, WorkflowCancellationToken, WorkflowContext, workflows::select,
 };
 
-/// A workflow whose state decides whether a cancellation still counts.
+/// A workflow that can be cancelled. Its state decides if a cancellation still counts.
 pub(crate) trait Cancellable: 'static {
     fn is_cancelled(&self) -> bool;
 
-    /// `false` where it is too late.
+    /// Cancels the workflow. Returns false if it is too late.
     fn cancel(&mut self, reason: Option<String>) -> bool;
 }
 
-/// Runs the steps; a cancellation that still counts interrupts what runs under the scope.
-pub(crate) async fn unless_cancelled<W: Cancellable, T>(
+/// Runs the steps. A cancellation that still counts cancels the scope, and so the running step.
+pub(crate) async fn run_until_cancelled<W: Cancellable, T>(
     ctx: &WorkflowContext<W>,
     scope: &WorkflowCancellationToken,
     steps: impl Future<Output = T>,
 ) -> T {
     let steps = steps.fuse();
-    let cancelled = cancellation(ctx).fuse();
+    let cancelled = wait_for_cancellation(ctx).fuse();
     pin_mut!(steps, cancelled);
     select! {
         outcome = steps => outcome,
@@ -31,8 +31,8 @@ pub(crate) async fn unless_cancelled<W: Cancellable, T>(
     }
 }
 
-/// Resolves once the workflow is cancelled; never, where it is too late for that.
-async fn cancellation<W: Cancellable>(ctx: &WorkflowContext<W>) {
+/// Resolves when the workflow is cancelled. It never resolves if the cancellation is too late.
+async fn wait_for_cancellation<W: Cancellable>(ctx: &WorkflowContext<W>) {
     let signalled = ctx
         .wait_condition_with_options(
             W::is_cancelled,

@@ -1,4 +1,4 @@
-//! What became of each undo, as a workflow's state shows it. Pure.
+//! The records of compensations in a workflow's state. Pure.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,15 +8,15 @@ use crate::failure::StateError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CompensationStatus {
-    /// An attempt is being made.
+    /// An attempt runs.
     Running,
-    /// An attempt failed; the next one is made after a wait, or at once when somebody asks for it.
+    /// An attempt failed. The next one starts after a wait, or at once by `retryCompensation`.
     Waiting,
     /// Undone, now or before.
     Completed,
-    /// The step had never taken effect, and now never will.
+    /// The step had no effect, and can't have one any more.
     NothingToUndo,
-    /// Its attempts are used up for now; it will be tried again.
+    /// Its attempts of this round are used up. The next round tries again.
     Failed,
     /// Undone by hand.
     Resolved,
@@ -31,57 +31,57 @@ pub struct CompensationRecord {
     pub attempts: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<StateError>,
-    /// Who resolved it by hand, and how.
+    /// The actor and the note of a resolution by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
 
 impl CompensationStatus {
-    /// Whether somebody can still say that it was undone by hand.
+    /// Returns true if the compensation can be resolved by hand.
     #[must_use]
     pub const fn is_resolvable(self) -> bool {
         matches!(self, Self::Running | Self::Waiting | Self::Failed)
     }
 }
 
-/// An undo that ran.
+/// The outcome of a compensation's attempts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ran {
+pub struct CompensationOutcome {
     pub compensation: Compensation,
     pub status: CompensationStatus,
-    /// Those that are new.
+    /// The number of new attempts.
     pub attempts: u32,
     pub error: Option<StateError>,
 }
 
-/// The undos that were tried, in the order of their first try.
+/// The records of the compensations, in the order of their first attempt.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Compensations(Vec<CompensationRecord>);
+pub struct CompensationRecords(Vec<CompensationRecord>);
 
-impl Compensations {
+impl CompensationRecords {
     pub fn iter(&self) -> std::slice::Iter<'_, CompensationRecord> {
         self.0.iter()
     }
 
-    /// An attempt begins.
-    pub fn running(&mut self, name: Compensation, at: &str) {
-        let record = self.record(name);
+    /// Records the start of an attempt.
+    pub fn record_start(&mut self, name: Compensation, at: &str) {
+        let record = self.entry(name);
         record.status = CompensationStatus::Running;
         at.clone_into(&mut record.timestamp);
     }
 
-    pub fn ran(&mut self, ran: Ran, at: &str) {
-        let record = self.record(ran.compensation);
-        record.status = ran.status;
-        record.attempts = record.attempts.saturating_add(ran.attempts);
-        record.error = ran.error;
+    pub fn record_outcome(&mut self, outcome: CompensationOutcome, at: &str) {
+        let record = self.entry(outcome.compensation);
+        record.status = outcome.status;
+        record.attempts = record.attempts.saturating_add(outcome.attempts);
+        record.error = outcome.error;
         at.clone_into(&mut record.timestamp);
     }
 
-    /// Somebody undid it by hand. An attempt that is interrupted by this was made.
-    pub fn resolved(&mut self, name: Compensation, note: String, at: &str) {
-        let record = self.record(name);
+    /// Records a resolution by hand. An attempt that it interrupts counts.
+    pub fn record_resolution(&mut self, name: Compensation, note: String, at: &str) {
+        let record = self.entry(name);
         if record.status == CompensationStatus::Running {
             record.attempts = record.attempts.saturating_add(1);
         }
@@ -90,7 +90,7 @@ impl Compensations {
         at.clone_into(&mut record.timestamp);
     }
 
-    fn record(&mut self, name: Compensation) -> &mut CompensationRecord {
+    fn entry(&mut self, name: Compensation) -> &mut CompensationRecord {
         let index = self.0.iter().position(|record| record.name == name).unwrap_or_else(|| {
             self.0.push(CompensationRecord {
                 name,
@@ -106,7 +106,7 @@ impl Compensations {
     }
 }
 
-impl<'a> IntoIterator for &'a Compensations {
+impl<'a> IntoIterator for &'a CompensationRecords {
     type Item = &'a CompensationRecord;
     type IntoIter = std::slice::Iter<'a, CompensationRecord>;
 
@@ -115,7 +115,7 @@ impl<'a> IntoIterator for &'a Compensations {
     }
 }
 
-impl IntoIterator for Compensations {
+impl IntoIterator for CompensationRecords {
     type Item = CompensationRecord;
     type IntoIter = std::vec::IntoIter<CompensationRecord>;
 
@@ -131,43 +131,43 @@ mod tests {
 
     const UNDO: Compensation = Compensation::RefundPayment;
 
-    fn ran(status: CompensationStatus, attempts: u32) -> Ran {
+    fn outcome(status: CompensationStatus, attempts: u32) -> CompensationOutcome {
         let error = (status != Completed).then(|| StateError::new("internal_error", "something broke"));
-        Ran { compensation: UNDO, status, attempts, error }
+        CompensationOutcome { compensation: UNDO, status, attempts, error }
     }
 
-    fn shown(compensations: &Compensations) -> (CompensationStatus, u32, bool) {
+    fn shown(compensations: &CompensationRecords) -> (CompensationStatus, u32, bool) {
         let record = compensations.iter().next().unwrap();
         (record.status, record.attempts, record.error.is_some())
     }
 
     #[test]
-    fn attempts_add_up_over_waits_and_rounds_and_the_last_error_stays_until_it_is_undone() {
-        let mut compensations = Compensations::default();
-        compensations.running(UNDO, "1");
+    fn attempts_add_up_over_rounds_and_the_last_error_stays_until_success() {
+        let mut compensations = CompensationRecords::default();
+        compensations.record_start(UNDO, "1");
         assert_eq!(shown(&compensations), (Running, 0, false));
-        compensations.ran(ran(Waiting, 1), "2");
+        compensations.record_outcome(outcome(Waiting, 1), "2");
         assert_eq!(shown(&compensations), (Waiting, 1, true));
-        compensations.running(UNDO, "3");
+        compensations.record_start(UNDO, "3");
         assert_eq!(shown(&compensations), (Running, 1, true));
-        // No worker had begun it.
-        compensations.ran(ran(Failed, 0), "4");
+        // No worker had started the attempt.
+        compensations.record_outcome(outcome(Failed, 0), "4");
         assert_eq!(shown(&compensations), (Failed, 1, true));
-        compensations.running(UNDO, "5");
-        compensations.ran(ran(Completed, 1), "6");
+        compensations.record_start(UNDO, "5");
+        compensations.record_outcome(outcome(Completed, 1), "6");
         assert_eq!(shown(&compensations), (Completed, 2, false));
     }
 
     #[test]
-    fn an_attempt_that_is_interrupted_by_hand_counts_and_a_wait_does_not() {
+    fn an_attempt_interrupted_by_a_resolution_counts_and_a_wait_does_not() {
         for (waits, attempts) in [(false, 2), (true, 1)] {
-            let mut compensations = Compensations::default();
-            compensations.running(UNDO, "1");
-            compensations.ran(ran(Waiting, 1), "2");
+            let mut compensations = CompensationRecords::default();
+            compensations.record_start(UNDO, "1");
+            compensations.record_outcome(outcome(Waiting, 1), "2");
             if !waits {
-                compensations.running(UNDO, "3");
+                compensations.record_start(UNDO, "3");
             }
-            compensations.resolved(UNDO, "ops: by hand".to_owned(), "4");
+            compensations.record_resolution(UNDO, "ops: by hand".to_owned(), "4");
             assert_eq!(shown(&compensations), (Resolved, attempts, true));
         }
     }

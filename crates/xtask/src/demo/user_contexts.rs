@@ -1,18 +1,18 @@
-//! A user context from founder, by each of its strategies.
+//! Shows a user context from founder for each strategy.
 
 use std::time::Duration;
 
 use reqwest::StatusCode;
 use serde::Deserialize;
 
-use super::{Error, shop::expect};
+use super::{Error, order_client::expect};
 use crate::{console::Console, http::Http};
 
 const STRATEGIES: [&str; 3] = ["promise-allsettled", "async-sequential", "rxjs"];
-/// Founder answers within 8 s, whatever its sources do.
+/// Exceeds founder's own limit of 8 s.
 const LIMIT: Duration = Duration::from_secs(15);
 
-/// What we show of a user context.
+/// The part of a user context that the demo shows.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Context {
@@ -41,23 +41,23 @@ struct Entertainment {
     cat_fact: String,
 }
 
-/// Asks for one in each strategy, and shows a line of each.
+/// Gets a user context with each strategy, and shows each as a line.
 ///
 /// # Errors
-/// When one can't be had.
+/// Returns an error when founder gives no valid answer.
 pub async fn show(console: &Console, http: &Http, founder: &str) -> Result<(), Error> {
     for strategy in STRATEGIES {
-        let step = console.gauge(format!("user context, {strategy:<19}"));
+        let step = console.progress_bar(format!("user context, {strategy:<19}"));
         let url = format!("{founder}/api/v1/user-context?strategy={strategy}");
         let answer = http.get(&url, LIMIT).await?;
         let context: Context = expect(StatusCode::OK, &format!("user context, {strategy}"), answer)?;
-        step.done(context.errors.is_empty(), &context.in_words());
+        step.done(context.errors.is_empty(), &context.summary());
     }
     Ok(())
 }
 
 impl Context {
-    fn in_words(&self) -> String {
+    fn summary(&self) -> String {
         let Self { location, weather, entertainment, .. } = self;
         let place = location.as_ref().map(|Location { city, country }| format!("{city}, {country}"));
         let weather = weather
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_context_is_told_in_a_line_with_what_it_lacks() {
+    fn a_summary_is_one_line_with_the_parts_and_the_errors() {
         let context: Context = serde_json::from_value(json!({
             "location": {"city": "Vienna", "country": "AT", "ip": "203.0.113.7"},
             "weather": null,
@@ -85,6 +85,6 @@ mod tests {
             "errors": ["weather failed: answered 503"],
         }))
         .unwrap();
-        assert_eq!(context.in_words(), "Vienna, AT; A cat sleeps.; weather failed: answered 503 (12 ms)");
+        assert_eq!(context.summary(), "Vienna, AT; A cat sleeps.; weather failed: answered 503 (12 ms)");
     }
 }

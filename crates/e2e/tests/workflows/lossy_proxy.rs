@@ -1,4 +1,4 @@
-//! A way to the provider on which every answer to a charge is lost, whatever the provider did.
+//! A proxy to the provider that loses every answer to a charge.
 
 use std::net::SocketAddr;
 
@@ -12,31 +12,31 @@ use axum::{
 use tokio::sync::oneshot;
 
 #[derive(Clone)]
-struct Way {
+struct Proxy {
     provider: String,
     http: reqwest::Client,
 }
 
-/// Opens it; the provider that it leads to is sent to it once its address is known.
-pub async fn open() -> (SocketAddr, oneshot::Sender<String>) {
+/// Starts the proxy. Its caller sends the provider's URL when that is known.
+pub async fn start() -> (SocketAddr, oneshot::Sender<String>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (to, provider) = oneshot::channel();
     tokio::spawn(async move {
-        let way = Way { provider: provider.await.unwrap(), http: reqwest::Client::new() };
-        axum::serve(listener, Router::new().fallback(forward).with_state(way)).await
+        let proxy = Proxy { provider: provider.await.unwrap(), http: reqwest::Client::new() };
+        axum::serve(listener, Router::new().fallback(forward).with_state(proxy)).await
     });
     (address, to)
 }
 
-async fn forward(State(way): State<Way>, request: Request) -> Response {
+async fn forward(State(proxy): State<Proxy>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
     let mut headers = parts.headers;
     headers.remove(header::HOST);
-    let url = format!("{}{}", way.provider, parts.uri.path_and_query().unwrap());
+    let url = format!("{}{}", proxy.provider, parts.uri.path_and_query().unwrap());
     let body = to_bytes(body, usize::MAX).await.unwrap();
-    let answer = way.http.request(parts.method, url).headers(headers).body(body).send().await;
+    let answer = proxy.http.request(parts.method, url).headers(headers).body(body).send().await;
     let Ok(answer) = answer else { return StatusCode::BAD_GATEWAY.into_response() };
     if path == "/payment/charge" {
         return StatusCode::GATEWAY_TIMEOUT.into_response();
