@@ -37,7 +37,7 @@ struct Common;
 pub struct ServerSentEvent {
     /// The name of the event.
     event: String,
-    /// What a client that reconnects sends as `Last-Event-ID`.
+    /// Names the event. A reconnecting client sends it as `Last-Event-ID`.
     id: String,
     /// A document in JSON; the operation says which.
     #[schema(content_media_type = "application/json")]
