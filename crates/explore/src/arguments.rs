@@ -30,7 +30,7 @@ use crate::{
     after_help = "Example:\n  fake-stripe-chaos explore \\\n    --post http://127.0.0.1:8000/orders --body '{\"id\": \"{orderId}\", \"total\": 5998}' \\\n    --status 'http://127.0.0.1:8000/orders/{orderId}' --shipped done --not-shipped failed,refused"
 )]
 pub struct Arguments {
-    /// The provider; with /runs/NAME at its end, that run of it
+    /// The provider; with /runs/NAME at its end, that run of it, which is created if need be
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3001", value_parser = base_url)]
     provider: String,
     /// Places an order with this file: one request in the .http format, with {orderId} in place of the id

@@ -78,6 +78,7 @@ async fn explore(arguments: Arguments, progress: &Progress) -> Result<Outcome, F
     let client = service_kit::client::build(time_limit).map_err(UsageError::Client)?;
     let provider = Provider::new(client.clone(), provider);
     let system = System { client, order, status_rules, time_limit };
+    provider.open_run().await.map_err(ExploreError::from)?;
     let catalogue = provider.catalogue().await.map_err(ExploreError::from)?;
     print_line("one order without faults, to learn from");
     let runner = TrialRunner { provider: provider.clone(), system: system.clone(), catalogue, settle };

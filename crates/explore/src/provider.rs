@@ -111,6 +111,18 @@ impl Provider {
         &self.base
     }
 
+    /// Creates the run that the address names, because a read of an unknown run is an error. Without a run in the
+    /// address it does nothing.
+    ///
+    /// # Errors
+    /// Returns an error when the provider doesn't answer, or refuses the run.
+    pub async fn open_run(&self) -> Result<(), ProviderError> {
+        match self.base.rsplit_once("/runs/") {
+            Some((_, name)) if !name.contains('/') => self.put("", "{}".to_owned()).await,
+            _ => Ok(()),
+        }
+    }
+
     /// Returns every operation with its scenarios.
     ///
     /// # Errors

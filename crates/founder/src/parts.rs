@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use user_context::{CatFact, Location, SourceFault, Weather};
 
+/// Limits a source's `Retry-After`, because a wrong one could keep callers away for ever. Daily quotas fit.
+const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(24);
+
 /// The name of a part, which is also its member in the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PartName {
@@ -163,7 +166,7 @@ impl CollectedParts {
         self.outcomes().all(|outcome| outcome.status != Status::Ok)
     }
 
-    /// Returns the shortest delay that a source asks for before the next call.
+    /// Returns the shortest delay that a source asks for before the next call, at most a day.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         self.outcomes()
@@ -174,6 +177,7 @@ impl CollectedParts {
                 _ => None,
             })
             .min()
+            .map(|shortest| shortest.min(LONGEST_RETRY_AFTER))
     }
 }
 
@@ -212,13 +216,15 @@ mod tests {
     }
 
     #[test]
-    fn the_shortest_retry_after_of_all_sources_counts() {
+    fn the_shortest_retry_after_of_all_sources_counts_for_at_most_a_day() {
         let limited = |seconds| {
             let retry_after = Some(Duration::from_secs(seconds));
             MissingReason::Failed(SourceFault::RateLimited { retry_after })
         };
         let mut context = CollectedParts::default();
         assert_eq!(context.retry_after(), None);
+        context.add(Part::Weather(missing(limited(u64::MAX))));
+        assert_eq!(context.retry_after(), Some(Duration::from_hours(24)));
         context.add(Part::Location(missing(limited(60))));
         context.add(Part::Entertainment(missing(limited(30))));
         assert_eq!(context.retry_after(), Some(Duration::from_secs(30)));

@@ -46,6 +46,8 @@ use crate::{
 /// Limits the workflow tasks. They are short, so a few at a time keep two cores busy.
 const WORKFLOW_SLOTS: usize = 100;
 const POLLERS: usize = 10;
+/// Limits the SDK's part of the metrics, in bytes. Usually it has some 100 KB.
+const MAX_SDK_METRICS: usize = 8 * 1024 * 1024;
 /// The grace of health and metrics requests after the last activity.
 const HEALTH_GRACE: Duration = Duration::from_secs(1);
 
@@ -161,14 +163,19 @@ fn runtime() -> Result<(Runtime, Appendix), Box<dyn Error + Send + Sync>> {
     let appendix: Appendix = Arc::new(move || {
         let request = http.get(&url);
         async move {
-            match request.send().await {
-                Ok(response) => response.text().await.unwrap_or_default(),
+            match read_metrics(request).await {
+                Ok(Some(text)) => String::from_utf8_lossy(&text).into_owned(),
+                Ok(None) => format!("# the SDK's metrics have more than {MAX_SDK_METRICS} bytes\n"),
                 Err(error) => format!("# the SDK's metrics could not be read: {error}\n"),
             }
         }
         .boxed()
     });
     Ok((runtime, appendix))
+}
+
+async fn read_metrics(request: reqwest::RequestBuilder) -> reqwest::Result<Option<Vec<u8>>> {
+    client::bounded(request.send().await?, MAX_SDK_METRICS).await
 }
 
 /// The connection and the phase of the worker, for its health checks.

@@ -23,16 +23,18 @@ use xtask::{
 /// A provider and a shop that uses it.
 struct TestBench {
     stack: Stack,
+    /// The provider's URL, or that of one of its runs.
+    provider: String,
     shop: Shop,
     _folder: TempDir,
 }
 
 impl TestBench {
     async fn start(mistake: Mistake) -> Self {
-        Self::start_with(mistake, "off").await
+        Self::start_with(mistake, "off", "").await
     }
 
-    async fn start_with(mistake: Mistake, profile: &str) -> Self {
+    async fn start_with(mistake: Mistake, profile: &str, run: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let no_server = Temporal::External("127.0.0.1:1".to_owned());
         let mut options = Options::new(folder.path().to_owned(), Ports::free().unwrap(), no_server);
@@ -43,23 +45,16 @@ impl TestBench {
             (&PROVIDER, "CHAOS_TIMEOUT_DELAY", "50ms".to_owned()),
         ];
         let stack = Stack::start(options).await.unwrap();
-        let shop = Shop::open(mistake, stack.url(&PROVIDER)).await;
-        Self { stack, shop, _folder: folder }
+        let provider = format!("{}{run}", stack.url(&PROVIDER));
+        let shop = Shop::open(mistake, provider.clone()).await;
+        Self { stack, provider, shop, _folder: folder }
     }
 
     fn command(&self, extra: &[&str]) -> Command {
         let body = r#"{"orderId": "{orderId}", "amount": 5998}"#;
         let mut command =
             Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/debug/fake-stripe-chaos"));
-        command.args([
-            "explore",
-            "--provider",
-            &self.stack.url(&PROVIDER),
-            "--body",
-            body,
-            "--settle",
-            "300ms",
-        ]);
+        command.args(["explore", "--provider", &self.provider, "--body", body, "--settle", "300ms"]);
         command.args(["--post", &format!("{}/orders", self.shop.url)]);
         command.args(extra);
         command
@@ -160,6 +155,14 @@ async fn a_correct_saga_has_no_findings_even_in_pairs() {
 }
 
 #[tokio::test]
+async fn a_run_that_does_not_exist_yet_is_explored() {
+    let bench = TestBench::start_with(Mistake::None, "off", "/runs/first-use").await;
+    let report = bench.explore(0, &["--scenario", "out_of_stock"]).await;
+    assert_eq!(report["cutShort"], false, "{report:#}");
+    bench.stop().await;
+}
+
+#[tokio::test]
 async fn an_abandoned_undo_is_found_though_no_happy_order_needs_it() {
     let bench = TestBench::start(Mistake::UndoTriedOnce).await;
     let report = bench.explore(1, &["--scenario", "timeout,out_of_stock,address_error"]).await;
@@ -237,7 +240,7 @@ async fn an_interrupted_exploration_reports_its_findings() {
 
 #[tokio::test]
 async fn a_provider_with_its_own_faults_changes_no_finding() {
-    let bench = TestBench::start_with(Mistake::AllOfThem, "seed").await;
+    let bench = TestBench::start_with(Mistake::AllOfThem, "seed", "").await;
     let few = ["--operation", "payment.capture", "--scenario", "timeout_after_commit"];
     let report = bench.explore(1, &few).await;
     let [found] = &findings(&report)[..] else { panic!("{report:#}") };
@@ -295,7 +298,7 @@ async fn the_text_report_describes_each_finding_and_has_a_table() {
 
 #[tokio::test]
 async fn a_decision_of_the_running_provider_is_replayed_from_its_header() {
-    let bench = TestBench::start_with(Mistake::None, "seed").await;
+    let bench = TestBench::start_with(Mistake::None, "seed", "").await;
     let url = format!("{}/payment/authorize", bench.stack.url(&PROVIDER));
     let body = json!({"amount": 1, "currency": "usd", "orderId": "any"}).to_string();
     let answer =
