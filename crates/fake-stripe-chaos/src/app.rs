@@ -16,11 +16,12 @@ use crate::{
     config::{Config, LedgerLocation},
     runs::{self, Registry, RunsCode},
     shared::{
-        chaos::{Catalogue, KeyedChaos, Profiles, TimeoutDelay, random_seed},
+        chaos::{Catalogue, TimeoutDelay, random_seed},
         clock::{Clock, SystemClock},
         deps::Deps,
         ids::{Ids, RandomIds},
         presentation::problems::ProviderCode,
+        profiles::Profiles,
         request_counts::RequestCounts,
         run::{RunName, load_seed, store_seed},
         store::{MemoryStores, OpenError, SqliteStores, Store, StoreError, Stores, Transaction},
@@ -154,7 +155,7 @@ impl RunBuilder {
         Deps {
             run,
             store,
-            chaos: Arc::new(KeyedChaos::new(seed, Arc::clone(&profiles))),
+            seed,
             request_counts: Arc::new(RequestCounts::new(self.clock.now())),
             clock: Arc::clone(&self.clock),
             ids: Arc::clone(&self.ids),

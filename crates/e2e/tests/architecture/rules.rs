@@ -147,11 +147,19 @@ fn out_of_crates(known: &[&str], reference: &Reference, crates: &BTreeSet<String
         .then_some("this layer doesn't use this crate")
 }
 
+/// The modules that read and write for chaos.
+const AROUND_CHAOS: [&str; 3] =
+    ["crate::shared::store", "crate::shared::profiles", "crate::shared::protocol"];
+
 /// Rule 6.
 pub fn siblings(file: &File) -> Vec<String> {
     let Some((folder, _)) = folders(file) else { return Vec::new() };
     let own = format!("crate::{folder}");
+    let is_chaos = file.place.starts_with("shared/chaos/");
     check(file, file.references.iter(), |reference| {
+        if is_chaos && AROUND_CHAOS.iter().any(|module| reference.is_within(module)) {
+            return Some("chaos decides purely; its caller reads and writes");
+        }
         let is_known = reference.is_within(&own) || reference.is_within("crate::shared");
         (reference.is_within("crate") && !is_known)
             .then_some("a context uses itself and `shared`, `shared` only itself")
@@ -245,6 +253,7 @@ mod tests {
         ("siblings", "payment/domain/payment.rs", "fn f() { assert!(crate::shipping::DONE) }"),
         ("siblings", "shared/ledger.rs", "use super::super::app::build;"),
         ("siblings", "verdict/ledger.rs", "use crate::payment::domain::Payment;"),
+        ("siblings", "shared/chaos/decide.rs", "use crate::shared::store::Transaction;"),
         ("statuses", "payment/application/service.rs", "use axum::http::StatusCode;"),
         ("statuses", "app.rs", "#[utoipa::path(get)] fn f() {}"),
         ("statuses", "runs/registry.rs", "use axum::http::StatusCode;"),

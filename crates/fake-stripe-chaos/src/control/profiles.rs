@@ -20,9 +20,10 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::shared::{
-    chaos::{ActiveProfile, Profile, Profiles, tables_as_json},
+    chaos::Profile,
     deps::Deps,
     presentation::{Params, problems},
+    profiles::{ActiveProfile, Profiles, tables_as_json},
     store::StoreError,
 };
 

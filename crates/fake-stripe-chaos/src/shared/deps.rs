@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::shared::{
-    chaos::{ActiveProfile, Catalogue, Chaos, Profiles, TimeoutDelay},
+    chaos::{Catalogue, TimeoutDelay},
     clock::Clock,
     ids::Ids,
+    profiles::{ActiveProfile, Profiles},
     request_counts::RequestCounts,
     run::RunName,
     store::{Store, StoreError},
@@ -17,7 +18,8 @@ use crate::shared::{
 pub struct Deps {
     pub run: RunName,
     pub store: Arc<dyn Store>,
-    pub chaos: Arc<dyn Chaos>,
+    /// The seed of the run's draws.
+    pub seed: u64,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn Ids>,
     pub catalogue: Arc<Catalogue>,

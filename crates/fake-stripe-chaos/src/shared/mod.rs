@@ -12,6 +12,7 @@ pub mod money;
 pub mod operation;
 pub mod orders;
 pub mod presentation;
+pub mod profiles;
 pub mod protocol;
 pub mod request_counts;
 pub mod resource;

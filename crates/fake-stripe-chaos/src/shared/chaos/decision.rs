@@ -1,14 +1,41 @@
 //! A decision: the scenario of one request, with every input of the choice.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{engine::ChaosKey, scenario::Scenario};
-use crate::shared::{operation::Operation, run::RunName};
+use super::scenario::Scenario;
+use crate::shared::{ids::OrderId, operation::Operation, run::RunName};
 
 /// All characters except the unreserved ones of RFC 3986.
 const KEY_ESCAPES: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// The name that attempts are counted by and that draws depend on.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ChaosKey {
+    /// The order. Plans use it, too.
+    Order(OrderId),
+    /// The idempotency key, else the resource, of a request without a known order.
+    Request(String),
+    /// A unique name for a request that has none. It has one attempt, which is not counted.
+    Once(String),
+}
+
+impl ChaosKey {
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Order(order) => order.as_str(),
+            Self::Request(key) | Self::Once(key) => key,
+        }
+    }
+}
+
+impl fmt::Display for ChaosKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
 
 /// The origin of a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

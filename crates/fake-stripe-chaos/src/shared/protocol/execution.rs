@@ -9,7 +9,7 @@ use super::{
     shipped_at,
 };
 use crate::shared::{
-    chaos::{ChaosKey, Decision, DecisionRequest, Effect, Response, WireFault},
+    chaos::{Attempt, ChaosKey, Decision, Effect, Response, WireFault, decide},
     clock::Timestamp,
     deps::Deps,
     idempotency::{InFlight, KeyRecord, StoredAnswer},
@@ -232,9 +232,16 @@ impl<'a, R: Resource> Execution<'a, R> {
             (None, None, Some(target)) => ChaosKey::Request(target.as_str().to_owned()),
             (None, None, None) => ChaosKey::Once(self.deps.ids.next().to_string()),
         };
-        let about =
-            DecisionRequest { operation: self.call.operation, key, forced: self.call.forced.as_ref() };
-        self.deps.chaos.decide(self.tx, about).map(Arc::new)
+        let operation = self.call.operation;
+        let number = self.tx.attempts(operation, key.as_str())?.saturating_add(1);
+        self.tx.set_attempts(operation, &key, number)?;
+        let plan = match &key {
+            ChaosKey::Order(order) => self.tx.plan(order, operation)?,
+            ChaosKey::Request(_) | ChaosKey::Once(_) => None,
+        };
+        let profile = self.deps.profiles.active(self.tx)?.profile;
+        let attempt = Attempt { operation, key, number, forced: self.call.forced.as_ref() };
+        Ok(Arc::new(decide(attempt, plan.as_ref(), &profile, self.deps.seed)))
     }
 
     fn load(&self, id: &str) -> Result<Option<Snapshot<R>>, StoreError> {

@@ -7,17 +7,19 @@ mod memory;
 mod sqlite;
 mod state;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::oneshot;
 
 use crate::shared::{
-    chaos::{Attempts, Plans},
+    chaos::{ChaosKey, PlannedScript},
     idempotency::Idempotency,
+    ids::OrderId,
     journal::Journal,
     ledger::Ledger,
+    operation::Operation,
     orders::Orders,
 };
 
@@ -45,6 +47,36 @@ pub trait Records {
     /// # Errors
     /// When the store fails.
     fn put(&mut self, kind: &'static str, id: &str, record: String) -> Result<(), StoreError>;
+}
+
+/// The number of decisions for each operation and chaos key.
+pub trait Attempts {
+    /// # Errors
+    /// When the store fails.
+    fn attempts(&self, operation: Operation, key: &str) -> Result<u32, StoreError>;
+    /// Sets the number of attempts. Beyond the limit, the store drops the oldest attempts without an order. It
+    /// never drops those of an order, which would start again with attempt 1.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn set_attempts(&mut self, operation: Operation, key: &ChaosKey, attempts: u32)
+    -> Result<(), StoreError>;
+}
+
+/// The plans of orders.
+pub trait Plans {
+    /// # Errors
+    /// When the store fails.
+    fn plan(&self, order: &OrderId, operation: Operation) -> Result<Option<PlannedScript>, StoreError>;
+    /// Replaces the whole plan of an order.
+    ///
+    /// # Errors
+    /// When the store fails, or too many orders have a plan with unused scenarios.
+    fn set_plan(
+        &mut self,
+        order: &OrderId,
+        plan: BTreeMap<Operation, PlannedScript>,
+    ) -> Result<(), StoreError>;
 }
 
 /// The settings at run time, each in its own encoding.

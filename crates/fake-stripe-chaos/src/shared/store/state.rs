@@ -7,11 +7,11 @@ use std::{
 };
 
 use super::{
-    Records, Settings, StoreError,
+    Attempts, Plans, Records, Settings, StoreError,
     limits::{Dropped, Limits, Sizes},
 };
 use crate::shared::{
-    chaos::{Attempts, ChaosKey, PlannedScript, Plans},
+    chaos::{ChaosKey, PlannedScript},
     clock::Timestamp,
     idempotency::{ANSWER_RETENTION, Idempotency, InFlight, KeyRecord},
     ids::{Key, OrderId},

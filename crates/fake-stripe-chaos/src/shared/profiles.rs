@@ -6,12 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json, value::RawValue};
 
-use super::{
-    catalogue::Catalogue,
-    parse::ProfileParser,
-    profile::{Profile, ProfileName},
-};
 use crate::shared::{
+    chaos::{Catalogue, Profile, ProfileName, ProfileParser},
     clock::{Clock, Timestamp},
     store::{StoreError, Transaction},
 };
