@@ -1,1 +1,1 @@
-//! This crate has only tests, in `tests/`.
+#![doc = include_str!("../README.md")]

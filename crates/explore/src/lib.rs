@@ -1,8 +1,4 @@
-//! `explore`: finds the fault schedules that a system's orders don't survive.
-//!
-//! It speaks HTTP only, with the provider and with the system under test. It learns the operations from an
-//! order without faults. Each further order has one schedule of faults as its plan. The explorer records the order's
-//! outcome with the provider, and reads the verdict.
+#![doc = include_str!("../README.md")]
 
 mod arguments;
 mod explorer;

@@ -1,9 +1,4 @@
-//! A payment, inventory, shipping and notification provider that injects faults. Its ledger has every
-//! effect, and its verdict compares the ledger with the recorded outcomes of the orders.
-//!
-//! Each context is a slice of its own (`domain`, `application`, `infrastructure`, `presentation`), which
-//! knows [`shared`] and no other context. `verdict` reads all of
-//! them, through the ledger alone, and `control` sets profiles and plans. [`replay`] is a tool that repeats draws.
+#![doc = include_str!("../README.md")]
 
 pub mod app;
 pub mod config;

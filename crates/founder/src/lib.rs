@@ -1,7 +1,4 @@
-//! Founder: one answer from three sources, each of which may be slow, busy or broken.
-//!
-//! `parts` defines the parts of a user context, and `fetch` calls one source. `strategies` sets the order of the
-//! calls, and `presentation` has the HTTP endpoints.
+#![doc = include_str!("../README.md")]
 
 mod config;
 mod fetch;

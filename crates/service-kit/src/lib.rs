@@ -1,5 +1,4 @@
-//! The common parts of all services: configuration, logs, correlation ids, problem documents, JSON, health,
-//! metrics and serving. Nothing here knows an order or a payment.
+#![doc = include_str!("../README.md")]
 
 pub mod client;
 pub mod config;

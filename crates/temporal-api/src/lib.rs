@@ -1,6 +1,4 @@
-//! Serves REST over Temporal: starts orders, payments and user contexts, shows them, and controls them
-//! while they run.
-
+#![doc = include_str!("../README.md")]
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
 mod config;

@@ -1,5 +1,4 @@
-//! Connects the API and the worker to Temporal: reads the address, connects with retries, and registers
-//! the search attributes of our workflows.
+#![doc = include_str!("../README.md")]
 
 pub mod search_attributes;
 mod settings;

@@ -1,4 +1,4 @@
-//! Runs the workflows of `workflows`, and implements their activities by the provider's HTTP API.
+#![doc = include_str!("../README.md")]
 
 mod activities;
 mod config;

@@ -1,5 +1,4 @@
-//! The parts of a user context: location, weather and a cat fact. It has the models, the ports, the adapters of the
-//! real sources, and a stand-in for machines without the internet.
+#![doc = include_str!("../README.md")]
 
 mod adapters;
 mod config;

@@ -1,5 +1,4 @@
-//! The contract between API and worker, and the deterministic code: workflows, activity definitions, public
-//! names and policies. This crate has no I/O, clock, randomness or environment.
+#![doc = include_str!("../README.md")]
 
 pub mod activities;
 mod cancellation;

@@ -1,5 +1,4 @@
-//! The parts of `cargo xtask`. The end-to-end tests use [`stack`] too, so that they start the services as a user
-//! does.
+#![doc = include_str!("../README.md")]
 
 pub mod cargo;
 pub mod cli;
