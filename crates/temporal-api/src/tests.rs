@@ -4,7 +4,7 @@ mod flows;
 mod orders;
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
     time::{Duration, SystemTime},
 };
 
@@ -24,9 +24,9 @@ use service_kit::{
 };
 use tower::ServiceExt;
 use workflows::{
-    activities::{payment::Charged, user_context::CatFact},
+    activities::{payment::Charged, shipping::Address, user_context::CatFact},
     order_fulfillment::{
-        messages::OrderInput,
+        messages::{AddressChange, Decide, Decided, OrderInput},
         state::{Cause, CurrentStep, FailureCode, Order, OrderState, OrderStatus},
     },
     payment::{
@@ -70,6 +70,9 @@ struct Script {
     claims: Mutex<Vec<(WorkflowId, Claim)>>,
     started: Mutex<Vec<OrderInput>>,
     signals: Mutex<Vec<OrderSignal>>,
+    /// Holds the claims of the updates that were accepted.
+    updates: Mutex<Vec<Claim>>,
+    addresses: Mutex<Vec<Address>>,
     lists: Mutex<Vec<OrderFilter>>,
     deaf: bool,
 }
@@ -89,6 +92,16 @@ impl Script {
 
     fn failing(failure: fn() -> GatewayError) -> Arc<Self> {
         Arc::new(Self { failure: Mutex::new(Some(failure)), ..Self::default() })
+    }
+
+    /// Returns the order, unless it has ended.
+    fn running_order(&self) -> Result<MutexGuard<'_, Option<Order>>, GatewayError> {
+        let order = self.order.lock().unwrap();
+        let is_closed = order.as_ref().is_some_and(|order| order.state().status.is_final());
+        if is_closed || self.outside.lock().unwrap().is_some() {
+            return Err(GatewayError::NotFound);
+        }
+        Ok(order)
     }
 
     fn check(&self) -> Result<(), GatewayError> {
@@ -184,6 +197,49 @@ impl OrderGateway for Script {
             }
         }
         Ok(())
+    }
+
+    async fn decide(&self, _: &WorkflowId, decide: Decide, claim: &Claim) -> Result<Decided, GatewayError> {
+        self.check()?;
+        let mut order = self.running_order()?;
+        let order = order.as_mut().ok_or(GatewayError::NotFound)?;
+        if let Err(reason) = order.check_decision() {
+            return Err(GatewayError::Refused(reason.to_string()));
+        }
+        self.updates.lock().unwrap().push(claim.clone());
+        if !self.deaf {
+            let signal = match decide {
+                Decide::Approve => {
+                    order.approve();
+                    OrderSignal::Approve
+                }
+                Decide::Reject { reason } => {
+                    order.reject(reason.clone());
+                    OrderSignal::Reject(Reason { reason })
+                }
+            };
+            self.signals.lock().unwrap().push(signal);
+        }
+        Ok(Decided { counted: !self.deaf, state: order.state().clone() })
+    }
+
+    async fn change_address(
+        &self,
+        _: &WorkflowId,
+        address: Address,
+        claim: &Claim,
+    ) -> Result<AddressChange, GatewayError> {
+        self.check()?;
+        let order = self.running_order()?;
+        let order = order.as_ref().ok_or(GatewayError::NotFound)?;
+        if let Err(reason) = order.check_address_change() {
+            return Err(GatewayError::Refused(reason.to_string()));
+        }
+        self.updates.lock().unwrap().push(claim.clone());
+        let mut addresses = self.addresses.lock().unwrap();
+        let changed = addresses.last() != Some(&address);
+        addresses.push(address);
+        Ok(AddressChange { changed })
     }
 
     async fn list(&self, filter: &OrderFilter, _: u8, page: Vec<u8>) -> Result<OrderPage, GatewayError> {

@@ -27,6 +27,8 @@ const RECORDED_HISTORIES: &[&str] = &[
     "shipped-without-notification",
     "rejected",
     "approval-timeout",
+    "decided-by-update",
+    "address-changed",
     "cancelled-while-labelled",
     "cancelled-by-temporal",
     "declined",

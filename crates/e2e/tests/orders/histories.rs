@@ -1,6 +1,7 @@
 //! Reaches every end of an order on a real stack. `cargo xtask record` adds the missing histories to the corpus of the
 //! replay tests.
 
+use reqwest::Method;
 use serde_json::{Value, json};
 use xtask::services::{API, PROVIDER, WORKER};
 
@@ -30,6 +31,8 @@ struct HistoryScript {
 enum Signal {
     None,
     Api(&'static str),
+    /// A new address, and then an approval.
+    AddressAndApproval,
     TemporalCancellation,
     Resolution,
 }
@@ -66,6 +69,18 @@ fn scripts() -> Vec<HistoryScript> {
             at: Some("creating_shipping_label"),
             signal: Signal::TemporalCancellation,
             ..script("cancelled-by-temporal", none(), "cancelled")
+        },
+        HistoryScript {
+            requires_approval: true,
+            at: Some("awaiting_approval"),
+            signal: Signal::Api("approve"),
+            ..script("decided-by-update", none(), "shipped")
+        },
+        HistoryScript {
+            requires_approval: true,
+            at: Some("awaiting_approval"),
+            signal: Signal::AddressAndApproval,
+            ..script("address-changed", none(), "shipped")
         },
         script("declined", json!({"payment.authorize": ["insufficient_funds"]}), "failed"),
         script("out-of-stock", json!({"inventory.reserve": ["out_of_stock"]}), "failed"),
@@ -156,6 +171,12 @@ async fn run_script(test: &TestStack, script: &HistoryScript) {
     match script.signal {
         Signal::None => {}
         Signal::Api(action) => assert_eq!(test.signal_by_api(script.name, action, None).await.0, 200),
+        Signal::AddressAndApproval => {
+            let path = format!("/api/v1/order/{workflow}/shipping-address");
+            let address = json!({"street": "1 New Row", "city": "Wien", "zip": "1010", "country": "AT"});
+            assert_eq!(test.call(&API, Method::PUT, &path, Some(&address)).await.0, 200);
+            assert_eq!(test.signal_by_api(script.name, "approve", None).await.0, 200);
+        }
         Signal::TemporalCancellation => {
             test.temporal(&["workflow", "cancel", "-w", &workflow]).await;
         }

@@ -15,5 +15,6 @@ mod signals;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;
+mod updates;
 mod volume;
 mod waits;

@@ -15,6 +15,7 @@ use temporalio_client::{
     Client, ClientOptions, Connection, ConnectionOptions, UntypedWorkflow, Url, WorkflowDescribeOptions,
     WorkflowExecutionInfo, WorkflowFetchHistoryOptions,
 };
+use temporalio_common::protos::temporal::api::history::v1::history_event::Attributes;
 use tokio::{
     process::{Child, Command},
     sync::OnceCell,
@@ -399,6 +400,22 @@ impl TestStack {
         let activity = described.raw().pending_activities.first()?;
         let details = activity.heartbeat_details.as_ref()?.payloads.first()?;
         Some((activity.attempt, serde_json::from_slice(&details.data).unwrap()))
+    }
+
+    /// Returns the input that an order gave to an activity.
+    pub async fn activity_input(&self, order: &str, activity: &str) -> Value {
+        let id = format!("order-fulfillment-{}", self.order_id(order));
+        let handle = client().await.get_workflow_handle::<UntypedWorkflow>(id);
+        let history = handle.fetch_history(WorkflowFetchHistoryOptions::default());
+        let events = history.into_events().await.unwrap();
+        let scheduled = events.iter().find_map(|event| match event.attributes.as_ref()? {
+            Attributes::ActivityTaskScheduledEventAttributes(scheduled) => {
+                (scheduled.activity_type.as_ref()?.name == activity).then_some(scheduled)
+            }
+            _ => None,
+        });
+        let input = scheduled.unwrap().input.as_ref().unwrap();
+        serde_json::from_slice(&input.payloads[0].data).unwrap()
     }
 
     pub fn log(&self, service: &Service) -> String {

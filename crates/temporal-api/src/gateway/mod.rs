@@ -10,10 +10,11 @@ use async_trait::async_trait;
 use rust_decimal::Decimal;
 use service_kit::correlation::CorrelationId;
 use workflows::{
+    activities::shipping::Address,
     failure::StateError,
     ids,
     order_fulfillment::{
-        messages::OrderInput,
+        messages::{AddressChange, Decide, Decided, OrderInput},
         state::{OrderState, OrderStatus},
     },
     payment::{messages::PaymentInput, state::PaymentState},
@@ -193,6 +194,9 @@ pub enum GatewayError {
     KeyReused { workflow_id: String },
     #[error("no such workflow")]
     NotFound,
+    /// The workflow refused an update. Its state shows why.
+    #[error("the workflow refused the update: {0}")]
+    Refused(String),
     #[error("no worker answered")]
     WorkerUnavailable,
     #[error("Temporal cannot be reached: {0}")]
@@ -224,6 +228,19 @@ pub trait OrderGateway: Send + Sync {
 
     /// Sends a signal to a running order. Returns `NotFound` if the order has ended.
     async fn signal(&self, id: &WorkflowId, signal: OrderSignal) -> Result<(), GatewayError>;
+
+    /// Approves or rejects a running order, and returns whether it counted. A repeated claim with a key repeats the answer.
+    /// Returns `NotFound` if the order has ended, and `Refused` if no decision counts any more.
+    async fn decide(&self, id: &WorkflowId, decide: Decide, claim: &Claim) -> Result<Decided, GatewayError>;
+
+    /// Changes the destination of a running order. Returns `NotFound` if the order has ended, and `Refused`
+    /// if the label was asked for or the order doesn't ship.
+    async fn change_address(
+        &self,
+        id: &WorkflowId,
+        address: Address,
+        claim: &Claim,
+    ) -> Result<AddressChange, GatewayError>;
 
     /// Lists the running orders first, then the others by their end, the last first.
     async fn list(&self, filter: &OrderFilter, limit: u8, page: Vec<u8>) -> Result<OrderPage, GatewayError>;

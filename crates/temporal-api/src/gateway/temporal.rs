@@ -19,7 +19,7 @@ use temporal_connection::{
 };
 use temporalio_client::{
     Client, WorkflowHandle, WorkflowIdConflictPolicy, WorkflowStartOptions,
-    errors::{WorkflowInteractionError, WorkflowStartError},
+    errors::{WorkflowInteractionError, WorkflowStartError, WorkflowUpdateError},
     tonic::{Code, Status},
 };
 use temporalio_common::{
@@ -104,6 +104,22 @@ impl TemporalGateway {
             .header(header(correlation))
             .static_summary(summary)
             .build()
+    }
+
+    /// Returns the outcome of an update. Without an answer in time, a worker may still run the update later.
+    async fn updated<T>(
+        &self,
+        sent: impl Future<Output = Result<T, WorkflowUpdateError>>,
+    ) -> Result<T, GatewayError> {
+        match tokio::time::timeout(CALL_TIMEOUT, sent).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(WorkflowUpdateError::NotFound(_))) => Err(GatewayError::NotFound),
+            Ok(Err(WorkflowUpdateError::Failed(failure))) => Err(GatewayError::Refused(failure.message)),
+            Ok(Err(WorkflowUpdateError::Rpc(status))) if is_silence(&status) => Err(self.blame().await),
+            Ok(Err(WorkflowUpdateError::Rpc(status))) => Err(status.into()),
+            Ok(Err(error)) => Err(GatewayError::Failed(Box::new(error))),
+            Err(_) => Err(self.blame().await),
+        }
     }
 
     /// Finds the cause of a missing answer: no worker, or Temporal itself.

@@ -1,5 +1,5 @@
-//! Sends decisions to a running order. The order itself decides, and the first decision wins. The
-//! checks here report at once a decision that certainly changes nothing.
+//! Sends decisions and changes to a running order. The order itself decides, and the first decision wins. An
+//! update answers whether it counted; for a signal, the checks here find out.
 
 use axum::{
     Json,
@@ -11,13 +11,17 @@ use service_kit::{
     problem::Problem,
 };
 use workflows::{
-    order_fulfillment::state::{Decision, OrderState, OrderStatus},
+    order_fulfillment::{
+        messages::{AddressChange, Decide, Decided},
+        state::{Decision, OrderState, OrderStatus},
+    },
     saga::{Compensation, CompensationStatus, Reason, Resolution},
 };
 
 use super::{
     Orders,
-    dto::{Accepted, ReasonBody, ResolutionBody},
+    address::Destination,
+    dto::{Accepted, AddressBody, ReasonBody, ResolutionBody},
     handlers::order,
     problems::{OrderCode, problem},
     request::ResolutionRequest,
@@ -25,6 +29,7 @@ use super::{
 use crate::{
     fields::{ReasonRequest, reason},
     gateway::{GatewayError, OrderSignal, WorkflowId},
+    idempotency::{Claim, Fingerprint, IdempotencyKey},
 };
 
 /// Approves an order that waits for it, or will.
@@ -32,14 +37,24 @@ use crate::{
     post,
     path = "/api/v1/order/{workflowId}/approve",
     tag = "orders",
-    params(("workflowId" = String, Path, example = "order-fulfillment-order-1001")),
+    params(
+        ("workflowId" = String, Path, example = "order-fulfillment-order-1001"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The caller's own name for this request, 1 to 255 visible ASCII characters."),
+    ),
     responses((status = 200, body = Accepted), Fails<404>, Fails<409>)
 )]
 pub(super) async fn approve(
     State(orders): State<Orders>,
     Path(id): Path<String>,
+    IdempotencyKey(key): IdempotencyKey,
 ) -> Result<Json<Accepted>, Problem> {
-    orders.decide(&id, OrderSignal::Approve, Decision::Approved, "the order is approved").await
+    let id = order(&id)?;
+    let claim = Claim { key, fingerprint: Fingerprint::of("approve", &()) };
+    match orders.gateway.decide(&id, Decide::Approve, &claim).await {
+        Err(GatewayError::Refused(_)) => orders.decide_by_signal(&id, OrderSignal::Approve).await?,
+        decided => orders.check_decided(&id, decided).await?,
+    }
+    Ok(accepted(&id, "the order is approved"))
 }
 
 /// Rejects an order that waits for approval, or will.
@@ -47,17 +62,66 @@ pub(super) async fn approve(
     post,
     path = "/api/v1/order/{workflowId}/reject",
     tag = "orders",
-    params(("workflowId" = String, Path, example = "order-fulfillment-order-1001")),
+    params(
+        ("workflowId" = String, Path, example = "order-fulfillment-order-1001"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The caller's own name for this request, 1 to 255 visible ASCII characters."),
+    ),
     request_body(content = Option<ReasonBody>),
     responses((status = 200, body = Accepted), Fails<404>, Fails<409>)
 )]
 pub(super) async fn reject(
     State(orders): State<Orders>,
     Path(id): Path<String>,
+    IdempotencyKey(key): IdempotencyKey,
     OptionalJson(body): OptionalJson<ReasonRequest>,
 ) -> Result<Json<Accepted>, Problem> {
-    let signal = OrderSignal::Reject(reason(body));
-    orders.decide(&id, signal, Decision::Rejected, "the order is rejected").await
+    let id = order(&id)?;
+    let given = reason(body);
+    let claim = Claim { key, fingerprint: Fingerprint::of("reject", &given.reason) };
+    let reject = Decide::Reject { reason: given.reason.clone() };
+    match orders.gateway.decide(&id, reject, &claim).await {
+        Err(GatewayError::Refused(_)) => orders.decide_by_signal(&id, OrderSignal::Reject(given)).await?,
+        decided => orders.check_decided(&id, decided).await?,
+    }
+    Ok(accepted(&id, "the order is rejected"))
+}
+
+/// Changes the destination of an order; works until its shipping label is asked for.
+#[utoipa::path(
+    put,
+    path = "/api/v1/order/{workflowId}/shipping-address",
+    tag = "orders",
+    params(
+        ("workflowId" = String, Path, example = "order-fulfillment-order-1001"),
+        ("Idempotency-Key" = Option<String>, Header, description = "The caller's own name for this request, 1 to 255 visible ASCII characters."),
+    ),
+    request_body = AddressBody,
+    responses(
+        (status = 200, description = "The order ships to this address.", body = Accepted),
+        Fails<404>,
+        (status = 409, description = "`shipping_label_requested`: the carrier has the old address. `order_already_cancelling` or \
+            `order_already_closed`: the order doesn't ship.",
+            body = service_kit::problem::ProblemBody, content_type = "application/problem+json"),
+    )
+)]
+pub(super) async fn change_shipping_address(
+    State(orders): State<Orders>,
+    Path(id): Path<String>,
+    IdempotencyKey(key): IdempotencyKey,
+    body: ValidJson<Destination>,
+) -> Result<Json<Accepted>, Problem> {
+    let id = order(&id)?;
+    let Destination(address) = body.value;
+    let claim = Claim { key, fingerprint: Fingerprint::of("shipping-address", &address) };
+    match orders.gateway.change_address(&id, address, &claim).await {
+        Ok(AddressChange { changed: true }) => Ok(accepted(&id, "the order ships to the new address")),
+        Ok(AddressChange { changed: false }) => Ok(accepted(&id, "the order ships to this address already")),
+        Err(GatewayError::Refused(_) | GatewayError::NotFound) => {
+            let state = orders.state(&id).await?;
+            Err(cannot_change_address(&state).unwrap_or_else(|| closed(&state)))
+        }
+        Err(error) => Err(problem(&id, error)),
+    }
 }
 
 /// Cancels an order; works until its shipping label exists.
@@ -94,7 +158,7 @@ pub(super) async fn retry_compensation(
     if !waits(&state) {
         return Err(nothing_to_compensate("no undo of this order is waiting"));
     }
-    orders.tell(&id, OrderSignal::RetryCompensation).await?;
+    orders.send_signal(&id, OrderSignal::RetryCompensation).await?;
     Ok(accepted(&id, "what waited to be undone is tried again"))
 }
 
@@ -119,7 +183,7 @@ pub(super) async fn resolve_compensation(
         return Err(refusal);
     }
     let resolution = Resolution { step: compensation.name().to_owned(), note, actor };
-    orders.tell(&id, OrderSignal::ResolveCompensation(resolution)).await?;
+    orders.send_signal(&id, OrderSignal::ResolveCompensation(resolution)).await?;
     // The undo may have succeeded in between. Then the order recorded nothing.
     let state = orders.state(&id).await?;
     if status_of(&state, compensation) == Some(CompensationStatus::Resolved) {
@@ -158,7 +222,7 @@ fn cannot_resolve(state: &OrderState, compensation: Compensation) -> Option<Prob
 
 impl Orders {
     /// Sends a signal. An order that ended in between is closed, not unknown.
-    async fn tell(&self, id: &WorkflowId, signal: OrderSignal) -> Result<(), Problem> {
+    async fn send_signal(&self, id: &WorkflowId, signal: OrderSignal) -> Result<(), Problem> {
         match self.gateway.signal(id, signal).await {
             Ok(()) => Ok(()),
             Err(GatewayError::NotFound) => Err(closed(&self.state(id).await?)),
@@ -171,7 +235,7 @@ impl Orders {
         if let Some(refusal) = cannot_cancel(&self.state(id).await?) {
             return Err(refusal);
         }
-        self.tell(id, OrderSignal::Cancel(reason)).await?;
+        self.send_signal(id, OrderSignal::Cancel(reason)).await?;
         // The order may have its label by now. Then it ships, and the answer must say so.
         let state = self.state(id).await?;
         if state.cancelled {
@@ -180,22 +244,35 @@ impl Orders {
         Err(cannot_cancel(&state).unwrap_or_else(|| closed(&state)))
     }
 
-    /// Approves or rejects an order, and checks which decision counted.
-    async fn decide(
+    /// Checks whether a decision counted.
+    async fn check_decided(
         &self,
-        id: &str,
-        signal: OrderSignal,
-        decision: Decision,
-        message: &'static str,
-    ) -> Result<Json<Accepted>, Problem> {
-        let id = order(id)?;
-        if let Some(refusal) = cannot_decide(&self.state(&id).await?) {
+        id: &WorkflowId,
+        decided: Result<Decided, GatewayError>,
+    ) -> Result<(), Problem> {
+        let state = match decided {
+            Ok(Decided { counted: true, .. }) => return Ok(()),
+            Ok(Decided { state, .. }) => state,
+            Err(GatewayError::NotFound) => self.state(id).await?,
+            Err(error) => return Err(problem(id, error)),
+        };
+        Err(cannot_decide(&state).unwrap_or_else(|| closed(&state)))
+    }
+
+    /// Sends a decision that the workflow refused as an update. It has a reason, or a worker of an older version
+    /// doesn't know the update. Such a worker knows the signal.
+    async fn decide_by_signal(&self, id: &WorkflowId, signal: OrderSignal) -> Result<(), Problem> {
+        if let Some(refusal) = cannot_decide(&self.state(id).await?) {
             return Err(refusal);
         }
-        self.tell(&id, signal).await?;
-        let state = self.state(&id).await?;
-        if state.decision == Some(decision) {
-            return Ok(accepted(&id, message));
+        let expected = match signal {
+            OrderSignal::Approve => Decision::Approved,
+            _ => Decision::Rejected,
+        };
+        self.send_signal(id, signal).await?;
+        let state = self.state(id).await?;
+        if state.decision == Some(expected) {
+            return Ok(());
         }
         Err(cannot_decide(&state).unwrap_or_else(|| closed(&state)))
     }
@@ -218,6 +295,17 @@ fn cannot_decide(state: &OrderState) -> Option<Problem> {
             Decision::TimedOut => "nobody decided in time",
         };
         return Some(Problem::new(OrderCode::AlreadyDecided, detail));
+    }
+    is_over(state).then(|| closed(state))
+}
+
+fn cannot_change_address(state: &OrderState) -> Option<Problem> {
+    if state.current_step.has_asked_for_label() && state.error.is_none() {
+        let detail = "the shipping label was asked for, so the carrier has the old address";
+        return Some(Problem::new(OrderCode::LabelRequested, detail));
+    }
+    if state.cancelled && !state.status.is_final() {
+        return Some(cancelling());
     }
     is_over(state).then(|| closed(state))
 }

@@ -74,6 +74,7 @@ pub fn module(orders: Orders) -> (OpenApiRouter, OpenApiRouter) {
         .routes(routes!(decisions::approve))
         .routes(routes!(decisions::reject))
         .routes(routes!(decisions::cancel))
+        .routes(routes!(decisions::change_shipping_address))
         .routes(routes!(decisions::retry_compensation))
         .routes(routes!(decisions::resolve_compensation))
         .routes(routes!(list::list))

@@ -18,6 +18,7 @@ error_codes! {
         OrderAlreadyCancelling = "order_already_cancelling", 409, "The order is being cancelled", final;
         OrderAlreadyShipped = "order_already_shipped", 409, "The order has its label and ships", final;
         AlreadyDecided = "already_decided", 409, "Somebody decided before", final;
+        LabelRequested = "shipping_label_requested", 409, "The shipping label was asked for", final;
         ApprovalNotRequired = "approval_not_required", 409, "The order needs no approval", final;
         NothingToCompensate = "nothing_to_compensate", 409, "No undo of this order is waiting", final;
         SearchUnavailable = "search_unavailable", 503, "Lists cannot be filtered here", final;

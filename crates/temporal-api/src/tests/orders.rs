@@ -449,3 +449,80 @@ async fn a_key_that_is_none_or_that_is_there_twice_is_refused_and_starts_nothing
     }
     assert!(gateway.claims.lock().unwrap().is_empty());
 }
+
+const ADDRESS_PATH: &str = "/api/v1/order/order-fulfillment-1/shipping-address";
+
+async fn change_address(gateway: &Arc<Script>, address: &Value) -> (u16, Value) {
+    let request = Request::put(ADDRESS_PATH).header(header::CONTENT_TYPE, "application/json");
+    send(gateway, request.body(address.to_string().into()).unwrap()).await
+}
+
+fn new_address() -> Value {
+    json!({"street": "2 Side St", "city": "Wien", "zip": "1010", "country": "AT"})
+}
+
+#[tokio::test]
+async fn an_address_changes_until_the_label_is_asked_for() {
+    let asked_for_label = || {
+        let mut order = waiting();
+        order.start_step(CurrentStep::CreatingShippingLabel);
+        order
+    };
+    let cancelled = || {
+        let mut order = waiting();
+        order.cancel(None);
+        order
+    };
+    let table: [(Order, u16, &str); 6] = [
+        (waiting(), 200, ""),
+        (asked_for_label(), 409, "shipping_label_requested"),
+        (shipped(), 409, "shipping_label_requested"),
+        (cancelled(), 409, "order_already_cancelling"),
+        (compensating(FailureCode::OutOfStock), 409, "order_already_closed"),
+        (ended(FailureCode::OutOfStock), 409, "order_already_closed"),
+    ];
+    for (order, status, code) in table {
+        let gateway = Script::with(order.clone());
+        let (got, body) = change_address(&gateway, &new_address()).await;
+        assert_eq!((got, body["error"].as_str().unwrap_or_default()), (status, code), "{order:?}");
+        assert_eq!(gateway.addresses.lock().unwrap().len(), usize::from(status == 200), "{order:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_the_order_has_already_is_no_change() {
+    let gateway = Script::with(waiting());
+    let (_, first) = change_address(&gateway, &new_address()).await;
+    let (status, second) = change_address(&gateway, &new_address()).await;
+    assert_eq!((status, &first["message"]), (200, &json!("the order ships to the new address")));
+    assert_eq!(second["message"], json!("the order ships to this address already"));
+}
+
+#[tokio::test]
+async fn every_fault_of_a_new_address_is_reported() {
+    let gateway = Script::with(waiting());
+    let (status, body) = change_address(&gateway, &json!({"street": "", "country": "AT", "post": 1})).await;
+    let pointers: Vec<_> =
+        body["errors"].as_array().unwrap().iter().filter_map(|fault| fault["pointer"].as_str()).collect();
+    assert_eq!((status, pointers), (422, vec!["/post", "/street", "/city", "/zip"]));
+    assert!(gateway.addresses.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_address_of_an_unknown_order_is_404() {
+    let (status, body) = change_address(&Arc::new(Script::default()), &new_address()).await;
+    assert_eq!((status, &body["error"]), (404, &json!("order_not_found")));
+}
+
+#[tokio::test]
+async fn the_key_of_an_update_is_handed_on_with_its_body() {
+    let gateway = Script::with(waiting());
+    let address = new_address();
+    let keyed = Request::put(ADDRESS_PATH)
+        .header(header::CONTENT_TYPE, "application/json")
+        .header("idempotency-key", "k-1");
+    let request = keyed.body(address.to_string().into()).unwrap();
+    assert_eq!(send(&gateway, request).await.0, 200);
+    let updates = gateway.updates.lock().unwrap();
+    assert!(updates[0].key.is_some());
+}

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::state::Order;
+use super::state::{Order, OrderState};
 use crate::{activities::shipping::Address, policies::Timing, saga::Saga};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -34,6 +34,35 @@ pub struct Item {
     pub quantity: u32,
     /// Minor units.
     pub price: u64,
+}
+
+/// Update `decide`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "decision")]
+pub enum Decide {
+    Approve,
+    Reject {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+}
+
+/// The answer of update `decide`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Decided {
+    /// False if another decision came first.
+    pub counted: bool,
+    /// The state after the update.
+    pub state: OrderState,
+}
+
+/// The answer of update `changeShippingAddress`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AddressChange {
+    /// False if the order had this address before.
+    pub changed: bool,
 }
 
 /// The state that continue-as-new carries into the next history.

@@ -66,6 +66,12 @@ impl CurrentStep {
         self.into_str()
     }
 
+    /// Returns true from the request for the label on. The carrier has the address then.
+    #[must_use]
+    pub const fn has_asked_for_label(self) -> bool {
+        matches!(self, Self::CreatingShippingLabel | Self::SendingNotification | Self::Completed)
+    }
+
     /// Returns the progress at the start of the step. During compensation the progress stays.
     const fn start_progress(self) -> u8 {
         match self {
@@ -219,6 +225,19 @@ pub struct OrderState {
     pub cancelled: bool,
     /// Grows by one with every change that a caller can see.
     pub version: u64,
+}
+
+/// The reasons why an order refuses an update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TooLate {
+    #[error("the order was placed without requiresApproval")]
+    ApprovalNotRequired,
+    #[error("somebody decided before, or the time for it is over")]
+    AlreadyDecided,
+    #[error("the shipping label was asked for")]
+    LabelRequested,
+    #[error("the order doesn't ship")]
+    NotShipping,
 }
 
 /// The first decision on an order that needs approval.
@@ -377,8 +396,28 @@ impl Order {
     }
 
     fn is_undecided(&self) -> bool {
+        self.check_decision().is_ok()
+    }
+
+    /// # Errors
+    /// Returns the reason why no decision counts any more.
+    pub fn check_decision(&self) -> Result<(), TooLate> {
         let state = &self.state;
-        state.requires_approval && state.decision.is_none() && self.cause.is_none()
+        match (state.requires_approval, state.decision, &self.cause) {
+            (false, ..) => Err(TooLate::ApprovalNotRequired),
+            (true, Some(_), _) => Err(TooLate::AlreadyDecided),
+            (true, None, Some(_)) => Err(TooLate::NotShipping),
+            (true, None, None) => Ok(()),
+        }
+    }
+
+    /// # Errors
+    /// Returns the reason why the shipping address can't change any more.
+    pub fn check_address_change(&self) -> Result<(), TooLate> {
+        if self.cause.is_some() {
+            return Err(TooLate::NotShipping);
+        }
+        if self.state.current_step.has_asked_for_label() { Err(TooLate::LabelRequested) } else { Ok(()) }
     }
 
     /// Handles signal `approveOrder`. An approval before the wait counts.
@@ -540,6 +579,38 @@ mod tests {
         );
         assert_eq!(state.completed_steps[0].data["authId"], "auth_1");
         assert_eq!(state.tracking_number.as_deref(), Some("1Z"));
+    }
+
+    #[test]
+    fn the_address_may_change_until_the_label_is_asked_for() {
+        let mut order = order(false);
+        for step in [CurrentStep::AuthorizingPayment, CurrentStep::CapturingPayment] {
+            order.start_step(step);
+            assert_eq!(order.check_address_change(), Ok(()));
+        }
+        order.start_step(CurrentStep::CreatingShippingLabel);
+        assert_eq!(order.check_address_change(), Err(TooLate::LabelRequested));
+    }
+
+    #[test]
+    fn the_address_of_an_order_that_does_not_ship_cannot_change() {
+        let mut order = order(false);
+        order.cancel(None);
+        assert_eq!(order.check_address_change(), Err(TooLate::NotShipping));
+        order.start_compensation(cause());
+        assert_eq!(order.check_address_change(), Err(TooLate::NotShipping));
+    }
+
+    #[test]
+    fn a_decision_is_refused_with_its_reason() {
+        assert_eq!(order(false).check_decision(), Err(TooLate::ApprovalNotRequired));
+        let mut approved = order(true);
+        assert_eq!(approved.check_decision(), Ok(()));
+        approved.approve();
+        assert_eq!(approved.check_decision(), Err(TooLate::AlreadyDecided));
+        let mut cancelled = order(true);
+        cancelled.cancel(None);
+        assert_eq!(cancelled.check_decision(), Err(TooLate::NotShipping));
     }
 
     #[test]

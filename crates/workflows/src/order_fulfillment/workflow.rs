@@ -12,7 +12,7 @@ use temporalio_workflow::{
 };
 
 use super::{
-    messages::{CarriedState, Item, OrderInput, Progress},
+    messages::{AddressChange, CarriedState, Decide, Decided, Item, OrderInput, Progress},
     state::{
         Approval, Cause,
         CurrentStep::{
@@ -27,7 +27,7 @@ use crate::{
         inventory::{self, InventoryActivities, StockLine},
         notification::{self, NotificationActivities},
         payment::{self, PaymentActivities},
-        shipping::{self, ShippingActivities},
+        shipping::{self, Address, ShippingActivities},
     },
     cancellation::{Cancellable, run_until_cancelled},
     failure::{self, ActivityFailure},
@@ -55,6 +55,7 @@ pub struct OrderFulfillment {
 }
 
 type Context = WorkflowContext<OrderFulfillment>;
+type Refusal = Box<dyn std::error::Error + Send + Sync>;
 
 #[workflow_methods]
 impl OrderFulfillment {
@@ -122,6 +123,43 @@ impl OrderFulfillment {
         if let Some((compensation, note)) = self.rounds.resolve(resolution) {
             self.order.record_resolution(compensation, note, &time::rfc3339(ctx.workflow_time()));
         }
+    }
+
+    #[update_validator(decide)]
+    fn check_decision(&self, _ctx: &WorkflowContextView, _: &Decide) -> Result<(), Refusal> {
+        Ok(self.order.check_decision()?)
+    }
+
+    /// Approves or rejects the order. Unlike the signals, it answers whether it counted.
+    #[update(name = "decide")]
+    pub fn decide(&mut self, _ctx: &mut SyncWorkflowContext<Self>, decide: Decide) -> Decided {
+        let counted = self.order.check_decision().is_ok();
+        match decide {
+            Decide::Approve => self.order.approve(),
+            Decide::Reject { reason } => self.order.reject(reason),
+        }
+        Decided { counted, state: self.order.state().clone() }
+    }
+
+    #[update_validator(change_shipping_address)]
+    fn check_address_change(&self, _ctx: &WorkflowContextView, _: &Address) -> Result<(), Refusal> {
+        Ok(self.order.check_address_change()?)
+    }
+
+    /// Changes the destination. The label reads it when the workflow asks for the label.
+    ///
+    /// # Errors
+    /// Fails if the label was asked for meanwhile, or the order doesn't ship.
+    #[update(name = "changeShippingAddress")]
+    pub fn change_shipping_address(
+        &mut self,
+        _ctx: &mut SyncWorkflowContext<Self>,
+        address: Address,
+    ) -> Result<AddressChange, Refusal> {
+        self.order.check_address_change()?;
+        let changed = self.input.shipping_address != address;
+        self.input.shipping_address = address;
+        Ok(AddressChange { changed })
     }
 
     #[query(name = "getOrderStatus")]

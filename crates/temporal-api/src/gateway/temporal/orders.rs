@@ -8,7 +8,7 @@ use rust_decimal::prelude::ToPrimitive;
 use service_kit::correlation::CorrelationId;
 use temporal_connection::search_attributes::{self as registration, SearchAttributes as Registered};
 use temporalio_client::{
-    NamespacedClient, WorkflowIdReusePolicy, WorkflowSignalOptions,
+    NamespacedClient, WorkflowExecuteUpdateOptions, WorkflowIdReusePolicy, WorkflowSignalOptions,
     errors::WorkflowStartError,
     tonic::{Code, IntoRequest, Status},
 };
@@ -17,10 +17,11 @@ use temporalio_common::{
     search_attributes::SearchAttributes as Attributes,
 };
 use workflows::{
+    activities::shipping::Address,
     ids,
     order_fulfillment::{
         OrderFulfillment,
-        messages::OrderInput,
+        messages::{AddressChange, Decide, Decided, OrderInput},
         state::{Order, OrderState},
     },
     search_attributes,
@@ -119,6 +120,22 @@ impl OrderGateway for TemporalGateway {
         .await
     }
 
+    async fn decide(&self, id: &WorkflowId, decide: Decide, claim: &Claim) -> Result<Decided, GatewayError> {
+        let handle = self.handle::<OrderFulfillment>(id)?;
+        self.updated(handle.execute_update(OrderFulfillment::decide, decide, update_options(claim))).await
+    }
+
+    async fn change_address(
+        &self,
+        id: &WorkflowId,
+        address: Address,
+        claim: &Claim,
+    ) -> Result<AddressChange, GatewayError> {
+        let handle = self.handle::<OrderFulfillment>(id)?;
+        let update = OrderFulfillment::change_shipping_address;
+        self.updated(handle.execute_update(update, address, update_options(claim))).await
+    }
+
     async fn list(&self, filter: &OrderFilter, limit: u8, page: Vec<u8>) -> Result<OrderPage, GatewayError> {
         let link = self.link()?;
         if link.search_attributes == Registered::Unusable && filter.needs_search_attributes() {
@@ -142,6 +159,12 @@ impl OrderGateway for TemporalGateway {
             Err(status) => Err(status.into()),
         }
     }
+}
+
+/// Returns the options of an update. Temporal repeats the answer to a known update id.
+fn update_options(Claim { key, fingerprint }: &Claim) -> WorkflowExecuteUpdateOptions {
+    let id = key.as_ref().map(|key| format!("{}/{}", key.as_str(), fingerprint.as_str()));
+    WorkflowExecuteUpdateOptions::builder().maybe_update_id(id).build()
 }
 
 fn attributes(input: &OrderInput, claim: &Claim) -> Attributes {

@@ -24,7 +24,7 @@ use workflows::{
     failure::StateError,
     ids::Call,
     order_fulfillment::{
-        messages::OrderInput,
+        messages::{Decide, OrderInput},
         state::{Cause, CurrentStep, FailureCode, Order, OrderState, OrderStatus},
     },
     payment::{
@@ -64,6 +64,8 @@ enum Fact<'a> {
     Done(Call, &'a Option<Payloads>),
     Failed(Call, StateError, u32),
     Signalled(&'a str, Option<&'a Payloads>),
+    /// The workflow accepted an update.
+    Updated(&'a str, Option<&'a Payloads>),
     /// Somebody asked Temporal itself to cancel the workflow.
     CancelAsked(Reason),
     TimerFired,
@@ -127,6 +129,10 @@ impl Past<'_> {
                 }
                 Some(Attributes::WorkflowExecutionSignaledEventAttributes(signal)) => {
                     unheard.push((at, Fact::Signalled(&signal.signal_name, signal.input.as_ref())));
+                }
+                Some(Attributes::WorkflowExecutionUpdateAcceptedEventAttributes(accepted)) => {
+                    let input = accepted.accepted_request.as_ref().and_then(|request| request.input.as_ref());
+                    facts.extend(input.map(|input| (at, Fact::Updated(&input.name, input.args.as_ref()))));
                 }
                 Some(Attributes::WorkflowExecutionCancelRequestedEventAttributes(asked)) => {
                     let reason = Some(asked.cause.clone()).filter(|cause| !cause.is_empty());
@@ -215,6 +221,11 @@ fn remember(order: &mut Order, fact: Fact<'_>, at: &str) {
         }
         Fact::Signalled("approveOrder", _) => order.approve(),
         Fact::Signalled("rejectOrder", payload) => order.reject(reason(payload)),
+        Fact::Updated("decide", payload) => match first(payload) {
+            Some(Decide::Approve) => order.approve(),
+            Some(Decide::Reject { reason }) => order.reject(reason),
+            None => {}
+        },
         Fact::Signalled("cancelOrder", payload) => {
             order.cancel(reason(payload));
         }
@@ -231,7 +242,7 @@ fn remember(order: &mut Order, fact: Fact<'_>, at: &str) {
                 order.time_out_approval();
             }
         }
-        Fact::Signalled(..) => {}
+        Fact::Signalled(..) | Fact::Updated(..) => {}
     }
 }
 
@@ -295,7 +306,7 @@ impl Recall for PaymentState {
                 Fact::CancelAsked(Reason { reason }) => {
                     payment.cancel(reason);
                 }
-                Fact::Signalled(..) | Fact::TimerFired => {}
+                Fact::Signalled(..) | Fact::Updated(..) | Fact::TimerFired => {}
             }
         }
         let mut state = payment.state().clone();
@@ -348,6 +359,7 @@ impl Recall for UserContextState {
                 | Fact::Done(..)
                 | Fact::Failed(..)
                 | Fact::Signalled(..)
+                | Fact::Updated(..)
                 | Fact::TimerFired => {}
             }
         }
