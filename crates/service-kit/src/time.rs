@@ -1,5 +1,7 @@
 //! The time format of all bodies: RFC 3339 in UTC, with milliseconds and `Z`.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 /// Returns the current time, for example `2026-11-23T20:27:54.123Z`.
@@ -14,6 +16,18 @@ pub fn now() -> String {
 pub fn from_millis(millis: i64) -> String {
     let nearest = if millis < 0 { Timestamp::MIN } else { Timestamp::MAX };
     format!("{:.3}", Timestamp::from_millisecond(millis).unwrap_or(nearest))
+}
+
+/// Parses a time by RFC 3339, to milliseconds since the Unix epoch.
+#[must_use]
+pub fn to_millis(text: &str) -> Option<i64> {
+    text.parse::<Timestamp>().ok().map(Timestamp::as_millisecond)
+}
+
+/// Formats a duration in milliseconds as the configuration reads it, for example `30days` or `1h 30m`.
+#[must_use]
+pub fn duration_text(millis: u64) -> String {
+    humantime::format_duration(Duration::from_millis(millis)).to_string()
 }
 
 #[cfg(test)]

@@ -56,6 +56,16 @@ const PAYMENT_CANCEL_WINDOW: Variable = Variable {
     default: Some("60s"),
     meaning: "How long a payment that succeeded can still be cancelled.",
 };
+const SUBSCRIPTION_RETRY_AFTER: Variable = Variable {
+    name: "SUBSCRIPTION_RETRY_AFTER",
+    default: Some("1h"),
+    meaning: "The wait before a subscription places a failed order again; doubles with each attempt.",
+};
+const SUBSCRIPTION_PERIODS_PER_RUN: Variable = Variable {
+    name: "SUBSCRIPTION_PERIODS_PER_RUN",
+    default: Some("50"),
+    meaning: "After how many periods a subscription continues in a new history.",
+};
 const MAX_WAITING: Variable = Variable {
     name: "MAX_WAITING",
     default: Some("1000"),
@@ -72,6 +82,9 @@ pub struct Config {
     pub timing: Timing,
     /// Becomes a part of the input of each payment that the API starts.
     pub payment_cancel_window: Duration,
+    /// Becomes a part of the input of each subscription that the API starts.
+    pub subscription_retry_after: Duration,
+    pub subscription_periods_per_run: u32,
     /// Limits the event streams and long polls that are open at the same time.
     pub max_waiting: usize,
 }
@@ -90,6 +103,8 @@ impl Configuration for Config {
             COMPENSATION_RETRY_INITIAL,
             COMPENSATION_RETRY_MAXIMUM,
             PAYMENT_CANCEL_WINDOW,
+            SUBSCRIPTION_RETRY_AFTER,
+            SUBSCRIPTION_PERIODS_PER_RUN,
             MAX_WAITING,
         ];
         [&own, temporal_connection::VARIABLES, config::COMMON].concat()
@@ -109,6 +124,10 @@ impl Configuration for Config {
         let compensation_initial_ms = reader.read(&COMPENSATION_RETRY_INITIAL, millis);
         let compensation_maximum_ms = reader.read(&COMPENSATION_RETRY_MAXIMUM, millis);
         let payment_cancel_window_ms = reader.read(&PAYMENT_CANCEL_WINDOW, millis);
+        let subscription_retry_after_ms = reader.read(&SUBSCRIPTION_RETRY_AFTER, millis);
+        let subscription_periods_per_run = reader.read(&SUBSCRIPTION_PERIODS_PER_RUN, |text| {
+            text.parse().ok().filter(|most| (1..=1000).contains(most)).ok_or("must be from 1 to 1000")
+        });
         let max_waiting = reader.read(&MAX_WAITING, |text| {
             text.parse().ok().filter(|most| (1..=1_000_000).contains(most)).ok_or("must be from 1 to 1000000")
         });
@@ -127,6 +146,8 @@ impl Configuration for Config {
                     compensation_maximum_ms: compensation_maximum_ms?,
                 },
                 payment_cancel_window: Duration::from_millis(payment_cancel_window_ms?),
+                subscription_retry_after: Duration::from_millis(subscription_retry_after_ms?),
+                subscription_periods_per_run: subscription_periods_per_run?,
                 max_waiting: max_waiting?,
             })
         })();

@@ -129,6 +129,19 @@ pub fn token(next: &[u8]) -> Option<String> {
     (!next.is_empty()).then(|| BASE64_URL_SAFE_NO_PAD.encode(next))
 }
 
+const DEFAULT_LIMIT: u8 = 20;
+const MAX_LIMIT: u8 = 100;
+
+/// Reads the number of entries on a page of a list.
+pub fn limit(text: Option<&str>) -> Result<u8, Problem> {
+    given(text).map_or(Ok(DEFAULT_LIMIT), |text| {
+        text.parse()
+            .ok()
+            .filter(|limit| (1..=MAX_LIMIT).contains(limit))
+            .ok_or_else(|| invalid_query("limit", format_args!("must be a number from 1 to {MAX_LIMIT}")))
+    })
+}
+
 /// Treats an empty value such as `?status=` as absent.
 pub fn given(text: Option<&str>) -> Option<&str> {
     text.filter(|text| !text.is_empty())

@@ -8,6 +8,7 @@ mod idempotency;
 mod money;
 mod order;
 mod payment;
+mod subscription;
 #[cfg(test)]
 mod tests;
 mod user_context;
@@ -23,6 +24,7 @@ use gateway::{HistoryGateway, temporal::TemporalGateway};
 use order::Orders;
 use payment::Payments;
 use service_kit::{config::Common, health::Dependency, metrics::Metrics, serve, service::Service};
+use subscription::Subscriptions;
 use user_context::UserContexts;
 use utoipa::{OpenApi, openapi};
 use waiting::Waiting;
@@ -31,11 +33,12 @@ use waiting::Waiting;
 #[openapi(
     info(
         title = "temporal-api",
-        description = "Starts orders, payments and user contexts as Temporal workflows, follows them and steers \
+        description = "Starts orders, subscriptions, payments and user contexts as Temporal workflows, follows them and steers \
                        them. An order either ships, or leaves no money held, no stock reserved and no label open."
     ),
     tags(
         (name = "orders", description = "One order, one workflow `order-fulfillment-{orderId}`."),
+        (name = "subscriptions", description = "Recurring orders: one workflow `subscription-{subscriptionId}`, one order in each period."),
         (name = "workflows", description = "Payments and user contexts; and any workflow, by its id."),
     )
 )]
@@ -54,6 +57,12 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
         orders: Orders::new(gateway.clone(), config.timing),
         payments: Payments::new(gateway.clone(), config.timing, config.payment_cancel_window),
         user_contexts: UserContexts::new(gateway.clone(), config.timing),
+        subscriptions: Subscriptions::new(
+            gateway.clone(),
+            config.timing,
+            config.subscription_retry_after,
+            config.subscription_periods_per_run,
+        ),
         history: gateway.clone(),
     };
     let (app, _) = router(services, gateway.dependency(), &config.common, config.max_waiting);
@@ -68,6 +77,7 @@ struct Services {
     orders: Orders,
     payments: Payments,
     user_contexts: UserContexts,
+    subscriptions: Subscriptions,
     history: Arc<dyn HistoryGateway>,
 }
 
@@ -78,11 +88,12 @@ fn router(
     common: &Common,
     max_waiting: usize,
 ) -> (Router, openapi::OpenApi) {
-    let Services { orders, payments, user_contexts, history } = services;
+    let Services { orders, payments, user_contexts, subscriptions, history } = services;
     let workflows = workflow::Workflows {
         orders: orders.clone(),
         payments: payments.clone(),
         user_contexts: user_contexts.clone(),
+        subscriptions: subscriptions.clone(),
         history,
     };
     let (order_routes, long_order_routes) = order::module(orders);
@@ -92,11 +103,13 @@ fn router(
     Service::new("temporal-api", env!("CARGO_PKG_VERSION"), About::openapi())
         .metrics(metrics)
         .codes(order::OrderCode::ALL)
+        .codes(subscription::SubscriptionCode::ALL)
         .codes(workflow::WorkflowCode::ALL)
         .depends_on(temporal)
         .routes(order_routes)
         .routes(payment::module(payments))
         .routes(user_context::module(user_contexts))
+        .routes(subscription::module(subscriptions))
         .routes(workflow_routes)
         .long_routes(long_order_routes.layer(waiting.clone()))
         .long_routes(long_workflow_routes.layer(waiting))

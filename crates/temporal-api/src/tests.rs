@@ -2,6 +2,7 @@
 
 mod flows;
 mod orders;
+mod subscriptions;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard},
@@ -35,6 +36,10 @@ use workflows::{
     },
     policies::Timing,
     saga::{Compensation, CompensationOutcome, CompensationStatus, Reason, Saga},
+    subscription::{
+        messages::SubscriptionInput,
+        state::{Subscription, SubscriptionState},
+    },
     user_context::{
         messages::{Strategy, UserContextInput},
         state::{Part, UserContext, UserContextState},
@@ -45,12 +50,14 @@ use crate::{
     Services,
     gateway::{
         Awaited, Begun, FlowGateway, GatewayError, HistoryEvent, HistoryGateway, HistoryPage, ListedOrder,
-        Observed, OrderFilter, OrderGateway, OrderPage, OrderSignal, Outside, PaymentFlow, Run, Shown,
-        Started, UserContextFlow, WorkflowId,
+        ListedSubscription, Observed, OrderFilter, OrderGateway, OrderPage, OrderSignal, Outside,
+        PaymentFlow, Run, Shown, Started, SubscriptionFilter, SubscriptionFlow, SubscriptionGateway,
+        SubscriptionPage, SubscriptionUpdate, UserContextFlow, WorkflowId,
     },
     idempotency::Claim,
     order::Orders,
     payment::Payments,
+    subscription::Subscriptions,
     user_context::UserContexts,
 };
 
@@ -61,6 +68,10 @@ struct Script {
     order: Mutex<Option<Order>>,
     payment: Mutex<Option<Payment>>,
     user_context: Mutex<Option<UserContext>>,
+    subscription: Mutex<Option<Subscription>>,
+    subscriptions: Mutex<Vec<SubscriptionInput>>,
+    subscription_updates: Mutex<Vec<SubscriptionUpdate>>,
+    subscription_lists: Mutex<Vec<SubscriptionFilter>>,
     payments: Mutex<Vec<(WorkflowId, PaymentInput, CorrelationId)>>,
     user_contexts: Mutex<Vec<(WorkflowId, UserContextInput, CorrelationId)>>,
     failure: Mutex<Option<fn() -> GatewayError>>,
@@ -346,6 +357,101 @@ impl FlowGateway<UserContextFlow> for Script {
     }
 }
 
+/// The time of every change of a subscription.
+const NOW: i64 = 1_700_000_000_000;
+
+#[async_trait]
+impl FlowGateway<SubscriptionFlow> for Script {
+    async fn start(
+        &self,
+        id: &WorkflowId,
+        input: SubscriptionInput,
+        claim: &Claim,
+        _: &CorrelationId,
+    ) -> Result<Begun, GatewayError> {
+        let begun = self.begin(id, claim)?;
+        if let Begun::Started(_) = &begun {
+            self.subscriptions.lock().unwrap().push(input);
+        }
+        Ok(begun)
+    }
+
+    async fn state(&self, _: &WorkflowId) -> Result<Observed<SubscriptionState>, GatewayError> {
+        self.check()?;
+        let state = self.subscription.lock().unwrap().as_ref().map(|known| known.state().clone());
+        let state = state.ok_or(GatewayError::NotFound)?;
+        let is_closed = state.status.is_final();
+        Ok(self.observed(state, is_closed))
+    }
+
+    async fn wait(
+        &self,
+        id: &WorkflowId,
+        at_most: Duration,
+    ) -> Result<Awaited<SubscriptionState>, GatewayError> {
+        awaited(FlowGateway::<SubscriptionFlow>::state(self, id).await?, at_most).await
+    }
+
+    async fn cancel(&self, _: &WorkflowId, _: Reason) -> Result<(), GatewayError> {
+        self.check()?;
+        let mut subscription = self.subscription.lock().unwrap();
+        let _ = subscription.as_mut().ok_or(GatewayError::NotFound)?.cancel();
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl SubscriptionGateway for Script {
+    async fn update(
+        &self,
+        _: &WorkflowId,
+        update: SubscriptionUpdate,
+        claim: &Claim,
+    ) -> Result<SubscriptionState, GatewayError> {
+        self.check()?;
+        let mut subscription = self.subscription.lock().unwrap();
+        let subscription = subscription.as_mut().ok_or(GatewayError::NotFound)?;
+        let is_closed = subscription.state().status.is_final() || self.outside.lock().unwrap().is_some();
+        if is_closed {
+            return Err(GatewayError::NotFound);
+        }
+        let changed = match update.clone() {
+            SubscriptionUpdate::Pause => subscription.pause(),
+            SubscriptionUpdate::Resume => subscription.resume(NOW),
+            SubscriptionUpdate::SkipNext => subscription.skip_next(NOW),
+            SubscriptionUpdate::Cancel => subscription.cancel(),
+            SubscriptionUpdate::Items(terms) => subscription.change_items(terms),
+            SubscriptionUpdate::ShippingAddress(_) => subscription.change_address(),
+            SubscriptionUpdate::Interval(recurrence) => subscription.change_interval(recurrence, NOW),
+        };
+        changed.map_err(|reason| GatewayError::Refused(reason.to_string()))?;
+        self.updates.lock().unwrap().push(claim.clone());
+        self.subscription_updates.lock().unwrap().push(update);
+        Ok(subscription.state().clone())
+    }
+
+    async fn list(
+        &self,
+        filter: &SubscriptionFilter,
+        _: u8,
+        page: Vec<u8>,
+    ) -> Result<SubscriptionPage, GatewayError> {
+        self.check()?;
+        self.subscription_lists.lock().unwrap().push(filter.clone());
+        let subscription = ListedSubscription {
+            subscription_id: "coffee".to_owned(),
+            workflow_id: "subscription-coffee".to_owned(),
+            run: self.observed((), false).run,
+            status: Some("active"),
+            customer_id: Some("c".to_owned()),
+        };
+        Ok(SubscriptionPage {
+            subscriptions: vec![subscription],
+            next: if page.is_empty() { b"next".to_vec() } else { Vec::new() },
+        })
+    }
+}
+
 #[async_trait]
 impl HistoryGateway for Script {
     async fn history(&self, _: &WorkflowId, limit: u16, page: Vec<u8>) -> Result<HistoryPage, GatewayError> {
@@ -389,6 +495,7 @@ fn router(gateway: Arc<Script>) -> (Router, utoipa::openapi::OpenApi) {
         orders: Orders::new(gateway.clone(), Timing::default()),
         payments: Payments::new(gateway.clone(), Timing::default(), Duration::from_mins(1)),
         user_contexts: UserContexts::new(gateway.clone(), Timing::default()),
+        subscriptions: Subscriptions::new(gateway.clone(), Timing::default(), Duration::from_hours(1), 50),
         history: gateway,
     };
     crate::router(services, temporal, &common, PLACES)

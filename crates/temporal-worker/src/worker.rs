@@ -33,7 +33,8 @@ use tokio::sync::oneshot;
 use user_context::{Sources, Tries};
 use utoipa::OpenApi;
 use workflows::{
-    order_fulfillment::OrderFulfillment, payment::PaymentWorkflow, user_context::UserContextWorkflow,
+    order_fulfillment::OrderFulfillment, payment::PaymentWorkflow, subscription::SubscriptionWorkflow,
+    user_context::UserContextWorkflow,
 };
 
 use crate::{
@@ -129,6 +130,7 @@ fn options(config: &Config, shared: &ActivityDeps) -> Result<WorkerOptions, Box<
         .register_workflow::<OrderFulfillment>()?
         .register_workflow::<PaymentWorkflow>()?
         .register_workflow::<UserContextWorkflow>()?
+        .register_workflow::<SubscriptionWorkflow>()?
         .register_activities(Payment(shared.clone()))
         .register_activities(Inventory(shared.clone()))
         .register_activities(Shipping(shared.clone()))

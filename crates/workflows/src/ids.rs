@@ -21,6 +21,7 @@ pub const ERROR_MEMO: &str = "error";
 const ORDER_PREFIX: &str = "order-fulfillment-";
 const PAYMENT_PREFIX: &str = "payment-";
 const USER_CONTEXT_PREFIX: &str = "user-context-";
+const SUBSCRIPTION_PREFIX: &str = "subscription-";
 
 /// Returns the workflow id of an order. An order has one running workflow at most.
 #[must_use]
@@ -39,6 +40,18 @@ pub fn payment_workflow_id(reference: &str) -> String {
 #[must_use]
 pub fn user_context_workflow_id(user: &str) -> String {
     format!("{USER_CONTEXT_PREFIX}{user}")
+}
+
+/// Returns the workflow id of a subscription.
+#[must_use]
+pub fn subscription_workflow_id(subscription_id: &str) -> String {
+    format!("{SUBSCRIPTION_PREFIX}{subscription_id}")
+}
+
+/// Returns the id of a subscription's order for a period.
+#[must_use]
+pub fn subscribed_order_id(subscription_id: &str, period: u32) -> String {
+    format!("{subscription_id}-{period}")
 }
 
 /// A call of a workflow to another system. Its name is the activity's id and part of the idempotency key, so

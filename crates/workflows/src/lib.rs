@@ -2,6 +2,7 @@
 
 pub mod activities;
 mod cancellation;
+mod child_order;
 pub mod failure;
 pub mod ids;
 pub mod order_fulfillment;
@@ -10,5 +11,6 @@ pub mod policies;
 pub mod saga;
 pub mod search_attributes;
 pub mod signal;
+pub mod subscription;
 pub mod time;
 pub mod user_context;

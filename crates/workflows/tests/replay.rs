@@ -17,7 +17,8 @@ use temporalio_sdk::{
     },
 };
 use workflows::{
-    order_fulfillment::OrderFulfillment, payment::PaymentWorkflow, user_context::UserContextWorkflow,
+    order_fulfillment::OrderFulfillment, payment::PaymentWorkflow, subscription::SubscriptionWorkflow,
+    user_context::UserContextWorkflow,
 };
 
 /// The ends of orders, payments and user contexts. Each has a recorded history.
@@ -62,6 +63,9 @@ const RECORDED_HISTORIES: &[&str] = &[
     "user-context-partial",
     "user-context-unavailable",
     "user-context-cancelled",
+    "subscription-completed",
+    "subscription-past-due",
+    "subscription-cancelled",
 ];
 
 fn folder() -> PathBuf {
@@ -79,6 +83,8 @@ async fn every_recorded_history_replays() {
         .register_workflow::<OrderFulfillment>()
         .unwrap()
         .register_workflow::<PaymentWorkflow>()
+        .unwrap()
+        .register_workflow::<SubscriptionWorkflow>()
         .unwrap()
         .register_workflow::<UserContextWorkflow>()
         .unwrap()

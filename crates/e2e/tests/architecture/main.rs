@@ -7,7 +7,7 @@ mod rules;
 mod source;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -61,11 +61,13 @@ fn rules_1_and_4_deny_toml_lists_the_users_of_every_crate_of_ours() {
 }
 
 /// A workflow must be deterministic, since it is replayed from its history. The SDK's `-wasm` and `-workflow` crates
-/// are made for that. `futures` gives only combinators here, `strum` only derives, and
-/// `jiff` without `std` has no clock.
+/// are made for that. `futures` gives only combinators here, `strum` only derives.
+/// `jiff` without `std` and `chrono` without `clock` read no time, and `croner` calculates with given times.
 #[test]
 fn rule_2_workflows_depends_on_no_crate_with_side_effects() {
     let known = [
+        "chrono",
+        "croner",
         "futures",
         "jiff",
         "serde",
@@ -129,4 +131,30 @@ fn the_four_contexts_have_the_four_layers() {
     for folder in CONTEXTS.iter().flat_map(|context| LAYERS.map(|layer| format!("{context}/{layer}/"))) {
         assert!(files.iter().any(|file| file.place.starts_with(&folder)), "there is no {folder}");
     }
+}
+
+/// Stacks of the same name share a task queue and the ids of their orders on the tests' Temporal server.
+#[test]
+fn every_stack_of_the_tests_has_a_name_of_its_own() {
+    const STARTERS: [&str; 6] =
+        ["start(", "start_with(", "start_stack(", "start_slow_stack(", "explored(", "contradictions("];
+    let mut names = BTreeMap::<String, Vec<String>>::new();
+    let tests = crates().join("e2e/tests");
+    for file in source::files_in(&tests) {
+        let text = fs::read_to_string(&file).unwrap();
+        let place = file.strip_prefix(&tests).unwrap().display().to_string();
+        if place.starts_with("architecture") {
+            continue;
+        }
+        for starter in STARTERS {
+            for after in text.split(starter).skip(1) {
+                let argument = after.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next());
+                let Some(name) = argument else { continue };
+                names.entry(name.to_owned()).or_default().push(place.clone());
+            }
+        }
+    }
+    assert!(names.len() > 50, "the tests start their stacks in another way: {names:?}");
+    names.retain(|_, places| places.len() > 1);
+    assert!(names.is_empty(), "stacks share names: {names:?}");
 }

@@ -1,6 +1,10 @@
 //! Reads the paths in Rust source. It reads tokens, so comments and strings don't count, and code in macros does.
 
-use std::{fs, path::Path, str::FromStr as _};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    str::FromStr as _,
+};
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
@@ -53,14 +57,22 @@ impl File {
 /// Reads every source file of a crate.
 pub fn read(crates: &Path, krate: &str) -> Vec<File> {
     let src = crates.join(krate).join("src");
-    let (mut folders, mut files) = (vec![src.clone()], Vec::new());
+    let parse = |path: PathBuf| {
+        let place = path.strip_prefix(&src).unwrap().to_str().unwrap();
+        File::parse(krate, place, &fs::read_to_string(&path).unwrap())
+    };
+    files_in(&src).into_iter().map(parse).collect()
+}
+
+/// Returns the Rust files of a folder and of the folders in it.
+pub fn files_in(folder: &Path) -> Vec<PathBuf> {
+    let (mut folders, mut files) = (vec![folder.to_owned()], Vec::new());
     while let Some(folder) = folders.pop() {
         for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let place = path.strip_prefix(&src).unwrap().to_str().unwrap();
-                files.push(File::parse(krate, place, &fs::read_to_string(&path).unwrap()));
+                files.push(path);
             }
         }
     }

@@ -87,7 +87,7 @@ async fn an_address_that_was_accepted_during_the_race_with_the_label_is_the_labe
 
 #[tokio::test]
 async fn exactly_one_of_twenty_decisions_counts() {
-    let test = TestStack::start("crowd").await;
+    let test = TestStack::start("crowd-of-decisions").await;
     test.place(&order_with_approval(&test, "1")).await;
     test.wait_for_step("1", "awaiting_approval").await;
     let decisions = (0..20).map(|number| {
@@ -108,10 +108,10 @@ async fn exactly_one_of_twenty_decisions_counts() {
 /// The first answer is lost with the worker. The repeated request has the same key, so it is no second decision.
 #[tokio::test]
 async fn a_decision_with_a_key_can_be_repeated_after_the_worker_was_killed() {
-    let mut test = TestStack::start("keyed").await;
+    let mut test = TestStack::start("keyed-decision").await;
     test.place(&order_with_approval(&test, "1")).await;
     test.wait_for_step("1", "awaiting_approval").await;
-    let url = format!("{}/api/v1/order/order-fulfillment-keyed-1/approve", test.stack.url(&API));
+    let url = format!("{}/api/v1/order/order-fulfillment-keyed-decision-1/approve", test.stack.url(&API));
     let approve = || async {
         let request = reqwest::Client::new().post(&url).header("idempotency-key", "decision-1");
         let response = request.send().await.unwrap();

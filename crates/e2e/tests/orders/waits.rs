@@ -108,7 +108,7 @@ async fn an_undo_is_resolved_by_hand_while_it_waits_and_while_it_runs() {
 
 #[tokio::test]
 async fn a_retry_requested_while_an_undo_runs_skips_no_later_wait() {
-    let test = start_stack("early", "10m").await;
+    let test = start_stack("undo-early", "10m").await;
     let order = "undo-asked-early";
     out_of_stock(&test, order).await;
     wait_for_void(&test, order, "running").await;

@@ -328,6 +328,11 @@ impl TestStack {
 
     /// Runs the Temporal CLI against the test's server.
     pub async fn temporal(&self, arguments: &[&str]) -> String {
+        self.try_temporal(arguments).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Runs the Temporal CLI, and returns its output or its error text.
+    pub async fn try_temporal(&self, arguments: &[&str]) -> Result<String, String> {
         let output = Command::new(temporal().await.cli.path())
             .args(arguments)
             // Histories keep the caller's identity. The default would name the machine.
@@ -335,8 +340,8 @@ impl TestStack {
             .output()
             .await
             .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8_lossy(&output.stdout).into_owned()
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
     }
 
     /// Sends a signal with the Temporal CLI, with or without a payload.

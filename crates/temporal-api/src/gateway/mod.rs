@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use rust_decimal::Decimal;
+use serde::Serialize;
 use service_kit::correlation::CorrelationId;
 use workflows::{
     activities::shipping::Address,
@@ -19,6 +20,11 @@ use workflows::{
     },
     payment::{messages::PaymentInput, state::PaymentState},
     saga::{Reason, Resolution},
+    subscription::{
+        messages::{SubscriptionInput, Terms},
+        recurrence::Recurrence,
+        state::{Change, SubscriptionState, SubscriptionStatus},
+    },
     user_context::{messages::UserContextInput, state::UserContextState},
 };
 
@@ -32,23 +38,25 @@ pub enum Kind {
     Order,
     Payment,
     UserContext,
+    Subscription,
 }
 
 impl Kind {
-    const ALL: [Self; 3] = [Self::Order, Self::Payment, Self::UserContext];
+    const ALL: [Self; 4] = [Self::Order, Self::Payment, Self::UserContext, Self::Subscription];
 
     fn prefix(self) -> String {
         match self {
             Self::Order => ids::order_workflow_id(""),
             Self::Payment => ids::payment_workflow_id(""),
             Self::UserContext => ids::user_context_workflow_id(""),
+            Self::Subscription => ids::subscription_workflow_id(""),
         }
     }
 
     /// Holds the text after the prefix: an order's id, or another name of the work.
     fn fits(self, name: &str) -> bool {
         match self {
-            Self::Order => fields::is_id(name),
+            Self::Order | Self::Subscription => fields::is_id(name),
             Self::Payment | Self::UserContext => CorrelationId::parse(name).is_some(),
         }
     }
@@ -80,6 +88,15 @@ impl WorkflowId {
 
     pub fn of_user_context(user: &str) -> Self {
         Self { kind: Kind::UserContext, text: ids::user_context_workflow_id(user) }
+    }
+
+    pub fn of_subscription(subscription_id: &str) -> Self {
+        Self { kind: Kind::Subscription, text: ids::subscription_workflow_id(subscription_id) }
+    }
+
+    /// Returns the id without the prefix of its kind.
+    pub fn name(&self) -> &str {
+        self.text.strip_prefix(&self.kind.prefix()).unwrap_or(&self.text)
     }
 
     pub fn kind(&self) -> Kind {
@@ -288,6 +305,84 @@ pub trait FlowGateway<F: Flow>: Send + Sync {
 
     /// Asks a running workflow to stop in its own way. Returns `NotFound` if the workflow has ended.
     async fn cancel(&self, id: &WorkflowId, reason: Reason) -> Result<(), GatewayError>;
+}
+
+/// `subscriptionWorkflow`.
+pub struct SubscriptionFlow;
+
+impl Flow for SubscriptionFlow {
+    type Input = SubscriptionInput;
+    type State = SubscriptionState;
+}
+
+/// Lists the updates that a running subscription accepts. The serialized form is a part of a fingerprint.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub enum SubscriptionUpdate {
+    Pause,
+    Resume,
+    SkipNext,
+    Cancel,
+    Items(Terms),
+    ShippingAddress(Address),
+    Interval(Recurrence),
+}
+
+impl SubscriptionUpdate {
+    pub const fn change(&self) -> Change {
+        match self {
+            Self::Pause => Change::Pause,
+            Self::Resume => Change::Resume,
+            Self::SkipNext => Change::SkipNext,
+            Self::Cancel => Change::Cancel,
+            Self::Items(_) => Change::Items,
+            Self::ShippingAddress(_) => Change::ShippingAddress,
+            Self::Interval(_) => Change::Interval,
+        }
+    }
+}
+
+/// Selects the subscriptions of a list. Every value is parsed.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SubscriptionFilter {
+    pub status: Option<SubscriptionStatus>,
+    pub customer: Option<CustomerId>,
+}
+
+/// Holds one page of a list.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SubscriptionPage {
+    pub subscriptions: Vec<ListedSubscription>,
+    /// Is empty on the last page.
+    pub next: Vec<u8>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct ListedSubscription {
+    pub subscription_id: String,
+    pub workflow_id: String,
+    pub run: Run,
+    pub status: Option<&'static str>,
+    pub customer_id: Option<String>,
+}
+
+#[async_trait]
+pub trait SubscriptionGateway: FlowGateway<SubscriptionFlow> {
+    /// Changes a running subscription, and returns its state after the change. Returns `NotFound` if it has ended,
+    /// and `Refused` if its state doesn't permit the change.
+    async fn update(
+        &self,
+        id: &WorkflowId,
+        update: SubscriptionUpdate,
+        claim: &Claim,
+    ) -> Result<SubscriptionState, GatewayError>;
+
+    /// Lists the running subscriptions first, then the others by their end, the last first.
+    async fn list(
+        &self,
+        filter: &SubscriptionFilter,
+        limit: u8,
+        page: Vec<u8>,
+    ) -> Result<SubscriptionPage, GatewayError>;
 }
 
 /// Describes one event of a history. It omits inputs and results, because those can be personal.

@@ -4,7 +4,7 @@ use std::time::SystemTime;
 
 use workflows::{
     failure::StateError, order_fulfillment::state::OrderStatus, payment::state::PaymentStatus,
-    user_context::state::UserContextStatus,
+    subscription::state::SubscriptionStatus, user_context::state::UserContextStatus,
 };
 
 /// Identifies one execution of a workflow.
@@ -117,6 +117,12 @@ impl Wanted for workflows::payment::state::PaymentState {
 impl Wanted for workflows::user_context::state::UserContextState {
     fn succeeded(&self) -> bool {
         self.status == UserContextStatus::Completed
+    }
+}
+
+impl Wanted for workflows::subscription::state::SubscriptionState {
+    fn succeeded(&self) -> bool {
+        self.status == SubscriptionStatus::Completed
     }
 }
 

@@ -6,6 +6,7 @@ mod observing;
 mod orders;
 mod recall;
 mod starts;
+mod subscriptions;
 
 use std::{
     sync::{Arc, OnceLock},
@@ -114,8 +115,12 @@ impl TemporalGateway {
         match tokio::time::timeout(CALL_TIMEOUT, sent).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(WorkflowUpdateError::NotFound(_))) => Err(GatewayError::NotFound),
+            Ok(Err(WorkflowUpdateError::Rpc(status))) if is_closing(&status) => Err(GatewayError::NotFound),
             Ok(Err(WorkflowUpdateError::Failed(failure))) => Err(GatewayError::Refused(failure.message)),
-            Ok(Err(WorkflowUpdateError::Rpc(status))) if is_silence(&status) => Err(self.blame().await),
+            Ok(Err(WorkflowUpdateError::Rpc(status))) if is_silence(&status) => {
+                tracing::warn!(code = ?status.code(), message = status.message(), "an update got no answer");
+                Err(self.blame().await)
+            }
             Ok(Err(WorkflowUpdateError::Rpc(status))) => Err(status.into()),
             Ok(Err(error)) => Err(GatewayError::Failed(Box::new(error))),
             Err(_) => Err(self.blame().await),
@@ -163,6 +168,11 @@ fn header(correlation: &CorrelationId) -> Header {
 /// Reports whether a page token is not from the server. The server reports this in more than one way.
 fn is_bad_token(status: &Status) -> bool {
     matches!(status.code(), Code::InvalidArgument | Code::Unknown)
+}
+
+/// Reports whether the run ends at this moment. The server has no code of its own for this.
+fn is_closing(status: &Status) -> bool {
+    status.message().contains("is closing") || status.message().contains("closing workflow")
 }
 
 /// Reports whether nobody answered, as far as the server knows.

@@ -6,9 +6,11 @@ use serde::de::DeserializeOwned;
 use temporalio_common::protos::temporal::api::{
     common::v1::Payload, enums::v1::WorkflowExecutionStatus, workflow::v1::WorkflowExecutionInfo,
 };
-use workflows::{ids, order_fulfillment::state::OrderStatus, search_attributes};
+use workflows::{
+    ids, order_fulfillment::state::OrderStatus, search_attributes, subscription::state::SubscriptionStatus,
+};
 
-use super::{ListedOrder, OrderFilter, Outside, Shown};
+use super::{ListedOrder, ListedSubscription, OrderFilter, Outside, Run, Shown, SubscriptionFilter};
 
 /// Returns the query for a filter.
 pub fn query(filter: &OrderFilter) -> String {
@@ -33,6 +35,49 @@ pub fn query(filter: &OrderFilter) -> String {
         terms.push(format!("{} <= {total}", search_attributes::TOTAL_AMOUNT.name()));
     }
     terms.join(" AND ")
+}
+
+/// Returns the query for a filter of subscriptions.
+pub fn subscription_query(filter: &SubscriptionFilter) -> String {
+    let mut terms =
+        vec!["WorkflowType = 'subscriptionWorkflow' AND ExecutionStatus != 'ContinuedAsNew'".to_owned()];
+    if let Some(status) = filter.status {
+        terms.push(format!("{} = '{}'", search_attributes::SUBSCRIPTION_STATUS.name(), status.name()));
+        terms.extend(Outside::ALL.map(|one| format!("ExecutionStatus != '{}'", execution(one))));
+    }
+    if let Some(customer) = &filter.customer {
+        terms.push(format!("{} = '{}'", search_attributes::CUSTOMER_ID.name(), customer.as_str()));
+    }
+    terms.join(" AND ")
+}
+
+/// Returns the list entry of a subscription. Returns `None` if it is no subscription of ours.
+pub fn subscription(info: &WorkflowExecutionInfo) -> Option<ListedSubscription> {
+    let execution = info.execution.as_ref()?;
+    let attributes = info.search_attributes.as_ref();
+    let attribute = |name: &str| attributes.and_then(|attributes| attributes.indexed_fields.get(name));
+    let written =
+        attribute(search_attributes::SUBSCRIPTION_STATUS.name()).and_then(read::<SubscriptionStatus>);
+    let status = match info.status() {
+        WorkflowExecutionStatus::Terminated | WorkflowExecutionStatus::Canceled => {
+            Some(Outside::Terminated.name())
+        }
+        WorkflowExecutionStatus::TimedOut => Some(Outside::TimedOut.name()),
+        _ => written.map(SubscriptionStatus::name),
+    };
+    let customer = info.memo.as_ref().and_then(|memo| memo.fields.get(ids::CUSTOMER_ID_MEMO));
+    Some(ListedSubscription {
+        subscription_id: execution.workflow_id.strip_prefix(&ids::subscription_workflow_id(""))?.to_owned(),
+        workflow_id: execution.workflow_id.clone(),
+        run: Run {
+            run_id: execution.run_id.clone(),
+            first_run_id: info.first_run_id.clone(),
+            started_at: info.start_time.as_ref().and_then(|at| time(at.seconds, at.nanos)),
+            closed_at: info.close_time.as_ref().and_then(|at| time(at.seconds, at.nanos)),
+        },
+        status,
+        customer_id: customer.and_then(read),
+    })
 }
 
 /// Returns Temporal's own name for an end from outside.

@@ -13,13 +13,10 @@ use super::{
     problems::list_problem,
 };
 use crate::{
-    fields::{given, page, token},
+    fields::{given, limit, page, token},
     gateway::{OrderFilter, Shown},
     workflow::invalid_query,
 };
-
-const DEFAULT_LIMIT: u8 = 20;
-const MAX_LIMIT: u8 = 100;
 
 /// Lists orders: those that run, then those that ended, the last first.
 #[utoipa::path(
@@ -64,13 +61,4 @@ fn total(name: &str, text: Option<&str>) -> Result<Option<Decimal>, Problem> {
             Decimal::from_str_exact(text).map_err(|_| invalid_query(name, "must be a decimal such as 10.50"))
         })
         .transpose()
-}
-
-fn limit(text: Option<&str>) -> Result<u8, Problem> {
-    given(text).map_or(Ok(DEFAULT_LIMIT), |text| {
-        text.parse()
-            .ok()
-            .filter(|limit| (1..=MAX_LIMIT).contains(limit))
-            .ok_or_else(|| invalid_query("limit", format_args!("must be a number from 1 to {MAX_LIMIT}")))
-    })
 }

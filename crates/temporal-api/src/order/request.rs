@@ -40,7 +40,8 @@ impl FromStr for CustomerId {
     }
 }
 
-struct Email(String);
+/// Holds an e-mail address.
+pub struct Email(pub String);
 
 impl FromStr for Email {
     type Err = &'static str;
@@ -93,7 +94,8 @@ fn item(node: &Node<'_>, currency: Option<Currency>, faults: &mut Faults) -> Opt
     Some(Item { sku: sku?.0, quantity, price: price? })
 }
 
-fn items(node: &Node<'_>, currency: Option<Currency>, faults: &mut Faults) -> Option<Vec<Item>> {
+/// Reads the items of an order. Without a currency it reads the prices but does not check them.
+pub fn items(node: &Node<'_>, currency: Option<Currency>, faults: &mut Faults) -> Option<Vec<Item>> {
     let nodes = node.array(faults)?;
     if !ITEMS.contains(&nodes.len()) {
         let (least, most) = (ITEMS.start(), ITEMS.end());
@@ -205,7 +207,7 @@ impl FromJson for OrderRequest {
 }
 
 /// Returns `None` if the items cost more than the limit of an order.
-fn sum(items: &[Item]) -> Option<u64> {
+pub fn sum(items: &[Item]) -> Option<u64> {
     items
         .iter()
         .try_fold(0_u64, |sum, item| sum.checked_add(item.price.checked_mul(u64::from(item.quantity))?))

@@ -9,6 +9,7 @@ use service_kit::{json::OptionalJson, openapi::Fails, problem::Problem};
 use workflows::{
     payment::state::{PaymentState, PaymentStatus},
     saga::Reason,
+    subscription::state::{SubscriptionState, SubscriptionStatus},
     user_context::state::{UserContextState, UserContextStatus},
 };
 
@@ -43,6 +44,7 @@ pub(super) async fn cancel(
         Kind::Order => workflows.orders.cancel(&id, reason).await,
         Kind::Payment => stop(&*workflows.payments.gateway, &id, reason).await,
         Kind::UserContext => stop(&*workflows.user_contexts.gateway, &id, reason).await,
+        Kind::Subscription => stop(&*workflows.subscriptions.gateway, &id, reason).await,
     }
 }
 
@@ -65,6 +67,20 @@ impl Stoppable for PaymentState {
             _ if self.cancelled && !ends => Some(cancelling()),
             _ if self.cancellable => None,
             _ => Some(closed(&format!("the payment is {}", self.status.name()))),
+        }
+    }
+}
+
+impl Stoppable for SubscriptionState {
+    fn is_cancelled(&self) -> bool {
+        self.cancelling || self.status == SubscriptionStatus::Cancelled
+    }
+
+    fn refusal(&self) -> Option<Problem> {
+        match self.status {
+            _ if self.cancelling && !self.status.is_final() => Some(cancelling()),
+            ended if ended.is_final() => Some(closed(&format!("the subscription is {}", ended.name()))),
+            _ => None,
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::{
     idempotency::Answered,
     order::{ProgressBody, StateBody},
     payment::PaymentBody,
+    subscription::SubscriptionBody,
     user_context::{ContextProgressBody, UserContextBody},
 };
 
@@ -75,6 +76,7 @@ pub enum WorkflowBody {
     Order(StateBody),
     Payment(PaymentBody),
     UserContext(UserContextBody),
+    Subscription(Box<SubscriptionBody>),
 }
 
 /// Describes the progress of a workflow.
@@ -85,6 +87,7 @@ pub enum WorkflowProgressBody {
     Order(ProgressBody),
     Payment(Box<PaymentBody>),
     UserContext(ContextProgressBody),
+    Subscription(Box<SubscriptionBody>),
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -19,6 +19,7 @@ use crate::{
     gateway::{GatewayError, Kind, WorkflowId},
     order::{LONGEST_WAIT, ProgressBody, ResultQuery, StateBody, WaitFor},
     payment::PaymentBody,
+    subscription::SubscriptionBody,
     user_context::{ContextProgressBody, UserContextBody},
     waiting::Place,
 };
@@ -127,6 +128,10 @@ impl Workflows {
                 id,
                 self.user_contexts.gateway.state(id).await?,
             )),
+            Kind::Subscription => {
+                let seen = self.subscriptions.gateway.state(id).await?;
+                WorkflowBody::Subscription(Box::new(SubscriptionBody::new(id, seen)))
+            }
         })
     }
 
@@ -141,6 +146,10 @@ impl Workflows {
                 id,
                 self.user_contexts.gateway.state(id).await?,
             )),
+            Kind::Subscription => {
+                let seen = self.subscriptions.gateway.state(id).await?;
+                WorkflowBody::Subscription(Box::new(SubscriptionBody::of_now(id, seen)))
+            }
         })
     }
 
@@ -157,6 +166,10 @@ impl Workflows {
             Kind::UserContext => {
                 let seen = self.user_contexts.gateway.state(id).await?;
                 WorkflowProgressBody::UserContext(ContextProgressBody::new(id, &seen))
+            }
+            Kind::Subscription => {
+                let seen = self.subscriptions.gateway.state(id).await?;
+                WorkflowProgressBody::Subscription(Box::new(SubscriptionBody::new(id, seen)))
             }
         })
     }
@@ -183,6 +196,11 @@ impl Workflows {
             Kind::UserContext => {
                 let awaited = self.user_contexts.gateway.wait(id, at_most).await?;
                 awaited.map(|seen| WorkflowBody::UserContext(UserContextBody::of_result(id, seen)))
+            }
+            Kind::Subscription => {
+                let awaited = self.subscriptions.gateway.wait(id, at_most).await?;
+                awaited
+                    .map(|seen| WorkflowBody::Subscription(Box::new(SubscriptionBody::of_result(id, seen))))
             }
         })
     }

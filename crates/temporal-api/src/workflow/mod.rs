@@ -11,7 +11,10 @@ pub use dto::StartedBody;
 pub use problems::{WorkflowCode, impersonal, invalid_query, problem, too_many_waiting};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::{gateway::HistoryGateway, order::Orders, payment::Payments, user_context::UserContexts};
+use crate::{
+    gateway::HistoryGateway, order::Orders, payment::Payments, subscription::Subscriptions,
+    user_context::UserContexts,
+};
 
 /// Holds the dependencies of the handlers.
 #[derive(Clone)]
@@ -19,6 +22,7 @@ pub struct Workflows {
     pub orders: Orders,
     pub payments: Payments,
     pub user_contexts: UserContexts,
+    pub subscriptions: Subscriptions,
     pub history: Arc<dyn HistoryGateway>,
 }
 

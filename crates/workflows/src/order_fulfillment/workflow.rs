@@ -79,6 +79,9 @@ impl OrderFulfillment {
     #[run(name = "orderFulfillmentWorkflow")]
     pub async fn run(ctx: &mut WorkflowContext<Self>) -> WorkflowResult<OrderState> {
         if ctx.state(|s| s.rounds.first_round == 1) {
+            if ctx.info().parent().is_some() {
+                write_list_memo(ctx);
+            }
             let scope = WorkflowCancellationToken::new();
             match run_until_cancelled(ctx, &scope, run_steps(&Steps { ctx, scope: &scope })).await {
                 Ok(()) => return Ok(ctx.state(|s| s.order.state().clone())),
@@ -242,6 +245,21 @@ impl Compensating for OrderFulfillment {
             ]);
         }
     }
+}
+
+/// Writes the memo of a child order. The API writes that of any other order, but a parent can't set one.
+fn write_list_memo(ctx: &Context) {
+    let (order_id, customer_id, amount, currency) = ctx.state(|s| {
+        let input = &s.input;
+        (input.order_id.clone(), input.customer_id.clone(), input.amount, input.currency.clone())
+    });
+    // The order continues also if the memo can't be written.
+    let _ = ctx.upsert_memo([
+        (ids::ORDER_ID_MEMO, Some(MemoValue::new(order_id))),
+        (ids::CUSTOMER_ID_MEMO, Some(MemoValue::new(customer_id))),
+        (ids::AMOUNT_MEMO, Some(MemoValue::new(amount))),
+        (ids::CURRENCY_MEMO, Some(MemoValue::new(currency))),
+    ]);
 }
 
 /// Writes the error into the memo, where lists read it.

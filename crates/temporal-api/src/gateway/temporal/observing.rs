@@ -62,6 +62,11 @@ impl Described {
         info.search_attributes.as_ref()?.indexed_fields.get(name).and_then(read)
     }
 
+    /// Reports whether the workflow runs, or is about to continue in its next run.
+    pub fn is_open(&self) -> bool {
+        self.is_running() || self.status == Status::ContinuedAsNew
+    }
+
     pub fn is_running(&self) -> bool {
         matches!(self.status, Status::Running | Status::Paused)
     }
@@ -172,7 +177,10 @@ impl TemporalGateway {
             Ok(Ok(state)) => Ok(state),
             Ok(Err(WorkflowQueryError::NotFound(_))) => Err(GatewayError::NotFound),
             // No worker polls, or no worker that knows the workflow answers.
-            Ok(Err(WorkflowQueryError::Rpc(status))) if is_silence(&status) => Err(self.blame().await),
+            Ok(Err(WorkflowQueryError::Rpc(status))) if is_silence(&status) => {
+                tracing::warn!(code = ?status.code(), message = status.message(), "a query got no answer");
+                Err(self.blame().await)
+            }
             Ok(Err(WorkflowQueryError::Rpc(status))) => Err(status.into()),
             Ok(Err(error)) => Err(GatewayError::Failed(Box::new(error))),
             Err(_) => Err(self.blame().await),

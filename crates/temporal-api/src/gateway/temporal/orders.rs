@@ -162,7 +162,7 @@ impl OrderGateway for TemporalGateway {
 }
 
 /// Returns the options of an update. Temporal repeats the answer to a known update id.
-fn update_options(Claim { key, fingerprint }: &Claim) -> WorkflowExecuteUpdateOptions {
+pub(super) fn update_options(Claim { key, fingerprint }: &Claim) -> WorkflowExecuteUpdateOptions {
     let id = key.as_ref().map(|key| format!("{}/{}", key.as_str(), fingerprint.as_str()));
     WorkflowExecuteUpdateOptions::builder().maybe_update_id(id).build()
 }

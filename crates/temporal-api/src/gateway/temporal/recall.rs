@@ -32,6 +32,10 @@ use workflows::{
         state::{self as payment, Payment, PaymentFailure, PaymentState, PaymentStatus},
     },
     saga::{Compensation, CompensationOutcome, CompensationRecords, CompensationStatus, Reason, Resolution},
+    subscription::{
+        messages::SubscriptionInput,
+        state::{Subscription, SubscriptionState},
+    },
     time,
     user_context::{
         messages::UserContextInput,
@@ -372,6 +376,26 @@ impl Recall for UserContextState {
     }
 }
 
+impl Recall for SubscriptionState {
+    /// Returns the state at the start of the run. The orders of the run show the rest.
+    fn recall(past: &Past<'_>, close: &Close) -> Option<Self> {
+        let input: SubscriptionInput = past.input()?;
+        let subscription = match input.resumed {
+            Some(resumed) => *resumed,
+            None => Subscription::new(
+                (&input.subscription_id, &input.customer_id),
+                (input.terms, &input.currency),
+                input.recurrence,
+                input.max_orders,
+                (input.start_at_ms.unwrap_or_default(), input.retry_after_ms),
+            ),
+        };
+        let state = subscription.state().clone();
+        let (version, error) = (past.version(state.version), Some(close.error.clone()));
+        Some(Self { version, error, next_order_at_ms: None, ..state })
+    }
+}
+
 /// Returns the compensation that makes a call.
 fn undo(owed: &[Compensation], call: Call) -> Option<Compensation> {
     owed.iter().copied().find(|one| one.undo_call() == call)
@@ -579,6 +603,7 @@ mod tests {
                 let is_read = match workflow(&events).as_str() {
                     "orderFulfillmentWorkflow" => OrderState::recall(&past, &terminated()).is_some(),
                     "paymentWorkflow" => PaymentState::recall(&past, &terminated()).is_some(),
+                    "subscriptionWorkflow" => SubscriptionState::recall(&past, &terminated()).is_some(),
                     _ => UserContextState::recall(&past, &terminated()).is_some(),
                 };
                 assert!(is_read, "{name}, {length} events");

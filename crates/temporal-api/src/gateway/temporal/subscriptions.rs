@@ -1,0 +1,185 @@
+//! Implements subscriptions over a real Temporal server.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use service_kit::correlation::CorrelationId;
+use temporal_connection::search_attributes::SearchAttributes as Registered;
+use temporalio_client::{NamespacedClient, WorkflowIdReusePolicy, WorkflowSignalOptions, tonic::IntoRequest};
+use temporalio_common::{
+    protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest,
+    search_attributes::SearchAttributes as Attributes,
+};
+use workflows::{
+    ids,
+    saga::Reason,
+    search_attributes,
+    subscription::{
+        SubscriptionWorkflow,
+        messages::SubscriptionInput,
+        state::{SubscriptionState, SubscriptionStatus},
+    },
+};
+
+use super::{TemporalGateway, is_bad_token, orders::update_options, told, within};
+use crate::{
+    gateway::{
+        Awaited, Begun, FlowGateway, GatewayError, Observed, SubscriptionFilter, SubscriptionFlow,
+        SubscriptionGateway, SubscriptionPage, SubscriptionUpdate, WorkflowId, visibility,
+    },
+    idempotency::Claim,
+};
+
+/// Limits the attempts at an update of a subscription that continues as a new run.
+const UPDATE_ATTEMPTS: usize = 20;
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(50);
+
+#[async_trait]
+impl FlowGateway<SubscriptionFlow> for TemporalGateway {
+    async fn start(
+        &self,
+        id: &WorkflowId,
+        mut input: SubscriptionInput,
+        claim: &Claim,
+        correlation: &CorrelationId,
+    ) -> Result<Begun, GatewayError> {
+        let link = self.link()?;
+        input.search_attributes = link.search_attributes == Registered::Usable;
+        let start = |policy| {
+            let input = input.clone();
+            let summary = format!("subscription {}", input.subscription_id);
+            async move {
+                let mut options = self.options(id, claim, correlation, summary, |memo| {
+                    memo.insert(ids::CUSTOMER_ID_MEMO, input.customer_id.clone());
+                });
+                options.id_reuse_policy = policy;
+                options.search_attributes = input.search_attributes.then(|| attributes(&input, claim));
+                let handle = link.client.start_workflow(SubscriptionWorkflow::run, input, options).await?;
+                Ok(handle.run_id().unwrap_or_default().to_owned())
+            }
+            .boxed()
+        };
+        // A second subscription with this id would have the orders of the first one.
+        let reuse = WorkflowIdReusePolicy::RejectDuplicate;
+        self.begin::<SubscriptionWorkflow>(id, claim, reuse, start).await
+    }
+
+    async fn state(&self, id: &WorkflowId) -> Result<Observed<SubscriptionState>, GatewayError> {
+        self.observe::<SubscriptionWorkflow, _>(id, || SubscriptionWorkflow::state).await
+    }
+
+    async fn wait(
+        &self,
+        id: &WorkflowId,
+        at_most: Duration,
+    ) -> Result<Awaited<SubscriptionState>, GatewayError> {
+        self.outcome::<SubscriptionWorkflow, _>(id, at_most, || SubscriptionWorkflow::state).await
+    }
+
+    async fn cancel(&self, id: &WorkflowId, reason: Reason) -> Result<(), GatewayError> {
+        let handle = self.handle::<SubscriptionWorkflow>(id)?;
+        let options = WorkflowSignalOptions::default();
+        told(handle.signal(SubscriptionWorkflow::cancel_by_signal, reason.into(), options)).await
+    }
+}
+
+#[async_trait]
+impl SubscriptionGateway for TemporalGateway {
+    #[expect(clippy::disallowed_methods, reason = "waits for the next run")]
+    async fn update(
+        &self,
+        id: &WorkflowId,
+        update: SubscriptionUpdate,
+        claim: &Claim,
+    ) -> Result<SubscriptionState, GatewayError> {
+        for _ in 1..UPDATE_ATTEMPTS {
+            match self.update_once(id, update.clone(), claim).await {
+                // The run that it was sent to has continued as a new one.
+                Err(GatewayError::NotFound) if self.describe::<SubscriptionWorkflow>(id).await?.is_open() => {
+                    tokio::time::sleep(BETWEEN_ATTEMPTS).await;
+                }
+                answer => return answer,
+            }
+        }
+        self.update_once(id, update, claim).await
+    }
+
+    async fn list(
+        &self,
+        filter: &SubscriptionFilter,
+        limit: u8,
+        page: Vec<u8>,
+    ) -> Result<SubscriptionPage, GatewayError> {
+        let link = self.link()?;
+        let needs_attributes = filter.status.is_some() || filter.customer.is_some();
+        if link.search_attributes == Registered::Unusable && needs_attributes {
+            return Err(GatewayError::NotSearchable);
+        }
+        let first_page = page.is_empty();
+        let request = ListWorkflowExecutionsRequest {
+            namespace: link.client.namespace(),
+            page_size: i32::from(limit),
+            next_page_token: page,
+            query: visibility::subscription_query(filter),
+        };
+        let mut service = link.client.connection().workflow_service();
+        match within(service.list_workflow_executions(request.into_request())).await? {
+            Ok(response) => {
+                let response = response.into_inner();
+                let subscriptions = response.executions.iter().filter_map(visibility::subscription).collect();
+                Ok(SubscriptionPage { subscriptions, next: response.next_page_token })
+            }
+            Err(status) if !first_page && is_bad_token(&status) => Err(GatewayError::BadPageToken),
+            Err(status) => Err(status.into()),
+        }
+    }
+}
+
+impl TemporalGateway {
+    async fn update_once(
+        &self,
+        id: &WorkflowId,
+        update: SubscriptionUpdate,
+        claim: &Claim,
+    ) -> Result<SubscriptionState, GatewayError> {
+        let handle = self.handle::<SubscriptionWorkflow>(id)?;
+        let options = update_options(claim);
+        let sent = async {
+            match update {
+                SubscriptionUpdate::Pause => {
+                    handle.execute_update(SubscriptionWorkflow::pause, ().into(), options).await
+                }
+                SubscriptionUpdate::Resume => {
+                    handle.execute_update(SubscriptionWorkflow::resume, ().into(), options).await
+                }
+                SubscriptionUpdate::SkipNext => {
+                    handle.execute_update(SubscriptionWorkflow::skip_next, ().into(), options).await
+                }
+                SubscriptionUpdate::Cancel => {
+                    handle.execute_update(SubscriptionWorkflow::cancel, ().into(), options).await
+                }
+                SubscriptionUpdate::Items(terms) => {
+                    handle.execute_update(SubscriptionWorkflow::change_items, terms, options).await
+                }
+                SubscriptionUpdate::ShippingAddress(address) => {
+                    handle.execute_update(SubscriptionWorkflow::change_address, address, options).await
+                }
+                SubscriptionUpdate::Interval(recurrence) => {
+                    handle.execute_update(SubscriptionWorkflow::change_interval, recurrence, options).await
+                }
+            }
+        };
+        self.updated(sent).await
+    }
+}
+
+fn attributes(input: &SubscriptionInput, claim: &Claim) -> Attributes {
+    let key = claim.key.as_ref();
+    let mut attributes = vec![
+        search_attributes::CUSTOMER_ID.value_set(input.customer_id.clone()),
+        search_attributes::SUBSCRIPTION_STATUS.value_set(SubscriptionStatus::Active.name().to_owned()),
+    ];
+    attributes.extend(key.map(|key| search_attributes::IDEMPOTENCY_KEY.value_set(key.to_string())));
+    Attributes::new(attributes)
+}
