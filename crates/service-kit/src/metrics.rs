@@ -8,7 +8,7 @@ use std::{
 
 use axum::http::{Method, StatusCode};
 use futures::future::BoxFuture;
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, Opts, Registry, TextEncoder};
+use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
 
 /// The content type of the Prometheus text format.
 pub const CONTENT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -150,6 +150,17 @@ pub fn counter(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> 
     let counter = IntCounterVec::new(Opts::new(name, help), labels).expect("a valid counter");
     registry.register(Box::new(counter.clone())).expect("registered once");
     counter
+}
+
+/// Registers a gauge.
+///
+/// # Panics
+/// As [`counter`].
+#[must_use]
+pub fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
+    let gauge = IntGauge::new(name, help).expect("a valid gauge");
+    registry.register(Box::new(gauge.clone())).expect("registered once");
+    gauge
 }
 
 #[cfg(test)]

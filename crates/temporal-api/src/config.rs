@@ -66,6 +66,21 @@ const SUBSCRIPTION_PERIODS_PER_RUN: Variable = Variable {
     default: Some("50"),
     meaning: "After how many periods a subscription continues in a new history.",
 };
+const RECONCILIATION_EVERY: Variable = Variable {
+    name: "RECONCILIATION_EVERY",
+    default: Some("1h"),
+    meaning: "The time between two scheduled reconciliations of the ledger with the workflows, at least 1s.",
+};
+const RECONCILIATION_REPAIR: Variable = Variable {
+    name: "RECONCILIATION_REPAIR",
+    default: Some("false"),
+    meaning: "Whether scheduled reconciliations undo what orders that did not ship left open.",
+};
+const RECONCILIATION_PAGE_SIZE: Variable = Variable {
+    name: "RECONCILIATION_PAGE_SIZE",
+    default: Some("100"),
+    meaning: "How many orders one activity of a reconciliation compares, 1 to 1000.",
+};
 const MAX_WAITING: Variable = Variable {
     name: "MAX_WAITING",
     default: Some("1000"),
@@ -85,6 +100,9 @@ pub struct Config {
     /// Becomes a part of the input of each subscription that the API starts.
     pub subscription_retry_after: Duration,
     pub subscription_periods_per_run: u32,
+    pub reconciliation_every: Duration,
+    pub reconciliation_repair: bool,
+    pub reconciliation_page_size: u32,
     /// Limits the event streams and long polls that are open at the same time.
     pub max_waiting: usize,
 }
@@ -105,6 +123,9 @@ impl Configuration for Config {
             PAYMENT_CANCEL_WINDOW,
             SUBSCRIPTION_RETRY_AFTER,
             SUBSCRIPTION_PERIODS_PER_RUN,
+            RECONCILIATION_EVERY,
+            RECONCILIATION_REPAIR,
+            RECONCILIATION_PAGE_SIZE,
             MAX_WAITING,
         ];
         [&own, temporal_connection::VARIABLES, config::COMMON].concat()
@@ -128,6 +149,16 @@ impl Configuration for Config {
         let subscription_periods_per_run = reader.read(&SUBSCRIPTION_PERIODS_PER_RUN, |text| {
             text.parse().ok().filter(|most| (1..=1000).contains(most)).ok_or("must be from 1 to 1000")
         });
+        let reconciliation_every_ms = reader.read(&RECONCILIATION_EVERY, |text| {
+            millis(text)
+                .and_then(|ms| if ms < 1000 { Err("must be from 1s to 365days".to_owned()) } else { Ok(ms) })
+        });
+        let reconciliation_repair = reader.read(&RECONCILIATION_REPAIR, |text| {
+            text.parse::<bool>().map_err(|_| "must be `true` or `false`")
+        });
+        let reconciliation_page_size = reader.read(&RECONCILIATION_PAGE_SIZE, |text| {
+            text.parse().ok().filter(|size| (1..=1000).contains(size)).ok_or("must be from 1 to 1000")
+        });
         let max_waiting = reader.read(&MAX_WAITING, |text| {
             text.parse().ok().filter(|most| (1..=1_000_000).contains(most)).ok_or("must be from 1 to 1000000")
         });
@@ -148,6 +179,9 @@ impl Configuration for Config {
                 payment_cancel_window: Duration::from_millis(payment_cancel_window_ms?),
                 subscription_retry_after: Duration::from_millis(subscription_retry_after_ms?),
                 subscription_periods_per_run: subscription_periods_per_run?,
+                reconciliation_every: Duration::from_millis(reconciliation_every_ms?),
+                reconciliation_repair: reconciliation_repair?,
+                reconciliation_page_size: reconciliation_page_size?,
                 max_waiting: max_waiting?,
             })
         })();

@@ -8,6 +8,7 @@ mod idempotency;
 mod money;
 mod order;
 mod payment;
+mod reconciliation;
 mod subscription;
 #[cfg(test)]
 mod tests;
@@ -23,11 +24,13 @@ use futures::FutureExt;
 use gateway::{HistoryGateway, temporal::TemporalGateway};
 use order::Orders;
 use payment::Payments;
+use reconciliation::Reconciliations;
 use service_kit::{config::Common, health::Dependency, metrics::Metrics, serve, service::Service};
 use subscription::Subscriptions;
 use user_context::UserContexts;
 use utoipa::{OpenApi, openapi};
 use waiting::Waiting;
+use workflows::reconciliation::messages::ReconciliationInput;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -39,6 +42,7 @@ use waiting::Waiting;
     tags(
         (name = "orders", description = "One order, one workflow `order-fulfillment-{orderId}`."),
         (name = "subscriptions", description = "Recurring orders: one workflow `subscription-{subscriptionId}`, one order in each period."),
+        (name = "reconciliation", description = "Compares the provider's ledger with the ends of the workflows, on a schedule and on demand."),
         (name = "workflows", description = "Payments and user contexts; and any workflow, by its id."),
     )
 )]
@@ -52,7 +56,21 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
     let stop = serve::stop_signal()?.shared();
     let listener = serve::bind(config.listen_addr).await?;
     let gateway = Arc::new(TemporalGateway::new(config.task_queue.clone()));
-    let connecting = tokio::spawn(gateway.clone().connect(config.temporal.clone()));
+    let reconciliation = ReconciliationInput {
+        repair: config.reconciliation_repair,
+        correlation_id: None,
+        page_size: config.reconciliation_page_size,
+        timing: config.timing,
+        resumed: None,
+    };
+    let connecting = tokio::spawn({
+        let (gateway, settings) = (gateway.clone(), config.temporal.clone());
+        let (every, input) = (config.reconciliation_every, reconciliation.clone());
+        async move {
+            gateway.clone().connect(settings).await;
+            gateway.keep_reconciliation_schedule(every, input).await;
+        }
+    });
     let services = Services {
         orders: Orders::new(gateway.clone(), config.timing),
         payments: Payments::new(gateway.clone(), config.timing, config.payment_cancel_window),
@@ -63,6 +81,7 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
             config.subscription_retry_after,
             config.subscription_periods_per_run,
         ),
+        reconciliations: Reconciliations::new(gateway.clone(), &config.task_queue, reconciliation),
         history: gateway.clone(),
     };
     let (app, _) = router(services, gateway.dependency(), &config.common, config.max_waiting);
@@ -78,6 +97,7 @@ struct Services {
     payments: Payments,
     user_contexts: UserContexts,
     subscriptions: Subscriptions,
+    reconciliations: Reconciliations,
     history: Arc<dyn HistoryGateway>,
 }
 
@@ -88,12 +108,13 @@ fn router(
     common: &Common,
     max_waiting: usize,
 ) -> (Router, openapi::OpenApi) {
-    let Services { orders, payments, user_contexts, subscriptions, history } = services;
+    let Services { orders, payments, user_contexts, subscriptions, reconciliations, history } = services;
     let workflows = workflow::Workflows {
         orders: orders.clone(),
         payments: payments.clone(),
         user_contexts: user_contexts.clone(),
         subscriptions: subscriptions.clone(),
+        reconciliations: reconciliations.clone(),
         history,
     };
     let (order_routes, long_order_routes) = order::module(orders);
@@ -104,12 +125,14 @@ fn router(
         .metrics(metrics)
         .codes(order::OrderCode::ALL)
         .codes(subscription::SubscriptionCode::ALL)
+        .codes(reconciliation::ReconciliationCode::ALL)
         .codes(workflow::WorkflowCode::ALL)
         .depends_on(temporal)
         .routes(order_routes)
         .routes(payment::module(payments))
         .routes(user_context::module(user_contexts))
         .routes(subscription::module(subscriptions))
+        .routes(reconciliation::module(reconciliations))
         .routes(workflow_routes)
         .long_routes(long_order_routes.layer(waiting.clone()))
         .long_routes(long_workflow_routes.layer(waiting))

@@ -2,6 +2,7 @@
 
 mod flows;
 mod orders;
+mod reconciliation;
 mod subscriptions;
 
 use std::{
@@ -35,6 +36,7 @@ use workflows::{
         state::{self as payment, Payment, PaymentFailure, PaymentState},
     },
     policies::Timing,
+    reconciliation::{messages::ReconciliationInput, report::Report},
     saga::{Compensation, CompensationOutcome, CompensationStatus, Reason, Saga},
     subscription::{
         messages::SubscriptionInput,
@@ -50,13 +52,15 @@ use crate::{
     Services,
     gateway::{
         Awaited, Begun, FlowGateway, GatewayError, HistoryEvent, HistoryGateway, HistoryPage, ListedOrder,
-        ListedSubscription, Observed, OrderFilter, OrderGateway, OrderPage, OrderSignal, Outside,
-        PaymentFlow, Run, Shown, Started, SubscriptionFilter, SubscriptionFlow, SubscriptionGateway,
-        SubscriptionPage, SubscriptionUpdate, UserContextFlow, WorkflowId,
+        ListedReconciliation, ListedSubscription, Observed, OrderFilter, OrderGateway, OrderPage,
+        OrderSignal, Outside, PaymentFlow, ReconciliationFlow, ReconciliationGateway, ReconciliationSchedule,
+        Run, Shown, Started, SubscriptionFilter, SubscriptionFlow, SubscriptionGateway, SubscriptionPage,
+        SubscriptionUpdate, UserContextFlow, WorkflowId,
     },
     idempotency::Claim,
     order::Orders,
     payment::Payments,
+    reconciliation::Reconciliations,
     subscription::Subscriptions,
     user_context::UserContexts,
 };
@@ -72,6 +76,9 @@ struct Script {
     subscriptions: Mutex<Vec<SubscriptionInput>>,
     subscription_updates: Mutex<Vec<SubscriptionUpdate>>,
     subscription_lists: Mutex<Vec<SubscriptionFilter>>,
+    report: Mutex<Option<Report>>,
+    reconciliations: Mutex<Vec<ReconciliationInput>>,
+    paused: Mutex<Option<(bool, Option<String>)>>,
     payments: Mutex<Vec<(WorkflowId, PaymentInput, CorrelationId)>>,
     user_contexts: Mutex<Vec<(WorkflowId, UserContextInput, CorrelationId)>>,
     failure: Mutex<Option<fn() -> GatewayError>>,
@@ -401,6 +408,72 @@ impl FlowGateway<SubscriptionFlow> for Script {
 }
 
 #[async_trait]
+impl FlowGateway<ReconciliationFlow> for Script {
+    async fn start(
+        &self,
+        id: &WorkflowId,
+        input: ReconciliationInput,
+        claim: &Claim,
+        _: &CorrelationId,
+    ) -> Result<Begun, GatewayError> {
+        let begun = self.begin(id, claim)?;
+        if let Begun::Started(_) = &begun {
+            self.reconciliations.lock().unwrap().push(input);
+        }
+        Ok(begun)
+    }
+
+    async fn state(&self, _: &WorkflowId) -> Result<Observed<Report>, GatewayError> {
+        self.check()?;
+        let report = self.report.lock().unwrap().clone().ok_or(GatewayError::NotFound)?;
+        let is_closed = report.ended_at.is_some();
+        Ok(self.observed(report, is_closed))
+    }
+
+    async fn wait(&self, id: &WorkflowId, at_most: Duration) -> Result<Awaited<Report>, GatewayError> {
+        awaited(FlowGateway::<ReconciliationFlow>::state(self, id).await?, at_most).await
+    }
+
+    async fn cancel(&self, _: &WorkflowId, _: Reason) -> Result<(), GatewayError> {
+        self.check()?;
+        self.report.lock().unwrap().as_mut().ok_or(GatewayError::NotFound)?.cancel();
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ReconciliationGateway for Script {
+    async fn schedule(&self) -> Result<ReconciliationSchedule, GatewayError> {
+        self.check()?;
+        let (paused, note) = self.paused.lock().unwrap().clone().unwrap_or_default();
+        Ok(ReconciliationSchedule {
+            paused,
+            note,
+            every: Some(Duration::from_hours(1)),
+            next_runs: vec![SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_003_600)],
+            skipped: 2,
+            missed: 1,
+        })
+    }
+
+    async fn set_paused(&self, paused: bool, note: Option<String>) -> Result<(), GatewayError> {
+        self.check()?;
+        *self.paused.lock().unwrap() = Some((paused, note));
+        Ok(())
+    }
+
+    async fn last_runs(&self) -> Result<Vec<ListedReconciliation>, GatewayError> {
+        self.check()?;
+        let run = |report: &Report| ListedReconciliation {
+            workflow_id: WorkflowId::parse("reconciliation-queue-2023-11-14T22:00:00Z").unwrap(),
+            run: self.observed((), report.ended_at.is_some()).run,
+            status: if report.ended_at.is_some() { "completed" } else { "running" },
+        };
+        Ok(self.report.lock().unwrap().iter().map(run).collect())
+    }
+}
+
+#[async_trait]
 impl SubscriptionGateway for Script {
     async fn update(
         &self,
@@ -496,9 +569,20 @@ fn router(gateway: Arc<Script>) -> (Router, utoipa::openapi::OpenApi) {
         payments: Payments::new(gateway.clone(), Timing::default(), Duration::from_mins(1)),
         user_contexts: UserContexts::new(gateway.clone(), Timing::default()),
         subscriptions: Subscriptions::new(gateway.clone(), Timing::default(), Duration::from_hours(1), 50),
+        reconciliations: Reconciliations::new(gateway.clone(), "queue", reconciliation_input()),
         history: gateway,
     };
     crate::router(services, temporal, &common, PLACES)
+}
+
+fn reconciliation_input() -> ReconciliationInput {
+    ReconciliationInput {
+        repair: false,
+        correlation_id: None,
+        page_size: 100,
+        timing: Timing::default(),
+        resumed: None,
+    }
 }
 
 async fn send(gateway: &Arc<Script>, request: Request<Body>) -> (u16, Value) {

@@ -103,6 +103,11 @@ impl CallError {
         Self { retryable: false, ..Self::no_answer(code, message) }
     }
 
+    /// Returns the error of a read from Temporal. A retry is safe.
+    pub(crate) fn temporal(error: &dyn std::error::Error) -> Self {
+        Self::no_answer("temporal_unavailable", format!("Temporal could not be read: {error}"))
+    }
+
     fn no_answer(code: &str, message: impl Into<String>) -> Self {
         Self {
             code: code.to_owned(),

@@ -1,8 +1,10 @@
 //! The worker's metrics, beside those of the SDK.
 
-use prometheus::{IntCounterVec, Registry};
-use service_kit::metrics::{FewLabels, counter};
-use workflows::activities::refusal::LEDGER_MISMATCH;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use prometheus::{IntCounterVec, IntGauge, Registry};
+use service_kit::metrics::{FewLabels, counter, gauge};
+use workflows::activities::{reconciliation::Summary, refusal::LEDGER_MISMATCH};
 
 /// The end of an attempt of an activity.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +50,56 @@ impl ActivityMetrics {
             AttemptOutcome::Cancelled => "cancelled",
         };
         self.attempts.with_label_values(&[activity, outcome, self.codes.label(code)]).inc();
+    }
+}
+
+/// The figures of the last reconciliation that this worker saw end.
+#[derive(Clone)]
+pub struct ReconciliationMetrics {
+    ended_at: IntGauge,
+    orders: IntGauge,
+    contradictions: IntGauge,
+    orphans: IntGauge,
+    repaired: IntCounterVec,
+}
+
+impl ReconciliationMetrics {
+    pub fn new(registry: &Registry) -> Self {
+        Self {
+            ended_at: gauge(
+                registry,
+                "reconciliation_ended_timestamp_seconds",
+                "When the last reconciliation ended; 0 before the first.",
+            ),
+            orders: gauge(registry, "reconciliation_orders", "Orders that the last reconciliation compared."),
+            contradictions: gauge(
+                registry,
+                "reconciliation_contradictions",
+                "Contradictions between ledger and executions in the last reconciliation.",
+            ),
+            orphans: gauge(
+                registry,
+                "reconciliation_orphans",
+                "Orders of the last reconciliation that did not ship and left effects open.",
+            ),
+            repaired: counter(
+                registry,
+                "reconciliation_repairs_total",
+                "Orphans that reconciliations tried to repair, by result.",
+                &["result"],
+            ),
+        }
+    }
+
+    pub fn record(&self, summary: &Summary) {
+        let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        self.orders.set(number(summary.orders));
+        self.contradictions.set(number(summary.contradictions));
+        self.orphans.set(number(summary.orphans));
+        self.repaired.with_label_values(&["repaired"]).inc_by(summary.repaired);
+        self.repaired.with_label_values(&["failed"]).inc_by(summary.not_repaired);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        self.ended_at.set(number(now.as_secs()));
     }
 }
 

@@ -33,14 +33,13 @@ use tokio::sync::oneshot;
 use user_context::{Sources, Tries};
 use utoipa::OpenApi;
 use workflows::{
-    order_fulfillment::OrderFulfillment, payment::PaymentWorkflow, subscription::SubscriptionWorkflow,
-    user_context::UserContextWorkflow,
+    order_fulfillment::OrderFulfillment, payment::PaymentWorkflow, reconciliation::ReconciliationWorkflow,
+    subscription::SubscriptionWorkflow, user_context::UserContextWorkflow,
 };
 
 use crate::{
-    activities::{ActivityDeps, Inventory, Notification, Payment, Shipping, UserContext},
+    activities::{ActivityDeps, Inventory, Notification, Payment, Reconciliation, Shipping, UserContext},
     config::Config,
-    metrics::ActivityMetrics,
     provider::Provider,
 };
 
@@ -91,8 +90,8 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
         client = connect(&config) => Some(client),
     };
     if let Some(client) = connected {
-        let activities = ActivityDeps::new(provider, sources, ActivityMetrics::new(metrics.registry()));
-        let mut worker = Worker::new(&runtime, client.clone(), options(&config, &activities)?)?;
+        let activities = ActivityDeps::new(provider, sources, metrics.registry());
+        let mut worker = Worker::new(&runtime, client.clone(), options(&config, &activities, &client)?)?;
         let shut_down = worker.shutdown_handle();
         state.mark_polling(client);
         tracing::info!(task_queue = config.task_queue, "worker polling");
@@ -118,7 +117,16 @@ async fn connect(config: &Config) -> Client {
     client
 }
 
-fn options(config: &Config, shared: &ActivityDeps) -> Result<WorkerOptions, Box<dyn Error + Send + Sync>> {
+fn options(
+    config: &Config,
+    shared: &ActivityDeps,
+    client: &Client,
+) -> Result<WorkerOptions, Box<dyn Error + Send + Sync>> {
+    let reconciliation = Reconciliation {
+        deps: shared.clone(),
+        client: client.clone(),
+        task_queue: config.task_queue.clone(),
+    };
     let activities = config.max_concurrent_activities;
     let tuner = TunerHolder::builder()
         .workflow_task_slot_supplier(FixedSizeSlotSupplier::new(WORKFLOW_SLOTS))
@@ -131,6 +139,8 @@ fn options(config: &Config, shared: &ActivityDeps) -> Result<WorkerOptions, Box<
         .register_workflow::<PaymentWorkflow>()?
         .register_workflow::<UserContextWorkflow>()?
         .register_workflow::<SubscriptionWorkflow>()?
+        .register_workflow::<ReconciliationWorkflow>()?
+        .register_activities(reconciliation)
         .register_activities(Payment(shared.clone()))
         .register_activities(Inventory(shared.clone()))
         .register_activities(Shipping(shared.clone()))

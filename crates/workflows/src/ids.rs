@@ -23,6 +23,19 @@ const PAYMENT_PREFIX: &str = "payment-";
 const USER_CONTEXT_PREFIX: &str = "user-context-";
 const SUBSCRIPTION_PREFIX: &str = "subscription-";
 
+/// Returns the id of a queue's reconciliation: of its schedule, and of a run that a caller triggered. The id of a
+/// scheduled run has the time behind it.
+#[must_use]
+pub fn reconciliation_id(task_queue: &str) -> String {
+    format!("reconciliation-{task_queue}")
+}
+
+/// Returns the id of the order whose workflow has this id.
+#[must_use]
+pub fn order_of_workflow(workflow_id: &str) -> Option<&str> {
+    workflow_id.strip_prefix(ORDER_PREFIX).or_else(|| workflow_id.strip_prefix(PAYMENT_PREFIX))
+}
+
 /// Returns the workflow id of an order. An order has one running workflow at most.
 #[must_use]
 pub fn order_workflow_id(order_id: &str) -> String {

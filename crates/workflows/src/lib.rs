@@ -8,6 +8,7 @@ pub mod ids;
 pub mod order_fulfillment;
 pub mod payment;
 pub mod policies;
+pub mod reconciliation;
 pub mod saga;
 pub mod search_attributes;
 pub mod signal;

@@ -15,6 +15,9 @@ pub const RETRY_AFTER_MAXIMUM: Duration = Duration::from_mins(1);
 /// The time in which a worker must take a call, beside its attempts and the waits between them.
 const QUEUE: Duration = Duration::from_mins(2);
 
+/// The time of one attempt of a call that is tried without an end.
+const ENDLESS_ATTEMPT: Duration = Duration::from_mins(1);
+
 /// The timeouts and the number of attempts of one kind of call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Policy {
@@ -136,6 +139,21 @@ fn doubled(initial_ms: u64, time: u32, maximum_ms: u64) -> Duration {
 #[must_use]
 pub fn attempt_options(call: Call, timing: &Timing, token: WorkflowCancellationToken) -> ActivityOptions {
     options_of(call, Policy { attempts: 1, ..Policy::for_call(call) }, timing, token)
+}
+
+/// Returns the options of a call without an effect that is tried until it succeeds or is cancelled.
+#[must_use]
+pub fn endless_options(timing: &Timing, token: WorkflowCancellationToken) -> ActivityOptions {
+    let retry = RetryPolicy::builder()
+        .initial_interval(Duration::from_millis(timing.retry_initial_ms))
+        .backoff_coefficient(2.0)
+        .maximum_interval(Duration::from_millis(timing.retry_maximum_ms))
+        .build();
+    ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::StartToClose(ENDLESS_ATTEMPT))
+        .cancellation_type(ActivityCancellationType::TryCancel)
+        .cancellation_token(token)
+        .retry_policy(retry)
+        .build()
 }
 
 /// Returns the options of a call. A step has the token of the workflow's scope, so a cancellation interrupts

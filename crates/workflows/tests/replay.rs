@@ -17,11 +17,11 @@ use temporalio_sdk::{
     },
 };
 use workflows::{
-    order_fulfillment::OrderFulfillment, payment::PaymentWorkflow, subscription::SubscriptionWorkflow,
-    user_context::UserContextWorkflow,
+    order_fulfillment::OrderFulfillment, payment::PaymentWorkflow, reconciliation::ReconciliationWorkflow,
+    subscription::SubscriptionWorkflow, user_context::UserContextWorkflow,
 };
 
-/// The ends of orders, payments and user contexts. Each has a recorded history.
+/// The ends of our workflows. Each has a recorded history.
 const RECORDED_HISTORIES: &[&str] = &[
     "shipped",
     "shipped-after-approval",
@@ -66,6 +66,10 @@ const RECORDED_HISTORIES: &[&str] = &[
     "subscription-completed",
     "subscription-past-due",
     "subscription-cancelled",
+    "reconciliation-clean",
+    "reconciliation-repaired",
+    "reconciliation-continued",
+    "reconciliation-cancelled",
 ];
 
 fn folder() -> PathBuf {
@@ -85,6 +89,8 @@ async fn every_recorded_history_replays() {
         .register_workflow::<PaymentWorkflow>()
         .unwrap()
         .register_workflow::<SubscriptionWorkflow>()
+        .unwrap()
+        .register_workflow::<ReconciliationWorkflow>()
         .unwrap()
         .register_workflow::<UserContextWorkflow>()
         .unwrap()

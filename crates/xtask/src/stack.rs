@@ -222,6 +222,11 @@ impl Stack {
         Ok(())
     }
 
+    /// Replaces a variable of a service, from its next start on.
+    pub fn set_variable(&mut self, service: &'static Service, name: &'static str, value: &str) {
+        self.options.environment.push((service, name, value.to_owned()));
+    }
+
     #[must_use]
     pub fn options(&self) -> &Options {
         &self.options

@@ -154,7 +154,8 @@ fn mark_fulfilled(tx: &mut dyn Transaction, order: &OrderId, now: Timestamp) -> 
     Ok(())
 }
 
-fn number(sum: i128) -> i64 {
+/// Returns a sum as a JSON number, as near as it fits.
+pub fn number(sum: i128) -> i64 {
     i64::try_from(sum).unwrap_or(if sum < 0 { i64::MIN } else { i64::MAX })
 }
 

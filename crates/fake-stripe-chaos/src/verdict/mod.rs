@@ -8,6 +8,7 @@ mod domain;
 mod journal;
 mod judge;
 mod ledger;
+mod open_effects;
 mod problems;
 
 use std::sync::Arc;
@@ -24,5 +25,8 @@ pub const SLICE: Slice =
 /// Returns the routes of the ledger, the journal and the verdict.
 pub fn module(deps: &Deps) -> OpenApiRouter {
     let deps = Arc::new(deps.clone());
-    ledger::routes(&deps).merge(judge::routes(&deps)).merge(journal::routes(&deps))
+    ledger::routes(&deps)
+        .merge(open_effects::routes(&deps))
+        .merge(judge::routes(&deps))
+        .merge(journal::routes(&deps))
 }

@@ -11,6 +11,7 @@ mod inventory;
 mod key_table;
 mod machine;
 mod notification;
+mod open_effects;
 mod payment;
 mod profiles;
 mod runs;

@@ -19,6 +19,7 @@ use workflows::{
         state::{OrderState, OrderStatus},
     },
     payment::{messages::PaymentInput, state::PaymentState},
+    reconciliation::{messages::ReconciliationInput, report::Report},
     saga::{Reason, Resolution},
     subscription::{
         messages::{SubscriptionInput, Terms},
@@ -39,10 +40,12 @@ pub enum Kind {
     Payment,
     UserContext,
     Subscription,
+    Reconciliation,
 }
 
 impl Kind {
-    const ALL: [Self; 4] = [Self::Order, Self::Payment, Self::UserContext, Self::Subscription];
+    const ALL: [Self; 5] =
+        [Self::Order, Self::Payment, Self::UserContext, Self::Subscription, Self::Reconciliation];
 
     fn prefix(self) -> String {
         match self {
@@ -50,6 +53,7 @@ impl Kind {
             Self::Payment => ids::payment_workflow_id(""),
             Self::UserContext => ids::user_context_workflow_id(""),
             Self::Subscription => ids::subscription_workflow_id(""),
+            Self::Reconciliation => ids::reconciliation_id(""),
         }
     }
 
@@ -57,7 +61,7 @@ impl Kind {
     fn fits(self, name: &str) -> bool {
         match self {
             Self::Order | Self::Subscription => fields::is_id(name),
-            Self::Payment | Self::UserContext => CorrelationId::parse(name).is_some(),
+            Self::Payment | Self::UserContext | Self::Reconciliation => CorrelationId::parse(name).is_some(),
         }
     }
 }
@@ -92,6 +96,10 @@ impl WorkflowId {
 
     pub fn of_subscription(subscription_id: &str) -> Self {
         Self { kind: Kind::Subscription, text: ids::subscription_workflow_id(subscription_id) }
+    }
+
+    pub fn of_reconciliation(task_queue: &str) -> Self {
+        Self { kind: Kind::Reconciliation, text: ids::reconciliation_id(task_queue) }
     }
 
     /// Returns the id without the prefix of its kind.
@@ -383,6 +391,49 @@ pub trait SubscriptionGateway: FlowGateway<SubscriptionFlow> {
         limit: u8,
         page: Vec<u8>,
     ) -> Result<SubscriptionPage, GatewayError>;
+}
+
+/// `reconciliationWorkflow`.
+pub struct ReconciliationFlow;
+
+impl Flow for ReconciliationFlow {
+    type Input = ReconciliationInput;
+    type State = Report;
+}
+
+/// Describes the schedule of the reconciliations.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReconciliationSchedule {
+    pub paused: bool,
+    /// Holds the reason for the last pause or resumption.
+    pub note: Option<String>,
+    pub every: Option<Duration>,
+    pub next_runs: Vec<SystemTime>,
+    /// Counts the runs that were skipped, because the one before still ran.
+    pub skipped: i64,
+    /// Counts the runs that were missed for longer than the catch-up window.
+    pub missed: i64,
+}
+
+/// Describes one run of a reconciliation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedReconciliation {
+    pub workflow_id: WorkflowId,
+    pub run: Run,
+    /// Holds `running`, `completed`, `terminated` or `timed_out`.
+    pub status: &'static str,
+}
+
+#[async_trait]
+pub trait ReconciliationGateway: FlowGateway<ReconciliationFlow> {
+    /// Returns the schedule, or `NotFound` before it was created.
+    async fn schedule(&self) -> Result<ReconciliationSchedule, GatewayError>;
+
+    /// Pauses the schedule or resumes it. A repeated request changes only the note.
+    async fn set_paused(&self, paused: bool, note: Option<String>) -> Result<(), GatewayError>;
+
+    /// Returns the last runs: the running ones, then those that ended, the last first.
+    async fn last_runs(&self) -> Result<Vec<ListedReconciliation>, GatewayError>;
 }
 
 /// Describes one event of a history. It omits inputs and results, because those can be personal.

@@ -4,7 +4,8 @@ use std::time::SystemTime;
 
 use workflows::{
     failure::StateError, order_fulfillment::state::OrderStatus, payment::state::PaymentStatus,
-    subscription::state::SubscriptionStatus, user_context::state::UserContextStatus,
+    reconciliation::report::ReconciliationStatus, subscription::state::SubscriptionStatus,
+    user_context::state::UserContextStatus,
 };
 
 /// Identifies one execution of a workflow.
@@ -123,6 +124,12 @@ impl Wanted for workflows::user_context::state::UserContextState {
 impl Wanted for workflows::subscription::state::SubscriptionState {
     fn succeeded(&self) -> bool {
         self.status == SubscriptionStatus::Completed
+    }
+}
+
+impl Wanted for workflows::reconciliation::report::Report {
+    fn succeeded(&self) -> bool {
+        self.status == ReconciliationStatus::Completed
     }
 }
 

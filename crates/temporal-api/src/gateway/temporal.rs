@@ -5,6 +5,7 @@ mod history;
 mod observing;
 mod orders;
 mod recall;
+mod reconciliation;
 mod starts;
 mod subscriptions;
 

@@ -8,6 +8,7 @@ use axum::{
 use service_kit::{json::OptionalJson, openapi::Fails, problem::Problem};
 use workflows::{
     payment::state::{PaymentState, PaymentStatus},
+    reconciliation::report::{ReconciliationStatus, Report},
     saga::Reason,
     subscription::state::{SubscriptionState, SubscriptionStatus},
     user_context::state::{UserContextState, UserContextStatus},
@@ -45,6 +46,7 @@ pub(super) async fn cancel(
         Kind::Payment => stop(&*workflows.payments.gateway, &id, reason).await,
         Kind::UserContext => stop(&*workflows.user_contexts.gateway, &id, reason).await,
         Kind::Subscription => stop(&*workflows.subscriptions.gateway, &id, reason).await,
+        Kind::Reconciliation => stop(&*workflows.reconciliations.gateway, &id, reason).await,
     }
 }
 
@@ -81,6 +83,19 @@ impl Stoppable for SubscriptionState {
             _ if self.cancelling && !self.status.is_final() => Some(cancelling()),
             ended if ended.is_final() => Some(closed(&format!("the subscription is {}", ended.name()))),
             _ => None,
+        }
+    }
+}
+
+impl Stoppable for Report {
+    fn is_cancelled(&self) -> bool {
+        self.cancelling
+    }
+
+    fn refusal(&self) -> Option<Problem> {
+        match self.status {
+            ReconciliationStatus::Running => self.cancelling.then(cancelling),
+            ended => Some(closed(&format!("the reconciliation is {}", ended.name()))),
         }
     }
 }

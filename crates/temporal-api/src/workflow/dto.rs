@@ -18,6 +18,7 @@ use crate::{
     idempotency::Answered,
     order::{ProgressBody, StateBody},
     payment::PaymentBody,
+    reconciliation::ReportBody,
     subscription::SubscriptionBody,
     user_context::{ContextProgressBody, UserContextBody},
 };
@@ -77,6 +78,7 @@ pub enum WorkflowBody {
     Payment(PaymentBody),
     UserContext(UserContextBody),
     Subscription(Box<SubscriptionBody>),
+    Reconciliation(Box<ReportBody>),
 }
 
 /// Describes the progress of a workflow.
@@ -88,6 +90,7 @@ pub enum WorkflowProgressBody {
     Payment(Box<PaymentBody>),
     UserContext(ContextProgressBody),
     Subscription(Box<SubscriptionBody>),
+    Reconciliation(Box<ReportBody>),
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -19,6 +19,7 @@ use crate::{
     gateway::{GatewayError, Kind, WorkflowId},
     order::{LONGEST_WAIT, ProgressBody, ResultQuery, StateBody, WaitFor},
     payment::PaymentBody,
+    reconciliation::ReportBody,
     subscription::SubscriptionBody,
     user_context::{ContextProgressBody, UserContextBody},
     waiting::Place,
@@ -132,6 +133,10 @@ impl Workflows {
                 let seen = self.subscriptions.gateway.state(id).await?;
                 WorkflowBody::Subscription(Box::new(SubscriptionBody::new(id, seen)))
             }
+            Kind::Reconciliation => {
+                let seen = self.reconciliations.gateway.state(id).await?;
+                WorkflowBody::Reconciliation(Box::new(ReportBody::new(id, seen)))
+            }
         })
     }
 
@@ -149,6 +154,10 @@ impl Workflows {
             Kind::Subscription => {
                 let seen = self.subscriptions.gateway.state(id).await?;
                 WorkflowBody::Subscription(Box::new(SubscriptionBody::of_now(id, seen)))
+            }
+            Kind::Reconciliation => {
+                let seen = self.reconciliations.gateway.state(id).await?;
+                WorkflowBody::Reconciliation(Box::new(ReportBody::of_now(id, seen)))
             }
         })
     }
@@ -170,6 +179,10 @@ impl Workflows {
             Kind::Subscription => {
                 let seen = self.subscriptions.gateway.state(id).await?;
                 WorkflowProgressBody::Subscription(Box::new(SubscriptionBody::new(id, seen)))
+            }
+            Kind::Reconciliation => {
+                let seen = self.reconciliations.gateway.state(id).await?;
+                WorkflowProgressBody::Reconciliation(Box::new(ReportBody::new(id, seen)))
             }
         })
     }
@@ -201,6 +214,10 @@ impl Workflows {
                 let awaited = self.subscriptions.gateway.wait(id, at_most).await?;
                 awaited
                     .map(|seen| WorkflowBody::Subscription(Box::new(SubscriptionBody::of_result(id, seen))))
+            }
+            Kind::Reconciliation => {
+                let awaited = self.reconciliations.gateway.wait(id, at_most).await?;
+                awaited.map(|seen| WorkflowBody::Reconciliation(Box::new(ReportBody::of_result(id, seen))))
             }
         })
     }

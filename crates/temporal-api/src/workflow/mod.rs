@@ -12,8 +12,8 @@ pub use problems::{WorkflowCode, impersonal, invalid_query, problem, too_many_wa
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    gateway::HistoryGateway, order::Orders, payment::Payments, subscription::Subscriptions,
-    user_context::UserContexts,
+    gateway::HistoryGateway, order::Orders, payment::Payments, reconciliation::Reconciliations,
+    subscription::Subscriptions, user_context::UserContexts,
 };
 
 /// Holds the dependencies of the handlers.
@@ -23,6 +23,7 @@ pub struct Workflows {
     pub payments: Payments,
     pub user_contexts: UserContexts,
     pub subscriptions: Subscriptions,
+    pub reconciliations: Reconciliations,
     pub history: Arc<dyn HistoryGateway>,
 }
 

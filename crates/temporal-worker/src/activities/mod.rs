@@ -19,6 +19,11 @@ mod payment;
     dead_code,
     reason = "the macro names each activity by a constant that only local workflows would use"
 )]
+mod reconciliation;
+#[allow(
+    dead_code,
+    reason = "the macro names each activity by a constant that only local workflows would use"
+)]
 mod shipping;
 #[allow(
     dead_code,
@@ -34,6 +39,8 @@ use std::{
 pub use inventory::Inventory;
 pub use notification::Notification;
 pub use payment::Payment;
+use prometheus::Registry;
+pub use reconciliation::Reconciliation;
 pub use shipping::Shipping;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tracing::Instrument;
@@ -47,7 +54,7 @@ use ::user_context::Sources;
 
 use crate::{
     failure::CallError,
-    metrics::{ActivityMetrics, AttemptOutcome},
+    metrics::{ActivityMetrics, AttemptOutcome, ReconciliationMetrics},
     provider::Provider,
 };
 
@@ -59,11 +66,18 @@ struct ActivityDepsInner {
     provider: Provider,
     sources: Sources,
     metrics: ActivityMetrics,
+    reconciliation: ReconciliationMetrics,
 }
 
 impl ActivityDeps {
-    pub fn new(provider: Provider, sources: Sources, metrics: ActivityMetrics) -> Self {
-        Self(Arc::new(ActivityDepsInner { provider, sources, metrics }))
+    pub fn new(provider: Provider, sources: Sources, registry: &Registry) -> Self {
+        let (metrics, reconciliation) =
+            (ActivityMetrics::new(registry), ReconciliationMetrics::new(registry));
+        Self(Arc::new(ActivityDepsInner { provider, sources, metrics, reconciliation }))
+    }
+
+    fn reconciliation_metrics(&self) -> &ReconciliationMetrics {
+        &self.0.reconciliation
     }
 
     fn provider(&self) -> &Provider {

@@ -1,7 +1,10 @@
 //! The bodies of the provider's API that the worker needs.
 
 use serde::{Deserialize, Serialize};
-use workflows::activities::{UndoResult, inventory::Reserve, notification::Notify, shipping::CreateLabel};
+use workflows::{
+    activities::{UndoResult, inventory::Reserve, notification::Notify, shipping::CreateLabel},
+    reconciliation::comparison::OpenEffect,
+};
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -177,6 +180,28 @@ impl<'a> NotifyRequest<'a> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct NotificationResponse {
     pub notification_id: String,
+}
+
+/// An order in the ledger.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OpenOrder {
+    pub order_id: String,
+    #[serde(default)]
+    pub outcome: Option<String>,
+    pub open: Vec<OpenEffect>,
+}
+
+#[derive(Deserialize)]
+pub(super) struct OpenOrders {
+    pub orders: Vec<OpenOrder>,
+    #[serde(default)]
+    pub next: Option<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct OutcomeRequest<'a> {
+    pub outcome: &'a str,
 }
 
 #[cfg(test)]

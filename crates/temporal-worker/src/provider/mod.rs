@@ -22,16 +22,19 @@ use workflows::{
 
 use messages::{
     AuthorizeRequest, CaptureRequest, ChargeRequest, LabelProgress, LabelRequest, LabelResponse,
-    NotificationResponse, NotifyRequest, PaymentResponse, ReservationResponse, ReserveRequest, UndoRequest,
-    UndoResponse,
+    NotificationResponse, NotifyRequest, OpenOrders, OutcomeRequest, PaymentResponse, ReservationResponse,
+    ReserveRequest, UndoRequest, UndoResponse,
 };
-pub use messages::{ChargeResponse, LabelStatus};
+pub use messages::{ChargeResponse, LabelStatus, OpenOrder};
 
 pub use crate::failure::CallError;
 use crate::failure::{self, Resource};
 
 /// Bounds a request for progress, because late progress is useless.
 const PROGRESS_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Bounds a read of the ledger.
+const READ_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The maximum size of an answer, in bytes. Every real answer is far smaller.
 const MAX_ANSWER_BYTES: usize = 1024 * 1024;
@@ -166,6 +169,68 @@ impl Provider {
         let sent: NotificationResponse =
             self.post(Call::SendNotification, "/notification/send", &input.call, &body).await?;
         Ok(Notified { notification_id: sent.notification_id })
+    }
+
+    /// Returns a page of the ledger's orders by their ids, and the last id if more follow.
+    ///
+    /// # Errors
+    /// Fails if the provider doesn't answer.
+    pub async fn open_orders(
+        &self,
+        correlation_id: &str,
+        after: Option<&str>,
+        limit: u32,
+    ) -> Result<(Vec<OpenOrder>, Option<String>), CallError> {
+        let limit = limit.to_string();
+        let mut query = vec![("limit", limit.as_str())];
+        query.extend(after.map(|after| ("after", after)));
+        let request = self.read("/ledger/orders", correlation_id).query(&query);
+        let OpenOrders { orders, next } = answer(request).await?;
+        Ok((orders, next))
+    }
+
+    /// Returns one order of the ledger; `None` if the ledger doesn't know it.
+    ///
+    /// # Errors
+    /// Fails if the provider doesn't answer.
+    pub async fn open_order(
+        &self,
+        correlation_id: &str,
+        order_id: &str,
+    ) -> Result<Option<OpenOrder>, CallError> {
+        let request = self.read("/ledger/orders", correlation_id).query(&[("orderId", order_id)]);
+        let page: OpenOrders = answer(request).await?;
+        Ok(page.orders.into_iter().next())
+    }
+
+    /// Records how an order ended, as an observer. An outcome that the ledger has already stays.
+    ///
+    /// # Errors
+    /// Fails if the provider doesn't answer.
+    pub async fn record_outcome(
+        &self,
+        correlation_id: &str,
+        order_id: &str,
+        outcome: &str,
+    ) -> Result<(), CallError> {
+        let order = percent_encoding::utf8_percent_encode(order_id, percent_encoding::NON_ALPHANUMERIC);
+        let request = self
+            .http
+            .put(format!("{}/ledger/orders/{order}/outcome", self.base))
+            .header(correlation::HEADER, correlation_id)
+            .timeout(READ_TIMEOUT)
+            .json(&OutcomeRequest { outcome });
+        match answer::<serde::de::IgnoredAny>(request).await {
+            Err(error) if error.code == "order_already_shipped" => Ok(()),
+            answered => answered.map(|_| ()),
+        }
+    }
+
+    fn read(&self, path: &str, correlation_id: &str) -> RequestBuilder {
+        self.http
+            .get(format!("{}{path}", self.base))
+            .header(correlation::HEADER, correlation_id)
+            .timeout(READ_TIMEOUT)
     }
 
     /// Checks that the provider answers.

@@ -4,6 +4,7 @@
 pub mod inventory;
 pub mod notification;
 pub mod payment;
+pub mod reconciliation;
 pub mod refusal;
 pub mod shipping;
 pub mod user_context;

@@ -64,7 +64,78 @@ impl ResourceState {
     }
 }
 
+/// An effect that nothing has undone: money, stock, or a label of the order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenEffect {
+    pub kind: OpenKind,
+    pub resource: String,
+    /// The idempotency key of the request that caused it. An undo names it.
+    pub key: Option<Key>,
+    /// Minor units, for money only.
+    pub amount: Option<i128>,
+    pub currency: Option<Currency>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenKind {
+    Held,
+    Captured,
+    Reserved,
+    Labelled,
+}
+
+impl OpenKind {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Captured => "captured",
+            Self::Reserved => "reserved",
+            Self::Labelled => "labelled",
+        }
+    }
+
+    const fn is_caused_by(self, posting: Posting) -> bool {
+        matches!(
+            (self, posting),
+            (Self::Held, Posting::Held { .. })
+                | (Self::Captured, Posting::Captured(_))
+                | (Self::Reserved, Posting::Reserved { .. })
+                | (Self::Labelled, Posting::Labelled)
+        )
+    }
+}
+
 impl OrderFacts {
+    /// Returns what the order leaves open: amounts that are held or captured, stock, and labels.
+    #[must_use]
+    pub fn open_effects(&self) -> Vec<OpenEffect> {
+        let payments = self.payments();
+        let held = payments.iter().map(|(id, sums)| (OpenKind::Held, *id, sums.held(self.now)));
+        let captured = payments.iter().map(|(id, sums)| (OpenKind::Captured, *id, sums.net()));
+        let money = held.chain(captured).filter(|(.., amount)| *amount != 0);
+        let reservations = self.live_reservations().into_iter().map(|id| (OpenKind::Reserved, id));
+        let labels = self.live_labels().into_iter().map(|id| (OpenKind::Labelled, id));
+        money
+            .map(|(kind, id, amount)| self.open_effect(kind, id, Some(amount)))
+            .chain(reservations.chain(labels).map(|(kind, id)| self.open_effect(kind, id, None)))
+            .collect()
+    }
+
+    fn open_effect(&self, kind: OpenKind, resource: &str, amount: Option<i128>) -> OpenEffect {
+        let cause =
+            self.entries.iter().map(|entry| &entry.entry).find(|entry| {
+                entry.resource.as_deref() == Some(resource) && kind.is_caused_by(entry.posting)
+            });
+        OpenEffect {
+            kind,
+            resource: resource.to_owned(),
+            key: cause.and_then(|entry| entry.key.clone()),
+            amount,
+            currency: cause.and_then(|entry| entry.posting.money()).map(|money| money.currency),
+        }
+    }
+
     fn resource_postings(&self) -> impl Iterator<Item = (&str, Posting)> {
         self.entries
             .iter()

@@ -6,5 +6,5 @@ mod rules;
 mod verdict;
 
 pub use expiry::{Expired, OpenResources};
-pub use facts::OrderFacts;
+pub use facts::{OpenEffect, OrderFacts};
 pub use verdict::{Contradiction, Verdict};

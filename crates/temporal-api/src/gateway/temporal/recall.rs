@@ -31,6 +31,7 @@ use workflows::{
         messages::PaymentInput,
         state::{self as payment, Payment, PaymentFailure, PaymentState, PaymentStatus},
     },
+    reconciliation::{messages::ReconciliationInput, report::Report},
     saga::{Compensation, CompensationOutcome, CompensationRecords, CompensationStatus, Reason, Resolution},
     subscription::{
         messages::SubscriptionInput,
@@ -396,6 +397,15 @@ impl Recall for SubscriptionState {
     }
 }
 
+impl Recall for Report {
+    /// Returns the report at the start of the run, because its pages are not in the history as a whole.
+    fn recall(past: &Past<'_>, _close: &Close) -> Option<Self> {
+        let input: ReconciliationInput = past.input()?;
+        let started_at = time::rfc3339(past.0.first().and_then(moment));
+        Some(input.resumed.map_or_else(|| Self::new(input.repair, started_at), |report| *report))
+    }
+}
+
 /// Returns the compensation that makes a call.
 fn undo(owed: &[Compensation], call: Call) -> Option<Compensation> {
     owed.iter().copied().find(|one| one.undo_call() == call)
@@ -604,6 +614,7 @@ mod tests {
                     "orderFulfillmentWorkflow" => OrderState::recall(&past, &terminated()).is_some(),
                     "paymentWorkflow" => PaymentState::recall(&past, &terminated()).is_some(),
                     "subscriptionWorkflow" => SubscriptionState::recall(&past, &terminated()).is_some(),
+                    "reconciliationWorkflow" => Report::recall(&past, &terminated()).is_some(),
                     _ => UserContextState::recall(&past, &terminated()).is_some(),
                 };
                 assert!(is_read, "{name}, {length} events");

@@ -1,0 +1,217 @@
+//! Implements reconciliations over a real Temporal server: their schedule and their runs.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use futures::FutureExt;
+use service_kit::correlation::CorrelationId;
+use temporalio_client::{
+    NamespacedClient, RpcOptions, WorkflowIdReusePolicy, WorkflowSignalOptions,
+    schedules::{
+        CreateScheduleOptions, PauseScheduleOptions, ScheduleAction, ScheduleError, ScheduleHandle,
+        ScheduleOverlapPolicy, ScheduleSpec, UnpauseScheduleOptions,
+    },
+    tonic::{Code, IntoRequest},
+};
+use temporalio_common::protos::temporal::api::{
+    enums::v1::WorkflowExecutionStatus, workflow::v1::WorkflowExecutionInfo,
+    workflowservice::v1::ListWorkflowExecutionsRequest,
+};
+use workflows::{
+    ids,
+    reconciliation::{ReconciliationWorkflow, messages::ReconciliationInput, report::Report},
+    saga::Reason,
+};
+
+use super::{TemporalGateway, told, within};
+use crate::{
+    gateway::{
+        Awaited, Begun, FlowGateway, GatewayError, ListedReconciliation, Observed, Outside,
+        ReconciliationFlow, ReconciliationGateway, ReconciliationSchedule, Run, WorkflowId,
+    },
+    idempotency::Claim,
+};
+
+/// A run that was due while Temporal was down starts up to this time later. Older ones would only repeat the last.
+const CATCH_UP_WINDOW: Duration = Duration::from_hours(1);
+const LAST_RUNS: i32 = 10;
+const BETWEEN_ATTEMPTS: Duration = Duration::from_secs(1);
+
+impl TemporalGateway {
+    /// Creates the schedule, or adapts it to the configuration, with retries and without a timeout. A pause stays.
+    #[expect(clippy::disallowed_methods, reason = "waits between two attempts")]
+    pub async fn keep_reconciliation_schedule(&self, every: Duration, input: ReconciliationInput) {
+        loop {
+            match self.ensure_schedule(every, input.clone()).await {
+                Ok(()) => {
+                    tracing::info!(?every, repair = input.repair, "reconciliation is scheduled");
+                    return;
+                }
+                Err(error) => tracing::warn!(%error, "reconciliation could not be scheduled, trying again"),
+            }
+            tokio::time::sleep(BETWEEN_ATTEMPTS).await;
+        }
+    }
+
+    async fn ensure_schedule(&self, every: Duration, input: ReconciliationInput) -> Result<(), GatewayError> {
+        let id = ids::reconciliation_id(&self.task_queue);
+        let spec = ScheduleSpec::from_interval(every);
+        let action = ScheduleAction::start_workflow(
+            ReconciliationWorkflow::run,
+            input,
+            self.task_queue.clone(),
+            id.clone(),
+        );
+        let options = CreateScheduleOptions::builder()
+            .action(action.clone())
+            .spec(spec.clone())
+            .overlap_policy(ScheduleOverlapPolicy::Skip)
+            .build();
+        match within(self.link()?.client.create_schedule(id, options)).await? {
+            Ok(_) => {}
+            Err(ScheduleError::Rpc(status)) if status.code() == Code::AlreadyExists => {}
+            Err(error) => return Err(failed(error)),
+        }
+        // Creation has no catch-up window.
+        let handle = self.schedule_handle()?;
+        let update = handle.update(
+            move |schedule| {
+                schedule
+                    .set_spec(spec)
+                    .set_action(action)
+                    .set_overlap_policy(ScheduleOverlapPolicy::Skip)
+                    .set_catchup_window(CATCH_UP_WINDOW);
+            },
+            RpcOptions::default(),
+        );
+        within(update).await?.map_err(failed)
+    }
+
+    fn schedule_handle(&self) -> Result<ScheduleHandle<temporalio_client::Client>, GatewayError> {
+        Ok(self.link()?.client.get_schedule_handle(ids::reconciliation_id(&self.task_queue)))
+    }
+}
+
+#[async_trait]
+impl FlowGateway<ReconciliationFlow> for TemporalGateway {
+    async fn start(
+        &self,
+        id: &WorkflowId,
+        input: ReconciliationInput,
+        claim: &Claim,
+        correlation: &CorrelationId,
+    ) -> Result<Begun, GatewayError> {
+        let link = self.link()?;
+        let key = self.key_attribute(claim)?;
+        let start = |policy| {
+            let (input, key) = (input.clone(), key.clone());
+            async move {
+                let mut options = self.options(id, claim, correlation, "reconciliation", |_| ());
+                options.id_reuse_policy = policy;
+                options.search_attributes = key;
+                let handle = link.client.start_workflow(ReconciliationWorkflow::run, input, options).await?;
+                Ok(handle.run_id().unwrap_or_default().to_owned())
+            }
+            .boxed()
+        };
+        self.begin::<ReconciliationWorkflow>(id, claim, WorkflowIdReusePolicy::AllowDuplicate, start).await
+    }
+
+    async fn state(&self, id: &WorkflowId) -> Result<Observed<Report>, GatewayError> {
+        self.observe::<ReconciliationWorkflow, _>(id, || ReconciliationWorkflow::report).await
+    }
+
+    async fn wait(&self, id: &WorkflowId, at_most: Duration) -> Result<Awaited<Report>, GatewayError> {
+        self.outcome::<ReconciliationWorkflow, _>(id, at_most, || ReconciliationWorkflow::report).await
+    }
+
+    async fn cancel(&self, id: &WorkflowId, reason: Reason) -> Result<(), GatewayError> {
+        let handle = self.handle::<ReconciliationWorkflow>(id)?;
+        let options = WorkflowSignalOptions::default();
+        told(handle.signal(ReconciliationWorkflow::cancel, reason.into(), options)).await
+    }
+}
+
+#[async_trait]
+impl ReconciliationGateway for TemporalGateway {
+    async fn schedule(&self) -> Result<ReconciliationSchedule, GatewayError> {
+        let description =
+            within(self.schedule_handle()?.describe(RpcOptions::default())).await?.map_err(failed)?;
+        let spec = description.raw().schedule.as_ref().and_then(|schedule| schedule.spec.as_ref());
+        let interval = spec.and_then(|spec| spec.interval.first()?.interval.as_ref());
+        Ok(ReconciliationSchedule {
+            paused: description.paused(),
+            note: description.note().filter(|note| !note.is_empty()).map(str::to_owned),
+            every: interval.and_then(|every| duration(every.seconds, every.nanos)),
+            next_runs: description.future_action_times(),
+            skipped: description.overlap_skipped(),
+            missed: description.missed_catchup_window(),
+        })
+    }
+
+    async fn set_paused(&self, paused: bool, note: Option<String>) -> Result<(), GatewayError> {
+        let handle = self.schedule_handle()?;
+        let note = note.unwrap_or_else(|| (if paused { "paused" } else { "resumed" }).to_owned());
+        let sent = async {
+            if paused {
+                handle.pause(Some(note), PauseScheduleOptions::default()).await
+            } else {
+                handle.unpause(Some(note), UnpauseScheduleOptions::default()).await
+            }
+        };
+        within(sent).await?.map_err(failed)
+    }
+
+    async fn last_runs(&self) -> Result<Vec<ListedReconciliation>, GatewayError> {
+        let link = self.link()?;
+        let request = ListWorkflowExecutionsRequest {
+            namespace: link.client.namespace(),
+            page_size: LAST_RUNS,
+            query: format!(
+                "WorkflowType = 'reconciliationWorkflow' AND ExecutionStatus != 'ContinuedAsNew' \
+                 AND TaskQueue = '{}'",
+                self.task_queue.replace('\'', "''")
+            ),
+            ..Default::default()
+        };
+        let mut service = link.client.connection().workflow_service();
+        let found = within(service.list_workflow_executions(request.into_request())).await??.into_inner();
+        Ok(found.executions.iter().filter_map(listed).collect())
+    }
+}
+
+fn listed(info: &WorkflowExecutionInfo) -> Option<ListedReconciliation> {
+    let execution = info.execution.as_ref()?;
+    Some(ListedReconciliation {
+        workflow_id: WorkflowId::parse(&execution.workflow_id)?,
+        run: Run {
+            run_id: execution.run_id.clone(),
+            first_run_id: info.first_run_id.clone(),
+            started_at: info.start_time.as_ref().and_then(|at| moment(at.seconds, at.nanos)),
+            closed_at: info.close_time.as_ref().and_then(|at| moment(at.seconds, at.nanos)),
+        },
+        status: match info.status() {
+            WorkflowExecutionStatus::Completed => "completed",
+            WorkflowExecutionStatus::TimedOut => Outside::TimedOut.name(),
+            WorkflowExecutionStatus::Terminated
+            | WorkflowExecutionStatus::Canceled
+            | WorkflowExecutionStatus::Failed => Outside::Terminated.name(),
+            _ => "running",
+        },
+    })
+}
+
+fn duration(seconds: i64, nanos: i32) -> Option<Duration> {
+    Some(Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanos).ok()?))
+}
+
+fn moment(seconds: i64, nanos: i32) -> Option<SystemTime> {
+    UNIX_EPOCH.checked_add(duration(seconds, nanos)?)
+}
+
+fn failed(error: ScheduleError) -> GatewayError {
+    match error {
+        ScheduleError::Rpc(status) => status.into(),
+        error => GatewayError::Failed(Box::new(error)),
+    }
+}

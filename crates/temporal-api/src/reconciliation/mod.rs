@@ -1,0 +1,44 @@
+//! Serves reconciliations: their schedule, their runs, and the last report.
+
+mod dto;
+mod handlers;
+mod problems;
+
+use std::sync::Arc;
+
+pub use dto::ReportBody;
+pub use problems::ReconciliationCode;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use workflows::reconciliation::messages::ReconciliationInput;
+
+use crate::gateway::{ReconciliationGateway, WorkflowId};
+
+/// Holds the dependencies of the handlers.
+#[derive(Clone)]
+pub struct Reconciliations {
+    pub gateway: Arc<dyn ReconciliationGateway>,
+    /// The id of a run that a caller triggers.
+    id: WorkflowId,
+    /// The input of a scheduled run.
+    input: ReconciliationInput,
+}
+
+impl Reconciliations {
+    pub fn new(
+        gateway: Arc<dyn ReconciliationGateway>,
+        task_queue: &str,
+        input: ReconciliationInput,
+    ) -> Self {
+        Self { gateway, id: WorkflowId::of_reconciliation(task_queue), input }
+    }
+}
+
+pub fn module(reconciliations: Reconciliations) -> OpenApiRouter {
+    OpenApiRouter::new()
+        .routes(routes!(handlers::show))
+        .routes(routes!(handlers::trigger))
+        .routes(routes!(handlers::pause))
+        .routes(routes!(handlers::resume))
+        .routes(routes!(handlers::report))
+        .with_state(reconciliations)
+}
