@@ -107,7 +107,7 @@ pub fn build(config: &Config, ports: Ports) -> (Router, openapi::OpenApi) {
     let registry = Arc::new(Registry::new(ports.stores, ports.seed, config.max_runs, Box::new(build_run)));
     let (default_run, openapi) =
         default_run.codes(RunsCode::ALL).routes(runs::routes(Arc::clone(&registry))).build(&config.common);
-    let dress = |router| layers::around(router, &config.common, metrics);
+    let dress = |router| layers::around(router, &config.common, metrics, config.common.body_limit);
     (runs::run_router(default_run, registry, dress), openapi)
 }
 

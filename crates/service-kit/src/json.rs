@@ -57,7 +57,10 @@ impl Faults {
     }
 
     /// Returns the value, or all validation errors as one problem.
-    fn into_result<T>(self, value: Option<T>) -> Result<T, Problem> {
+    ///
+    /// # Errors
+    /// Returns 422 when there is a validation error, or no value.
+    pub fn into_result<T>(self, value: Option<T>) -> Result<T, Problem> {
         match value {
             Some(value) if self.0.is_empty() => Ok(value),
             _ => Err(Problem::invalid(self.0)),
@@ -413,6 +416,22 @@ pub fn read_with<T>(
     faults.into_result(value)
 }
 
+/// Reads one part of a body that consists of several JSON texts. Text that isn't JSON is a validation error, too.
+pub fn read_part<T>(
+    text: &[u8],
+    pointer: String,
+    faults: &mut Faults,
+    read: impl FnOnce(&Node<'_>, &mut Faults) -> Option<T>,
+) -> Option<T> {
+    match parse_document(text) {
+        Ok(raw) => read(&Node { raw, pointer }, faults),
+        Err(problem) => {
+            faults.add(pointer, problem.detail());
+            None
+        }
+    }
+}
+
 fn root_node(raw: &RawValue) -> Node<'_> {
     Node { raw, pointer: String::new() }
 }
@@ -588,16 +607,26 @@ pub fn require_json(request: &Request) -> Result<(), Problem> {
 /// Returns 413 when it is too large, 408 when it arrives too slowly, and 400 when its encoding is wrong.
 pub async fn body<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Problem> {
     Bytes::from_request(request, state).await.map_err(|rejection| {
-        if has_cause::<LengthLimitError>(&rejection) {
-            return Problem::new(HttpCode::PayloadTooLarge, "the body is larger than BODY_LIMIT allows");
-        }
-        if has_cause::<TimeoutError>(&rejection) {
-            return Problem::new(
-                HttpCode::RequestBodyTimeout,
-                "no part of the body arrived within BODY_TIMEOUT",
-            );
-        }
-        Problem::from_library_response(rejection.status(), &telemetry::error_chain(&rejection))
+        let status = rejection.status();
+        unreadable(&rejection)
+            .unwrap_or_else(|| Problem::from_library_response(status, &telemetry::error_chain(&rejection)))
+    })
+}
+
+/// Returns the problem for a body whose stream ended with an error.
+#[must_use]
+pub fn unreadable_body(error: &(dyn Error + 'static)) -> Problem {
+    unreadable(error).unwrap_or_else(|| {
+        Problem::from_library_response(axum::http::StatusCode::BAD_REQUEST, &telemetry::error_chain(error))
+    })
+}
+
+fn unreadable(error: &(dyn Error + 'static)) -> Option<Problem> {
+    if has_cause::<LengthLimitError>(error) {
+        return Some(Problem::new(HttpCode::PayloadTooLarge, "the body is larger than its limit allows"));
+    }
+    has_cause::<TimeoutError>(error).then(|| {
+        Problem::new(HttpCode::RequestBodyTimeout, "no part of the body arrived within BODY_TIMEOUT")
     })
 }
 

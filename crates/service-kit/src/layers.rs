@@ -43,8 +43,8 @@ const UNMATCHED: &str = "unmatched";
 const TIMEOUT_STATUS: StatusCode = StatusCode::GATEWAY_TIMEOUT;
 
 /// Adds the common layers to a router. A request passes them from top to bottom, its answer from bottom to
-/// top.
-pub fn around(router: Router, common: &Common, metrics: Metrics) -> Router {
+/// top. `largest_body` is the limit of the routes that accept more than `BODY_LIMIT`, in bytes.
+pub fn around(router: Router, common: &Common, metrics: Metrics, largest_body: usize) -> Router {
     let layers = ServiceBuilder::new()
         .map_request(correlation::without_unusable)
         .set_request_id(correlation::HEADER, NewCorrelationId)
@@ -67,7 +67,7 @@ pub fn around(router: Router, common: &Common, metrics: Metrics) -> Router {
         .layer(middleware::from_fn(add_correlation_and_problem))
         .layer(CatchPanicLayer::custom(into_internal_problem))
         // A small compressed body can become a huge one, so both sizes have a limit.
-        .layer(RequestBodyLimitLayer::new(common.body_limit))
+        .layer(RequestBodyLimitLayer::new(largest_body.max(common.body_limit)))
         .layer(RequestBodyTimeoutLayer::new(common.body_timeout))
         .layer(RequestDecompressionLayer::new())
         .layer(DefaultBodyLimit::max(common.body_limit));

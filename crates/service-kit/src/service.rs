@@ -29,6 +29,7 @@ pub struct Service {
     codes: Vec<CodeInfo>,
     routes: OpenApiRouter,
     long_routes: OpenApiRouter,
+    largest_body: usize,
 }
 
 impl Service {
@@ -42,6 +43,7 @@ impl Service {
             codes: HttpCode::ALL.iter().map(|code| code.info()).collect(),
             routes: OpenApiRouter::with_openapi(api_info),
             long_routes: OpenApiRouter::new(),
+            largest_body: 0,
         }
     }
 
@@ -66,6 +68,14 @@ impl Service {
         self
     }
 
+    /// Lets bodies of up to this size in bytes through to the routes. Each route still has the limit of `BODY_LIMIT`,
+    /// unless it raises its own.
+    #[must_use]
+    pub fn largest_body(mut self, bytes: usize) -> Self {
+        self.largest_body = bytes;
+        self
+    }
+
     /// Adds a dependency that readiness checks.
     #[must_use]
     pub fn depends_on(mut self, dependency: Dependency) -> Self {
@@ -83,17 +93,18 @@ impl Service {
     /// Builds the router, and returns it with the OpenAPI document that it serves.
     pub fn build(self, common: &Common) -> (Router, openapi::OpenApi) {
         let (name, codes, metrics) = (self.name, self.codes.clone(), self.metrics.clone());
+        let largest_body = self.largest_body;
         let (router, api) = self.assemble_routes(common);
         let api = docs::add_common_failures(api);
         let router = router.merge(docs::docs_routes(api.clone(), name, &codes));
-        (layers::around(router, common, metrics), api)
+        (layers::around(router, common, metrics, largest_body), api)
     }
 
     /// Builds the router without documentation, for one of several equal services.
     pub fn build_undocumented(self, common: &Common) -> Router {
-        let metrics = self.metrics.clone();
+        let (metrics, largest_body) = (self.metrics.clone(), self.largest_body);
         let (router, _) = self.assemble_routes(common);
-        layers::around(router, common, metrics)
+        layers::around(router, common, metrics, largest_body)
     }
 
     fn assemble_routes(self, common: &Common) -> (Router, openapi::OpenApi) {

@@ -81,11 +81,37 @@ const RECONCILIATION_PAGE_SIZE: Variable = Variable {
     default: Some("100"),
     meaning: "How many orders one activity of a reconciliation compares, 1 to 1000.",
 };
+const ORDER_BATCH_WINDOW: Variable = Variable {
+    name: "ORDER_BATCH_WINDOW",
+    default: Some("20"),
+    meaning: "How many orders of one batch run at the same time, 1 to 1000.",
+};
+const ORDER_BATCH_CHUNK_SIZE: Variable = Variable {
+    name: "ORDER_BATCH_CHUNK_SIZE",
+    default: Some("100"),
+    meaning: "How many orders of a batch one workflow places, 1 to 200.",
+};
+const ORDER_BATCH_BODY_LIMIT: Variable = Variable {
+    name: "ORDER_BATCH_BODY_LIMIT",
+    default: Some("16777216"),
+    meaning: "The largest body of a batch in bytes, before and after decompression.",
+};
 const MAX_WAITING: Variable = Variable {
     name: "MAX_WAITING",
     default: Some("1000"),
     meaning: "How many event streams and long polls may be open at once.",
 };
+
+/// The limits of batches.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchLimits {
+    /// The number of orders that run at the same time.
+    pub window: u32,
+    /// The number of orders that one workflow places.
+    pub chunk_size: usize,
+    /// The size of a body in bytes.
+    pub body: usize,
+}
 
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -103,6 +129,7 @@ pub struct Config {
     pub reconciliation_every: Duration,
     pub reconciliation_repair: bool,
     pub reconciliation_page_size: u32,
+    pub batches: BatchLimits,
     /// Limits the event streams and long polls that are open at the same time.
     pub max_waiting: usize,
 }
@@ -126,6 +153,9 @@ impl Configuration for Config {
             RECONCILIATION_EVERY,
             RECONCILIATION_REPAIR,
             RECONCILIATION_PAGE_SIZE,
+            ORDER_BATCH_WINDOW,
+            ORDER_BATCH_CHUNK_SIZE,
+            ORDER_BATCH_BODY_LIMIT,
             MAX_WAITING,
         ];
         [&own, temporal_connection::VARIABLES, config::COMMON].concat()
@@ -159,6 +189,18 @@ impl Configuration for Config {
         let reconciliation_page_size = reader.read(&RECONCILIATION_PAGE_SIZE, |text| {
             text.parse().ok().filter(|size| (1..=1000).contains(size)).ok_or("must be from 1 to 1000")
         });
+        let batch_window = reader.read(&ORDER_BATCH_WINDOW, |text| {
+            text.parse().ok().filter(|size| (1..=1000).contains(size)).ok_or("must be from 1 to 1000")
+        });
+        let batch_chunk_size = reader.read(&ORDER_BATCH_CHUNK_SIZE, |text| {
+            text.parse().ok().filter(|size| (1..=200).contains(size)).ok_or("must be from 1 to 200")
+        });
+        let batch_body_limit = reader.read(&ORDER_BATCH_BODY_LIMIT, |text| {
+            text.parse()
+                .ok()
+                .filter(|size| (1..=1 << 30).contains(size))
+                .ok_or("must be from 1 to 1073741824")
+        });
         let max_waiting = reader.read(&MAX_WAITING, |text| {
             text.parse().ok().filter(|most| (1..=1_000_000).contains(most)).ok_or("must be from 1 to 1000000")
         });
@@ -182,6 +224,11 @@ impl Configuration for Config {
                 reconciliation_every: Duration::from_millis(reconciliation_every_ms?),
                 reconciliation_repair: reconciliation_repair?,
                 reconciliation_page_size: reconciliation_page_size?,
+                batches: BatchLimits {
+                    window: batch_window?,
+                    chunk_size: batch_chunk_size?,
+                    body: batch_body_limit?,
+                },
                 max_waiting: max_waiting?,
             })
         })();

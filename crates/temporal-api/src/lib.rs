@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
+mod batch;
 mod config;
 mod fields;
 mod gateway;
@@ -19,6 +20,7 @@ mod workflow;
 use std::{error::Error, sync::Arc};
 
 use axum::{Extension, Router};
+use batch::Batches;
 pub use config::Config;
 use futures::FutureExt;
 use gateway::{HistoryGateway, temporal::TemporalGateway};
@@ -42,6 +44,7 @@ use workflows::reconciliation::messages::ReconciliationInput;
     tags(
         (name = "orders", description = "One order, one workflow `order-fulfillment-{orderId}`."),
         (name = "subscriptions", description = "Recurring orders: one workflow `subscription-{subscriptionId}`, one order in each period."),
+        (name = "batches", description = "Many orders at once: one workflow `order-batch-{batchId}`, a limited number of running orders."),
         (name = "reconciliation", description = "Compares the provider's ledger with the ends of the workflows, on a schedule and on demand."),
         (name = "workflows", description = "Payments and user contexts; and any workflow, by its id."),
     )
@@ -82,6 +85,7 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
             config.subscription_periods_per_run,
         ),
         reconciliations: Reconciliations::new(gateway.clone(), &config.task_queue, reconciliation),
+        batches: Batches::new(gateway.clone(), config.timing, config.batches),
         history: gateway.clone(),
     };
     let (app, _) = router(services, gateway.dependency(), &config.common, config.max_waiting);
@@ -98,6 +102,7 @@ struct Services {
     user_contexts: UserContexts,
     subscriptions: Subscriptions,
     reconciliations: Reconciliations,
+    batches: Batches,
     history: Arc<dyn HistoryGateway>,
 }
 
@@ -108,21 +113,26 @@ fn router(
     common: &Common,
     max_waiting: usize,
 ) -> (Router, openapi::OpenApi) {
-    let Services { orders, payments, user_contexts, subscriptions, reconciliations, history } = services;
+    let Services { orders, payments, user_contexts, subscriptions, reconciliations, batches, history } =
+        services;
     let workflows = workflow::Workflows {
         orders: orders.clone(),
         payments: payments.clone(),
         user_contexts: user_contexts.clone(),
         subscriptions: subscriptions.clone(),
         reconciliations: reconciliations.clone(),
+        batches: batches.clone(),
         history,
     };
     let (order_routes, long_order_routes) = order::module(orders);
+    let (batch_routes, long_batch_routes) = batch::module(&batches);
     let (workflow_routes, long_workflow_routes) = workflow::module(workflows);
     let metrics = Metrics::new();
     let waiting = Extension(Waiting::new(max_waiting, metrics.registry()));
     Service::new("temporal-api", env!("CARGO_PKG_VERSION"), About::openapi())
         .metrics(metrics)
+        .largest_body(batches.largest_body())
+        .codes(batch::BatchCode::ALL)
         .codes(order::OrderCode::ALL)
         .codes(subscription::SubscriptionCode::ALL)
         .codes(reconciliation::ReconciliationCode::ALL)
@@ -133,7 +143,9 @@ fn router(
         .routes(user_context::module(user_contexts))
         .routes(subscription::module(subscriptions))
         .routes(reconciliation::module(reconciliations))
+        .routes(batch_routes)
         .routes(workflow_routes)
+        .long_routes(long_batch_routes)
         .long_routes(long_order_routes.layer(waiting.clone()))
         .long_routes(long_workflow_routes.layer(waiting))
         .build(common)

@@ -1,5 +1,6 @@
 //! Tests the API over a scripted gateway: requests and answers, without a server.
 
+mod batches;
 mod flows;
 mod orders;
 mod reconciliation;
@@ -27,6 +28,10 @@ use service_kit::{
 use tower::ServiceExt;
 use workflows::{
     activities::{payment::Charged, shipping::Address, user_context::CatFact},
+    order_batch::{
+        messages::{AddOrders, BatchInput},
+        state::{Batch, BatchChange, BatchState},
+    },
     order_fulfillment::{
         messages::{AddressChange, Decide, Decided, OrderInput},
         state::{Cause, CurrentStep, FailureCode, Order, OrderState, OrderStatus},
@@ -50,12 +55,15 @@ use workflows::{
 
 use crate::{
     Services,
+    batch::Batches,
+    config::BatchLimits,
     gateway::{
-        Awaited, Begun, FlowGateway, GatewayError, HistoryEvent, HistoryGateway, HistoryPage, ListedOrder,
-        ListedReconciliation, ListedSubscription, Observed, OrderFilter, OrderGateway, OrderPage,
-        OrderSignal, Outside, PaymentFlow, ReconciliationFlow, ReconciliationGateway, ReconciliationSchedule,
-        Run, Shown, Started, SubscriptionFilter, SubscriptionFlow, SubscriptionGateway, SubscriptionPage,
-        SubscriptionUpdate, UserContextFlow, WorkflowId,
+        Awaited, BatchFlow, BatchGateway, Begun, FlowGateway, GatewayError, HistoryEvent, HistoryGateway,
+        HistoryPage, ListedOrder, ListedReconciliation, ListedSubscription, Observed, OrderFilter,
+        OrderGateway, OrderPage, OrderSignal, Outside, PaymentFlow, ReconciliationFlow,
+        ReconciliationGateway, ReconciliationSchedule, Run, Shown, Started, SubscriptionFilter,
+        SubscriptionFlow, SubscriptionGateway, SubscriptionPage, SubscriptionUpdate, UserContextFlow,
+        WorkflowId,
     },
     idempotency::Claim,
     order::Orders,
@@ -76,6 +84,8 @@ struct Script {
     subscriptions: Mutex<Vec<SubscriptionInput>>,
     subscription_updates: Mutex<Vec<SubscriptionUpdate>>,
     subscription_lists: Mutex<Vec<SubscriptionFilter>>,
+    batch: Mutex<Option<Batch>>,
+    chunks: Mutex<Vec<AddOrders>>,
     report: Mutex<Option<Report>>,
     reconciliations: Mutex<Vec<ReconciliationInput>>,
     paused: Mutex<Option<(bool, Option<String>)>>,
@@ -408,6 +418,72 @@ impl FlowGateway<SubscriptionFlow> for Script {
 }
 
 #[async_trait]
+impl FlowGateway<BatchFlow> for Script {
+    async fn start(
+        &self,
+        id: &WorkflowId,
+        input: BatchInput,
+        claim: &Claim,
+        _: &CorrelationId,
+    ) -> Result<Begun, GatewayError> {
+        let begun = self.begin(id, claim)?;
+        if let Begun::Started(_) = &begun {
+            let batch = Batch::new(&input.batch_id, input.orders, input.chunks, input.window);
+            *self.batch.lock().unwrap() = Some(batch);
+        }
+        Ok(begun)
+    }
+
+    async fn state(&self, _: &WorkflowId) -> Result<Observed<BatchState>, GatewayError> {
+        self.check()?;
+        let state = self.batch.lock().unwrap().as_ref().map(|batch| batch.state().clone());
+        let state = state.ok_or(GatewayError::NotFound)?;
+        let is_closed = state.status.is_final();
+        Ok(self.observed(state, is_closed))
+    }
+
+    async fn wait(&self, id: &WorkflowId, at_most: Duration) -> Result<Awaited<BatchState>, GatewayError> {
+        awaited(FlowGateway::<BatchFlow>::state(self, id).await?, at_most).await
+    }
+
+    async fn cancel(&self, _: &WorkflowId, _: Reason) -> Result<(), GatewayError> {
+        self.check()?;
+        let _ =
+            self.batch.lock().unwrap().as_mut().ok_or(GatewayError::NotFound)?.change(BatchChange::Cancel);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl BatchGateway for Script {
+    async fn add(&self, _: &WorkflowId, chunk: AddOrders) -> Result<BatchState, GatewayError> {
+        self.check()?;
+        let mut batch = self.batch.lock().unwrap();
+        let batch = batch.as_mut().ok_or(GatewayError::NotFound)?;
+        batch.check_chunk(chunk.index).map_err(|reason| GatewayError::Refused(reason.to_string()))?;
+        if batch.receive(chunk.index) {
+            batch.open_chunk(chunk.index);
+            self.chunks.lock().unwrap().push(chunk);
+        }
+        Ok(batch.state().clone())
+    }
+
+    async fn change(
+        &self,
+        _: &WorkflowId,
+        change: BatchChange,
+        claim: &Claim,
+    ) -> Result<BatchState, GatewayError> {
+        self.check()?;
+        let mut batch = self.batch.lock().unwrap();
+        let batch = batch.as_mut().ok_or(GatewayError::NotFound)?;
+        batch.change(change).map_err(|reason| GatewayError::Refused(reason.to_string()))?;
+        self.updates.lock().unwrap().push(claim.clone());
+        Ok(batch.state().clone())
+    }
+}
+
+#[async_trait]
 impl FlowGateway<ReconciliationFlow> for Script {
     async fn start(
         &self,
@@ -570,6 +646,11 @@ fn router(gateway: Arc<Script>) -> (Router, utoipa::openapi::OpenApi) {
         user_contexts: UserContexts::new(gateway.clone(), Timing::default()),
         subscriptions: Subscriptions::new(gateway.clone(), Timing::default(), Duration::from_hours(1), 50),
         reconciliations: Reconciliations::new(gateway.clone(), "queue", reconciliation_input()),
+        batches: Batches::new(
+            gateway.clone(),
+            Timing::default(),
+            BatchLimits { window: 20, chunk_size: 2, body: 4096 },
+        ),
         history: gateway,
     };
     crate::router(services, temporal, &common, PLACES)

@@ -33,8 +33,12 @@ use tokio::sync::oneshot;
 use user_context::{Sources, Tries};
 use utoipa::OpenApi;
 use workflows::{
-    order_fulfillment::OrderFulfillment, payment::PaymentWorkflow, reconciliation::ReconciliationWorkflow,
-    subscription::SubscriptionWorkflow, user_context::UserContextWorkflow,
+    order_batch::{BatchChunkWorkflow, OrderBatchWorkflow},
+    order_fulfillment::OrderFulfillment,
+    payment::PaymentWorkflow,
+    reconciliation::ReconciliationWorkflow,
+    subscription::SubscriptionWorkflow,
+    user_context::UserContextWorkflow,
 };
 
 use crate::{
@@ -140,6 +144,8 @@ fn options(
         .register_workflow::<UserContextWorkflow>()?
         .register_workflow::<SubscriptionWorkflow>()?
         .register_workflow::<ReconciliationWorkflow>()?
+        .register_workflow::<OrderBatchWorkflow>()?
+        .register_workflow::<BatchChunkWorkflow>()?
         .register_activities(reconciliation)
         .register_activities(Payment(shared.clone()))
         .register_activities(Inventory(shared.clone()))

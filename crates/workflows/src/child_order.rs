@@ -31,15 +31,20 @@ pub(crate) enum ChildOrder {
     },
 }
 
-/// Places an order and waits for its end. No cancellation of the parent reaches it. An order that failed before may
-/// be placed again under its id. `total` is the amount in major units, for lists.
-pub(crate) async fn run<W: 'static>(ctx: &WorkflowContext<W>, input: OrderInput, total: &str) -> ChildOrder {
+/// Places an order and waits for its end. Only the given token cancels it; then it undoes itself first. An order that
+/// failed before may be placed again under its id. `total` is the amount in major units, for lists.
+pub(crate) async fn run<W: 'static>(
+    ctx: &WorkflowContext<W>,
+    input: OrderInput,
+    total: &str,
+    token: WorkflowCancellationToken,
+) -> ChildOrder {
     let options = ChildWorkflowOptions::builder()
         .workflow_id(ids::order_workflow_id(&input.order_id))
         .static_summary(format!("order {}", input.order_id))
         .parent_close_policy(ParentClosePolicy::Abandon)
         .id_reuse_policy(WorkflowIdReusePolicy::AllowDuplicateFailedOnly)
-        .cancellation_token(WorkflowCancellationToken::new())
+        .cancellation_token(token)
         .maybe_search_attributes(input.search_attributes.then(|| attributes(&input, total)))
         .build();
     let started = match ctx.start_child_workflow(OrderFulfillment::run, input, options).await {

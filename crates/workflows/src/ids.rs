@@ -22,6 +22,7 @@ const ORDER_PREFIX: &str = "order-fulfillment-";
 const PAYMENT_PREFIX: &str = "payment-";
 const USER_CONTEXT_PREFIX: &str = "user-context-";
 const SUBSCRIPTION_PREFIX: &str = "subscription-";
+const BATCH_PREFIX: &str = "order-batch-";
 
 /// Returns the id of a queue's reconciliation: of its schedule, and of a run that a caller triggered. The id of a
 /// scheduled run has the time behind it.
@@ -59,6 +60,18 @@ pub fn user_context_workflow_id(user: &str) -> String {
 #[must_use]
 pub fn subscription_workflow_id(subscription_id: &str) -> String {
     format!("{SUBSCRIPTION_PREFIX}{subscription_id}")
+}
+
+/// Returns the workflow id of a batch.
+#[must_use]
+pub fn batch_workflow_id(batch_id: &str) -> String {
+    format!("{BATCH_PREFIX}{batch_id}")
+}
+
+/// Returns the workflow id of a chunk of a batch.
+#[must_use]
+pub fn batch_chunk_workflow_id(batch_id: &str, index: u32) -> String {
+    format!("batch-chunk-{batch_id}-{index}")
 }
 
 /// Returns the id of a subscription's order for a period.

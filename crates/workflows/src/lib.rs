@@ -5,6 +5,7 @@ mod cancellation;
 mod child_order;
 pub mod failure;
 pub mod ids;
+pub mod order_batch;
 pub mod order_fulfillment;
 pub mod payment;
 pub mod policies;

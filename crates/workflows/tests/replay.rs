@@ -17,8 +17,12 @@ use temporalio_sdk::{
     },
 };
 use workflows::{
-    order_fulfillment::OrderFulfillment, payment::PaymentWorkflow, reconciliation::ReconciliationWorkflow,
-    subscription::SubscriptionWorkflow, user_context::UserContextWorkflow,
+    order_batch::{BatchChunkWorkflow, OrderBatchWorkflow},
+    order_fulfillment::OrderFulfillment,
+    payment::PaymentWorkflow,
+    reconciliation::ReconciliationWorkflow,
+    subscription::SubscriptionWorkflow,
+    user_context::UserContextWorkflow,
 };
 
 /// The ends of our workflows. Each has a recorded history.
@@ -66,6 +70,10 @@ const RECORDED_HISTORIES: &[&str] = &[
     "subscription-completed",
     "subscription-past-due",
     "subscription-cancelled",
+    "batch-completed",
+    "batch-cancelled",
+    "batch-chunk-completed",
+    "batch-chunk-cancelled",
     "reconciliation-clean",
     "reconciliation-repaired",
     "reconciliation-continued",
@@ -91,6 +99,10 @@ async fn every_recorded_history_replays() {
         .register_workflow::<SubscriptionWorkflow>()
         .unwrap()
         .register_workflow::<ReconciliationWorkflow>()
+        .unwrap()
+        .register_workflow::<OrderBatchWorkflow>()
+        .unwrap()
+        .register_workflow::<BatchChunkWorkflow>()
         .unwrap()
         .register_workflow::<UserContextWorkflow>()
         .unwrap()

@@ -14,6 +14,10 @@ use workflows::{
     activities::shipping::Address,
     failure::StateError,
     ids,
+    order_batch::{
+        messages::{AddOrders, BatchInput},
+        state::{BatchChange, BatchState},
+    },
     order_fulfillment::{
         messages::{AddressChange, Decide, Decided, OrderInput},
         state::{OrderState, OrderStatus},
@@ -41,11 +45,18 @@ pub enum Kind {
     UserContext,
     Subscription,
     Reconciliation,
+    Batch,
 }
 
 impl Kind {
-    const ALL: [Self; 5] =
-        [Self::Order, Self::Payment, Self::UserContext, Self::Subscription, Self::Reconciliation];
+    const ALL: [Self; 6] = [
+        Self::Order,
+        Self::Payment,
+        Self::UserContext,
+        Self::Subscription,
+        Self::Reconciliation,
+        Self::Batch,
+    ];
 
     fn prefix(self) -> String {
         match self {
@@ -54,13 +65,14 @@ impl Kind {
             Self::UserContext => ids::user_context_workflow_id(""),
             Self::Subscription => ids::subscription_workflow_id(""),
             Self::Reconciliation => ids::reconciliation_id(""),
+            Self::Batch => ids::batch_workflow_id(""),
         }
     }
 
     /// Holds the text after the prefix: an order's id, or another name of the work.
     fn fits(self, name: &str) -> bool {
         match self {
-            Self::Order | Self::Subscription => fields::is_id(name),
+            Self::Order | Self::Subscription | Self::Batch => fields::is_id(name),
             Self::Payment | Self::UserContext | Self::Reconciliation => CorrelationId::parse(name).is_some(),
         }
     }
@@ -96,6 +108,10 @@ impl WorkflowId {
 
     pub fn of_subscription(subscription_id: &str) -> Self {
         Self { kind: Kind::Subscription, text: ids::subscription_workflow_id(subscription_id) }
+    }
+
+    pub fn of_batch(batch_id: &str) -> Self {
+        Self { kind: Kind::Batch, text: ids::batch_workflow_id(batch_id) }
     }
 
     pub fn of_reconciliation(task_queue: &str) -> Self {
@@ -391,6 +407,29 @@ pub trait SubscriptionGateway: FlowGateway<SubscriptionFlow> {
         limit: u8,
         page: Vec<u8>,
     ) -> Result<SubscriptionPage, GatewayError>;
+}
+
+/// `orderBatchWorkflow`.
+pub struct BatchFlow;
+
+impl Flow for BatchFlow {
+    type Input = BatchInput;
+    type State = BatchState;
+}
+
+#[async_trait]
+pub trait BatchGateway: FlowGateway<BatchFlow> {
+    /// Adds a chunk of orders. A repeated chunk changes nothing.
+    async fn add(&self, id: &WorkflowId, chunk: AddOrders) -> Result<BatchState, GatewayError>;
+
+    /// Changes a running batch, and returns its state after the change. Returns `NotFound` if it has ended, and
+    /// `Refused` if its state doesn't permit the change.
+    async fn change(
+        &self,
+        id: &WorkflowId,
+        change: BatchChange,
+        claim: &Claim,
+    ) -> Result<BatchState, GatewayError>;
 }
 
 /// `reconciliationWorkflow`.

@@ -3,8 +3,12 @@
 use std::time::SystemTime;
 
 use workflows::{
-    failure::StateError, order_fulfillment::state::OrderStatus, payment::state::PaymentStatus,
-    reconciliation::report::ReconciliationStatus, subscription::state::SubscriptionStatus,
+    failure::StateError,
+    order_batch::{chunk::OrderEnd, state::BatchStatus},
+    order_fulfillment::state::OrderStatus,
+    payment::state::PaymentStatus,
+    reconciliation::report::ReconciliationStatus,
+    subscription::state::SubscriptionStatus,
     user_context::state::UserContextStatus,
 };
 
@@ -124,6 +128,13 @@ impl Wanted for workflows::user_context::state::UserContextState {
 impl Wanted for workflows::subscription::state::SubscriptionState {
     fn succeeded(&self) -> bool {
         self.status == SubscriptionStatus::Completed
+    }
+}
+
+impl Wanted for workflows::order_batch::state::BatchState {
+    /// Every order shipped.
+    fn succeeded(&self) -> bool {
+        self.status == BatchStatus::Completed && self.ends.keys().all(|end| *end == OrderEnd::Shipped)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Implements the gateway over a real Temporal server.
 
+mod batches;
 mod flows;
 mod history;
 mod observing;
@@ -36,6 +37,9 @@ use crate::idempotency::Claim;
 /// Limits one call, because every answer comes within 5 s. The rest of that time serves to find the
 /// cause of a failure.
 const CALL_TIMEOUT: Duration = Duration::from_secs(4);
+/// Limits the attempts at an update of a workflow that continues as a new run.
+const UPDATE_ATTEMPTS: usize = 20;
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(50);
 const BLAME_TIMEOUT: Duration = Duration::from_millis(800);
 
 struct Link {
@@ -126,6 +130,30 @@ impl TemporalGateway {
             Ok(Err(error)) => Err(GatewayError::Failed(Box::new(error))),
             Err(_) => Err(self.blame().await),
         }
+    }
+
+    /// Sends an update again while the workflow continues as a new run.
+    #[expect(clippy::disallowed_methods, reason = "waits for the next run")]
+    async fn across_runs<W, T, F>(
+        &self,
+        id: &WorkflowId,
+        send: impl Fn() -> F + Send + Sync,
+    ) -> Result<T, GatewayError>
+    where
+        W: HasWorkflowDefinition,
+        F: Future<Output = Result<T, GatewayError>> + Send,
+        T: Send,
+    {
+        for _ in 1..UPDATE_ATTEMPTS {
+            match send().await {
+                // The run that it was sent to has continued as a new one.
+                Err(GatewayError::NotFound) if self.describe::<W>(id).await?.is_open() => {
+                    tokio::time::sleep(BETWEEN_ATTEMPTS).await;
+                }
+                answer => return answer,
+            }
+        }
+        send().await
     }
 
     /// Finds the cause of a missing answer: no worker, or Temporal itself.

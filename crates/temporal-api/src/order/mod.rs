@@ -13,12 +13,12 @@ use std::{sync::Arc, time::Duration};
 
 pub use address::Destination;
 pub use dto::{
-    Accepted, AddressBody, CompensationBody, ErrorBody, ItemBody, ProgressBody, ReasonBody, ResultQuery,
-    RunBody, StateBody, WaitFor,
+    Accepted, AddressBody, CompensationBody, ErrorBody, ItemBody, OrderBody, ProgressBody, ReasonBody,
+    ResultQuery, RunBody, StateBody, WaitFor,
 };
 pub use handlers::LONGEST_WAIT;
 pub use problems::{OrderCode, list_problem};
-pub use request::{CustomerId, Email, items, sum};
+pub use request::{CustomerId, Email, OrderRequest, items, sum};
 use service_kit::problem::Problem;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use workflows::{order_fulfillment::state::OrderState, policies::Timing};

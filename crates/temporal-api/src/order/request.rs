@@ -134,6 +134,15 @@ impl OrderRequest {
         Fingerprint::of("order", self)
     }
 
+    pub fn order_id(&self) -> &str {
+        &self.order_id
+    }
+
+    /// Returns the amount in major units.
+    pub fn total(&self) -> String {
+        self.currency.parse().unwrap_or(Currency::USD).major(self.amount).to_string()
+    }
+
     /// Returns the input of the order's workflow.
     pub fn into_input(self, correlation_id: String, timing: Timing) -> OrderInput {
         OrderInput {

@@ -7,6 +7,7 @@ use axum::{
 };
 use service_kit::{json::OptionalJson, openapi::Fails, problem::Problem};
 use workflows::{
+    order_batch::state::{BatchState, BatchStatus},
     payment::state::{PaymentState, PaymentStatus},
     reconciliation::report::{ReconciliationStatus, Report},
     saga::Reason,
@@ -46,6 +47,7 @@ pub(super) async fn cancel(
         Kind::Payment => stop(&*workflows.payments.gateway, &id, reason).await,
         Kind::UserContext => stop(&*workflows.user_contexts.gateway, &id, reason).await,
         Kind::Subscription => stop(&*workflows.subscriptions.gateway, &id, reason).await,
+        Kind::Batch => stop(&*workflows.batches.gateway, &id, reason).await,
         Kind::Reconciliation => stop(&*workflows.reconciliations.gateway, &id, reason).await,
     }
 }
@@ -82,6 +84,20 @@ impl Stoppable for SubscriptionState {
         match self.status {
             _ if self.cancelling && !self.status.is_final() => Some(cancelling()),
             ended if ended.is_final() => Some(closed(&format!("the subscription is {}", ended.name()))),
+            _ => None,
+        }
+    }
+}
+
+impl Stoppable for BatchState {
+    fn is_cancelled(&self) -> bool {
+        matches!(self.status, BatchStatus::Cancelling | BatchStatus::Cancelled)
+    }
+
+    fn refusal(&self) -> Option<Problem> {
+        match self.status {
+            BatchStatus::Cancelling => Some(cancelling()),
+            ended if ended.is_final() => Some(closed(&format!("the batch is {}", ended.name()))),
             _ => None,
         }
     }

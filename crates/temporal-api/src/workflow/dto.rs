@@ -13,6 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::problem;
 use crate::{
+    batch::BatchBody,
     fields,
     gateway::{Begun, GatewayError, HistoryEvent, HistoryPage, WorkflowId},
     idempotency::Answered,
@@ -79,6 +80,7 @@ pub enum WorkflowBody {
     UserContext(UserContextBody),
     Subscription(Box<SubscriptionBody>),
     Reconciliation(Box<ReportBody>),
+    Batch(Box<BatchBody>),
 }
 
 /// Describes the progress of a workflow.
@@ -91,6 +93,7 @@ pub enum WorkflowProgressBody {
     UserContext(ContextProgressBody),
     Subscription(Box<SubscriptionBody>),
     Reconciliation(Box<ReportBody>),
+    Batch(Box<BatchBody>),
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -15,6 +15,7 @@ use super::{
     problems::{invalid_query, not_found, problem},
 };
 use crate::{
+    batch::BatchBody,
     fields::{given, page},
     gateway::{GatewayError, Kind, WorkflowId},
     order::{LONGEST_WAIT, ProgressBody, ResultQuery, StateBody, WaitFor},
@@ -137,6 +138,10 @@ impl Workflows {
                 let seen = self.reconciliations.gateway.state(id).await?;
                 WorkflowBody::Reconciliation(Box::new(ReportBody::new(id, seen)))
             }
+            Kind::Batch => {
+                let seen = self.batches.gateway.state(id).await?;
+                WorkflowBody::Batch(Box::new(BatchBody::new(id, seen)))
+            }
         })
     }
 
@@ -158,6 +163,10 @@ impl Workflows {
             Kind::Reconciliation => {
                 let seen = self.reconciliations.gateway.state(id).await?;
                 WorkflowBody::Reconciliation(Box::new(ReportBody::of_now(id, seen)))
+            }
+            Kind::Batch => {
+                let seen = self.batches.gateway.state(id).await?;
+                WorkflowBody::Batch(Box::new(BatchBody::of_now(id, seen)))
             }
         })
     }
@@ -183,6 +192,10 @@ impl Workflows {
             Kind::Reconciliation => {
                 let seen = self.reconciliations.gateway.state(id).await?;
                 WorkflowProgressBody::Reconciliation(Box::new(ReportBody::new(id, seen)))
+            }
+            Kind::Batch => {
+                let seen = self.batches.gateway.state(id).await?;
+                WorkflowProgressBody::Batch(Box::new(BatchBody::new(id, seen)))
             }
         })
     }
@@ -218,6 +231,10 @@ impl Workflows {
             Kind::Reconciliation => {
                 let awaited = self.reconciliations.gateway.wait(id, at_most).await?;
                 awaited.map(|seen| WorkflowBody::Reconciliation(Box::new(ReportBody::of_result(id, seen))))
+            }
+            Kind::Batch => {
+                let awaited = self.batches.gateway.wait(id, at_most).await?;
+                awaited.map(|seen| WorkflowBody::Batch(Box::new(BatchBody::of_result(id, seen))))
             }
         })
     }

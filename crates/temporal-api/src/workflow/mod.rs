@@ -12,8 +12,8 @@ pub use problems::{WorkflowCode, impersonal, invalid_query, problem, too_many_wa
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    gateway::HistoryGateway, order::Orders, payment::Payments, reconciliation::Reconciliations,
-    subscription::Subscriptions, user_context::UserContexts,
+    batch::Batches, gateway::HistoryGateway, order::Orders, payment::Payments,
+    reconciliation::Reconciliations, subscription::Subscriptions, user_context::UserContexts,
 };
 
 /// Holds the dependencies of the handlers.
@@ -24,6 +24,7 @@ pub struct Workflows {
     pub user_contexts: UserContexts,
     pub subscriptions: Subscriptions,
     pub reconciliations: Reconciliations,
+    pub batches: Batches,
     pub history: Arc<dyn HistoryGateway>,
 }
 

@@ -265,7 +265,7 @@ async fn place_order(ctx: &Context) {
     });
     ctx.state_mut(|s| s.subscription.start_order(&ids::order_workflow_id(&order.order_id)));
     publish_state(ctx);
-    let outcome = match child_order::run(ctx, order, &total).await {
+    let outcome = match child_order::run(ctx, order, &total, WorkflowCancellationToken::new()).await {
         ChildOrder::Shipped => Ok(()),
         ChildOrder::NotShipped { error, .. } => Err(error),
     };

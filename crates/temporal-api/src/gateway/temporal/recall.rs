@@ -23,6 +23,10 @@ use workflows::{
     },
     failure::StateError,
     ids::Call,
+    order_batch::{
+        messages::BatchInput,
+        state::{Batch, BatchState},
+    },
     order_fulfillment::{
         messages::{Decide, OrderInput},
         state::{Cause, CurrentStep, FailureCode, Order, OrderState, OrderStatus},
@@ -397,6 +401,15 @@ impl Recall for SubscriptionState {
     }
 }
 
+impl Recall for BatchState {
+    /// Returns the state at the start of the run. The orders show the rest.
+    fn recall(past: &Past<'_>, _close: &Close) -> Option<Self> {
+        let input: BatchInput = past.input()?;
+        let begun = || Batch::new(&input.batch_id, input.orders, input.chunks, input.window);
+        Some(input.resumed.map_or_else(begun, |resumed| *resumed).state().clone())
+    }
+}
+
 impl Recall for Report {
     /// Returns the report at the start of the run, because its pages are not in the history as a whole.
     fn recall(past: &Past<'_>, _close: &Close) -> Option<Self> {
@@ -614,6 +627,8 @@ mod tests {
                     "orderFulfillmentWorkflow" => OrderState::recall(&past, &terminated()).is_some(),
                     "paymentWorkflow" => PaymentState::recall(&past, &terminated()).is_some(),
                     "subscriptionWorkflow" => SubscriptionState::recall(&past, &terminated()).is_some(),
+                    "orderBatchWorkflow" => BatchState::recall(&past, &terminated()).is_some(),
+                    "orderBatchChunkWorkflow" => true,
                     "reconciliationWorkflow" => Report::recall(&past, &terminated()).is_some(),
                     _ => UserContextState::recall(&past, &terminated()).is_some(),
                 };

@@ -31,10 +31,6 @@ use crate::{
     idempotency::Claim,
 };
 
-/// Limits the attempts at an update of a subscription that continues as a new run.
-const UPDATE_ATTEMPTS: usize = 20;
-const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(50);
-
 #[async_trait]
 impl FlowGateway<SubscriptionFlow> for TemporalGateway {
     async fn start(
@@ -86,23 +82,14 @@ impl FlowGateway<SubscriptionFlow> for TemporalGateway {
 
 #[async_trait]
 impl SubscriptionGateway for TemporalGateway {
-    #[expect(clippy::disallowed_methods, reason = "waits for the next run")]
     async fn update(
         &self,
         id: &WorkflowId,
         update: SubscriptionUpdate,
         claim: &Claim,
     ) -> Result<SubscriptionState, GatewayError> {
-        for _ in 1..UPDATE_ATTEMPTS {
-            match self.update_once(id, update.clone(), claim).await {
-                // The run that it was sent to has continued as a new one.
-                Err(GatewayError::NotFound) if self.describe::<SubscriptionWorkflow>(id).await?.is_open() => {
-                    tokio::time::sleep(BETWEEN_ATTEMPTS).await;
-                }
-                answer => return answer,
-            }
-        }
-        self.update_once(id, update, claim).await
+        self.across_runs::<SubscriptionWorkflow, _, _>(id, || self.update_once(id, update.clone(), claim))
+            .await
     }
 
     async fn list(

@@ -1,0 +1,50 @@
+//! Serves batches of orders: requests, checks and answers.
+
+mod dto;
+mod handlers;
+mod problems;
+mod request;
+
+use std::sync::Arc;
+
+use axum::extract::DefaultBodyLimit;
+pub use dto::BatchBody;
+pub use problems::BatchCode;
+use utoipa_axum::{router::OpenApiRouter, routes};
+use workflows::policies::Timing;
+
+use crate::{config::BatchLimits, gateway::BatchGateway};
+
+/// Holds the dependencies of the handlers.
+#[derive(Clone)]
+pub struct Batches {
+    pub gateway: Arc<dyn BatchGateway>,
+    timing: Timing,
+    limits: BatchLimits,
+}
+
+impl Batches {
+    pub fn new(gateway: Arc<dyn BatchGateway>, timing: Timing, limits: BatchLimits) -> Self {
+        Self { gateway, timing, limits }
+    }
+
+    /// Returns the largest body in bytes.
+    pub fn largest_body(&self) -> usize {
+        self.limits.body
+    }
+}
+
+/// Returns the routes under the general request timeout, and the route that takes longer for a large batch.
+pub fn module(batches: &Batches) -> (OpenApiRouter, OpenApiRouter) {
+    let routes = OpenApiRouter::new()
+        .routes(routes!(handlers::show))
+        .routes(routes!(handlers::pause))
+        .routes(routes!(handlers::resume))
+        .routes(routes!(handlers::cancel))
+        .with_state(batches.clone());
+    let long = OpenApiRouter::new()
+        .routes(routes!(handlers::create))
+        .layer(DefaultBodyLimit::max(batches.limits.body))
+        .with_state(batches.clone());
+    (routes, long)
+}
