@@ -31,14 +31,20 @@ pub(crate) async fn run_until_cancelled<W: Cancellable, T>(
     }
 }
 
+/// Returns the options of a wait that no cancellation of the workflow ends.
+pub(crate) fn uncancelled() -> WaitConditionOptions {
+    WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build()
+}
+
+/// Waits until no update or signal handler runs, as a continuation as new requires.
+pub(crate) async fn wait_for_handlers<W: 'static>(ctx: &WorkflowContext<W>) {
+    let view = ctx.clone();
+    let _ = ctx.wait_condition_with_options(move |_| view.all_handlers_finished(), uncancelled()).await;
+}
+
 /// Resolves when the workflow is cancelled. It never resolves if the cancellation is too late.
 async fn wait_for_cancellation<W: Cancellable>(ctx: &WorkflowContext<W>) {
-    let signalled = ctx
-        .wait_condition_with_options(
-            W::is_cancelled,
-            WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build(),
-        )
-        .fuse();
+    let signalled = ctx.wait_condition_with_options(W::is_cancelled, uncancelled()).fuse();
     let cancelled = ctx.cancelled();
     pin_mut!(signalled, cancelled);
     select! {

@@ -8,9 +8,14 @@ use jiff::Timestamp;
 /// has the same.
 #[must_use]
 pub fn rfc3339(at: Option<SystemTime>) -> String {
+    format!("{:.3}", Timestamp::from_millisecond(millis(at)).unwrap_or(Timestamp::MAX))
+}
+
+/// Returns a time in milliseconds since the Unix epoch.
+#[must_use]
+pub fn millis(at: Option<SystemTime>) -> i64 {
     let since_epoch = at.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
-    let millis = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
-    format!("{:.3}", Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX))
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -4,8 +4,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/poll.rs"]
+mod poll;
+
 use std::time::{Duration, Instant};
 
+use poll::poll;
 use reqwest::Method;
 use serde_json::{Value, json};
 use support::{TIMEOUT, TestStack, record};
@@ -39,19 +43,8 @@ async fn change(test: &TestStack, what: &str) -> (u16, Value) {
     test.call(&API, Method::POST, &path, None).await
 }
 
-/// Polls the state. A worker that has just been killed can't answer, which the API calls retryable.
 async fn wait_for(test: &TestStack, what: &str, is_there: impl Fn(&Value) -> bool) -> Value {
-    let path = format!("{PATH}/{}", test.order_id("batch"));
-    let deadline = Instant::now() + TIMEOUT;
-    loop {
-        let (status, body) = test.call(&API, Method::GET, &path, None).await;
-        if status == 200 && is_there(&body) {
-            return body;
-        }
-        assert!(status == 200 || body["retryable"] == true, "{body}");
-        assert!(Instant::now() < deadline, "the batch never reached {what}: {body}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    poll(test, &format!("{PATH}/{}", test.order_id("batch")), what, is_there).await
 }
 
 async fn wait_for_status(test: &TestStack, status: &str) -> Value {

@@ -7,11 +7,13 @@ mod support;
 mod findings;
 mod runs;
 
-use std::time::{Duration, Instant};
+#[path = "../support/poll.rs"]
+mod poll;
 
+use poll::poll;
 use reqwest::Method;
 use serde_json::{Value, json};
-use support::{TIMEOUT, TestStack};
+use support::TestStack;
 use xtask::services::{API, Options, PROVIDER};
 
 const PATH: &str = "/api/v1/reconciliation";
@@ -44,17 +46,8 @@ async fn report(test: &TestStack) -> (u16, Value) {
 /// Waits for the end of the run that a caller triggered. A scheduled one may run beside it.
 async fn wait_for_report(test: &TestStack) -> Value {
     let id = format!("reconciliation-{}", test.stack.options().task_queue);
-    let deadline = Instant::now() + TIMEOUT;
-    loop {
-        let path = format!("/api/v1/workflows/{id}/status");
-        let (status, body) = test.call(&API, Method::GET, &path, None).await;
-        if status == 200 && body["status"] != "running" {
-            return body;
-        }
-        assert!(status == 200 || body["retryable"] == true, "{body}");
-        assert!(Instant::now() < deadline, "the reconciliation never ended: {body}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    let path = format!("/api/v1/workflows/{id}/status");
+    poll(test, &path, "an end", |report| report["status"] != "running").await
 }
 
 /// Reconciles and returns the report.

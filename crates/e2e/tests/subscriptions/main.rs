@@ -9,11 +9,13 @@ mod periods;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::time::{Duration, Instant};
+#[path = "../support/poll.rs"]
+mod poll;
 
+use poll::poll;
 use reqwest::Method;
 use serde_json::{Value, json};
-use support::{TIMEOUT, TestStack};
+use support::TestStack;
 use xtask::services::{API, Options, PROVIDER};
 
 /// Starts a stack whose subscriptions place a failed order again after a second.
@@ -57,18 +59,8 @@ async fn state(test: &TestStack, name: &str) -> Value {
     body
 }
 
-/// Polls the state. A worker that has just been killed can't answer, which the API calls retryable.
 async fn wait_for(test: &TestStack, name: &str, what: &str, is_there: impl Fn(&Value) -> bool) -> Value {
-    let deadline = Instant::now() + TIMEOUT;
-    loop {
-        let (status, body) = test.call(&API, Method::GET, &path(test, name, ""), None).await;
-        if status == 200 && is_there(&body) {
-            return body;
-        }
-        assert!(status == 200 || body["retryable"] == true, "{body}");
-        assert!(Instant::now() < deadline, "{name} never reached {what}: {body}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    poll(test, &path(test, name, ""), what, is_there).await
 }
 
 async fn wait_for_status(test: &TestStack, name: &str, status: &str) -> Value {

@@ -31,7 +31,7 @@ use xtask::{
 
 /// Exceeds the duration of every wait here, even on a busy machine.
 pub const TIMEOUT: Duration = Duration::from_mins(1);
-const POLL_INTERVAL: Duration = Duration::from_millis(50);
+pub const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 struct SharedTemporal {
     address: String,

@@ -21,13 +21,16 @@ use temporal_connection::{
     search_attributes::{self as registration, SearchAttributes as Registered},
 };
 use temporalio_client::{
-    Client, WorkflowHandle, WorkflowIdConflictPolicy, WorkflowStartOptions,
+    Client, NamespacedClient, WorkflowHandle, WorkflowIdConflictPolicy, WorkflowStartOptions,
     errors::{WorkflowInteractionError, WorkflowStartError, WorkflowUpdateError},
-    tonic::{Code, Status},
+    tonic::{Code, IntoRequest, Status},
 };
 use temporalio_common::{
     HasWorkflowDefinition, MemoValues,
-    protos::temporal::api::common::v1::{Header, Payload},
+    protos::temporal::api::{
+        common::v1::{Header, Payload},
+        workflowservice::v1::{ListWorkflowExecutionsRequest, ListWorkflowExecutionsResponse},
+    },
 };
 use workflows::ids;
 
@@ -110,6 +113,25 @@ impl TemporalGateway {
             .header(header(correlation))
             .static_summary(summary)
             .build()
+    }
+
+    /// Lists one page of the executions that a query selects.
+    async fn list_executions(
+        &self,
+        query: String,
+        page_size: i32,
+        page: Vec<u8>,
+    ) -> Result<ListWorkflowExecutionsResponse, GatewayError> {
+        let client = &self.link()?.client;
+        let is_first_page = page.is_empty();
+        let namespace = client.namespace();
+        let request = ListWorkflowExecutionsRequest { namespace, page_size, next_page_token: page, query };
+        let mut service = client.connection().workflow_service();
+        match within(service.list_workflow_executions(request.into_request())).await? {
+            Ok(response) => Ok(response.into_inner()),
+            Err(status) if !is_first_page && is_bad_token(&status) => Err(GatewayError::BadPageToken),
+            Err(status) => Err(status.into()),
+        }
     }
 
     /// Returns the outcome of an update. Without an answer in time, a worker may still run the update later.

@@ -10,7 +10,10 @@ use workflows::{
     ids, order_fulfillment::state::OrderStatus, search_attributes, subscription::state::SubscriptionStatus,
 };
 
-use super::{ListedOrder, ListedSubscription, OrderFilter, Outside, Run, Shown, SubscriptionFilter};
+use super::{
+    ListedOrder, ListedReconciliation, ListedSubscription, OrderFilter, Outside, Run, Shown,
+    SubscriptionFilter, WorkflowId,
+};
 
 /// Returns the query for a filter.
 pub fn query(filter: &OrderFilter) -> String {
@@ -69,14 +72,43 @@ pub fn subscription(info: &WorkflowExecutionInfo) -> Option<ListedSubscription> 
     Some(ListedSubscription {
         subscription_id: execution.workflow_id.strip_prefix(&ids::subscription_workflow_id(""))?.to_owned(),
         workflow_id: execution.workflow_id.clone(),
-        run: Run {
-            run_id: execution.run_id.clone(),
-            first_run_id: info.first_run_id.clone(),
-            started_at: info.start_time.as_ref().and_then(|at| time(at.seconds, at.nanos)),
-            closed_at: info.close_time.as_ref().and_then(|at| time(at.seconds, at.nanos)),
-        },
+        run: run(info)?,
         status,
         customer_id: customer.and_then(read),
+    })
+}
+
+/// Returns the query for the reconciliations of a task queue.
+pub fn reconciliation_query(task_queue: &str) -> String {
+    let task_queue = task_queue.replace('\'', "''");
+    format!(
+        "WorkflowType = 'reconciliationWorkflow' AND ExecutionStatus != 'ContinuedAsNew' \
+         AND TaskQueue = '{task_queue}'"
+    )
+}
+
+/// Returns the list entry of a reconciliation. Returns `None` if it is no reconciliation of ours.
+pub fn reconciliation(info: &WorkflowExecutionInfo) -> Option<ListedReconciliation> {
+    Some(ListedReconciliation {
+        workflow_id: WorkflowId::parse(&info.execution.as_ref()?.workflow_id)?,
+        run: run(info)?,
+        status: match info.status() {
+            WorkflowExecutionStatus::Completed => "completed",
+            WorkflowExecutionStatus::TimedOut => Outside::TimedOut.name(),
+            WorkflowExecutionStatus::Terminated
+            | WorkflowExecutionStatus::Canceled
+            | WorkflowExecutionStatus::Failed => Outside::Terminated.name(),
+            _ => "running",
+        },
+    })
+}
+
+fn run(info: &WorkflowExecutionInfo) -> Option<Run> {
+    Some(Run {
+        run_id: info.execution.as_ref()?.run_id.clone(),
+        first_run_id: info.first_run_id.clone(),
+        started_at: info.start_time.as_ref().and_then(|at| time(at.seconds, at.nanos)),
+        closed_at: info.close_time.as_ref().and_then(|at| time(at.seconds, at.nanos)),
     })
 }
 

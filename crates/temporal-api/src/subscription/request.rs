@@ -1,6 +1,6 @@
 //! Reads and checks the requests for subscriptions, and reports all faults at once.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 use service_kit::{
@@ -183,6 +183,5 @@ fn recurrence(object: &Object<'_>, faults: &mut Faults) -> Option<Recurrence> {
 }
 
 fn now() -> i64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+    workflows::time::millis(Some(SystemTime::now()))
 }

@@ -5,8 +5,8 @@ use std::{pin::Pin, task::Poll};
 use futures::{FutureExt, pin_mut};
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
-    SignalWorkflowOptions, SyncWorkflowContext, WaitConditionOptions, WorkflowCancellationToken,
-    WorkflowContext, WorkflowContextView, WorkflowResult, workflows::select,
+    SignalWorkflowOptions, SyncWorkflowContext, WorkflowCancellationToken, WorkflowContext,
+    WorkflowContextView, WorkflowResult, workflows::select,
 };
 
 use super::{
@@ -15,6 +15,7 @@ use super::{
     messages::{Allow, BatchOrder, ChunkInput, ChunkReport},
 };
 use crate::{
+    cancellation::uncancelled,
     child_order::{self, ChildOrder},
     signal::Signal,
 };
@@ -101,12 +102,7 @@ async fn run_order(
 /// Waits for the end of an order, or for a signal.
 async fn wait(ctx: &Context, running: &mut Vec<Running<'_>>) {
     let version = ctx.state(|s| s.chunk.version);
-    let changed = ctx
-        .wait_condition_with_options(
-            move |s| s.chunk.version != version,
-            WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build(),
-        )
-        .fuse();
+    let changed = ctx.wait_condition_with_options(move |s| s.chunk.version != version, uncancelled()).fuse();
     let cancelled = cancelled_once(ctx).fuse();
     let ended = next_end(running).fuse();
     pin_mut!(changed, cancelled, ended);

@@ -6,8 +6,8 @@ use futures::{FutureExt, pin_mut};
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
     ChildWorkflowOptions, ContinueAsNewOptions, ParentClosePolicy, SignalWorkflowOptions,
-    SyncWorkflowContext, TimerOptions, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext,
-    WorkflowContextView, WorkflowIdReusePolicy, WorkflowResult, WorkflowTermination, workflows::select,
+    SyncWorkflowContext, TimerOptions, WorkflowCancellationToken, WorkflowContext, WorkflowContextView,
+    WorkflowIdReusePolicy, WorkflowResult, WorkflowTermination, workflows::select,
 };
 
 use super::{
@@ -16,7 +16,11 @@ use super::{
     messages::{AddOrders, Allow, BatchInput, ChunkInput, ChunkReport},
     state::{Batch, BatchChange, BatchState, BatchStatus, Command},
 };
-use crate::{ids, signal::Signal};
+use crate::{
+    cancellation::{uncancelled, wait_for_handlers},
+    ids,
+    signal::Signal,
+};
 
 /// The chunks that one history starts. Each is in it twice: as an update, and as the input of its workflow.
 const CHUNKS_PER_RUN: u32 = 20;
@@ -182,7 +186,7 @@ async fn wait(ctx: &Context) {
     let due = ctx
         .wait_condition_with_options(
             move |s| !s.inbox.is_empty() || s.batch.is_due() || s.batch.state().chunks_received != received,
-            WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build(),
+            uncancelled(),
         )
         .fuse();
     let token = WorkflowCancellationToken::new();
@@ -217,10 +221,7 @@ async fn wait(ctx: &Context) {
 
 /// Continues in a new history, when no handler runs and every chunk that arrived has started.
 async fn continue_as_new(ctx: &Context) -> Result<(), WorkflowTermination> {
-    let view = ctx.clone();
-    let options =
-        WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build();
-    let _ = ctx.wait_condition_with_options(move |_| view.all_handlers_finished(), options).await;
+    wait_for_handlers(ctx).await;
     if ctx.state(|s| !s.inbox.is_empty()) {
         return Ok(());
     }

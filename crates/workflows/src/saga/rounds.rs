@@ -6,8 +6,8 @@ use futures::{FutureExt, pin_mut};
 use serde::{Deserialize, Serialize};
 use temporalio_common::{ActivityDefinition, error::ActivityExecutionError};
 use temporalio_workflow::{
-    ActivityOptions, TimerOptions, WaitConditionOptions, WorkflowCancellationToken, WorkflowContext,
-    WorkflowTermination, workflows::select,
+    ActivityOptions, TimerOptions, WorkflowCancellationToken, WorkflowContext, WorkflowTermination,
+    workflows::select,
 };
 
 use super::{Compensation, CompensationOutcome, CompensationStatus, Saga};
@@ -16,6 +16,7 @@ use crate::{
         CallContext, UndoInput, UndoOutput, UndoResult, inventory::InventoryActivities,
         payment::PaymentActivities, refusal::Refusal, shipping::ShippingActivities,
     },
+    cancellation::uncancelled,
     failure::{ActivityFailure, StateError},
     ids::{self, Call},
     policies::{self, Policy, Timing},
@@ -227,12 +228,7 @@ async fn wait<W: Compensating>(
     is_over: impl Fn(&W) -> bool + 'static,
 ) {
     ctx.state_mut(|s| s.rounds_mut().begin_wait());
-    let over = ctx
-        .wait_condition_with_options(
-            is_over,
-            WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build(),
-        )
-        .fuse();
+    let over = ctx.wait_condition_with_options(is_over, uncancelled()).fuse();
     let token = WorkflowCancellationToken::new();
     let timer = ctx
         .timer(
@@ -299,10 +295,7 @@ async fn attempt_once<W: Compensating>(
         ctx.state(|s| policies::attempt_options(compensation.undo_call(), s.timing(), token.clone()));
     let attempt = call_undo(ctx, compensation, options).fuse();
     let resolved = ctx
-        .wait_condition_with_options(
-            move |s: &W| !s.rounds().saga.is_pending(compensation),
-            WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build(),
-        )
+        .wait_condition_with_options(move |s: &W| !s.rounds().saga.is_pending(compensation), uncancelled())
         .fuse();
     pin_mut!(attempt, resolved);
     select! {

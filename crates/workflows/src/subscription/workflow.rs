@@ -1,12 +1,12 @@
 //! The sequence of a subscription: wait for the period, place its order, and continue as new.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use futures::{FutureExt, pin_mut};
 use temporalio_macros::{workflow, workflow_methods};
 use temporalio_workflow::{
-    ContinueAsNewOptions, SyncWorkflowContext, TimerOptions, WaitConditionOptions, WorkflowCancellationToken,
-    WorkflowContext, WorkflowContextView, WorkflowResult, WorkflowTermination, workflows::select,
+    ContinueAsNewOptions, SyncWorkflowContext, TimerOptions, WorkflowCancellationToken, WorkflowContext,
+    WorkflowContextView, WorkflowResult, WorkflowTermination, workflows::select,
 };
 
 use super::{
@@ -16,12 +16,14 @@ use super::{
 };
 use crate::{
     activities::shipping::Address,
+    cancellation::{uncancelled, wait_for_handlers},
     child_order::{self, ChildOrder},
     ids,
     order_fulfillment::messages::OrderInput,
     saga::Reason,
     search_attributes,
     signal::Signal,
+    time::millis,
 };
 
 /// `subscriptionWorkflow`: places an order in each period.
@@ -282,10 +284,7 @@ async fn place_order(ctx: &Context) {
 async fn wait(ctx: &Context, length: Option<Duration>) {
     let version = ctx.state(|s| s.subscription.state().version);
     let changed = ctx
-        .wait_condition_with_options(
-            move |s| s.subscription.state().version != version,
-            WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build(),
-        )
+        .wait_condition_with_options(move |s| s.subscription.state().version != version, uncancelled())
         .fuse();
     let token = WorkflowCancellationToken::new();
     let timer = async {
@@ -321,10 +320,7 @@ async fn continue_as_new(ctx: &Context) -> Result<(), WorkflowTermination> {
     if ctx.state(|s| s.subscription.state().status.is_final()) {
         return Ok(());
     }
-    let view = ctx.clone();
-    let options =
-        WaitConditionOptions::builder().cancellation_token(WorkflowCancellationToken::new()).build();
-    let _ = ctx.wait_condition_with_options(move |_| view.all_handlers_finished(), options).await;
+    wait_for_handlers(ctx).await;
     let input = ctx
         .state(|s| SubscriptionInput { resumed: Some(Box::new(s.subscription.clone())), ..s.input.clone() });
     ctx.continue_as_new(input, ContinueAsNewOptions::default())?;
@@ -350,9 +346,4 @@ fn publish_state(ctx: &Context) {
 
 fn now(ctx: &Context) -> i64 {
     millis(ctx.workflow_time())
-}
-
-fn millis(at: Option<SystemTime>) -> i64 {
-    let since_epoch = at.and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
-    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }

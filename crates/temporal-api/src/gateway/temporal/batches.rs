@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::FutureExt;
 use service_kit::correlation::CorrelationId;
 use temporal_connection::search_attributes::SearchAttributes as Registered;
 use temporalio_client::{WorkflowExecuteUpdateOptions, WorkflowIdReusePolicy, WorkflowSignalOptions};
@@ -31,22 +30,12 @@ impl FlowGateway<BatchFlow> for TemporalGateway {
         claim: &Claim,
         correlation: &CorrelationId,
     ) -> Result<Begun, GatewayError> {
-        let link = self.link()?;
-        let key = self.key_attribute(claim)?;
-        let start = |policy| {
-            let (input, key) = (input.clone(), key.clone());
-            let summary = format!("batch {} of {} orders", input.batch_id, input.orders);
-            async move {
-                let mut options = self.options(id, claim, correlation, summary, |_| ());
-                options.id_reuse_policy = policy;
-                options.search_attributes = key;
-                let handle = link.client.start_workflow(OrderBatchWorkflow::run, input, options).await?;
-                Ok(handle.run_id().unwrap_or_default().to_owned())
-            }
-            .boxed()
-        };
+        let summary = format!("batch {} of {} orders", input.batch_id, input.orders);
+        let mut options = self.options(id, claim, correlation, summary, |_| ());
+        options.search_attributes = self.key_attribute(claim)?;
         // The chunks of a second batch with this id would have the ids of the first one's.
-        self.begin::<OrderBatchWorkflow>(id, claim, WorkflowIdReusePolicy::RejectDuplicate, start).await
+        let reuse = WorkflowIdReusePolicy::RejectDuplicate;
+        self.begin_with(id, claim, reuse, (|| OrderBatchWorkflow::run, input), options).await
     }
 
     async fn state(&self, id: &WorkflowId) -> Result<Observed<BatchState>, GatewayError> {

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::FutureExt;
 use service_kit::correlation::CorrelationId;
 use temporalio_client::{WorkflowIdReusePolicy, WorkflowSignalOptions};
 use workflows::{
@@ -30,27 +29,16 @@ impl FlowGateway<PaymentFlow> for TemporalGateway {
         claim: &Claim,
         correlation: &CorrelationId,
     ) -> Result<Begun, GatewayError> {
-        let link = self.link()?;
-        let key = self.key_attribute(claim)?;
-        let start = |policy| {
-            let (input, key) = (input.clone(), key.clone());
-            let summary = format!("payment {}", input.order_id);
-            async move {
-                let mut options = self.options(id, claim, correlation, summary, |memo| {
-                    memo.insert(ids::ORDER_ID_MEMO, input.order_id.clone())
-                        .insert(ids::AMOUNT_MEMO, input.amount)
-                        .insert(ids::CURRENCY_MEMO, input.currency.clone());
-                });
-                options.id_reuse_policy = policy;
-                options.search_attributes = key;
-                let handle = link.client.start_workflow(PaymentWorkflow::run, input, options).await?;
-                Ok(handle.run_id().unwrap_or_default().to_owned())
-            }
-            .boxed()
-        };
+        let summary = format!("payment {}", input.order_id);
+        let mut options = self.options(id, claim, correlation, summary, |memo| {
+            memo.insert(ids::ORDER_ID_MEMO, input.order_id.clone())
+                .insert(ids::AMOUNT_MEMO, input.amount)
+                .insert(ids::CURRENCY_MEMO, input.currency.clone());
+        });
+        options.search_attributes = self.key_attribute(claim)?;
         // A caller can try again a payment that failed or was refunded.
         let reuse = WorkflowIdReusePolicy::AllowDuplicateFailedOnly;
-        self.begin::<PaymentWorkflow>(id, claim, reuse, start).await
+        self.begin_with(id, claim, reuse, (|| PaymentWorkflow::run, input), options).await
     }
 
     async fn state(&self, id: &WorkflowId) -> Result<Observed<PaymentState>, GatewayError> {
@@ -76,21 +64,11 @@ impl FlowGateway<UserContextFlow> for TemporalGateway {
         claim: &Claim,
         correlation: &CorrelationId,
     ) -> Result<Begun, GatewayError> {
-        let link = self.link()?;
-        let key = self.key_attribute(claim)?;
-        let start = |policy| {
-            let (input, key) = (input.clone(), key.clone());
-            async move {
-                let mut options = self.options(id, claim, correlation, "user context", |_| ());
-                options.id_reuse_policy = policy;
-                options.search_attributes = key;
-                let handle = link.client.start_workflow(UserContextWorkflow::run, input, options).await?;
-                Ok(handle.run_id().unwrap_or_default().to_owned())
-            }
-            .boxed()
-        };
+        let mut options = self.options(id, claim, correlation, "user context", |_| ());
+        options.search_attributes = self.key_attribute(claim)?;
         // The workflow changes nothing, so a caller can repeat it.
-        self.begin::<UserContextWorkflow>(id, claim, WorkflowIdReusePolicy::AllowDuplicate, start).await
+        let reuse = WorkflowIdReusePolicy::AllowDuplicate;
+        self.begin_with(id, claim, reuse, (|| UserContextWorkflow::run, input), options).await
     }
 
     async fn state(&self, id: &WorkflowId) -> Result<Observed<UserContextState>, GatewayError> {

@@ -8,14 +8,11 @@ use rust_decimal::prelude::ToPrimitive;
 use service_kit::correlation::CorrelationId;
 use temporal_connection::search_attributes::{self as registration, SearchAttributes as Registered};
 use temporalio_client::{
-    NamespacedClient, WorkflowExecuteUpdateOptions, WorkflowIdReusePolicy, WorkflowSignalOptions,
+    WorkflowExecuteUpdateOptions, WorkflowIdReusePolicy, WorkflowSignalOptions,
     errors::WorkflowStartError,
-    tonic::{Code, IntoRequest, Status},
+    tonic::{Code, Status},
 };
-use temporalio_common::{
-    protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest,
-    search_attributes::SearchAttributes as Attributes,
-};
+use temporalio_common::search_attributes::SearchAttributes as Attributes;
 use workflows::{
     activities::shipping::Address,
     ids,
@@ -27,7 +24,7 @@ use workflows::{
     search_attributes,
 };
 
-use super::{Link, TemporalGateway, is_bad_token, told, within};
+use super::{Link, TemporalGateway, told};
 use crate::{
     gateway::{
         Awaited, Begun, GatewayError, Observed, OrderFilter, OrderGateway, OrderPage, OrderSignal,
@@ -141,23 +138,9 @@ impl OrderGateway for TemporalGateway {
         if link.search_attributes == Registered::Unusable && filter.needs_search_attributes() {
             return Err(GatewayError::NotSearchable);
         }
-        let first_page = page.is_empty();
-        let request = ListWorkflowExecutionsRequest {
-            namespace: link.client.namespace(),
-            page_size: i32::from(limit),
-            next_page_token: page,
-            query: visibility::query(filter),
-        };
-        let mut service = link.client.connection().workflow_service();
-        match within(service.list_workflow_executions(request.into_request())).await? {
-            Ok(response) => {
-                let response = response.into_inner();
-                let orders = response.executions.iter().filter_map(visibility::order).collect();
-                Ok(OrderPage { orders, next: response.next_page_token })
-            }
-            Err(status) if !first_page && is_bad_token(&status) => Err(GatewayError::BadPageToken),
-            Err(status) => Err(status.into()),
-        }
+        let response = self.list_executions(visibility::query(filter), i32::from(limit), page).await?;
+        let orders = response.executions.iter().filter_map(visibility::order).collect();
+        Ok(OrderPage { orders, next: response.next_page_token })
     }
 }
 

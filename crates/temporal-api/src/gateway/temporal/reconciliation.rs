@@ -1,21 +1,16 @@
 //! Implements reconciliations over a real Temporal server: their schedule and their runs.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::FutureExt;
 use service_kit::correlation::CorrelationId;
 use temporalio_client::{
-    NamespacedClient, RpcOptions, WorkflowIdReusePolicy, WorkflowSignalOptions,
+    RpcOptions, WorkflowIdReusePolicy, WorkflowSignalOptions,
     schedules::{
         CreateScheduleOptions, PauseScheduleOptions, ScheduleAction, ScheduleError, ScheduleHandle,
         ScheduleOverlapPolicy, ScheduleSpec, UnpauseScheduleOptions,
     },
-    tonic::{Code, IntoRequest},
-};
-use temporalio_common::protos::temporal::api::{
-    enums::v1::WorkflowExecutionStatus, workflow::v1::WorkflowExecutionInfo,
-    workflowservice::v1::ListWorkflowExecutionsRequest,
+    tonic::Code,
 };
 use workflows::{
     ids,
@@ -26,8 +21,8 @@ use workflows::{
 use super::{TemporalGateway, told, within};
 use crate::{
     gateway::{
-        Awaited, Begun, FlowGateway, GatewayError, ListedReconciliation, Observed, Outside,
-        ReconciliationFlow, ReconciliationGateway, ReconciliationSchedule, Run, WorkflowId,
+        Awaited, Begun, FlowGateway, GatewayError, ListedReconciliation, Observed, ReconciliationFlow,
+        ReconciliationGateway, ReconciliationSchedule, WorkflowId, visibility,
     },
     idempotency::Claim,
 };
@@ -101,20 +96,10 @@ impl FlowGateway<ReconciliationFlow> for TemporalGateway {
         claim: &Claim,
         correlation: &CorrelationId,
     ) -> Result<Begun, GatewayError> {
-        let link = self.link()?;
-        let key = self.key_attribute(claim)?;
-        let start = |policy| {
-            let (input, key) = (input.clone(), key.clone());
-            async move {
-                let mut options = self.options(id, claim, correlation, "reconciliation", |_| ());
-                options.id_reuse_policy = policy;
-                options.search_attributes = key;
-                let handle = link.client.start_workflow(ReconciliationWorkflow::run, input, options).await?;
-                Ok(handle.run_id().unwrap_or_default().to_owned())
-            }
-            .boxed()
-        };
-        self.begin::<ReconciliationWorkflow>(id, claim, WorkflowIdReusePolicy::AllowDuplicate, start).await
+        let mut options = self.options(id, claim, correlation, "reconciliation", |_| ());
+        options.search_attributes = self.key_attribute(claim)?;
+        let reuse = WorkflowIdReusePolicy::AllowDuplicate;
+        self.begin_with(id, claim, reuse, (|| ReconciliationWorkflow::run, input), options).await
     }
 
     async fn state(&self, id: &WorkflowId) -> Result<Observed<Report>, GatewayError> {
@@ -163,50 +148,14 @@ impl ReconciliationGateway for TemporalGateway {
     }
 
     async fn last_runs(&self) -> Result<Vec<ListedReconciliation>, GatewayError> {
-        let link = self.link()?;
-        let request = ListWorkflowExecutionsRequest {
-            namespace: link.client.namespace(),
-            page_size: LAST_RUNS,
-            query: format!(
-                "WorkflowType = 'reconciliationWorkflow' AND ExecutionStatus != 'ContinuedAsNew' \
-                 AND TaskQueue = '{}'",
-                self.task_queue.replace('\'', "''")
-            ),
-            ..Default::default()
-        };
-        let mut service = link.client.connection().workflow_service();
-        let found = within(service.list_workflow_executions(request.into_request())).await??.into_inner();
-        Ok(found.executions.iter().filter_map(listed).collect())
+        let query = visibility::reconciliation_query(&self.task_queue);
+        let found = self.list_executions(query, LAST_RUNS, Vec::new()).await?;
+        Ok(found.executions.iter().filter_map(visibility::reconciliation).collect())
     }
-}
-
-fn listed(info: &WorkflowExecutionInfo) -> Option<ListedReconciliation> {
-    let execution = info.execution.as_ref()?;
-    Some(ListedReconciliation {
-        workflow_id: WorkflowId::parse(&execution.workflow_id)?,
-        run: Run {
-            run_id: execution.run_id.clone(),
-            first_run_id: info.first_run_id.clone(),
-            started_at: info.start_time.as_ref().and_then(|at| moment(at.seconds, at.nanos)),
-            closed_at: info.close_time.as_ref().and_then(|at| moment(at.seconds, at.nanos)),
-        },
-        status: match info.status() {
-            WorkflowExecutionStatus::Completed => "completed",
-            WorkflowExecutionStatus::TimedOut => Outside::TimedOut.name(),
-            WorkflowExecutionStatus::Terminated
-            | WorkflowExecutionStatus::Canceled
-            | WorkflowExecutionStatus::Failed => Outside::Terminated.name(),
-            _ => "running",
-        },
-    })
 }
 
 fn duration(seconds: i64, nanos: i32) -> Option<Duration> {
     Some(Duration::new(u64::try_from(seconds).ok()?, u32::try_from(nanos).ok()?))
-}
-
-fn moment(seconds: i64, nanos: i32) -> Option<SystemTime> {
-    UNIX_EPOCH.checked_add(duration(seconds, nanos)?)
 }
 
 fn failed(error: ScheduleError) -> GatewayError {

@@ -1,10 +1,11 @@
 //! Starts a workflow once for one request, even if that request arrives several times.
 
-use futures::future::BoxFuture;
+use futures::{FutureExt, future::BoxFuture};
 use serde::{Deserialize, Serialize};
 use temporal_connection::search_attributes::SearchAttributes as Registered;
 use temporalio_client::{
-    NamespacedClient, WorkflowIdReusePolicy, errors::WorkflowStartError, tonic::IntoRequest,
+    NamespacedClient, WorkflowIdReusePolicy, WorkflowStartOptions, errors::WorkflowStartError,
+    tonic::IntoRequest,
 };
 use temporalio_common::{
     HasWorkflowDefinition, MemoValues,
@@ -142,6 +143,32 @@ impl TemporalGateway {
             // Another request was quicker, so the workflow's own policy decides.
             policy = reuse;
         }
+    }
+
+    /// Starts a workflow as [`Self::begin`] does, with options that have everything but the reuse policy.
+    pub(super) async fn begin_with<W>(
+        &self,
+        id: &WorkflowId,
+        claim: &Claim,
+        reuse: WorkflowIdReusePolicy,
+        (workflow, input): (fn() -> W, W::Input),
+        options: WorkflowStartOptions,
+    ) -> Result<Begun, GatewayError>
+    where
+        W: HasWorkflowDefinition + Send,
+        W::Input: Clone + Send + Sync,
+    {
+        let link = self.link()?;
+        let start = |policy| {
+            let (input, mut options) = (input.clone(), options.clone());
+            options.id_reuse_policy = policy;
+            async move {
+                let handle = link.client.start_workflow(workflow(), input, options).await?;
+                Ok(handle.run_id().unwrap_or_default().to_owned())
+            }
+            .boxed()
+        };
+        self.begin::<W>(id, claim, reuse, start).await
     }
 
     async fn earlier<W: HasWorkflowDefinition>(

@@ -3,14 +3,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::FutureExt;
 use service_kit::correlation::CorrelationId;
 use temporal_connection::search_attributes::SearchAttributes as Registered;
-use temporalio_client::{NamespacedClient, WorkflowIdReusePolicy, WorkflowSignalOptions, tonic::IntoRequest};
-use temporalio_common::{
-    protos::temporal::api::workflowservice::v1::ListWorkflowExecutionsRequest,
-    search_attributes::SearchAttributes as Attributes,
-};
+use temporalio_client::{WorkflowIdReusePolicy, WorkflowSignalOptions};
+use temporalio_common::search_attributes::SearchAttributes as Attributes;
 use workflows::{
     ids,
     saga::Reason,
@@ -22,7 +18,7 @@ use workflows::{
     },
 };
 
-use super::{TemporalGateway, is_bad_token, orders::update_options, told, within};
+use super::{TemporalGateway, orders::update_options, told};
 use crate::{
     gateway::{
         Awaited, Begun, FlowGateway, GatewayError, Observed, SubscriptionFilter, SubscriptionFlow,
@@ -40,25 +36,15 @@ impl FlowGateway<SubscriptionFlow> for TemporalGateway {
         claim: &Claim,
         correlation: &CorrelationId,
     ) -> Result<Begun, GatewayError> {
-        let link = self.link()?;
-        input.search_attributes = link.search_attributes == Registered::Usable;
-        let start = |policy| {
-            let input = input.clone();
-            let summary = format!("subscription {}", input.subscription_id);
-            async move {
-                let mut options = self.options(id, claim, correlation, summary, |memo| {
-                    memo.insert(ids::CUSTOMER_ID_MEMO, input.customer_id.clone());
-                });
-                options.id_reuse_policy = policy;
-                options.search_attributes = input.search_attributes.then(|| attributes(&input, claim));
-                let handle = link.client.start_workflow(SubscriptionWorkflow::run, input, options).await?;
-                Ok(handle.run_id().unwrap_or_default().to_owned())
-            }
-            .boxed()
-        };
+        input.search_attributes = self.link()?.search_attributes == Registered::Usable;
+        let summary = format!("subscription {}", input.subscription_id);
+        let mut options = self.options(id, claim, correlation, summary, |memo| {
+            memo.insert(ids::CUSTOMER_ID_MEMO, input.customer_id.clone());
+        });
+        options.search_attributes = input.search_attributes.then(|| attributes(&input, claim));
         // A second subscription with this id would have the orders of the first one.
         let reuse = WorkflowIdReusePolicy::RejectDuplicate;
-        self.begin::<SubscriptionWorkflow>(id, claim, reuse, start).await
+        self.begin_with(id, claim, reuse, (|| SubscriptionWorkflow::run, input), options).await
     }
 
     async fn state(&self, id: &WorkflowId) -> Result<Observed<SubscriptionState>, GatewayError> {
@@ -103,23 +89,10 @@ impl SubscriptionGateway for TemporalGateway {
         if link.search_attributes == Registered::Unusable && needs_attributes {
             return Err(GatewayError::NotSearchable);
         }
-        let first_page = page.is_empty();
-        let request = ListWorkflowExecutionsRequest {
-            namespace: link.client.namespace(),
-            page_size: i32::from(limit),
-            next_page_token: page,
-            query: visibility::subscription_query(filter),
-        };
-        let mut service = link.client.connection().workflow_service();
-        match within(service.list_workflow_executions(request.into_request())).await? {
-            Ok(response) => {
-                let response = response.into_inner();
-                let subscriptions = response.executions.iter().filter_map(visibility::subscription).collect();
-                Ok(SubscriptionPage { subscriptions, next: response.next_page_token })
-            }
-            Err(status) if !first_page && is_bad_token(&status) => Err(GatewayError::BadPageToken),
-            Err(status) => Err(status.into()),
-        }
+        let query = visibility::subscription_query(filter);
+        let response = self.list_executions(query, i32::from(limit), page).await?;
+        let subscriptions = response.executions.iter().filter_map(visibility::subscription).collect();
+        Ok(SubscriptionPage { subscriptions, next: response.next_page_token })
     }
 }
 
