@@ -223,6 +223,16 @@ pub fn statuses(api: &openapi::OpenApi, method: &Method, path: &str) -> Option<B
     Some(operation.responses.responses.keys().filter_map(|status| status.parse().ok()).collect())
 }
 
+/// Returns the operation ids that several operations have. Tests require none: links and generated clients name an
+/// operation by its id.
+#[must_use]
+pub fn repeated_operation_ids(api: &openapi::OpenApi) -> BTreeSet<String> {
+    let mut api = api.clone();
+    let mut known = BTreeSet::new();
+    let ids = api.paths.paths.values_mut().flat_map(operations).filter_map(|one| one.operation_id.take());
+    ids.filter(|id| !known.insert(id.clone())).collect()
+}
+
 /// Returns the routes under `/api/docs`.
 pub(crate) fn docs_routes(api: openapi::OpenApi, service: &str, codes: &[CodeInfo]) -> Router {
     let catalogue = Html(catalogue_page(service, codes));

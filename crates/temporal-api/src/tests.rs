@@ -7,6 +7,7 @@ mod reconciliation;
 mod subscriptions;
 
 use std::{
+    collections::BTreeSet,
     sync::{Arc, Mutex, MutexGuard},
     time::{Duration, SystemTime},
 };
@@ -23,7 +24,7 @@ use service_kit::{
     config::{Common, Reader},
     correlation::CorrelationId,
     health::Dependency,
-    openapi::statuses,
+    openapi::{repeated_operation_ids, statuses},
 };
 use tower::ServiceExt;
 use workflows::{
@@ -715,6 +716,12 @@ fn shipped() -> Order {
     let mut order = labelled();
     order.mark_shipped();
     order
+}
+
+#[test]
+fn each_operation_has_its_own_id() {
+    let (_, api) = router(Arc::new(Script::default()));
+    assert_eq!(repeated_operation_ids(&api), BTreeSet::new());
 }
 
 #[test]

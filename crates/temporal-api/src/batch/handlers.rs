@@ -47,7 +47,7 @@ const MAX_CHUNK_BYTES: usize = 512 * 1024;
         Fails<409>,
     )
 )]
-pub(super) async fn create(
+pub(super) async fn create_batch(
     State(batches): State<Batches>,
     correlation: CorrelationId,
     IdempotencyKey(key): IdempotencyKey,
@@ -101,7 +101,7 @@ fn is_lines(request: &Request) -> bool {
     params(("batchId" = String, Path, example = "monday")),
     responses((status = 200, body = BatchBody), Fails<404>)
 )]
-pub(super) async fn show(
+pub(super) async fn show_batch(
     State(batches): State<Batches>,
     Path(name): Path<String>,
 ) -> Result<Json<BatchBody>, Problem> {
@@ -116,7 +116,7 @@ pub(super) async fn show(
     params(("batchId" = String, Path, example = "monday"), ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, description = "The state after the change.", body = BatchBody), Fails<404>, Fails<409>)
 )]
-pub(super) async fn pause(
+pub(super) async fn pause_batch(
     State(batches): State<Batches>,
     Path(name): Path<String>,
     IdempotencyKey(key): IdempotencyKey,
@@ -130,7 +130,7 @@ pub(super) async fn pause(
     params(("batchId" = String, Path, example = "monday"), ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, description = "The state after the change.", body = BatchBody), Fails<404>, Fails<409>)
 )]
-pub(super) async fn resume(
+pub(super) async fn resume_batch(
     State(batches): State<Batches>,
     Path(name): Path<String>,
     IdempotencyKey(key): IdempotencyKey,
@@ -144,7 +144,7 @@ pub(super) async fn resume(
     params(("batchId" = String, Path, example = "monday"), ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, description = "The state after the change.", body = BatchBody), Fails<404>, Fails<409>)
 )]
-pub(super) async fn cancel(
+pub(super) async fn cancel_batch(
     State(batches): State<Batches>,
     Path(name): Path<String>,
     IdempotencyKey(key): IdempotencyKey,

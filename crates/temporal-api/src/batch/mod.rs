@@ -37,13 +37,13 @@ impl Batches {
 /// Returns the routes under the general request timeout, and the route that takes longer for a large batch.
 pub fn module(batches: &Batches) -> (OpenApiRouter, OpenApiRouter) {
     let routes = OpenApiRouter::new()
-        .routes(routes!(handlers::show))
-        .routes(routes!(handlers::pause))
-        .routes(routes!(handlers::resume))
-        .routes(routes!(handlers::cancel))
+        .routes(routes!(handlers::show_batch))
+        .routes(routes!(handlers::pause_batch))
+        .routes(routes!(handlers::resume_batch))
+        .routes(routes!(handlers::cancel_batch))
         .with_state(batches.clone());
     let long = OpenApiRouter::new()
-        .routes(routes!(handlers::create))
+        .routes(routes!(handlers::create_batch))
         .layer(DefaultBodyLimit::max(batches.limits.body))
         .with_state(batches.clone());
     (routes, long)

@@ -104,7 +104,7 @@ pub(super) async fn reject(
             body = service_kit::problem::ProblemBody, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn change_shipping_address(
+pub(super) async fn change_order_address(
     State(orders): State<Orders>,
     Path(id): Path<String>,
     IdempotencyKey(key): IdempotencyKey,
@@ -133,7 +133,7 @@ pub(super) async fn change_shipping_address(
     request_body(content = Option<ReasonBody>),
     responses((status = 200, body = Accepted), Fails<404>, Fails<409>)
 )]
-pub(super) async fn cancel(
+pub(super) async fn cancel_order(
     State(orders): State<Orders>,
     Path(id): Path<String>,
     OptionalJson(body): OptionalJson<ReasonRequest>,

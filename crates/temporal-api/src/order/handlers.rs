@@ -69,7 +69,7 @@ pub(super) async fn place(
     params(("workflowId" = String, Path, example = "order-fulfillment-order-1001")),
     responses((status = 200, body = StateBody), Fails<404>)
 )]
-pub(super) async fn status(
+pub(super) async fn order_status(
     State(orders): State<Orders>,
     Path(id): Path<String>,
 ) -> Result<Json<StateBody>, Problem> {
@@ -86,7 +86,7 @@ pub(super) async fn status(
     params(("workflowId" = String, Path, example = "order-fulfillment-order-1001")),
     responses((status = 200, body = ProgressBody), Fails<404>)
 )]
-pub(super) async fn progress(
+pub(super) async fn order_progress(
     State(orders): State<Orders>,
     Path(id): Path<String>,
 ) -> Result<Json<ProgressBody>, Problem> {
@@ -107,7 +107,7 @@ pub(super) async fn progress(
         Fails<404>, Fails<503>,
     )
 )]
-pub(super) async fn result(
+pub(super) async fn order_result(
     State(orders): State<Orders>,
     Path(id): Path<String>,
     Query(query): Query<ResultQuery>,

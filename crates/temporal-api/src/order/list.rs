@@ -26,7 +26,7 @@ use crate::{
     params(ListQuery),
     responses((status = 200, body = OrdersBody))
 )]
-pub(super) async fn list(
+pub(super) async fn list_orders(
     State(orders): State<Orders>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<OrdersBody>, Problem> {

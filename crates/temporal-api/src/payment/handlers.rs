@@ -25,7 +25,7 @@ use crate::{
             body = service_kit::problem::ProblemBody, content_type = "application/problem+json"),
     )
 )]
-pub(super) async fn start(
+pub(super) async fn start_payment(
     State(payments): State<Payments>,
     correlation: CorrelationId,
     IdempotencyKey(key): IdempotencyKey,

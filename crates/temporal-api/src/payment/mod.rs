@@ -64,5 +64,5 @@ impl Payments {
 }
 
 pub fn module(payments: Payments) -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(handlers::start)).with_state(payments)
+    OpenApiRouter::new().routes(routes!(handlers::start_payment)).with_state(payments)
 }

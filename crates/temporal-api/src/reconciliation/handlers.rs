@@ -27,7 +27,7 @@ use crate::{
     get, path = "/api/v1/reconciliation", tag = "reconciliation",
     responses((status = 200, body = ReconciliationBody), Fails<503>)
 )]
-pub(super) async fn show(
+pub(super) async fn show_reconciliation(
     State(reconciliations): State<Reconciliations>,
 ) -> Result<Json<ReconciliationBody>, Problem> {
     reconciliations.show().await.map(Json)
@@ -46,7 +46,7 @@ pub(super) async fn show(
         Fails<409>,
     )
 )]
-pub(super) async fn trigger(
+pub(super) async fn trigger_reconciliation(
     State(reconciliations): State<Reconciliations>,
     correlation: CorrelationId,
     IdempotencyKey(key): IdempotencyKey,
@@ -78,7 +78,7 @@ pub(super) async fn trigger(
     request_body(content = Option<ReasonBody>),
     responses((status = 200, description = "The schedule after it.", body = ReconciliationBody), Fails<503>)
 )]
-pub(super) async fn pause(
+pub(super) async fn pause_reconciliation(
     State(reconciliations): State<Reconciliations>,
     OptionalJson(body): OptionalJson<ReasonRequest>,
 ) -> Result<Json<ReconciliationBody>, Problem> {
@@ -91,7 +91,7 @@ pub(super) async fn pause(
     request_body(content = Option<ReasonBody>),
     responses((status = 200, description = "The schedule after it.", body = ReconciliationBody), Fails<503>)
 )]
-pub(super) async fn resume(
+pub(super) async fn resume_reconciliation(
     State(reconciliations): State<Reconciliations>,
     OptionalJson(body): OptionalJson<ReasonRequest>,
 ) -> Result<Json<ReconciliationBody>, Problem> {
@@ -103,7 +103,7 @@ pub(super) async fn resume(
     get, path = "/api/v1/reconciliation/report", tag = "reconciliation",
     responses((status = 200, body = ReportBody), Fails<404>)
 )]
-pub(super) async fn report(
+pub(super) async fn reconciliation_report(
     State(reconciliations): State<Reconciliations>,
 ) -> Result<Json<ReportBody>, Problem> {
     let runs = reconciliations.gateway.last_runs().await.map_err(schedule_problem)?;

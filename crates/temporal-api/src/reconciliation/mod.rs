@@ -35,10 +35,10 @@ impl Reconciliations {
 
 pub fn module(reconciliations: Reconciliations) -> OpenApiRouter {
     OpenApiRouter::new()
-        .routes(routes!(handlers::show))
-        .routes(routes!(handlers::trigger))
-        .routes(routes!(handlers::pause))
-        .routes(routes!(handlers::resume))
-        .routes(routes!(handlers::report))
+        .routes(routes!(handlers::show_reconciliation))
+        .routes(routes!(handlers::trigger_reconciliation))
+        .routes(routes!(handlers::pause_reconciliation))
+        .routes(routes!(handlers::resume_reconciliation))
+        .routes(routes!(handlers::reconciliation_report))
         .with_state(reconciliations)
 }

@@ -36,7 +36,7 @@ use crate::{
     ),
     responses((status = 200, description = "The state after the change.", body = SubscriptionBody), Fails<404>, Fails<409>)
 )]
-pub(super) async fn pause(
+pub(super) async fn pause_subscription(
     State(subscriptions): State<Subscriptions>,
     Path(name): Path<String>,
     IdempotencyKey(key): IdempotencyKey,
@@ -55,7 +55,7 @@ pub(super) async fn pause(
     ),
     responses((status = 200, description = "The state after the change.", body = SubscriptionBody), Fails<404>, Fails<409>)
 )]
-pub(super) async fn resume(
+pub(super) async fn resume_subscription(
     State(subscriptions): State<Subscriptions>,
     Path(name): Path<String>,
     IdempotencyKey(key): IdempotencyKey,
@@ -93,7 +93,7 @@ pub(super) async fn skip_next(
     ),
     responses((status = 200, description = "The state after the change.", body = SubscriptionBody), Fails<404>, Fails<409>)
 )]
-pub(super) async fn cancel(
+pub(super) async fn cancel_subscription(
     State(subscriptions): State<Subscriptions>,
     Path(name): Path<String>,
     IdempotencyKey(key): IdempotencyKey,
@@ -113,7 +113,7 @@ pub(super) async fn cancel(
     request_body = AddressBody,
     responses((status = 200, description = "The state after the change.", body = SubscriptionBody), Fails<404>, Fails<409>)
 )]
-pub(super) async fn change_shipping_address(
+pub(super) async fn change_subscription_address(
     State(subscriptions): State<Subscriptions>,
     Path(name): Path<String>,
     IdempotencyKey(key): IdempotencyKey,

@@ -32,7 +32,7 @@ use crate::{
         Fails<409>,
     )
 )]
-pub(super) async fn create(
+pub(super) async fn create_subscription(
     State(subscriptions): State<Subscriptions>,
     correlation: CorrelationId,
     IdempotencyKey(key): IdempotencyKey,
@@ -61,7 +61,7 @@ pub(super) async fn create(
     params(("subscriptionId" = String, Path, example = "coffee-7")),
     responses((status = 200, body = SubscriptionBody), Fails<404>)
 )]
-pub(super) async fn show(
+pub(super) async fn show_subscription(
     State(subscriptions): State<Subscriptions>,
     Path(name): Path<String>,
 ) -> Result<Json<SubscriptionBody>, Problem> {

@@ -26,7 +26,7 @@ use crate::{
     params(ListQuery),
     responses((status = 200, body = SubscriptionsBody))
 )]
-pub(super) async fn list(
+pub(super) async fn list_subscriptions(
     State(subscriptions): State<Subscriptions>,
     Query(query): Query<ListQuery>,
 ) -> Result<Json<SubscriptionsBody>, Problem> {

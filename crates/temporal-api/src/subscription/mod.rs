@@ -39,14 +39,14 @@ impl Subscriptions {
 
 pub fn module(subscriptions: Subscriptions) -> OpenApiRouter {
     OpenApiRouter::new()
-        .routes(routes!(list::list, handlers::create))
-        .routes(routes!(handlers::show))
-        .routes(routes!(changes::pause))
-        .routes(routes!(changes::resume))
+        .routes(routes!(list::list_subscriptions, handlers::create_subscription))
+        .routes(routes!(handlers::show_subscription))
+        .routes(routes!(changes::pause_subscription))
+        .routes(routes!(changes::resume_subscription))
         .routes(routes!(changes::skip_next))
-        .routes(routes!(changes::cancel))
+        .routes(routes!(changes::cancel_subscription))
         .routes(routes!(changes::change_items))
-        .routes(routes!(changes::change_shipping_address))
+        .routes(routes!(changes::change_subscription_address))
         .routes(routes!(changes::change_interval))
         .with_state(subscriptions)
 }

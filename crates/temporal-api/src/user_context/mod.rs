@@ -26,5 +26,5 @@ impl UserContexts {
 }
 
 pub fn module(user_contexts: UserContexts) -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(handlers::start)).with_state(user_contexts)
+    OpenApiRouter::new().routes(routes!(handlers::start_user_context)).with_state(user_contexts)
 }

@@ -36,7 +36,7 @@ use crate::{
     request_body(content = Option<ReasonBody>),
     responses((status = 200, body = Accepted), Fails<404>, Fails<409>)
 )]
-pub(super) async fn cancel(
+pub(super) async fn cancel_workflow(
     State(workflows): State<Workflows>,
     Path(id): Path<String>,
     OptionalJson(body): OptionalJson<ReasonRequest>,

@@ -36,7 +36,7 @@ const MAX_LIMIT: u16 = 1000;
     params(("workflowId" = String, Path, example = "payment-order-1001")),
     responses((status = 200, body = WorkflowBody), Fails<404>)
 )]
-pub(super) async fn status(
+pub(super) async fn workflow_status(
     State(workflows): State<Workflows>,
     Path(id): Path<String>,
 ) -> Result<Json<WorkflowBody>, Problem> {
@@ -52,7 +52,7 @@ pub(super) async fn status(
     params(("workflowId" = String, Path, example = "payment-order-1001")),
     responses((status = 200, body = WorkflowProgressBody), Fails<404>)
 )]
-pub(super) async fn progress(
+pub(super) async fn workflow_progress(
     State(workflows): State<Workflows>,
     Path(id): Path<String>,
 ) -> Result<Json<WorkflowProgressBody>, Problem> {
@@ -72,7 +72,7 @@ pub(super) async fn progress(
         Fails<404>, Fails<503>,
     )
 )]
-pub(super) async fn result(
+pub(super) async fn workflow_result(
     State(workflows): State<Workflows>,
     Path(id): Path<String>,
     Query(query): Query<ResultQuery>,

@@ -31,11 +31,11 @@ pub struct Workflows {
 /// Returns the routes under the general request timeout, and the routes that wait longer.
 pub fn module(workflows: Workflows) -> (OpenApiRouter, OpenApiRouter) {
     let routes = OpenApiRouter::new()
-        .routes(routes!(handlers::status))
-        .routes(routes!(handlers::progress))
+        .routes(routes!(handlers::workflow_status))
+        .routes(routes!(handlers::workflow_progress))
         .routes(routes!(handlers::history))
-        .routes(routes!(cancel::cancel))
+        .routes(routes!(cancel::cancel_workflow))
         .with_state(workflows.clone());
-    let long = OpenApiRouter::new().routes(routes!(handlers::result)).with_state(workflows);
+    let long = OpenApiRouter::new().routes(routes!(handlers::workflow_result)).with_state(workflows);
     (routes, long)
 }
