@@ -68,8 +68,8 @@ const SUBSCRIPTION_PERIODS_PER_RUN: Variable = Variable {
 };
 const RECONCILIATION_EVERY: Variable = Variable {
     name: "RECONCILIATION_EVERY",
-    default: Some("1h"),
-    meaning: "The time between two scheduled reconciliations of the ledger with the workflows, at least 1s.",
+    default: Some("10m"),
+    meaning: "The time between two scheduled reconciliations, at least 1s. It is shorter than a reservation (30 minutes), so that each outcome is recorded while the stock is reserved.",
 };
 const RECONCILIATION_REPAIR: Variable = Variable {
     name: "RECONCILIATION_REPAIR",

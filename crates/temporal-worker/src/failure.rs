@@ -12,6 +12,9 @@ use workflows::activities::{AttemptDetails, refusal::LEDGER_MISMATCH};
 /// The maximum length of a foreign message in histories and states, in characters.
 const MAX_MESSAGE_CHARS: usize = 500;
 
+/// The code of an answer that is too long, or that isn't what it should be.
+const UNREADABLE: &str = "unreadable_answer";
+
 /// Returns true if a text can be a code. Codes become types of failures and labels of metrics.
 fn is_code(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
@@ -72,12 +75,16 @@ impl CallError {
 
     /// Returns the error of a success with an invalid body. The call may have had its effect.
     pub(crate) fn invalid_body(error: &serde_json::Error) -> Self {
-        Self::no_answer("unreadable_answer", format!("the provider's answer could not be read: {error}"))
+        Self::no_answer(UNREADABLE, format!("the provider's answer could not be read: {error}"))
     }
 
     /// Returns the error of an answer that is too long. The call may have had its effect.
     pub(crate) fn too_large(max_bytes: usize) -> Self {
-        Self::no_answer("unreadable_answer", format!("the provider's answer has more than {max_bytes} bytes"))
+        Self::no_answer(UNREADABLE, format!("the provider's answer has more than {max_bytes} bytes"))
+    }
+
+    pub(crate) fn is_unreadable(&self) -> bool {
+        self.code == UNREADABLE
     }
 
     /// Returns the error of an answer that contradicts the order. No retry resolves it.

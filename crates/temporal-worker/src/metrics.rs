@@ -4,7 +4,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use prometheus::{IntCounterVec, IntGauge, Registry};
 use service_kit::metrics::{FewLabels, counter, gauge};
-use workflows::activities::{reconciliation::Summary, refusal::LEDGER_MISMATCH};
+use workflows::{
+    activities::{reconciliation::Summary, refusal::LEDGER_MISMATCH},
+    reconciliation::report::ReconciliationStatus,
+};
 
 /// The end of an attempt of an activity.
 #[derive(Debug, Clone, Copy)]
@@ -61,6 +64,7 @@ pub struct ReconciliationMetrics {
     contradictions: IntGauge,
     orphans: IntGauge,
     repaired: IntCounterVec,
+    runs: IntCounterVec,
 }
 
 impl ReconciliationMetrics {
@@ -88,16 +92,27 @@ impl ReconciliationMetrics {
                 "Orphans that reconciliations tried to repair, by result.",
                 &["result"],
             ),
+            runs: counter(
+                registry,
+                "reconciliation_runs_total",
+                "Reconciliations that ended, by status.",
+                &["status"],
+            ),
         }
     }
 
+    /// Records the end of a run. Only a run that compared everything changes the figures.
     pub fn record(&self, summary: &Summary) {
+        self.runs.with_label_values(&[summary.status.name()]).inc();
+        self.repaired.with_label_values(&["repaired"]).inc_by(summary.repaired);
+        self.repaired.with_label_values(&["failed"]).inc_by(summary.not_repaired);
+        if summary.status != ReconciliationStatus::Completed {
+            return;
+        }
         let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         self.orders.set(number(summary.orders));
         self.contradictions.set(number(summary.contradictions));
         self.orphans.set(number(summary.orphans));
-        self.repaired.with_label_values(&["repaired"]).inc_by(summary.repaired);
-        self.repaired.with_label_values(&["failed"]).inc_by(summary.not_repaired);
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         self.ended_at.set(number(now.as_secs()));
     }

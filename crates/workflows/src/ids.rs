@@ -116,9 +116,25 @@ pub fn idempotency_key(workflow_id: &str, first_run_id: &str, call: Call) -> Str
     format!("{workflow_id}/{first_run_id}/{}", call.name())
 }
 
+/// Returns the workflow id and the first run's id in an idempotency key of ours. `None` for a key of another form.
+#[must_use]
+pub fn caller_of_key(key: &str) -> Option<(&str, &str)> {
+    let (caller, _) = key.rsplit_once('/')?;
+    caller.rsplit_once('/').filter(|(workflow_id, run_id)| !workflow_id.is_empty() && !run_id.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_tells_its_caller() {
+        let key = idempotency_key("order-fulfillment-42", "run-1", Call::CapturePayment);
+        assert_eq!(caller_of_key(&key), Some(("order-fulfillment-42", "run-1")));
+        for foreign in ["", "shop-7", "a/b", "//x", "/run/call"] {
+            assert_eq!(caller_of_key(foreign), None, "{foreign}");
+        }
+    }
 
     #[test]
     fn a_key_names_workflow_first_run_and_call() {

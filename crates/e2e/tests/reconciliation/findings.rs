@@ -2,10 +2,12 @@
 
 use reqwest::Method;
 use serde_json::json;
-use xtask::services::{PROVIDER, WORKER};
+use xtask::services::{API, PROVIDER, WORKER};
 
 use crate::{
-    assert_clean, counts, plant_orphan, reconcile, report, start,
+    assert_clean, counts, plant_orphan,
+    poll::poll,
+    reconcile, report, start, start_with,
     support::{TestStack, record},
     trigger, wait_for_report,
 };
@@ -149,5 +151,107 @@ async fn an_order_that_the_ledger_forgot_is_found_by_its_execution() {
     let found = &report["contradictions"][0];
     assert_eq!((&found["orderId"], &found["end"]), (&json!("forgotten-1"), &json!("shipped")), "{found}");
     assert_eq!(found["open"], json!([]));
+    test.stop().await;
+}
+
+/// Both causes have one id in the ledger.
+#[tokio::test]
+async fn a_payment_that_succeeded_survives_the_repair_of_a_failed_order_with_its_id() {
+    let test = start_with("one-id", |options| {
+        options.environment.push((&API, "PAYMENT_CANCEL_WINDOW", "1s".to_owned()));
+    })
+    .await;
+    test.plan("1", &json!({"payment.authorize": ["insufficient_funds"]})).await;
+    test.place(&test.order("1")).await;
+    assert_eq!(test.wait_for_end("1").await["status"], "failed");
+    let payment =
+        json!({"orderId": test.order_id("1"), "amount": 5998, "currency": "usd", "source": "tok_visa"});
+    let path = "/api/v1/workflows/payment";
+    let (status, body) = test.call(&API, Method::POST, path, Some(&payment)).await;
+    assert_eq!(status, 202, "{body}");
+    let path = format!("/api/v1/workflows/payment-{}/status", test.order_id("1"));
+    poll(&test, &path, "its end", |payment| payment["closeTime"].is_string()).await;
+
+    let report = reconcile(&test, true).await;
+    assert_eq!(counts(&report), [0, 0, 0, 0], "{report}");
+    assert_eq!(refunds(&test).await, 0);
+    assert_eq!(test.ledger("1").await["outcome"]["outcome"], "paid");
+    assert_clean(&test, "1").await;
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn an_order_that_shipped_before_temporal_forgot_it_survives_every_repair() {
+    let test = start("forgotten-run").await;
+    test.place(&test.order("1")).await;
+    assert_eq!(test.wait_for_end("1").await["status"], "shipped");
+    forget(&test, "1").await;
+    let report = reconcile(&test, true).await;
+    assert_eq!(counts(&report), [0, 1, 0, 0], "nobody recorded that it shipped: {report}");
+    assert_eq!(report["contradictions"][0]["difference"], "unknown_order");
+
+    // The same id is used again, and that order fails.
+    test.plan("1", &json!({"payment.authorize": ["insufficient_funds"]})).await;
+    test.place(&test.order("1")).await;
+    assert_eq!(test.wait_for_end("1").await["status"], "failed");
+    let report = reconcile(&test, true).await;
+    assert_eq!(counts(&report), [0, 1, 0, 0], "{report}");
+    assert_eq!(refunds(&test).await, 0);
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn an_order_whose_shipping_is_recorded_agrees_after_temporal_forgot_it() {
+    let test = start("recorded-run").await;
+    test.place(&test.order("1")).await;
+    assert_eq!(test.wait_for_end("1").await["status"], "shipped");
+    assert_eq!(reconcile(&test, false).await["outcomesRecorded"], 1);
+    forget(&test, "1").await;
+    let report = reconcile(&test, true).await;
+    assert_eq!(counts(&report), [0, 0, 0, 0], "{report}");
+    assert_clean(&test, "1").await;
+    test.stop().await;
+}
+
+/// Deletes an order's execution, as Temporal's retention does.
+async fn forget(test: &TestStack, order: &str) {
+    let id = format!("order-fulfillment-{}", test.order_id(order));
+    test.temporal(&["workflow", "delete", "-w", &id, "--yes"]).await;
+    let path = format!("/api/v1/order/{id}/status");
+    test.wait_until("the deletion", || async { test.call(&API, Method::GET, &path, None).await.0 == 404 })
+        .await;
+}
+
+#[tokio::test]
+async fn an_order_that_ships_when_it_is_placed_again_has_its_new_outcome() {
+    let test = start("outcome-again").await;
+    test.plan("1", &json!({"payment.authorize": ["insufficient_funds"]})).await;
+    test.place(&test.order("1")).await;
+    assert_eq!(test.wait_for_end("1").await["status"], "failed");
+    reconcile(&test, false).await;
+    assert_eq!(test.ledger("1").await["outcome"]["outcome"], "not_shipped");
+    test.place(&test.order("1")).await;
+    assert_eq!(test.wait_for_end("1").await["status"], "shipped");
+    let report = reconcile(&test, false).await;
+    assert_eq!((counts(&report), &report["outcomesRecorded"]), ([0, 0, 0, 0], &json!(1)), "{report}");
+    assert_eq!(test.ledger("1").await["outcome"]["outcome"], "shipped");
+    assert_eq!(report["orders"], 1, "the ledger and the executions have the same order: {report}");
+    assert_clean(&test, "1").await;
+    test.stop().await;
+}
+
+/// A reset ends the first run as terminated. The keys of the run after it name the first run, too.
+#[tokio::test]
+async fn an_order_that_was_reset_is_judged_by_its_last_run() {
+    let test = start("reset").await;
+    plant_orphan(&test, "1").await;
+    let id = format!("order-fulfillment-{}", test.order_id("1"));
+    let reset = ["workflow", "reset", "-w", &id, "--type", "LastWorkflowTask", "--reason", "a test"];
+    test.temporal(&reset).await;
+    assert_eq!(test.wait_for_end("1").await["status"], "shipped");
+    let report = reconcile(&test, true).await;
+    assert_eq!(counts(&report), [0, 0, 0, 0], "{report}");
+    assert_eq!(refunds(&test).await, 0);
+    assert_clean(&test, "1").await;
     test.stop().await;
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use xtask::services::{API, PROVIDER};
+use xtask::services::{API, PROVIDER, WORKER};
 
 use crate::{
     PATH, counts, reconcile, start, start_with,
@@ -112,5 +112,22 @@ async fn a_reconciliation_waits_for_the_provider_and_can_be_cancelled_meanwhile(
     trigger(&test, false).await;
     test.stack.restart(&PROVIDER).await.unwrap();
     assert_eq!(wait_for_report(&test).await["status"], "completed");
+    test.stop().await;
+}
+
+#[tokio::test]
+async fn a_provider_that_refuses_the_question_fails_the_run_and_publishes_no_figures() {
+    let mut test = start("refused-question").await;
+    test.stack.kill(&WORKER).unwrap();
+    // The API has no such path, and says so finally.
+    let elsewhere = test.stack.url(&API);
+    test.stack.set_variable(&WORKER, "PROVIDER_URL", &elsewhere);
+    test.stack.restart(&WORKER).await.unwrap();
+    trigger(&test, false).await;
+    let report = wait_for_report(&test).await;
+    assert_eq!(report["status"], "failed", "{report}");
+    assert_eq!(report["error"]["code"], "not_found", "{report}");
+    let metrics = test.metrics(&WORKER).await;
+    assert!(metrics.contains("reconciliation_ended_timestamp_seconds 0"), "nothing was published");
     test.stop().await;
 }

@@ -21,6 +21,9 @@ use crate::shared::{
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1000;
 
+/// The maximum number of open effects of an order in an answer. An order that shipped has three.
+const MAX_EFFECTS: usize = 100;
+
 pub fn routes(deps: &Arc<Deps>) -> OpenApiRouter {
     OpenApiRouter::new().routes(routes!(list_orders)).with_state(Arc::clone(deps))
 }
@@ -133,7 +136,10 @@ pub struct OpenOrder {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "shipped")]
     outcome: Option<&'static str>,
+    /// The first hundred.
     open: Vec<OpenEffectView>,
+    /// The number of open effects that `open` leaves out.
+    open_omitted: usize,
 }
 
 impl OpenOrder {
@@ -141,7 +147,8 @@ impl OpenOrder {
         Self {
             order_id: id.to_string(),
             outcome: outcome.map(|recorded| recorded.outcome.name()),
-            open: open.into_iter().map(OpenEffectView::from).collect(),
+            open_omitted: open.len().saturating_sub(MAX_EFFECTS),
+            open: open.into_iter().take(MAX_EFFECTS).map(OpenEffectView::from).collect(),
         }
     }
 }

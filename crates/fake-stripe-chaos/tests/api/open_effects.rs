@@ -79,3 +79,14 @@ async fn the_orders_are_listed_page_by_page() {
         provider.get(&format!("/ledger/orders?{query}")).await.expect(400);
     }
 }
+
+#[tokio::test]
+async fn an_order_with_very_many_effects_shows_the_first_hundred() {
+    let provider = Provider::new();
+    for _ in 0..103 {
+        provider.authorized("o").await;
+    }
+    let page = provider.get("/ledger/orders?orderId=o").await.expect(200).json();
+    let order = &page["orders"][0];
+    assert_eq!((order["open"].as_array().unwrap().len(), &order["openOmitted"]), (100, &json!(3)));
+}

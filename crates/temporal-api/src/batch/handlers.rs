@@ -21,6 +21,7 @@ use super::{
 use crate::{
     gateway::{Begun, GatewayError, Kind, Observed, WorkflowId},
     idempotency::{Answered, Claim, Fingerprint, IdempotencyKey, KeyDigest},
+    workflow::changed_meanwhile,
 };
 
 /// The time in which the next chunk must arrive. It allows for one slow answer after another.
@@ -204,18 +205,19 @@ impl Batches {
     ) -> Result<Json<BatchBody>, Problem> {
         let id = batch(name)?;
         let claim = Claim { key, fingerprint: Fingerprint::of("batch-change", &change) };
-        let changed = self.gateway.change(&id, change, &claim).await;
-        let observed = self.gateway.state(&id).await.map_err(|error| problem(&id, error))?;
-        match changed {
+        // A read after the change could fail, and hide that it was made.
+        let before = self.gateway.state(&id).await.map_err(|error| problem(&id, error))?;
+        match self.gateway.change(&id, change, &claim).await {
             Ok(state) => {
                 tracing::info!(workflow_id = id.as_str(), ?change, "batch changed");
-                Ok(Json(BatchBody::new(&id, Observed { state, ..observed })))
+                Ok(Json(BatchBody::new(&id, Observed { state, ..before })))
             }
             Err(GatewayError::Refused(_) | GatewayError::NotFound) => {
-                Err(match (observed.outside, observed.state.check(change)) {
+                let now = self.gateway.state(&id).await.map_err(|error| problem(&id, error))?;
+                Err(match (now.outside, now.state.check(change)) {
                     (Some(outside), _) => closed(&format!("the batch is {}", outside.name())),
                     (None, Err(reason)) => refused(reason),
-                    (None, Ok(())) => closed("the batch changed meanwhile; repeat the request"),
+                    (None, Ok(())) => changed_meanwhile(),
                 })
             }
             Err(error) => Err(problem(&id, error)),

@@ -100,9 +100,13 @@ pub struct ReportBody {
     workflow_id: String,
     #[serde(flatten)]
     run: RunBody,
-    /// Is `running`, `completed` or `cancelled`. After an end from outside it is `terminated` or `timed_out`.
+    /// Is `running`, `completed`, `cancelled`, or `failed`: an error that no retry mends ended it. After an end from
+    /// outside it is `terminated` or `timed_out`.
     #[schema(example = "completed")]
     status: &'static str,
+    /// Gives the reason if it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<ErrorBody>,
     /// Says whether this run repairs what it finds.
     repair: bool,
     /// Counts the orders that were compared.
@@ -130,17 +134,19 @@ pub struct ReportBody {
 #[schema(as = ReconciliationFinding)]
 struct FindingBody {
     order_id: String,
-    /// Is `orphan`, `unknown_order` (Temporal has no such workflow), `not_as_it_ended` (the ledger doesn't show what
+    /// Is `orphan`, `unknown_order` (Temporal knows no workflow that caused the effects), `not_as_it_ended` (the ledger doesn't show what
     /// the end needs) or `other_outcome` (an observer recorded another end).
     #[schema(example = "orphan")]
     difference: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     workflow_id: Option<String>,
-    /// Is the end of the latest execution: `running`, `shipped`, `paid`, `failed`, `terminated` or `timed_out`.
+    /// Is the end of that workflow: `running`, `shipped`, `paid`, `failed`, `terminated` or `timed_out`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(example = "terminated")]
     end: Option<&'static str>,
     open: Vec<OpenEffectBody>,
+    /// Counts the effects that this list leaves out.
+    effects_omitted: u64,
     /// Is `none`, `repaired` or `failed`.
     #[schema(example = "repaired")]
     repair: &'static str,
@@ -176,7 +182,7 @@ impl From<OpenEffect> for OpenEffectBody {
 }
 
 impl From<Reported> for FindingBody {
-    fn from(Reported { finding, repair }: Reported) -> Self {
+    fn from(Reported { finding, repair, effects_omitted }: Reported) -> Self {
         let (repair, error) = match repair {
             Repair::None => ("none", None),
             Repair::Repaired => ("repaired", None),
@@ -188,6 +194,7 @@ impl From<Reported> for FindingBody {
             workflow_id: finding.workflow_id,
             end: finding.end.map(End::name),
             open: finding.open.into_iter().map(Into::into).collect(),
+            effects_omitted,
             repair,
             error,
         }
@@ -206,6 +213,7 @@ impl ReportBody {
             workflow_id: id.as_str().to_owned(),
             run: run.into(),
             status,
+            error: report.error.map(Into::into),
             repair: report.repair,
             orders: report.orders,
             running: report.running,

@@ -23,6 +23,7 @@ use crate::{
     idempotency::{Claim, Fingerprint, IdempotencyKey, KeyDigest},
     money::Currency,
     order::{AddressBody, Destination},
+    workflow::changed_meanwhile,
 };
 
 /// Places no order until it is resumed.
@@ -181,14 +182,17 @@ impl Subscriptions {
         let id = subscription(name)?;
         let change = update.change();
         let claim = Claim { key, fingerprint: Fingerprint::of("subscription-update", &update) };
-        let changed = self.gateway.update(&id, update, &claim).await;
-        let observed = self.gateway.state(&id).await.map_err(|error| problem(&id, error))?;
-        match changed {
+        // A read after the change could fail, and hide that it was made.
+        let before = self.gateway.state(&id).await.map_err(|error| problem(&id, error))?;
+        match self.gateway.update(&id, update, &claim).await {
             Ok(state) => {
                 tracing::info!(workflow_id = id.as_str(), change = ?change, "subscription changed");
-                Ok(Json(SubscriptionBody::new(&id, Observed { state, ..observed })))
+                Ok(Json(SubscriptionBody::new(&id, Observed { state, ..before })))
             }
-            Err(GatewayError::Refused(_) | GatewayError::NotFound) => Err(why_refused(&observed, change)),
+            Err(GatewayError::Refused(_) | GatewayError::NotFound) => {
+                let now = self.gateway.state(&id).await.map_err(|error| problem(&id, error))?;
+                Err(why_refused(&now, change))
+            }
             Err(error) => Err(problem(&id, error)),
         }
     }
@@ -199,6 +203,6 @@ fn why_refused(observed: &Observed<SubscriptionState>, change: Change) -> Proble
     match (observed.outside, observed.state.check(change)) {
         (Some(outside), _) => closed(&format!("the subscription is {}", outside.name())),
         (None, Err(reason)) => refused(reason),
-        (None, Ok(())) => closed("the subscription changed meanwhile; repeat the request"),
+        (None, Ok(())) => changed_meanwhile(),
     }
 }

@@ -50,7 +50,7 @@ async fn a_report_separates_orphans_and_contradictions() {
         body["orphans"][0],
         json!({
             "orderId": "1", "difference": "orphan", "workflowId": "order-fulfillment-1", "end": "terminated",
-            "repair": "repaired",
+            "repair": "repaired", "effectsOmitted": 0,
             "open": [{
                 "effect": "held", "resource": "auth_1", "amount": 5998, "currency": "usd",
                 "key": "order-fulfillment-1/run/authorize_payment",

@@ -8,7 +8,7 @@ mod problems;
 use std::sync::Arc;
 
 pub use dto::StartedBody;
-pub use problems::{WorkflowCode, impersonal, invalid_query, problem, too_many_waiting};
+pub use problems::{WorkflowCode, changed_meanwhile, impersonal, invalid_query, problem, too_many_waiting};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{

@@ -14,6 +14,7 @@ error_codes! {
         AlreadyExists = "workflow_already_exists", 409, "The workflow runs already or has succeeded", final;
         AlreadyClosed = "workflow_already_closed", 409, "The workflow has ended, or can't be stopped any more", final;
         AlreadyCancelling = "workflow_already_cancelling", 409, "The workflow is being cancelled", final;
+        ChangedMeanwhile = "workflow_changed_meanwhile", 409, "The workflow changed meanwhile", retryable;
         IdempotencyKeyReused = "idempotency_key_reused", 409, "The idempotency key was used for something else", final;
         InvalidHeader = "invalid_header", 400, "A header does not fit", final;
         InvalidQuery = "invalid_query", 400, "A query parameter does not fit", final;
@@ -25,6 +26,11 @@ error_codes! {
 
 pub fn not_found(id: &str) -> Problem {
     Problem::new(WorkflowCode::NotFound, format!("no workflow has the id {id:?}"))
+}
+
+/// Returns the problem for a change that was refused, but would not be any more.
+pub fn changed_meanwhile() -> Problem {
+    Problem::new(WorkflowCode::ChangedMeanwhile, "the workflow changed meanwhile; repeat the request")
 }
 
 pub fn invalid_query(name: &str, what: impl Display) -> Problem {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use workflows::{
     activities::{UndoResult, inventory::Reserve, notification::Notify, shipping::CreateLabel},
-    reconciliation::comparison::OpenEffect,
+    reconciliation::comparison::{OpenEffect, Outcome},
 };
 
 #[derive(Serialize)]
@@ -188,7 +188,7 @@ pub(super) struct NotificationResponse {
 pub struct OpenOrder {
     pub order_id: String,
     #[serde(default)]
-    pub outcome: Option<String>,
+    pub outcome: Option<Outcome>,
     pub open: Vec<OpenEffect>,
 }
 

@@ -18,6 +18,7 @@ use workflows::{
     },
     ids::Call,
     policies::Policy,
+    reconciliation::comparison::Outcome,
 };
 
 use messages::{
@@ -203,7 +204,7 @@ impl Provider {
         Ok(page.orders.into_iter().next())
     }
 
-    /// Records how an order ended, as an observer. An outcome that the ledger has already stays.
+    /// Records how an order ended, as an observer. An order that shipped stays shipped.
     ///
     /// # Errors
     /// Fails if the provider doesn't answer.
@@ -211,7 +212,7 @@ impl Provider {
         &self,
         correlation_id: &str,
         order_id: &str,
-        outcome: &str,
+        outcome: Outcome,
     ) -> Result<(), CallError> {
         let order = percent_encoding::utf8_percent_encode(order_id, percent_encoding::NON_ALPHANUMERIC);
         let request = self
@@ -219,7 +220,7 @@ impl Provider {
             .put(format!("{}/ledger/orders/{order}/outcome", self.base))
             .header(correlation::HEADER, correlation_id)
             .timeout(READ_TIMEOUT)
-            .json(&OutcomeRequest { outcome });
+            .json(&OutcomeRequest { outcome: outcome.name() });
         match answer::<serde::de::IgnoredAny>(request).await {
             Err(error) if error.code == "order_already_shipped" => Ok(()),
             answered => answered.map(|_| ()),

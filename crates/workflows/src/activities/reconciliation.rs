@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use temporalio_macros::activity_definitions;
 
-use crate::reconciliation::comparison::Finding;
+use crate::reconciliation::{comparison::Finding, report::ReconciliationStatus};
 
 /// One page of a comparison.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,16 +33,31 @@ pub struct Compared {
     pub next: Option<String>,
 }
 
+/// One order that is compared again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OneOrder {
+    pub correlation_id: String,
+    pub order_id: String,
+}
+
 /// The figures of a reconciliation that ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
     pub correlation_id: String,
+    #[serde(default = "completed")]
+    pub status: ReconciliationStatus,
     pub orders: u64,
     pub contradictions: u64,
     pub orphans: u64,
     pub repaired: u64,
     pub not_repaired: u64,
+}
+
+/// Returns the status of summaries that have none.
+const fn completed() -> ReconciliationStatus {
+    ReconciliationStatus::Completed
 }
 
 pub struct ReconciliationActivities;
@@ -52,6 +67,12 @@ impl ReconciliationActivities {
     /// Compares a page of the ledger's orders with their executions, and records the outcomes of those that ended.
     #[activity(name = "compareLedgerPage")]
     pub fn compare_ledger_page(input: Page) -> Compared {
+        unimplemented!()
+    }
+
+    /// Compares one order again, just before its repair.
+    #[activity(name = "compareOrder")]
+    pub fn compare_order(input: OneOrder) -> Compared {
         unimplemented!()
     }
 
@@ -68,4 +89,4 @@ impl ReconciliationActivities {
     }
 }
 
-pub use reconciliation_activities::{CompareExecutionsPage, CompareLedgerPage, Publish};
+pub use reconciliation_activities::{CompareExecutionsPage, CompareLedgerPage, CompareOrder, Publish};

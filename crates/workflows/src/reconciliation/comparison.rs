@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::Call;
+use crate::ids::{self, Call};
 
 /// The kind of an effect that nothing has undone.
 #[derive(
@@ -65,14 +65,14 @@ pub struct OpenEffect {
 }
 
 impl OpenEffect {
-    /// Returns true if a run of this workflow caused it, but not the given one.
-    fn is_of_an_earlier_run(&self, workflow_id: &str, first_run_id: &str) -> bool {
-        let rest = self.key.as_deref().and_then(|key| key.strip_prefix(workflow_id)?.strip_prefix('/'));
-        rest.is_some_and(|rest| rest.split('/').next() != Some(first_run_id))
+    /// Returns the workflow and the first run that caused it. `None` if the key has another form.
+    #[must_use]
+    pub fn cause(&self) -> Option<(&str, &str)> {
+        ids::caller_of_key(self.key.as_deref()?)
     }
 }
 
-/// The state of an order's latest execution.
+/// The state of an execution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case", const_into_str)]
@@ -94,19 +94,12 @@ impl End {
         self.into_str()
     }
 
-    /// Returns the outcome that the ledger should have.
-    #[must_use]
-    pub const fn outcome(self) -> Option<&'static str> {
-        match self {
-            Self::Running => None,
-            Self::Shipped => Some("shipped"),
-            Self::Paid => Some("paid"),
-            Self::Failed | Self::Terminated | Self::TimedOut => Some("not_shipped"),
-        }
+    const fn is_unsuccessful(self) -> bool {
+        matches!(self, Self::Failed | Self::Terminated | Self::TimedOut)
     }
 }
 
-/// The latest execution of an order.
+/// An execution that may have caused effects of an order: from its first run, through resets and continuations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Execution {
     pub workflow_id: String,
@@ -114,14 +107,54 @@ pub struct Execution {
     pub end: End,
 }
 
+impl Execution {
+    fn caused(&self, effect: &OpenEffect) -> bool {
+        effect.cause() == Some((&self.workflow_id, &self.first_run_id))
+    }
+}
+
+/// The outcome that an observer records for an order. A greater one replaces a lesser one.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, strum::IntoStaticStr,
+)]
+#[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", const_into_str)]
+pub enum Outcome {
+    NotShipped,
+    Paid,
+    Shipped,
+}
+
+impl Outcome {
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        self.into_str()
+    }
+
+    /// Returns the outcome of an order with these executions. `None` while one runs, or if there is none.
+    #[must_use]
+    pub fn of(executions: &[Execution]) -> Option<Self> {
+        let has = |end| executions.iter().any(|one| one.end == end);
+        if has(End::Shipped) {
+            Some(Self::Shipped)
+        } else if executions.is_empty() || has(End::Running) {
+            None
+        } else if has(End::Paid) {
+            Some(Self::Paid)
+        } else {
+            Some(Self::NotShipped)
+        }
+    }
+}
+
 /// A kind of difference between the ledger and the executions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
 #[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Difference {
-    /// The order did not ship, and effects of it are open. Undo by key ends them.
+    /// An execution ended without success, and effects of it are open. Undo by key ends them.
     Orphan,
-    /// Effects are open, and Temporal has no execution that could have caused them.
+    /// Effects are open, and Temporal knows no execution that caused them.
     UnknownOrder,
     /// The order shipped, or the payment succeeded, and the ledger doesn't show exactly that.
     NotAsItEnded,
@@ -150,46 +183,57 @@ pub struct Finding {
     pub open: Vec<OpenEffect>,
 }
 
-/// Returns the difference between the open effects of an order and its execution, if there is one.
+/// Returns the differences between what an order has open, its recorded outcome, and its executions.
+///
+/// An effect belongs to the execution that its key names. So an order and a payment with the same id, and earlier
+/// executions of an order that was placed again, are each judged by their own end.
 #[must_use]
 pub fn compare(
     order_id: &str,
     open: &[OpenEffect],
-    outcome: Option<&str>,
-    execution: Option<&Execution>,
-) -> Option<Finding> {
-    let finding = |difference, open: Vec<OpenEffect>| {
-        Some(Finding {
-            difference,
-            order_id: order_id.to_owned(),
-            workflow_id: execution.map(|execution| execution.workflow_id.clone()),
-            end: execution.map(|execution| execution.end),
-            open,
-        })
+    outcome: Option<Outcome>,
+    executions: &[Execution],
+) -> Vec<Finding> {
+    let finding = |difference, execution: Option<&Execution>, open| Finding {
+        difference,
+        order_id: order_id.to_owned(),
+        workflow_id: execution.map(|execution| execution.workflow_id.clone()),
+        end: execution.map(|execution| execution.end),
+        open,
     };
-    let Some(Execution { workflow_id, first_run_id, end }) = execution else {
-        return (!open.is_empty()).then(|| finding(Difference::UnknownOrder, open.to_vec())).flatten();
+    let effects_of = |execution: &Execution| -> Vec<_> {
+        open.iter().filter(|effect| execution.caused(effect)).cloned().collect()
     };
-    // The present run may have changed its effects since they were read. Earlier runs have ended.
-    let (earlier, present): (Vec<_>, Vec<_>) =
-        open.iter().cloned().partition(|one| one.is_of_an_earlier_run(workflow_id, first_run_id));
-    if !earlier.is_empty() {
-        return finding(Difference::Orphan, earlier);
+    let of_unknown: Vec<_> =
+        open.iter().filter(|effect| !executions.iter().any(|one| one.caused(effect))).cloned().collect();
+    // Temporal deletes old executions. The outcome that was recorded before then explains their effects.
+    let is_forgotten_success = match outcome {
+        Some(Outcome::Shipped) => is_as_shipped(&of_unknown),
+        Some(Outcome::Paid) => has_exactly(&of_unknown, &[Effect::Captured]),
+        Some(Outcome::NotShipped) | None => false,
+    };
+    let succeeded =
+        is_forgotten_success || matches!(Outcome::of(executions), Some(Outcome::Shipped | Outcome::Paid));
+    let claims_success = matches!(outcome, Some(Outcome::Shipped | Outcome::Paid));
+    let mut findings = Vec::new();
+    if !of_unknown.is_empty() && !is_forgotten_success {
+        findings.push(finding(Difference::UnknownOrder, None, of_unknown));
     }
-    match end {
-        // An observer knows of the shipping, and repairing it would undo the order.
-        End::Failed | End::Terminated | End::TimedOut if matches!(outcome, Some("shipped" | "paid")) => {
-            finding(Difference::OtherOutcome, present)
-        }
-        End::Failed | End::Terminated | End::TimedOut if !present.is_empty() => {
-            finding(Difference::Orphan, present)
-        }
-        End::Shipped if !is_as_shipped(&present) => finding(Difference::NotAsItEnded, present),
-        End::Paid if !has_exactly(&present, &[Effect::Captured]) => {
-            finding(Difference::NotAsItEnded, present)
-        }
-        End::Running | End::Failed | End::Terminated | End::TimedOut | End::Shipped | End::Paid => None,
+    for (index, execution) in executions.iter().enumerate() {
+        let effects = effects_of(execution);
+        let difference = match execution.end {
+            // An observer knows of a success that no execution shows. A repair could undo it.
+            end if end.is_unsuccessful() && claims_success && !succeeded => {
+                (index == 0 || !effects.is_empty()).then_some(Difference::OtherOutcome)
+            }
+            end if end.is_unsuccessful() => (!effects.is_empty()).then_some(Difference::Orphan),
+            End::Shipped => (!is_as_shipped(&effects)).then_some(Difference::NotAsItEnded),
+            End::Paid => (!has_exactly(&effects, &[Effect::Captured])).then_some(Difference::NotAsItEnded),
+            _ => None,
+        };
+        findings.extend(difference.map(|difference| finding(difference, Some(execution), effects)));
     }
+    findings
 }
 
 fn is_as_shipped(open: &[OpenEffect]) -> bool {
@@ -208,94 +252,158 @@ mod tests {
     use super::*;
     use Effect::{Captured, Held, Labelled, Reserved};
 
-    fn open(effects: &[(Effect, &str)]) -> Vec<OpenEffect> {
-        let one = |&(effect, run): &(Effect, &str)| OpenEffect {
-            effect,
+    const ORDER: &str = "order-fulfillment-1";
+    const PAYMENT: &str = "payment-1";
+    const SHIPPED: [Effect; 3] = [Captured, Reserved, Labelled];
+
+    /// Returns effects that a run of a workflow caused.
+    fn open(workflow: &str, run: &str, effects: &[Effect]) -> Vec<OpenEffect> {
+        let one = |effect: &Effect| OpenEffect {
+            effect: *effect,
             resource: effect.name().to_owned(),
-            key: (!run.is_empty()).then(|| format!("order-fulfillment-1/{run}/{}", effect.name())),
+            key: Some(format!("{workflow}/{run}/{}", effect.name())),
             amount: None,
             currency: None,
         };
         effects.iter().map(one).collect()
     }
 
-    fn execution(end: End) -> Execution {
-        Execution { workflow_id: "order-fulfillment-1".to_owned(), first_run_id: "run-2".to_owned(), end }
+    fn execution(workflow: &str, run: &str, end: End) -> Execution {
+        Execution { workflow_id: workflow.to_owned(), first_run_id: run.to_owned(), end }
     }
 
-    fn difference(
-        end: End,
-        effects: &[(Effect, &str)],
-        outcome: Option<&str>,
-    ) -> Option<(Difference, Vec<Effect>)> {
-        let finding = compare("1", &open(effects), outcome, Some(&execution(end)))?;
-        Some((finding.difference, finding.open.iter().map(|one| one.effect).collect()))
+    fn differences(
+        open: &[OpenEffect],
+        outcome: Option<Outcome>,
+        executions: &[Execution],
+    ) -> Vec<(Difference, Vec<Effect>)> {
+        let findings = compare("1", open, outcome, executions).into_iter();
+        findings.map(|one| (one.difference, one.open.iter().map(|effect| effect.effect).collect())).collect()
     }
 
-    const SHIPPED: [(Effect, &str); 3] = [(Captured, "run-2"), (Reserved, "run-2"), (Labelled, "run-2")];
+    /// Returns the differences of an order with one execution, which caused all effects.
+    fn of_one(end: End, effects: &[Effect], outcome: Option<Outcome>) -> Vec<(Difference, Vec<Effect>)> {
+        differences(&open(ORDER, "run", effects), outcome, &[execution(ORDER, "run", end)])
+    }
 
     #[test]
     fn a_running_order_may_have_any_effects_of_its_own() {
-        assert_eq!(difference(End::Running, &[(Held, "run-2"), (Reserved, "run-2")], None), None);
-        assert_eq!(difference(End::Running, &[], None), None);
+        assert_eq!(of_one(End::Running, &[Held, Reserved], None), []);
+        assert_eq!(of_one(End::Running, &[], None), []);
     }
 
     #[test]
     fn an_order_that_did_not_ship_must_leave_nothing_open() {
         for end in [End::Failed, End::Terminated, End::TimedOut] {
-            assert_eq!(difference(end, &[], Some("not_shipped")), None);
-            let effects = [(Held, "run-2"), (Reserved, "run-2")];
-            assert_eq!(difference(end, &effects, None), Some((Difference::Orphan, vec![Held, Reserved])));
+            assert_eq!(of_one(end, &[], Some(Outcome::NotShipped)), []);
+            assert_eq!(of_one(end, &[Held, Reserved], None), [(Difference::Orphan, vec![Held, Reserved])]);
         }
     }
 
     #[test]
     fn an_order_that_an_observer_saw_shipped_is_not_taken_for_an_orphan() {
-        let found = difference(End::Terminated, &SHIPPED, Some("shipped"));
-        assert_eq!(found, Some((Difference::OtherOutcome, vec![Captured, Reserved, Labelled])));
+        let found = of_one(End::Terminated, &SHIPPED, Some(Outcome::Shipped));
+        assert_eq!(found, [(Difference::OtherOutcome, SHIPPED.to_vec())]);
+        assert_eq!(of_one(End::Failed, &[], Some(Outcome::Paid)), [(Difference::OtherOutcome, vec![])]);
     }
 
     #[test]
     fn an_order_that_shipped_has_one_capture_one_reservation_and_one_label() {
-        assert_eq!(difference(End::Shipped, &SHIPPED, Some("shipped")), None);
-        let mut more = SHIPPED.to_vec();
-        more.push((Captured, "run-2"));
-        let fewer = &SHIPPED[..2];
-        for effects in [&more, fewer, &[]] {
-            let (found, _) = difference(End::Shipped, effects, None).unwrap();
-            assert_eq!(found, Difference::NotAsItEnded, "{effects:?}");
+        assert_eq!(of_one(End::Shipped, &SHIPPED, Some(Outcome::Shipped)), []);
+        let twice = [Captured, Captured, Reserved, Labelled];
+        for effects in [twice.as_slice(), &SHIPPED[..2], &[]] {
+            assert_eq!(of_one(End::Shipped, effects, None), [(Difference::NotAsItEnded, effects.to_vec())]);
         }
     }
 
     #[test]
     fn a_payment_that_succeeded_is_captured_and_nothing_else() {
-        assert_eq!(difference(End::Paid, &[(Captured, "run-2")], Some("paid")), None);
-        assert!(difference(End::Paid, &[], None).is_some());
-        assert!(difference(End::Paid, &[(Captured, "run-2"), (Held, "run-2")], None).is_some());
-    }
-
-    #[test]
-    fn effects_of_an_earlier_run_are_orphans_whatever_the_present_run_does() {
-        for end in [End::Running, End::Shipped, End::Failed] {
-            let mut effects = SHIPPED.to_vec();
-            effects.push((Held, "run-1"));
-            assert_eq!(difference(end, &effects, None), Some((Difference::Orphan, vec![Held])), "{end:?}");
+        assert_eq!(of_one(End::Paid, &[Captured], Some(Outcome::Paid)), []);
+        for effects in [[].as_slice(), &[Captured, Held]] {
+            assert_eq!(of_one(End::Paid, effects, None), [(Difference::NotAsItEnded, effects.to_vec())]);
         }
     }
 
     #[test]
-    fn effects_without_an_execution_are_of_an_unknown_order() {
-        assert_eq!(compare("1", &[], None, None), None);
-        let found = compare("1", &open(&[(Held, "")]), None, None).unwrap();
-        assert_eq!((found.difference, found.workflow_id, found.end), (Difference::UnknownOrder, None, None));
+    fn what_a_failed_run_left_is_an_orphan_whatever_another_run_does() {
+        for (end, outcome) in [
+            (End::Running, None),
+            (End::Shipped, Some(Outcome::Shipped)),
+            (End::Failed, Some(Outcome::NotShipped)),
+        ] {
+            let mut effects = open(ORDER, "run-1", &[Held]);
+            if end == End::Shipped {
+                effects.extend(open(ORDER, "run-2", &SHIPPED));
+            }
+            let executions = [execution(ORDER, "run-2", end), execution(ORDER, "run-1", End::Terminated)];
+            let found = differences(&effects, outcome, &executions);
+            assert_eq!(found, [(Difference::Orphan, vec![Held])], "{end:?}");
+        }
     }
 
     #[test]
-    fn a_key_of_another_workflow_is_no_earlier_run() {
-        let effects = [OpenEffect {
-            key: Some("order-fulfillment-12/run-1/x".to_owned()),
-            ..open(&[(Held, "")])[0].clone()
-        }];
-        assert_eq!(compare("1", &effects, None, Some(&execution(End::Running))), None);
+    fn a_run_that_shipped_is_no_orphan_of_a_later_run_that_failed() {
+        let effects = open(ORDER, "run-1", &SHIPPED);
+        let executions = [execution(ORDER, "run-2", End::Failed), execution(ORDER, "run-1", End::Shipped)];
+        for outcome in [None, Some(Outcome::Shipped)] {
+            assert_eq!(differences(&effects, outcome, &executions), [], "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_temporal_forgot_is_only_reported() {
+        let effects = open(ORDER, "run-1", &SHIPPED);
+        let later = [execution(ORDER, "run-2", End::Failed)];
+        for (outcome, executions) in
+            [(None, later.as_slice()), (Some(Outcome::NotShipped), &later), (None, &[])]
+        {
+            let found = differences(&effects, outcome, executions);
+            assert_eq!(found, [(Difference::UnknownOrder, SHIPPED.to_vec())], "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn a_recorded_success_explains_the_effects_of_a_forgotten_run() {
+        let shipped = open(ORDER, "run-1", &SHIPPED);
+        let paid = open(PAYMENT, "run-1", &[Captured]);
+        let later = [execution(ORDER, "run-2", End::Failed)];
+        for executions in [later.as_slice(), &[]] {
+            assert_eq!(differences(&shipped, Some(Outcome::Shipped), executions), []);
+            assert_eq!(differences(&paid, Some(Outcome::Paid), executions), []);
+        }
+        let found = differences(&paid, Some(Outcome::Shipped), &[]);
+        assert_eq!(found, [(Difference::UnknownOrder, vec![Captured])], "a shipped order has more");
+    }
+
+    #[test]
+    fn a_payment_keeps_its_money_beside_a_failed_order_with_its_id() {
+        let executions = [execution(ORDER, "run-1", End::Failed), execution(PAYMENT, "run-2", End::Paid)];
+        assert_eq!(differences(&open(PAYMENT, "run-2", &[Captured]), None, &executions), []);
+        let mut both = open(PAYMENT, "run-2", &[Captured]);
+        both.extend(open(ORDER, "run-1", &[Reserved]));
+        assert_eq!(differences(&both, None, &executions), [(Difference::Orphan, vec![Reserved])]);
+    }
+
+    #[test]
+    fn an_effect_of_a_foreign_key_belongs_to_no_execution() {
+        let failed = [execution(ORDER, "run", End::Failed)];
+        let mut effects = open("order-fulfillment-12", "run", &[Held]);
+        effects.extend([OpenEffect { key: Some("shop-7".to_owned()), ..effects[0].clone() }]);
+        effects.extend([OpenEffect { key: None, ..effects[0].clone() }]);
+        let found = differences(&effects, None, &failed);
+        assert_eq!(found, [(Difference::UnknownOrder, vec![Held, Held, Held])]);
+    }
+
+    #[test]
+    fn an_order_ships_if_one_of_its_executions_did() {
+        let outcome = |ends: &[End]| {
+            let executions: Vec<_> = ends.iter().map(|end| execution(ORDER, "run", *end)).collect();
+            Outcome::of(&executions)
+        };
+        assert_eq!(outcome(&[]), None);
+        assert_eq!(outcome(&[End::Failed, End::Running]), None);
+        assert_eq!(outcome(&[End::Failed, End::Shipped]), Some(Outcome::Shipped));
+        assert_eq!(outcome(&[End::Failed, End::Paid]), Some(Outcome::Paid));
+        assert_eq!(outcome(&[End::Failed, End::Terminated]), Some(Outcome::NotShipped));
     }
 }

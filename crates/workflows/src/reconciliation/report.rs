@@ -8,8 +8,11 @@ use crate::{
     failure::StateError,
 };
 
-/// The maximum number of findings in a report. The rest are counted.
-pub const MAX_FINDINGS: usize = 500;
+/// The maximum number of orphans in a report, and of contradictions. The rest are counted.
+pub const MAX_FINDINGS: usize = 250;
+
+/// The maximum number of effects of a finding in a report. An order has three.
+const MAX_EFFECTS: usize = 5;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "snake_case")]
@@ -18,6 +21,8 @@ pub enum ReconciliationStatus {
     Running,
     Completed,
     Cancelled,
+    /// A final failure ended it before it compared everything.
+    Failed,
 }
 
 impl ReconciliationStatus {
@@ -53,6 +58,9 @@ pub struct Reported {
     #[serde(flatten)]
     pub finding: Finding,
     pub repair: Repair,
+    /// The effects of the finding that are left out.
+    #[serde(default)]
+    pub effects_omitted: u64,
 }
 
 /// The report. Both the query and the result of the workflow return it.
@@ -66,7 +74,10 @@ pub struct Report {
     pub started_at: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_at: Option<String>,
-    /// The orders of the ledger and the executions that were compared.
+    /// The failure that ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<StateError>,
+    /// The orders that were compared: those of the ledger, and successful executions that it doesn't know.
     pub orders: u64,
     pub running: u64,
     pub outcomes_recorded: u64,
@@ -74,7 +85,7 @@ pub struct Report {
     pub orphans: u64,
     pub repaired: u64,
     pub not_repaired: u64,
-    /// The first [`MAX_FINDINGS`].
+    /// The first [`MAX_FINDINGS`] of each kind.
     pub findings: Vec<Reported>,
     pub findings_omitted: u64,
     /// The next page.
@@ -92,6 +103,7 @@ impl Report {
             cancelling: false,
             started_at,
             ended_at: None,
+            error: None,
             orders: 0,
             running: 0,
             outcomes_recorded: 0,
@@ -145,7 +157,7 @@ impl Report {
     }
 
     /// Adds a finding with its repair.
-    pub fn add(&mut self, finding: Finding, repair: Repair) {
+    pub fn add(&mut self, mut finding: Finding, repair: Repair) {
         match finding.difference {
             Difference::Orphan => self.orphans += 1,
             Difference::UnknownOrder | Difference::NotAsItEnded | Difference::OtherOutcome => {
@@ -157,11 +169,20 @@ impl Report {
             Repair::Repaired => self.repaired += 1,
             Repair::Failed { .. } => self.not_repaired += 1,
         }
-        if self.findings.len() < MAX_FINDINGS {
-            self.findings.push(Reported { finding, repair });
-        } else {
+        let is_orphan = finding.difference == Difference::Orphan;
+        let listed = self.findings.iter().map(|one| one.finding.difference == Difference::Orphan);
+        if listed.filter(|one| *one == is_orphan).count() >= MAX_FINDINGS {
             self.findings_omitted += 1;
+            return;
         }
+        let effects_omitted = finding.open.len().saturating_sub(MAX_EFFECTS) as u64;
+        finding.open.truncate(MAX_EFFECTS);
+        self.findings.push(Reported { finding, repair, effects_omitted });
+    }
+
+    /// Fails it.
+    pub fn fail(&mut self, error: StateError) {
+        self.error = Some(error);
     }
 
     pub fn end(&mut self, status: ReconciliationStatus, at: String) {
@@ -170,9 +191,10 @@ impl Report {
     }
 
     #[must_use]
-    pub fn summary(&self, correlation_id: &str) -> Summary {
+    pub fn summary(&self, status: ReconciliationStatus, correlation_id: &str) -> Summary {
         Summary {
             correlation_id: correlation_id.to_owned(),
+            status,
             orders: self.orders,
             contradictions: self.contradictions,
             orphans: self.orphans,
@@ -229,10 +251,28 @@ mod tests {
     fn findings_beyond_the_limit_are_counted() {
         let mut report = Report::new(true, String::new());
         for _ in 0..MAX_FINDINGS + 3 {
-            report.add(finding(Difference::Orphan, &[]), Repair::Repaired);
+            report.add(finding(Difference::NotAsItEnded, &[]), Repair::None);
         }
-        report.add(finding(Difference::NotAsItEnded, &[]), Repair::None);
-        assert_eq!((report.findings.len(), report.findings_omitted), (MAX_FINDINGS, 4));
-        assert_eq!((report.orphans, report.repaired, report.contradictions), (503, 503, 1));
+        report.add(finding(Difference::Orphan, &[]), Repair::Repaired);
+        assert_eq!((report.findings.len(), report.findings_omitted), (MAX_FINDINGS + 1, 3));
+        assert_eq!((report.orphans, report.repaired, report.contradictions), (1, 1, 253));
+    }
+
+    #[test]
+    fn a_report_of_the_largest_findings_fits_into_a_payload() {
+        let mut report = Report::new(true, String::new());
+        let long = "x".repeat(255);
+        let mut large = finding(Difference::Orphan, &[Effect::Held; 100]);
+        for effect in &mut large.open {
+            effect.key = Some(long.clone());
+        }
+        large.order_id = long;
+        for _ in 0..2 * MAX_FINDINGS {
+            report.add(large.clone(), Repair::Repaired);
+            report.add(Finding { difference: Difference::UnknownOrder, ..large.clone() }, Repair::None);
+        }
+        assert_eq!(report.findings[0].effects_omitted, 95);
+        // Temporal refuses payloads above 2 MiB.
+        assert!(serde_json::to_vec(&report).unwrap().len() < 1_500_000);
     }
 }

@@ -17,11 +17,11 @@ use crate::{
         CallContext, UndoInput, UndoOutput,
         inventory::InventoryActivities,
         payment::PaymentActivities,
-        reconciliation::{Compared, Page, ReconciliationActivities},
+        reconciliation::{Compared, OneOrder, Page, ReconciliationActivities},
         shipping::ShippingActivities,
     },
     cancellation::{Cancellable, run_until_cancelled},
-    failure::ActivityFailure,
+    failure::{ActivityFailure, StateError},
     policies::{activity_options, endless_options},
     saga::Reason,
     signal::Signal,
@@ -30,6 +30,9 @@ use crate::{
 
 /// The pages in one history. A page is one activity, and each repair up to four.
 const PAGES_PER_RUN: u32 = 20;
+
+/// The patch since which an order is compared again before its repair.
+const COMPARES_BEFORE_REPAIR: &str = "reconciliation-compares-before-repair";
 
 /// `reconciliationWorkflow`: compares the provider's ledger with the ends of the workflows.
 #[workflow]
@@ -59,6 +62,10 @@ impl ReconciliationWorkflow {
         let status = match run_until_cancelled(ctx, &scope, compare_pages(ctx, &scope)).await {
             Pages::All => ReconciliationStatus::Completed,
             Pages::Cancelled => ReconciliationStatus::Cancelled,
+            Pages::Failed(error) => {
+                ctx.state_mut(|s| s.report.fail(error));
+                ReconciliationStatus::Failed
+            }
             Pages::More => {
                 let resumed = Some(Box::new(ctx.state(|s| s.report.clone())));
                 let input = ctx.state(|s| ReconciliationInput { resumed, ..s.input.clone() });
@@ -97,16 +104,22 @@ enum Pages {
     /// The next history compares the rest.
     More,
     Cancelled,
+    Failed(StateError),
 }
 
 /// Compares pages and repairs what they show, until a cancellation or the end of this history.
 async fn compare_pages(ctx: &Context, scope: &WorkflowCancellationToken) -> Pages {
     for _ in 0..PAGES_PER_RUN {
-        // Only a cancellation ends a page without a result.
-        let Ok(page) = compare_page(ctx, scope).await else { return Pages::Cancelled };
+        let page = match compare_page(ctx, scope).await {
+            Ok(page) => page,
+            Err(_) if ctx.state(|s| s.report.cancelling) => return Pages::Cancelled,
+            // A failure that no retry can mend.
+            Err(error) => return Pages::Failed(ActivityFailure::from_activity_error(&error).error),
+        };
         for finding in ctx.state_mut(|s| s.report.turn_page(page)) {
-            let repair = repair(ctx, &finding).await;
-            ctx.state_mut(|s| s.report.add(finding, repair));
+            if let Some((finding, repair)) = repair(ctx, finding).await {
+                ctx.state_mut(|s| s.report.add(finding, repair));
+            }
         }
         publish_state(ctx);
         if !ctx.state_mut(|s| s.report.has_next_page()) {
@@ -141,19 +154,40 @@ async fn compare_page(
     }
 }
 
-/// Undoes the open effects of an orphan by their keys. A repair that began isn't interrupted.
-async fn repair(ctx: &Context, finding: &Finding) -> Repair {
-    let undos = ctx.state(|s| s.report.undos(finding));
-    if undos.is_empty() {
-        return Repair::None;
+/// Undoes the open effects of an orphan by their keys. A repair that began isn't interrupted. Returns the finding as
+/// it was then, or `None` if the order agrees meanwhile.
+async fn repair(ctx: &Context, finding: Finding) -> Option<(Finding, Repair)> {
+    let is_wanted = ctx.state(|s| !s.report.cancelling && !s.report.undos(&finding).is_empty());
+    if !is_wanted {
+        return Some((finding, Repair::None));
     }
+    let finding = if ctx.patched(COMPARES_BEFORE_REPAIR) {
+        match compare_again(ctx, &finding).await {
+            Ok(fresh) => fresh?,
+            Err(error) => return Some((finding, Repair::Failed { error })),
+        }
+    } else {
+        finding
+    };
     let mut failed = None;
-    for (effect, key) in undos {
+    for (effect, key) in ctx.state(|s| s.report.undos(&finding)) {
         if let Err(error) = undo(ctx, &finding.order_id, effect, key).await {
             failed = Some(ActivityFailure::from_activity_error(&error).error);
         }
     }
-    failed.map_or(Repair::Repaired, |error| Repair::Failed { error })
+    Some((finding, failed.map_or(Repair::Repaired, |error| Repair::Failed { error })))
+}
+
+/// Compares the order of a finding again. The repairs before it took time, and a reset may have let it go on.
+async fn compare_again(ctx: &Context, finding: &Finding) -> Result<Option<Finding>, StateError> {
+    let correlation_id = correlation_id(ctx);
+    let one = OneOrder { correlation_id, order_id: finding.order_id.clone() };
+    let options = ctx.state(|s| endless_options(&s.input.timing, WorkflowCancellationToken::new()));
+    let compared = ctx.execute_activity(ReconciliationActivities::compare_order, one, options).await;
+    let compared = compared.map_err(|error| ActivityFailure::from_activity_error(&error).error)?;
+    let is_same =
+        |one: &Finding| one.difference == finding.difference && one.workflow_id == finding.workflow_id;
+    Ok(compared.findings.into_iter().find(is_same))
 }
 
 async fn undo(
@@ -190,7 +224,7 @@ async fn end(ctx: &Context, status: ReconciliationStatus) -> Report {
     let correlation_id = correlation_id(ctx);
     let (summary, options) = ctx.state(|s| {
         let options = endless_options(&s.input.timing, WorkflowCancellationToken::new());
-        (s.report.summary(&correlation_id), options)
+        (s.report.summary(status, &correlation_id), options)
     });
     // Only a cancellation interrupts it, and this one has no canceller.
     let _ = ctx.execute_activity(ReconciliationActivities::publish, summary, options).await;

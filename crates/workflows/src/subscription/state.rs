@@ -154,7 +154,9 @@ impl SubscriptionState {
             (Change::Pause, Paused) => Err(Refused::Paused),
             (Change::Pause, PastDue) => Err(Refused::PastDue),
             (Change::Resume, Active) => Err(Refused::NotPaused),
-            (Change::SkipNext, _) if self.skips_next => Err(Refused::AlreadySkipped),
+            (Change::SkipNext, _) if self.skips_next && self.running_order.is_some() => {
+                Err(Refused::AlreadySkipped)
+            }
             (Change::SkipNext, _) if self.is_last_order_running() => Err(Refused::NoNextOrder),
             _ => Ok(()),
         }
@@ -163,6 +165,16 @@ impl SubscriptionState {
     fn is_last_order_running(&self) -> bool {
         self.running_order.is_some() && self.max_orders.is_some_and(|most| self.orders >= most)
     }
+}
+
+/// The end of an attempt at an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OrderEnd {
+    Shipped,
+    /// It failed, and its compensations are complete.
+    Failed(StateError),
+    /// Somebody ended it from outside, or another order has its id. Its effects may be open.
+    Unknown(StateError),
 }
 
 /// The next thing that the workflow does.
@@ -270,32 +282,32 @@ impl Subscription {
         state.next_order_at_ms = None;
     }
 
-    /// Ends the running order. A failed order is placed again, [`ATTEMPTS`] times in all.
-    pub fn finish_order(&mut self, outcome: Result<(), StateError>, now: i64) {
+    /// Ends the running order. A failed order is placed again, [`ATTEMPTS`] times in all. One that may have left
+    /// effects is not: it would charge the customer twice.
+    pub fn finish_order(&mut self, end: OrderEnd, now: i64) {
         self.state_mut().running_order = None;
-        match outcome {
-            Ok(()) => {
-                self.state.error = None;
+        match end {
+            OrderEnd::Shipped => {
                 self.state.shipped += 1;
                 self.end_period(PeriodStatus::Shipped, now);
             }
-            Err(error) => {
-                let attempts = self.state.attempts;
+            OrderEnd::Failed(error) if self.state.attempts < ATTEMPTS => {
                 self.state.error = Some(error);
-                if attempts >= ATTEMPTS {
-                    // A pause that came meanwhile gives way, because a resume is needed anyway.
-                    self.state.status = SubscriptionStatus::PastDue;
-                } else {
-                    let wait = self.retry_after_ms.saturating_mul(1 << (attempts - 1).min(20));
-                    let at = now.saturating_add(i64::try_from(wait).unwrap_or(i64::MAX));
-                    self.state.next_order_at_ms = Some(at);
-                }
+                let wait = self.retry_after_ms.saturating_mul(1 << (self.state.attempts - 1).min(20));
+                let at = now.saturating_add(i64::try_from(wait).unwrap_or(i64::MAX));
+                self.state.next_order_at_ms = Some(at);
+            }
+            OrderEnd::Failed(error) | OrderEnd::Unknown(error) => {
+                self.state.error = Some(error);
+                // A pause that came meanwhile gives way, because a resume is needed anyway.
+                self.state.status = SubscriptionStatus::PastDue;
             }
         }
     }
 
     fn end_period(&mut self, status: PeriodStatus, now: i64) {
         let state = &mut self.state;
+        state.error = None;
         let attempts = std::mem::take(&mut state.attempts);
         if state.recent.len() == RECENT {
             state.recent.pop_front();
@@ -444,13 +456,13 @@ mod tests {
     fn ship(subscription: &mut Subscription, now: i64) {
         assert_eq!(subscription.next_action(now), Action::PlaceOrder);
         subscription.start_order("order");
-        subscription.finish_order(Ok(()), now);
+        subscription.finish_order(OrderEnd::Shipped, now);
     }
 
     fn fail(subscription: &mut Subscription, now: i64) {
         assert_eq!(subscription.next_action(now), Action::PlaceOrder);
         subscription.start_order("order");
-        subscription.finish_order(Err(StateError::new("PAYMENT_DECLINED", "no money")), now);
+        subscription.finish_order(OrderEnd::Failed(StateError::new("PAYMENT_DECLINED", "no money")), now);
     }
 
     fn past_due() -> Subscription {
@@ -536,7 +548,7 @@ mod tests {
         subscription.start_order("order");
         subscription.skip_next(10).unwrap();
         assert_eq!(subscription.skip_next(10), Err(Refused::AlreadySkipped));
-        subscription.finish_order(Ok(()), 20);
+        subscription.finish_order(OrderEnd::Shipped, 20);
         assert_eq!(subscription.next_action(20), wait(1980));
         let state = subscription.state();
         assert_eq!((state.shipped, state.skipped, state.period, state.skips_next), (1, 1, 3, false));
@@ -557,7 +569,7 @@ mod tests {
         subscription.start_order("order");
         subscription.cancel().unwrap();
         assert_eq!(subscription.pause(), Err(Refused::Cancelling));
-        subscription.finish_order(Ok(()), 10);
+        subscription.finish_order(OrderEnd::Shipped, 10);
         assert_eq!(subscription.next_action(10), Action::End);
         let state = subscription.state();
         assert_eq!((state.status, state.shipped), (SubscriptionStatus::Cancelled, 1));
@@ -588,6 +600,32 @@ mod tests {
     }
 
     #[test]
+    fn an_order_whose_effects_may_be_open_is_not_placed_again() {
+        let mut subscription = subscription(None);
+        subscription.start_order("order");
+        subscription.finish_order(OrderEnd::Unknown(StateError::new("TERMINATED", "by hand")), 0);
+        assert_eq!(subscription.state().status, SubscriptionStatus::PastDue);
+        assert_eq!(subscription.next_action(SECOND), Action::Wait(None));
+        subscription.resume(SECOND).unwrap();
+        ship(&mut subscription, SECOND);
+        let state = subscription.state();
+        assert_eq!((state.orders, state.shipped, &state.error), (1, 1, &None));
+    }
+
+    #[test]
+    fn a_failed_order_can_be_given_up_although_the_next_one_is_to_be_skipped() {
+        let mut subscription = subscription(None);
+        subscription.start_order("order");
+        subscription.skip_next(0).unwrap();
+        subscription.finish_order(OrderEnd::Failed(StateError::new("X", "x")), 0);
+        subscription.skip_next(0).unwrap();
+        let state = subscription.state();
+        let ends: Vec<_> = state.recent.iter().map(|period| period.status).collect();
+        assert_eq!(ends, [PeriodStatus::Failed, PeriodStatus::Skipped]);
+        assert_eq!((state.skips_next, &state.error), (false, &None));
+    }
+
+    #[test]
     fn only_the_last_periods_are_kept() {
         let mut subscription = subscription(None);
         for period in 0..25 {
@@ -602,6 +640,7 @@ mod tests {
     enum Event {
         Ship,
         Fail,
+        Terminate,
         Pause,
         Resume,
         Skip,
@@ -614,6 +653,7 @@ mod tests {
         let event = prop_oneof![
             4 => Just(Event::Ship),
             4 => Just(Event::Fail),
+            1 => Just(Event::Terminate),
             1 => Just(Event::Pause),
             2 => Just(Event::Resume),
             1 => Just(Event::Skip),
@@ -631,15 +671,16 @@ mod tests {
             let mut now = 0;
             for event in events {
                 match event {
-                    Event::Ship | Event::Fail => {
+                    Event::Ship | Event::Fail | Event::Terminate => {
                         if subscription.next_action(now) == Action::PlaceOrder {
                             subscription.start_order("order");
-                            let outcome = if matches!(event, Event::Ship) {
-                                Ok(())
-                            } else {
-                                Err(StateError::new("X", "x"))
+                            let error = || StateError::new("X", "x");
+                            let end = match event {
+                                Event::Ship => OrderEnd::Shipped,
+                                Event::Fail => OrderEnd::Failed(error()),
+                                _ => OrderEnd::Unknown(error()),
                             };
-                            subscription.finish_order(outcome, now);
+                            subscription.finish_order(end, now);
                         }
                     }
                     Event::Pause => {

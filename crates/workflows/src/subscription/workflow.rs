@@ -12,7 +12,7 @@ use temporalio_workflow::{
 use super::{
     messages::{SubscriptionInput, Terms},
     recurrence::Recurrence,
-    state::{Action, Change, Refused, Subscription, SubscriptionState, SubscriptionStatus},
+    state::{Action, Change, OrderEnd, Refused, Subscription, SubscriptionState, SubscriptionStatus},
 };
 use crate::{
     activities::shipping::Address,
@@ -267,14 +267,15 @@ async fn place_order(ctx: &Context) {
     });
     ctx.state_mut(|s| s.subscription.start_order(&ids::order_workflow_id(&order.order_id)));
     publish_state(ctx);
-    let outcome = match child_order::run(ctx, order, &total, WorkflowCancellationToken::new()).await {
-        ChildOrder::Shipped => Ok(()),
-        ChildOrder::NotShipped { error, .. } => Err(error),
+    let end = match child_order::run(ctx, order, &total, WorkflowCancellationToken::new()).await {
+        ChildOrder::Shipped => OrderEnd::Shipped,
+        ChildOrder::NotShipped { status: Some(_), error } => OrderEnd::Failed(error),
+        ChildOrder::NotShipped { status: None, error } => OrderEnd::Unknown(error),
     };
     let at = now(ctx);
     ctx.state_mut(|s| {
         let period = s.subscription.state().period;
-        s.subscription.finish_order(outcome, at);
+        s.subscription.finish_order(end, at);
         s.periods += u32::from(s.subscription.state().period != period);
     });
     notice_cancellation(ctx);
@@ -321,6 +322,8 @@ async fn continue_as_new(ctx: &Context) -> Result<(), WorkflowTermination> {
         return Ok(());
     }
     wait_for_handlers(ctx).await;
+    // The next history takes its own first status for the published one.
+    publish_state(ctx);
     let input = ctx
         .state(|s| SubscriptionInput { resumed: Some(Box::new(s.subscription.clone())), ..s.input.clone() });
     ctx.continue_as_new(input, ContinueAsNewOptions::default())?;
