@@ -1,8 +1,11 @@
 //! `cargo xtask demo`: starts a stack, runs every scenario of an order and a batch of orders under chaos, and
 //! prints the provider's verdict.
 
+mod batch;
 mod order_client;
+mod reconciliation;
 mod scenario;
+mod subscription;
 mod user_contexts;
 mod verdict;
 
@@ -24,7 +27,7 @@ use crate::{
     console::Console,
     http::{Http, NoAnswer},
     interrupt::Interrupts,
-    services::{API, FOUNDER, PROVIDER, Service},
+    services::{API, FOUNDER, Options, PROVIDER, Service},
     up::{self, UpOptions},
 };
 
@@ -32,7 +35,8 @@ use crate::{
 const RANDOM_ORDERS: usize = 12;
 /// The waits of an order in a demo. They leave enough time to approve an order on a busy machine, and are short
 /// otherwise.
-const DEMO_TIMINGS: [(&Service, &str, &str); 3] = [
+const DEMO_TIMINGS: [(&Service, &str, &str); 4] = [
+    (&API, "SUBSCRIPTION_RETRY_AFTER", "1s"),
     (&API, "APPROVAL_TIMEOUT", "10s"),
     (&API, "COMPENSATION_RETRY_INITIAL", "2s"),
     (&API, "COMPENSATION_RETRY_MAXIMUM", "4s"),
@@ -48,6 +52,8 @@ pub enum Error {
     Unreadable { question: String, source: serde_json::Error },
     #[error("{order} has not ended after {} s", limit.as_secs())]
     NotEnded { order: String, limit: Duration },
+    #[error("the Temporal CLI failed: {0}")]
+    Command(String),
     #[error(transparent)]
     Task(#[from] tokio::task::JoinError),
 }
@@ -73,11 +79,12 @@ pub async fn run(
     };
     let mut stack = interrupts.race(up::start_stack(console, &options)).await?;
     let founder = stack.url(&FOUNDER);
+    let temporal = stack.options().clone();
     let client = OrderClient { http: Http::new()?, api: stack.url(&API), provider: stack.url(&PROVIDER) };
     let results = interrupts
         .race(async {
             tokio::select! {
-                results = run_demo(console, &client, &founder) => Ok(results?),
+                results = run_demo(console, &client, &founder, &temporal) => Ok(results?),
                 ended = stack.watch() => Err(up::Error::from(ended)),
             }
         })
@@ -96,6 +103,7 @@ async fn run_demo(
     console: &Console,
     client: &OrderClient,
     founder: &str,
+    temporal: &Options,
 ) -> Result<(Vec<EndedOrder>, Verdict), Error> {
     let run = run_name();
     console.print("Every scenario, made certain by a plan for the provider; in brackets what was undone");
@@ -103,11 +111,18 @@ async fn run_demo(
         scenario::NAMED_SCENARIOS.iter().map(|scenario| (format!("demo-{run}-{}", scenario.name), scenario));
     let mut ended = run_scenarios(console, client, named).await?;
     console.print(&format!("{RANDOM_ORDERS} orders at once that meet whatever the provider draws"));
-    let batch = (1..=RANDOM_ORDERS)
+    let random = (1..=RANDOM_ORDERS)
         .map(|number| (format!("demo-{run}-chaos-{number:02}"), &scenario::RANDOM_SCENARIO));
-    let batch = run_scenarios(console, client, batch).await?;
-    console.print(&format!("   {}", summary(&batch)));
-    ended.extend(batch);
+    let random = run_scenarios(console, client, random).await?;
+    console.print(&format!("   {}", summary(&random)));
+    ended.extend(random);
+    console.print("Workflows that place orders, and one that looks after them");
+    let (subscribed, batch) = tokio::try_join!(
+        subscription::show(console, client, format!("demo-{run}-subscription")),
+        batch::show(console, client, format!("demo-{run}-batch")),
+    )?;
+    ended.extend(subscribed.into_iter().chain(batch));
+    ended.push(reconciliation::show(console, client, temporal, format!("demo-{run}-orphan")).await?);
     console.print("A user context from founder with each strategy");
     user_contexts::show(console, &client.http, founder).await?;
     Ok((ended, client.verdict().await?))

@@ -74,11 +74,7 @@ impl OrderClient {
         scenario: &'static Scenario,
         mut progress_bar: ProgressBar,
     ) -> Result<EndedOrder, Error> {
-        if let Some(plan) = scenario.plan() {
-            let url = format!("{}/chaos/plans/{id}", self.provider);
-            let planned = self.http.put(&url, &plan, ANSWER_LIMIT).await?;
-            expect::<Value>(StatusCode::OK, &format!("plan for {id}"), planned)?;
-        }
+        self.plan(&id, scenario).await?;
         let order = self.place(&id, scenario.requires_approval).await?;
         let end = self.poll_to_end(&id, &order, scenario.signal, &mut progress_bar).await?;
         self.record_outcome(&id, &end).await?;
@@ -87,8 +83,51 @@ impl OrderClient {
         Ok(ended)
     }
 
+    /// Makes the provider play a scenario for an order. Without a plan, it draws.
+    pub(super) async fn plan(&self, id: &str, scenario: &Scenario) -> Result<(), Error> {
+        let Some(plan) = scenario.plan() else { return Ok(()) };
+        let url = format!("{}/chaos/plans/{id}", self.provider);
+        let planned = self.http.put(&url, &plan, ANSWER_LIMIT).await?;
+        expect::<Value>(StatusCode::OK, &format!("plan for {id}"), planned).map(drop)
+    }
+
+    /// Returns the end of an order that a workflow placed, and records its outcome at the provider.
+    pub(super) async fn observe(&self, id: String, scenario: &'static Scenario) -> Result<EndedOrder, Error> {
+        let url = format!("{}/api/v1/order/order-fulfillment-{id}/result", self.api);
+        let answer = self.http.get(&url, ANSWER_LIMIT).await?;
+        let end: State = expect(StatusCode::OK, &format!("result of {id}"), answer)?;
+        self.record_outcome(&id, &end).await?;
+        Ok(EndedOrder { id, scenario, end })
+    }
+
+    /// Polls a state of the API until a condition holds.
+    pub(super) async fn poll<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        mut is_there: impl FnMut(&T) -> bool,
+    ) -> Result<T, Error> {
+        let started_at = Instant::now();
+        while started_at.elapsed() < ORDER_LIMIT {
+            let answer = self.http.get(&format!("{}{path}", self.api), ANSWER_LIMIT).await;
+            // The next poll may succeed.
+            if let Ok(state) = answer.map_err(Error::from).and_then(|it| expect(StatusCode::OK, path, it))
+                && is_there(&state)
+            {
+                return Ok(state);
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+        Err(Error::NotEnded { order: path.to_owned(), limit: ORDER_LIMIT })
+    }
+
+    /// Sends a body to the API.
+    pub(super) async fn post(&self, path: &str, body: &Value, status: StatusCode) -> Result<(), Error> {
+        let answer = self.http.post(&format!("{}{path}", self.api), body, ANSWER_LIMIT).await?;
+        expect::<Value>(status, path, answer).map(drop)
+    }
+
     /// Places an order, and returns its URL in the API.
-    async fn place(&self, id: &str, requires_approval: bool) -> Result<String, Error> {
+    pub(super) async fn place(&self, id: &str, requires_approval: bool) -> Result<String, Error> {
         let url = format!("{}/api/v1/order", self.api);
         let placed = self.http.post(&url, &order(id, requires_approval), ANSWER_LIMIT).await?;
         let Placed { workflow_id } = expect(StatusCode::CREATED, &format!("order {id}"), placed)?;
@@ -144,7 +183,7 @@ impl OrderClient {
 }
 
 /// Returns an order of two books for 59.98.
-fn order(id: &str, requires_approval: bool) -> Value {
+pub(super) fn order(id: &str, requires_approval: bool) -> Value {
     json!({
         "orderId": id,
         "customerId": "demo-customer",

@@ -139,6 +139,31 @@ pub static NAMED_SCENARIOS: [Scenario; 6] = [
     },
 ];
 
+/// The scenario of an order that ships without a fault.
+pub static HAPPY_PATH: &Scenario = &NAMED_SCENARIOS[0];
+
+/// The order of a subscription that ships when it is placed again.
+pub static SECOND_TRY: Scenario = Scenario {
+    name: "second-try",
+    requires_approval: false,
+    outcomes: Outcomes::Planned {
+        except: Some(("payment.authorize", &["insufficient_funds", "success"])),
+        expected: SHIPPED,
+    },
+    signal: None,
+};
+
+/// An order whose workflow somebody terminates while it waits for its approval.
+pub static TERMINATED: Scenario = Scenario {
+    name: "terminated",
+    requires_approval: true,
+    outcomes: Outcomes::Planned {
+        except: None,
+        expected: ExpectedEnd { status: "terminated", code: Some("TERMINATED"), undone: &[] },
+    },
+    signal: None,
+};
+
 /// A scenario that accepts any end, as long as the ledger agrees.
 pub static RANDOM_SCENARIO: Scenario =
     Scenario { name: "chaos", requires_approval: false, outcomes: Outcomes::Random, signal: None };
