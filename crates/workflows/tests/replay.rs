@@ -78,6 +78,8 @@ const RECORDED_HISTORIES: &[&str] = &[
     "reconciliation-repaired",
     "reconciliation-continued",
     "reconciliation-cancelled",
+    "reconciliation-compared-before-repair",
+    "reconciliation-failed",
 ];
 
 fn folder() -> PathBuf {

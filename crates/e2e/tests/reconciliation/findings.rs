@@ -32,7 +32,7 @@ async fn an_order_terminated_by_hand_is_found_shown_and_released() {
     let repaired = reconcile(&test, true).await;
     assert_eq!(counts(&repaired), [1, 0, 1, 0], "{repaired}");
     assert_eq!(report(&test).await.1["orphans"][0]["repair"], "repaired");
-    record("reconciliation-repaired", "reconciliation-orphaned").await;
+    record("reconciliation-compared-before-repair", "reconciliation-orphaned").await;
     assert_clean(&test, "1").await;
 
     let clean = reconcile(&test, true).await;

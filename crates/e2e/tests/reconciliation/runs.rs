@@ -127,6 +127,7 @@ async fn a_provider_that_refuses_the_question_fails_the_run_and_publishes_no_fig
     let report = wait_for_report(&test).await;
     assert_eq!(report["status"], "failed", "{report}");
     assert_eq!(report["error"]["code"], "not_found", "{report}");
+    record("reconciliation-failed", "reconciliation-refused-question").await;
     let metrics = test.metrics(&WORKER).await;
     assert!(metrics.contains("reconciliation_ended_timestamp_seconds 0"), "nothing was published");
     test.stop().await;
