@@ -9,6 +9,8 @@ use service_kit::{
 use temporal_connection::Settings;
 use workflows::ids::DEFAULT_TASK_QUEUE;
 
+use crate::deployment::{self, Deployment};
+
 const METRICS_ADDR: Variable = Variable {
     name: "METRICS_ADDR",
     default: Some("127.0.0.1:9464"),
@@ -48,6 +50,8 @@ pub struct Config {
     pub provider_url: String,
     pub task_queue: String,
     pub max_concurrent_activities: usize,
+    /// `None` for a worker without versions.
+    pub deployment: Option<Deployment>,
     /// The sources of user contexts.
     pub sources: user_context::Config,
 }
@@ -62,7 +66,8 @@ impl Configuration for Config {
             TEMPORAL_TASK_QUEUE,
             MAX_CONCURRENT_ACTIVITIES,
         ];
-        [&own, user_context::VARIABLES, temporal_connection::VARIABLES, config::COMMON].concat()
+        [&own, deployment::VARIABLES, user_context::VARIABLES, temporal_connection::VARIABLES, config::COMMON]
+            .concat()
     }
 
     fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigFaults> {
@@ -76,6 +81,7 @@ impl Configuration for Config {
         let max_concurrent_activities = reader.read(&MAX_CONCURRENT_ACTIVITIES, |text| {
             text.parse().ok().filter(|count| *count > 0).ok_or("must be a number from 1")
         });
+        let deployment = Deployment::read(&mut reader);
         let sources = user_context::Config::read(&mut reader);
         let config = (|| {
             Some(Self {
@@ -85,6 +91,7 @@ impl Configuration for Config {
                 provider_url: provider_url?,
                 task_queue: task_queue?,
                 max_concurrent_activities: max_concurrent_activities?,
+                deployment: deployment?,
                 sources: sources?,
             })
         })();

@@ -2,6 +2,7 @@
 
 mod activities;
 mod config;
+mod deployment;
 mod failure;
 mod metrics;
 pub mod provider;

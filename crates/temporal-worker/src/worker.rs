@@ -19,8 +19,11 @@ use service_kit::{
 };
 use temporal_connection::search_attributes;
 use temporalio_client::Client;
-use temporalio_common::telemetry::{
-    PrometheusExporterOptions, TelemetryOptions, metrics::CoreMeter, start_prometheus_metric_exporter,
+use temporalio_common::{
+    telemetry::{
+        PrometheusExporterOptions, TelemetryOptions, metrics::CoreMeter, start_prometheus_metric_exporter,
+    },
+    worker::{WorkerDeploymentOptions, build_id_from_current_exe},
 };
 use temporalio_sdk::{
     Runtime, Worker, WorkerOptions,
@@ -44,6 +47,7 @@ use workflows::{
 use crate::{
     activities::{ActivityDeps, Inventory, Notification, Payment, Reconciliation, Shipping, UserContext},
     config::Config,
+    deployment::Deployment,
     provider::Provider,
 };
 
@@ -98,7 +102,13 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
         let mut worker = Worker::new(&runtime, client.clone(), options(&config, &activities, &client)?)?;
         let shut_down = worker.shutdown_handle();
         state.mark_polling(client);
-        tracing::info!(task_queue = config.task_queue, "worker polling");
+        let deployment = config.deployment.as_ref();
+        tracing::info!(
+            task_queue = config.task_queue,
+            deployment = deployment.map(|deployment| deployment.name.as_str()),
+            build_id = deployment.map(|deployment| deployment.build_id.as_str()),
+            "worker polling"
+        );
         let stopping = async {
             stop.await;
             state.mark_draining();
@@ -138,7 +148,13 @@ fn options(
         .local_activity_task_slot_supplier(FixedSizeSlotSupplier::new(activities))
         .nexus_task_slot_supplier(FixedSizeSlotSupplier::new(1))
         .build();
+    let deployment = config.deployment.as_ref();
+    let deployment = deployment.map_or_else(
+        || WorkerDeploymentOptions::from_build_id(build_id_from_current_exe().to_owned()),
+        Deployment::options,
+    );
     Ok(WorkerOptions::new(config.task_queue.clone())
+        .deployment_options(deployment)
         .register_workflow::<OrderFulfillment>()?
         .register_workflow::<PaymentWorkflow>()?
         .register_workflow::<UserContextWorkflow>()?

@@ -243,7 +243,7 @@ async fn an_order_that_ships_when_it_is_placed_again_has_its_new_outcome() {
 /// A reset ends the first run as terminated. The keys of the run after it name the first run, too.
 #[tokio::test]
 async fn an_order_that_was_reset_is_judged_by_its_last_run() {
-    let test = start("reset").await;
+    let test = start("reset-orphan").await;
     plant_orphan(&test, "1").await;
     let id = format!("order-fulfillment-{}", test.order_id("1"));
     let reset = ["workflow", "reset", "-w", &id, "--type", "LastWorkflowTask", "--reason", "a test"];
