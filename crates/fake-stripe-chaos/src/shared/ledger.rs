@@ -28,10 +28,17 @@ pub enum Posting {
     },
     /// The order shipped and used its reservation.
     Fulfilled,
-    /// The stock is returned.
+    /// The stock is returned, because the order does not need it.
     Returned,
+    /// The customer sent back a part of the stock.
+    RestockedInPart,
+    /// The customer has sent back all of the stock.
+    Restocked,
     Labelled,
     LabelCancelled,
+    /// There is a label for the way back.
+    ReturnLabelled,
+    ReturnLabelCancelled,
     Notified,
     /// The key was undone before it was executed. It must never have an effect.
     Tombstoned,
@@ -48,8 +55,12 @@ impl Posting {
             Self::Reserved { .. } => "reserved",
             Self::Fulfilled => "fulfilled",
             Self::Returned => "returned",
+            Self::RestockedInPart => "restocked_in_part",
+            Self::Restocked => "restocked",
             Self::Labelled => "labelled",
             Self::LabelCancelled => "label_cancelled",
+            Self::ReturnLabelled => "return_labelled",
+            Self::ReturnLabelCancelled => "return_label_cancelled",
             Self::Notified => "notified",
             Self::Tombstoned => "tombstoned",
         }
@@ -110,6 +121,11 @@ pub struct Totals {
     /// Labels that are not cancelled.
     pub labels: i128,
     pub labels_cancelled: i128,
+    /// Reservations whose stock came back as a whole.
+    pub restocked: i128,
+    /// Labels for the way back that are not cancelled.
+    pub return_labels: i128,
+    pub return_labels_cancelled: i128,
     pub notifications: i128,
 }
 
@@ -153,6 +169,12 @@ impl Totals {
             Posting::LabelCancelled => {
                 self.labels -= 1;
                 self.labels_cancelled += 1;
+            }
+            Posting::Restocked => self.restocked += 1,
+            Posting::ReturnLabelled => self.return_labels += 1,
+            Posting::ReturnLabelCancelled => {
+                self.return_labels -= 1;
+                self.return_labels_cancelled += 1;
             }
             Posting::Notified => self.notifications += 1,
             _ => {}

@@ -8,20 +8,44 @@ use crate::shared::{clock::Timestamp, ids::OrderId, store::StoreError};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     Shipped,
+    /// It shipped, and the customer sent back a part of it.
+    PartlyReturned,
+    /// It shipped, and the customer sent back all of it.
+    Returned,
     /// Paid, with nothing to ship.
     Paid,
     NotShipped,
 }
 
 impl Outcome {
-    pub const ALL: [Self; 3] = [Self::Shipped, Self::Paid, Self::NotShipped];
+    pub const ALL: [Self; 5] =
+        [Self::Shipped, Self::PartlyReturned, Self::Returned, Self::Paid, Self::NotShipped];
 
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Shipped => "shipped",
+            Self::PartlyReturned => "partly_returned",
+            Self::Returned => "returned",
             Self::Paid => "paid",
             Self::NotShipped => "not_shipped",
+        }
+    }
+
+    /// Returns true if the order shipped, whatever came back.
+    #[must_use]
+    pub const fn has_shipped(self) -> bool {
+        matches!(self, Self::Shipped | Self::PartlyReturned | Self::Returned)
+    }
+
+    /// Returns true if an order with this outcome can get the other one.
+    #[must_use]
+    pub const fn can_become(self, other: Self) -> bool {
+        match self {
+            Self::Paid | Self::NotShipped => true,
+            Self::Shipped => matches!(other, Self::PartlyReturned | Self::Returned),
+            Self::PartlyReturned => matches!(other, Self::Returned),
+            Self::Returned => false,
         }
     }
 }
@@ -33,7 +57,7 @@ impl fmt::Display for Outcome {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be `shipped`, `paid` or `not_shipped`")]
+#[error("must be `shipped`, `partly_returned`, `returned`, `paid` or `not_shipped`")]
 pub struct UnknownOutcome;
 
 impl FromStr for Outcome {
@@ -44,7 +68,7 @@ impl FromStr for Outcome {
     }
 }
 
-/// An outcome and the time of its record.
+/// An outcome and the time of its record; after a return, the time at which the shipping was recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordedOutcome {
     pub outcome: Outcome,
@@ -55,7 +79,7 @@ impl RecordedOutcome {
     /// Returns the time of shipping, if the order shipped.
     #[must_use]
     pub fn shipped_at(self) -> Option<Timestamp> {
-        (self.outcome == Outcome::Shipped).then_some(self.at)
+        self.outcome.has_shipped().then_some(self.at)
     }
 }
 

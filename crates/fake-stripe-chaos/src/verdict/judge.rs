@@ -151,6 +151,9 @@ pub struct VerdictResponse {
     orders: usize,
     #[schema(example = 2)]
     shipped: usize,
+    /// Orders that shipped, and came back as a whole or in part.
+    #[schema(example = 0)]
+    returned: usize,
     /// Orders that are paid, with nothing to ship.
     #[schema(example = 0)]
     paid: usize,
@@ -185,6 +188,7 @@ impl From<Verdict> for VerdictResponse {
             success: true,
             orders: verdict.orders(),
             shipped: verdict.shipped,
+            returned: verdict.returned,
             paid: verdict.paid,
             not_shipped: verdict.not_shipped,
             open: verdict.open,

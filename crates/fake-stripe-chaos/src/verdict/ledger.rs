@@ -112,7 +112,8 @@ async fn history(
 }
 
 /// Records how an order ended. The reservation of a shipped order is fulfilled and no longer expires. A
-/// repeated outcome changes nothing. An order that is paid or did not ship may still ship later.
+/// repeated outcome changes nothing. An order that is paid or did not ship may still ship later, and one that
+/// shipped may come back.
 async fn record_outcome(
     deps: &Deps,
     order: OrderId,
@@ -120,20 +121,20 @@ async fn record_outcome(
 ) -> Result<Result<RecordedOutcome, VerdictError>, StoreError> {
     let now = deps.clock.now();
     deps.store
-        .transact(move |tx| {
-            match tx.outcome(&order)? {
-                Some(recorded) if recorded.outcome == outcome => return Ok(Ok(recorded)),
-                Some(RecordedOutcome { outcome: Outcome::Shipped, .. }) => {
-                    return Ok(Err(VerdictError::AlreadyShipped));
+        .transact(move |tx| match tx.outcome(&order)? {
+            Some(recorded) if recorded.outcome == outcome => return Ok(Ok(recorded)),
+            Some(recorded) if !recorded.outcome.can_become(outcome) => {
+                return Ok(Err(VerdictError::AlreadyShipped));
+            }
+            earlier => {
+                let shipped_at = earlier.and_then(RecordedOutcome::shipped_at);
+                let recorded = RecordedOutcome { outcome, at: shipped_at.unwrap_or(now) };
+                tx.set_outcome(&order, recorded)?;
+                if outcome.has_shipped() && shipped_at.is_none() {
+                    mark_fulfilled(tx, &order, now)?;
                 }
-                Some(RecordedOutcome { outcome: Outcome::Paid | Outcome::NotShipped, .. }) | None => {}
+                Ok(Ok(recorded))
             }
-            let recorded = RecordedOutcome { outcome, at: now };
-            tx.set_outcome(&order, recorded)?;
-            if outcome == Outcome::Shipped {
-                mark_fulfilled(tx, &order, now)?;
-            }
-            Ok(Ok(recorded))
         })
         .await
 }
@@ -141,7 +142,7 @@ async fn record_outcome(
 /// Adds an entry to the ledger for each live reservation of an order that shipped.
 fn mark_fulfilled(tx: &mut dyn Transaction, order: &OrderId, now: Timestamp) -> Result<(), StoreError> {
     let facts = load_facts(tx, Some(order.clone()), now)?;
-    for reservation in facts.live_reservations() {
+    for reservation in facts.reserved_stock() {
         tx.append(NewEntry {
             at: now,
             operation: None,
@@ -189,12 +190,18 @@ pub struct ReservationTotals {
     expired: i64,
     fulfilled: i64,
     released: i64,
+    /// Stock of shipped orders that came back as a whole.
+    restocked: i64,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct LabelTotals {
     generated: i64,
     cancelled: i64,
+    /// For the way back, and not cancelled.
+    returns: i64,
+    returns_cancelled: i64,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -224,10 +231,13 @@ impl LedgerResponse {
                 expired: number(expired.reserved),
                 fulfilled: number(totals.fulfilled),
                 released: number(totals.returned),
+                restocked: number(totals.restocked),
             },
             labels: LabelTotals {
                 generated: number(totals.labels),
                 cancelled: number(totals.labels_cancelled),
+                returns: number(totals.return_labels),
+                returns_cancelled: number(totals.return_labels_cancelled),
             },
             notifications: NotificationTotals { sent: number(totals.notifications) },
         }
@@ -249,7 +259,7 @@ pub struct OrderHistoryResponse {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct OutcomeView {
-    /// `shipped`, `paid` (there is nothing to ship) or `not_shipped`.
+    /// `shipped`, `partly_returned`, `returned`, `paid` (there is nothing to ship) or `not_shipped`.
     #[schema(example = "shipped")]
     outcome: &'static str,
     #[schema(format = DateTime)]
@@ -270,8 +280,9 @@ pub struct EntryView {
     sequence: u64,
     #[schema(format = DateTime)]
     at: String,
-    /// `held`, `captured`, `released`, `refunded`, `reserved`, `fulfilled`, `returned`, `labelled`,
-    /// `label_cancelled`, `notified` or `tombstoned`.
+    /// `held`, `captured`, `released`, `refunded`, `reserved`, `fulfilled`, `returned`, `restocked_in_part`,
+    /// `restocked`, `labelled`, `label_cancelled`, `return_labelled`, `return_label_cancelled`, `notified` or
+    /// `tombstoned`.
     #[schema(example = "captured")]
     effect: &'static str,
     /// The operation that caused it; absent for a recorded outcome.
@@ -318,8 +329,8 @@ impl From<&Entry> for EntryView {
 
 #[derive(Debug, ToSchema)]
 pub struct OutcomeRequest {
-    /// `shipped`, `paid` (there is nothing to ship) or `not_shipped`.
-    #[schema(value_type = String, pattern = "^(shipped|paid|not_shipped)$", example = "shipped")]
+    /// `shipped`, `partly_returned`, `returned`, `paid` (there is nothing to ship) or `not_shipped`.
+    #[schema(value_type = String, pattern = "^(shipped|partly_returned|returned|paid|not_shipped)$", example = "shipped")]
     pub outcome: Outcome,
 }
 

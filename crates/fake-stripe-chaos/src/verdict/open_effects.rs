@@ -156,7 +156,7 @@ impl OpenOrder {
 /// An effect that nothing has undone.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct OpenEffectView {
-    /// `held`, `captured`, `reserved` or `labelled`.
+    /// `held`, `captured`, `reserved`, `labelled` or `return_labelled`.
     #[schema(example = "held")]
     effect: &'static str,
     /// The id of the payment, reservation or label.

@@ -35,12 +35,14 @@ async fn the_seed_profile_is_the_table_of_the_documentation() {
         json!({
             "reserve": {"success": "50%", "out_of_stock": "30%", "timeout": "10%", "timeout_after_commit": "10%"},
             "release": {"success": "90%", "timeout": "5%", "timeout_after_commit": "5%"},
+            "restock": {"success": "90%", "timeout": "5%", "timeout_after_commit": "5%"},
         })
     );
     assert_eq!(
         distribution("shipping").await,
         json!({
             "create-label": {"success": "60%", "address_error": "20%", "timeout": "10%", "timeout_after_commit": "10%"},
+            "create-return-label": {"success": "80%", "timeout": "10%", "timeout_after_commit": "10%"},
             "cancel": {"success": "90%", "timeout": "5%", "timeout_after_commit": "5%"},
         })
     );
@@ -62,7 +64,7 @@ async fn the_selectable_scenarios_do_not_depend_on_the_profile() {
     ] {
         assert!(capture_scenarios.contains(&known), "{known}");
     }
-    assert_eq!(scenarios["operations"].as_object().unwrap().len(), 10);
+    assert_eq!(scenarios["operations"].as_object().unwrap().len(), 12);
 }
 
 #[tokio::test]
@@ -70,7 +72,7 @@ async fn every_operation_succeeds_with_profile_off() {
     let answer = Provider::new().get("/inventory/chaos/distribution").await.expect(200).json();
     assert_eq!(
         answer["distributions"],
-        json!({"reserve": {"success": "100%"}, "release": {"success": "100%"}})
+        json!({"reserve": {"success": "100%"}, "release": {"success": "100%"}, "restock": {"success": "100%"}})
     );
 }
 

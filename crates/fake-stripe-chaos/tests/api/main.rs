@@ -14,6 +14,7 @@ mod notification;
 mod open_effects;
 mod payment;
 mod profiles;
+mod returns;
 mod runs;
 mod shipping;
 mod stats;

@@ -42,8 +42,8 @@ async fn the_ledger_sums_all_entries_by_currency_and_state() {
                 "usd": {"held": 5998, "expired": 0, "captured": 11996, "refunded": 98, "released": 5998},
                 "eur": {"held": 7, "expired": 0, "captured": 0, "refunded": 0, "released": 0},
             },
-            "reservations": {"reserved": 0, "expired": 0, "fulfilled": 1, "released": 0},
-            "labels": {"generated": 1, "cancelled": 1},
+            "reservations": {"reserved": 0, "expired": 0, "fulfilled": 1, "released": 0, "restocked": 0},
+            "labels": {"generated": 1, "cancelled": 1, "returns": 0, "returnsCancelled": 0},
             "notifications": {"sent": 1},
         })
     );
@@ -85,7 +85,7 @@ async fn a_charge_is_paid_and_may_ship_or_be_refunded_later() {
     assert_eq!(provider.record_outcome("order-1", "paid").await.expect(200).json()["outcome"], "paid");
     let verdict = provider.get("/verdict?final=true").await.expect(200).json();
     let expected = json!({
-        "success": true, "orders": 1, "shipped": 0, "paid": 1, "notShipped": 0, "open": 0, "contradictions": [],
+        "success": true, "orders": 1, "shipped": 0, "returned": 0, "paid": 1, "notShipped": 0, "open": 0, "contradictions": [],
     });
     assert_eq!(verdict, expected);
 
@@ -125,7 +125,7 @@ async fn the_verdict_counts_orders_by_outcome() {
     let verdict = provider.get("/verdict").await.expect(200).json();
     assert_eq!(
         verdict,
-        json!({"success": true, "orders": 3, "shipped": 1, "paid": 0, "notShipped": 1, "open": 1, "contradictions": []})
+        json!({"success": true, "orders": 3, "shipped": 1, "returned": 0, "paid": 0, "notShipped": 1, "open": 1, "contradictions": []})
     );
     let verdict = provider.get("/verdict?final=true").await.expect(200).json();
     assert_eq!(

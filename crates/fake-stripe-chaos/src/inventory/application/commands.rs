@@ -9,6 +9,9 @@ pub const CONTEXT: &str = "inventory";
 pub const RESERVE: Operation = Operation::new("inventory.reserve");
 pub const RELEASE: Operation = Operation::new("inventory.release");
 
+/// Takes back stock that an order shipped.
+pub const RESTOCK: Operation = Operation::new("inventory.restock");
+
 #[derive(Debug, Clone)]
 pub struct Reserve {
     pub items: Vec<Item>,
@@ -18,4 +21,11 @@ pub struct Reserve {
 #[derive(Debug, Clone)]
 pub struct Release {
     pub target: Target,
+}
+
+#[derive(Debug, Clone)]
+pub struct Restock {
+    pub target: Target,
+    /// Everything that has not come back yet, if it is none.
+    pub items: Option<Vec<Item>>,
 }

@@ -4,5 +4,5 @@ mod commands;
 mod ports;
 mod service;
 
-pub use commands::{CONTEXT, RELEASE, RESERVE, Release, Reserve};
+pub use commands::{CONTEXT, RELEASE, RESERVE, RESTOCK, Release, Reserve, Restock};
 pub use service::InventoryService;

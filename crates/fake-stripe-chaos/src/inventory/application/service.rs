@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{
-    commands::{Release, Reserve},
+    commands::{Release, Reserve, Restock},
     ports::ReservationRepository,
 };
 use crate::{
@@ -50,6 +50,21 @@ impl InventoryService {
             .change(call, command.target, |work, reservation| {
                 reservation.release(work.now, work.shipped_at)?;
                 work.post(Posting::Returned);
+                Ok(None)
+            })
+            .await
+    }
+
+    pub async fn restock(&self, call: Call, command: Restock) -> Reply<Reservation> {
+        self.reservations
+            .change(call, command.target, |work, reservation| {
+                let was_used = reservation.is_used(work.shipped_at);
+                let is_whole = reservation.restock(command.items, work.now, work.shipped_at)?;
+                if !was_used {
+                    // No observer has recorded the shipping yet.
+                    work.post(Posting::Fulfilled);
+                }
+                work.post(if is_whole { Posting::Restocked } else { Posting::RestockedInPart });
                 Ok(None)
             })
             .await

@@ -17,4 +17,6 @@ pub enum InventoryError {
     #[error("the order shipped with the reserved stock")]
     #[strum(serialize = "reservation_fulfilled")]
     Fulfilled,
+    #[error("more would come back than the order shipped and still has")]
+    RestockExceedsShipment,
 }

@@ -1,6 +1,6 @@
 //! A reservation: reserved → released, or → fulfilled when its order ships, or → expired.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -48,19 +48,22 @@ pub struct Reservation {
     #[serde(flatten)]
     terms: Terms,
     released_at: Option<Timestamp>,
+    /// The stock that came back after the order shipped.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    restocked: BTreeMap<String, u64>,
 }
 
 impl Reservation {
     #[must_use]
     pub const fn reserved(terms: Terms) -> Self {
-        Self { terms, released_at: None }
+        Self { terms, released_at: None, restocked: BTreeMap::new() }
     }
 
     /// Returns a reservation with a stored release.
     #[cfg(test)]
     #[must_use]
     pub const fn restored(terms: Terms, released_at: Option<Timestamp>) -> Self {
-        Self { terms, released_at }
+        Self { terms, released_at, restocked: BTreeMap::new() }
     }
 
     #[must_use]
@@ -77,16 +80,72 @@ impl Reservation {
     /// that time is fulfilled.
     #[must_use]
     pub fn status(&self, now: Timestamp, shipped_at: Option<Timestamp>) -> Status {
-        let Terms { created_at, expires_at, .. } = self.terms;
         if self.released_at.is_some() {
             Status::Released
-        } else if orders::was_live_at_shipping(shipped_at, created_at, expires_at) {
+        } else if self.is_used(shipped_at) {
             Status::Fulfilled
-        } else if now >= expires_at {
+        } else if now >= self.terms.expires_at {
             Status::Expired
         } else {
             Status::Reserved
         }
+    }
+
+    /// Returns true if the order shipped with the stock.
+    #[must_use]
+    pub fn is_used(&self, shipped_at: Option<Timestamp>) -> bool {
+        let Terms { created_at, expires_at, .. } = self.terms;
+        !self.restocked.is_empty() || orders::was_live_at_shipping(shipped_at, created_at, expires_at)
+    }
+
+    /// Returns the quantity of each SKU that has not come back.
+    #[must_use]
+    pub fn outstanding(&self) -> BTreeMap<String, u64> {
+        let mut outstanding: BTreeMap<String, u64> = BTreeMap::new();
+        for Item { sku, quantity, .. } in &self.terms.items {
+            *outstanding.entry(sku.clone()).or_default() += u64::from(*quantity);
+        }
+        for (sku, quantity) in &self.restocked {
+            outstanding.entry(sku.clone()).and_modify(|left| *left = left.saturating_sub(*quantity));
+        }
+        outstanding.retain(|_, left| *left > 0);
+        outstanding
+    }
+
+    /// Takes stock back, or without items all that is outstanding. Returns true if nothing is outstanding any more.
+    ///
+    /// # Errors
+    /// Fails for stock that the order does not have, and if the stock was released or has expired.
+    pub fn restock(
+        &mut self,
+        items: Option<Vec<Item>>,
+        now: Timestamp,
+        shipped_at: Option<Timestamp>,
+    ) -> Result<bool, InventoryError> {
+        match self.status(now, shipped_at) {
+            Status::Reserved | Status::Fulfilled => {}
+            Status::Released => return Err(InventoryError::AlreadyReleased),
+            Status::Expired => return Err(InventoryError::Expired),
+        }
+        let outstanding = self.outstanding();
+        let mut back: BTreeMap<String, u64> = BTreeMap::new();
+        match items {
+            None => back.clone_from(&outstanding),
+            Some(items) => {
+                for Item { sku, quantity, .. } in items {
+                    *back.entry(sku).or_default() += u64::from(quantity);
+                }
+            }
+        }
+        let fits =
+            |(sku, quantity): (&String, &u64)| outstanding.get(sku).is_some_and(|left| quantity <= left);
+        if back.is_empty() || !back.iter().all(fits) {
+            return Err(InventoryError::RestockExceedsShipment);
+        }
+        for (sku, quantity) in back {
+            *self.restocked.entry(sku).or_default() += quantity;
+        }
+        Ok(self.outstanding().is_empty())
     }
 
     /// Returns the stock.
@@ -138,6 +197,36 @@ mod tests {
         assert_eq!(reservation().status(over, Some(START)), Status::Fulfilled);
         assert_eq!(reservation().status(over, Some(over)), Status::Expired);
         assert_eq!(reservation().release(START, Some(START)), Err(InventoryError::Fulfilled));
+    }
+
+    #[test]
+    fn no_more_stock_comes_back_than_the_order_shipped() {
+        let item = |sku: &str, quantity| Item { sku: sku.to_owned(), quantity, warehouse_id: None };
+        let mut reservation = reservation();
+        reservation.terms.items = vec![item("book", 2), item("book", 1), item("pen", 1)];
+        for wrong in [vec![item("book", 4)], vec![item("cup", 1)], Vec::new()] {
+            let refused = reservation.restock(Some(wrong), START, Some(START));
+            assert_eq!(refused, Err(InventoryError::RestockExceedsShipment));
+        }
+        assert_eq!(reservation.restock(Some(vec![item("book", 2)]), START, Some(START)), Ok(false));
+        assert_eq!(
+            reservation.outstanding(),
+            BTreeMap::from([("book".to_owned(), 1), ("pen".to_owned(), 1)])
+        );
+        assert_eq!(reservation.restock(None, START, Some(START)), Ok(true));
+        let again = reservation.restock(None, START, Some(START));
+        assert_eq!(again, Err(InventoryError::RestockExceedsShipment));
+    }
+
+    #[test]
+    fn stock_that_came_back_counts_as_shipped() {
+        let item = Item { sku: "book".to_owned(), quantity: 2, warehouse_id: None };
+        let mut reservation = reservation();
+        reservation.terms.items = vec![item];
+        assert_eq!(reservation.restock(None, START, None), Ok(true));
+        let later = START.saturating_add(RESERVATION_TTL);
+        assert_eq!(reservation.status(later, None), Status::Fulfilled);
+        assert_eq!(reservation.release(START, None), Err(InventoryError::Fulfilled));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The scenarios of inventory, with the weights of profile `seed`.
 
 use crate::{
-    inventory::application::{RELEASE, RESERVE},
+    inventory::application::{RELEASE, RESERVE, RESTOCK},
     shared::chaos::{OperationChaos, SUCCESS, Scenario, TIMEOUT, TIMEOUT_AFTER_COMMIT},
 };
 
@@ -13,5 +13,6 @@ pub const TABLES: &[OperationChaos] = &[
         operation: RESERVE,
         seed: &[(SUCCESS, 50), (OUT_OF_STOCK, 30), (TIMEOUT, 10), (TIMEOUT_AFTER_COMMIT, 10)],
     },
+    OperationChaos { operation: RESTOCK, seed: &[(SUCCESS, 90), (TIMEOUT, 5), (TIMEOUT_AFTER_COMMIT, 5)] },
     OperationChaos { operation: RELEASE, seed: &[(SUCCESS, 90), (TIMEOUT, 5), (TIMEOUT_AFTER_COMMIT, 5)] },
 ];

@@ -1,5 +1,7 @@
 //! The bodies of inventory.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 use service_kit::{
@@ -10,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::{
     inventory::{
-        application::{Release, Reserve},
+        application::{Release, Reserve, Restock},
         domain::{Item, Reservation},
     },
     shared::{
@@ -66,21 +68,12 @@ impl FromJson for ReserveRequest {
 impl ReserveRequest {
     /// Returns the body for the journal, without personal data.
     pub fn redacted(&self) -> Value {
-        let items: Vec<_> = self
-            .items
-            .iter()
-            .map(|item| json!({"sku": item.sku, "quantity": item.quantity, "warehouseId": item.warehouse_id}))
-            .collect();
-        json!({ "items": items, "orderId": self.order_id.as_ref().map(OrderId::as_str) })
+        json!({ "items": redacted_items(&self.items), "orderId": self.order_id.as_ref().map(OrderId::as_str) })
     }
 
     /// Returns the command. `order` is from the header, for a body without one.
     pub fn into_command(self, order: Option<&OrderId>) -> Reserve {
-        let items = self
-            .items
-            .into_iter()
-            .map(|ItemRequest { sku, quantity, warehouse_id }| Item { sku, quantity, warehouse_id })
-            .collect();
+        let items = self.items.into_iter().map(Item::from).collect();
         Reserve { items, order_id: self.order_id.or_else(|| order.cloned()) }
     }
 }
@@ -115,6 +108,81 @@ impl ReleaseReservationRequest {
 
     pub fn into_command(self) -> Release {
         Release { target: self.target }
+    }
+}
+
+/// By `reservationId`, or by the `key` of the request that reserved.
+#[derive(Debug, ToSchema)]
+#[schema(rename_all = "camelCase")]
+pub struct RestockRequest {
+    #[schema(min_length = 1, max_length = 255)]
+    reservation_id: Option<String>,
+    /// The idempotency key of the request that reserved.
+    #[schema(value_type = Option<String>, min_length = 1, max_length = 255, example = "order-1/reserve")]
+    key: Option<Key>,
+    /// The stock that comes back; without it, all that has not come back yet.
+    #[schema(min_items = 1, max_items = 100)]
+    items: Option<Vec<ItemRequest>>,
+    #[schema(ignore)]
+    target: Target,
+}
+
+impl FromJson for RestockRequest {
+    fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
+        let object = node.object(&["reservationId", "key", "items"], faults)?;
+        let target = target(&object, "reservationId", faults);
+        let items = object.optional_with("items", faults, |node, faults| node.list(1..=100, faults));
+        let (target, items) = (target?, items?);
+        let (reservation_id, key) = target.into_parts();
+        Some(Self { reservation_id, key, items, target })
+    }
+}
+
+impl RestockRequest {
+    /// Returns the body for the journal, without personal data.
+    pub fn redacted(&self) -> Value {
+        let items = self.items.as_deref().map(redacted_items);
+        json!({ "reservationId": self.reservation_id, "key": self.key, "items": items })
+    }
+
+    pub fn into_command(self) -> Restock {
+        Restock {
+            target: self.target,
+            items: self.items.map(|items| items.into_iter().map(Item::from).collect()),
+        }
+    }
+}
+
+fn redacted_items(items: &[ItemRequest]) -> Vec<Value> {
+    let one = |item: &ItemRequest| json!({"sku": item.sku, "quantity": item.quantity, "warehouseId": item.warehouse_id});
+    items.iter().map(one).collect()
+}
+
+impl From<ItemRequest> for Item {
+    fn from(ItemRequest { sku, quantity, warehouse_id }: ItemRequest) -> Self {
+        Self { sku, quantity, warehouse_id }
+    }
+}
+
+/// The stock that came back, and what is still outstanding.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RestockResponse {
+    #[schema(example = true)]
+    success: bool,
+    reservation_id: String,
+    /// The quantity of each SKU that has not come back.
+    #[schema(example = json!({"SKU-1": 1}))]
+    outstanding: BTreeMap<String, u64>,
+}
+
+impl RestockResponse {
+    pub fn of(reservation: &Reservation) -> Self {
+        Self {
+            success: true,
+            reservation_id: reservation.terms().id.to_string(),
+            outstanding: reservation.outstanding(),
+        }
     }
 }
 

@@ -12,9 +12,10 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::dto::{
     ReleaseReservationRequest, ReleaseReservationResponse, ReservationView, ReserveRequest, ReserveResponse,
+    RestockRequest, RestockResponse,
 };
 use crate::{
-    inventory::application::{CONTEXT, InventoryService, RELEASE, RESERVE},
+    inventory::application::{CONTEXT, InventoryService, RELEASE, RESERVE, RESTOCK},
     shared::{
         deps::Deps,
         presentation::{
@@ -33,6 +34,7 @@ pub fn routes(service: InventoryService, deps: &Deps) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(reserve))
         .routes(routes!(release_reservation))
+        .routes(routes!(restock))
         .routes(routes!(get_distribution))
         .routes(routes!(get_reservation))
         .with_state(Arc::new(Inventory { service, deps: deps.clone() }))
@@ -69,6 +71,21 @@ async fn release_reservation(
     let call = headers.into_call(RELEASE, &inventory.deps.catalogue, &canonical, &value.redacted())?;
     let reply = inventory.service.release(call, value.into_command()).await;
     Ok(done(reply, |snapshot, _| ReleaseReservationResponse::of(&snapshot.resource)))
+}
+
+/// Take back stock that an order shipped, as a whole or in part.
+#[utoipa::path(
+    post, path = "/inventory/restock", tag = "inventory", params(CallHeaders), request_body = RestockRequest,
+    responses((status = 200, description = "The stock is back.", body = Undone<RestockResponse>), Fails<404>)
+)]
+async fn restock(
+    State(inventory): State<Arc<Inventory>>,
+    headers: RequestHeaders,
+    ValidJson { value, canonical }: ValidJson<RestockRequest>,
+) -> Result<Response, Problem> {
+    let call = headers.into_call(RESTOCK, &inventory.deps.catalogue, &canonical, &value.redacted())?;
+    let reply = inventory.service.restock(call, value.into_command()).await;
+    Ok(done(reply, |snapshot, _| Some(RestockResponse::of(&snapshot.resource))))
 }
 
 /// Show the weight of each scenario of inventory.

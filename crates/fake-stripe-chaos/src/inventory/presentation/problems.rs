@@ -17,6 +17,7 @@ error_codes! {
         AlreadyReleased = "already_released", 409, "The reservation is already released", final;
         Expired = "reservation_expired", 409, "The reservation has expired", final;
         Fulfilled = "reservation_fulfilled", 409, "The order shipped with the reserved stock", final;
+        RestockExceedsShipment = "restock_exceeds_shipment", 409, "More would come back than shipped", final;
     }
 }
 
@@ -28,6 +29,7 @@ impl From<&InventoryError> for InventoryCode {
             InventoryError::AlreadyReleased => Self::AlreadyReleased,
             InventoryError::Expired => Self::Expired,
             InventoryError::Fulfilled => Self::Fulfilled,
+            InventoryError::RestockExceedsShipment => Self::RestockExceedsShipment,
         }
     }
 }
@@ -55,6 +57,7 @@ mod tests {
             InventoryError::AlreadyReleased,
             InventoryError::Expired,
             InventoryError::Fulfilled,
+            InventoryError::RestockExceedsShipment,
         ] {
             assert_eq!(Reservation::problem(&error).code(), Reservation::code(&error));
         }

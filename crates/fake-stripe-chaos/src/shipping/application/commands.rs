@@ -7,12 +7,16 @@ use crate::{
 
 pub const CONTEXT: &str = "shipping";
 pub const CREATE_LABEL: Operation = Operation::new("shipping.create-label");
+/// A label for the way back, after the order shipped.
+pub const CREATE_RETURN_LABEL: Operation = Operation::new("shipping.create-return-label");
 pub const CANCEL: Operation = Operation::new("shipping.cancel");
 
 #[derive(Debug, Clone)]
 pub struct CreateLabel {
     pub carrier: Carrier,
     pub order_id: Option<OrderId>,
+    /// True for the way back.
+    pub is_return: bool,
 }
 
 #[derive(Debug, Clone)]

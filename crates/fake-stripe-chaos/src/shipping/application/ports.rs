@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::commands::CREATE_LABEL;
+use super::commands::{CREATE_LABEL, CREATE_RETURN_LABEL};
 use crate::{
     shared::{
         chaos::Scenario,
@@ -33,7 +33,7 @@ pub trait LabelPrinter: Send + Sync {
 impl Resource for Label {
     type Error = ShippingError;
 
-    const UNDOABLE: &'static [Operation] = &[CREATE_LABEL];
+    const UNDOABLE: &'static [Operation] = &[CREATE_LABEL, CREATE_RETURN_LABEL];
 
     fn id(&self) -> &str {
         self.terms().id.as_str()

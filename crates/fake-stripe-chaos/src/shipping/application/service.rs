@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{
-    commands::{CREATE_LABEL, Cancel, CreateLabel},
+    commands::{Cancel, CreateLabel},
     ports::{LabelPrinter, LabelRepository},
 };
 use crate::{
@@ -14,7 +14,7 @@ use crate::{
         ids::Key,
         ledger::Posting,
         protocol::{Call, Protocol, Reply},
-        resource::Snapshot,
+        resource::{Resource, Snapshot},
         store::StoreError,
     },
     shipping::domain::{Label, LabelId, Progress, Terms, tracking_number},
@@ -39,13 +39,14 @@ impl ShippingService {
         let printer = Arc::clone(&self.printer);
         let printing = async move { printer.print().await };
         self.labels
-            .create_with_duration(call, order, printing, |work| {
-                work.post(Posting::Labelled);
+            .create_with_duration(call, order, printing, move |work| {
+                work.post(if command.is_return { Posting::ReturnLabelled } else { Posting::Labelled });
                 Label::generated(Terms {
                     id: LabelId::mint(work.new_id()),
                     tracking_number: tracking_number(work.new_id()),
                     carrier: command.carrier,
                     order_id: command.order_id,
+                    is_return: command.is_return,
                     created_at: work.now,
                 })
             })
@@ -56,7 +57,8 @@ impl ShippingService {
         self.labels
             .change(call, command.target, |work, label| {
                 label.cancel(work.now)?;
-                work.post(Posting::LabelCancelled);
+                let is_return = label.terms().is_return;
+                work.post(if is_return { Posting::ReturnLabelCancelled } else { Posting::LabelCancelled });
                 Ok(None)
             })
             .await
@@ -81,7 +83,7 @@ impl ShippingService {
             .store
             .transact(move |tx| {
                 if let Some(record) = tx.record(&key)?
-                    && record.operation == CREATE_LABEL
+                    && Label::UNDOABLE.contains(&record.operation)
                     && let StoredAnswer::Effect { resource: id, .. } = &record.answer
                     && let Some(label) = repository.load(tx, id)?
                 {
@@ -92,7 +94,7 @@ impl ShippingService {
                 }
                 Ok(tx
                     .in_flight(&key)?
-                    .filter(|flight| flight.operation == CREATE_LABEL)
+                    .filter(|flight| Label::UNDOABLE.contains(&flight.operation))
                     .map_or(Progress::Unknown, |flight| {
                         Progress::generating(clock.now().duration_since(flight.since), duration)
                     }))

@@ -24,6 +24,9 @@ pub struct Terms {
     pub tracking_number: String,
     pub carrier: Carrier,
     pub order_id: Option<OrderId>,
+    /// True for the way back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_return: bool,
     pub created_at: Timestamp,
 }
 
@@ -137,6 +140,7 @@ mod tests {
             tracking_number: tracking_number(Uuid::nil()),
             carrier: "UPS".parse().unwrap(),
             order_id: None,
+            is_return: false,
             created_at: now,
         });
         assert_eq!(label.cancel(now), Ok(()));

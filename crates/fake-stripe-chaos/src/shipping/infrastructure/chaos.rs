@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use crate::{
     shared::chaos::{OperationChaos, SUCCESS, Scenario, TIMEOUT, TIMEOUT_AFTER_COMMIT},
-    shipping::application::{CANCEL, CREATE_LABEL, LabelPrinter},
+    shipping::application::{CANCEL, CREATE_LABEL, CREATE_RETURN_LABEL, LabelPrinter},
 };
 
 const ADDRESS_ERROR: Scenario = Scenario::refusal("address_error");
@@ -16,6 +16,10 @@ pub const TABLES: &[OperationChaos] = &[
     OperationChaos {
         operation: CREATE_LABEL,
         seed: &[(SUCCESS, 60), (ADDRESS_ERROR, 20), (TIMEOUT, 10), (TIMEOUT_AFTER_COMMIT, 10)],
+    },
+    OperationChaos {
+        operation: CREATE_RETURN_LABEL,
+        seed: &[(SUCCESS, 80), (TIMEOUT, 10), (TIMEOUT_AFTER_COMMIT, 10)],
     },
     OperationChaos { operation: CANCEL, seed: &[(SUCCESS, 90), (TIMEOUT, 5), (TIMEOUT_AFTER_COMMIT, 5)] },
 ];

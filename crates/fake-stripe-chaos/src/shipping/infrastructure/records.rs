@@ -40,11 +40,16 @@ mod tests {
             tracking_number: "1Z".to_owned(),
             carrier: "UPS".parse().unwrap(),
             order_id: "order-1".parse().ok(),
+            is_return: false,
             created_at: Timestamp::from_millis(1),
         };
         let orderless = Terms { order_id: None, ..terms.clone() };
-        let labels =
-            vec![Label::restored(orderless, None), Label::restored(terms, Some(Timestamp::from_millis(3)))];
+        let back = Terms { is_return: true, ..terms.clone() };
+        let labels = vec![
+            Label::restored(orderless, None),
+            Label::restored(terms, Some(Timestamp::from_millis(3))),
+            Label::restored(back, None),
+        ];
         let golden = include_str!("../../../tests/store/golden/label.jsonl");
         assert_golden(&LabelRecords, KIND, golden, &labels);
     }

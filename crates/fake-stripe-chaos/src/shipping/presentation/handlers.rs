@@ -22,7 +22,7 @@ use crate::{
             problems,
         },
     },
-    shipping::application::{CANCEL, CONTEXT, CREATE_LABEL, ShippingService},
+    shipping::application::{CANCEL, CONTEXT, CREATE_LABEL, CREATE_RETURN_LABEL, ShippingService},
 };
 
 struct Shipping {
@@ -34,6 +34,7 @@ struct Shipping {
 pub fn routes(service: ShippingService, deps: &Deps) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(create_label))
+        .routes(routes!(create_return_label))
         .routes(routes!(cancel_label))
         .routes(routes!(get_progress))
         .routes(routes!(get_distribution))
@@ -52,8 +53,25 @@ async fn create_label(
     ValidJson { value, canonical }: ValidJson<CreateLabelRequest>,
 ) -> Result<Response, Problem> {
     let redacted = value.redacted();
-    let command = value.into_command(headers.order());
+    let command = value.into_command(headers.order(), false);
     let call = headers.into_call(CREATE_LABEL, &shipping.deps.catalogue, &canonical, &redacted)?;
+    let reply = shipping.service.create_label(call, command).await;
+    Ok(created(reply, |snapshot, _| Some(CreateLabelResponse::of(&snapshot.resource))))
+}
+
+/// Generate a label for the way back. Its address is where the goods start.
+#[utoipa::path(
+    post, path = "/shipping/create-return-label", tag = "shipping", params(CallHeaders),
+    request_body = CreateLabelRequest, responses((status = 201, description = "The label is generated.", body = CreateLabelResponse))
+)]
+async fn create_return_label(
+    State(shipping): State<Arc<Shipping>>,
+    headers: RequestHeaders,
+    ValidJson { value, canonical }: ValidJson<CreateLabelRequest>,
+) -> Result<Response, Problem> {
+    let redacted = value.redacted();
+    let command = value.into_command(headers.order(), true);
+    let call = headers.into_call(CREATE_RETURN_LABEL, &shipping.deps.catalogue, &canonical, &redacted)?;
     let reply = shipping.service.create_label(call, command).await;
     Ok(created(reply, |snapshot, _| Some(CreateLabelResponse::of(&snapshot.resource))))
 }

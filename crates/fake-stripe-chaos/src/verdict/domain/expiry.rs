@@ -38,7 +38,7 @@ impl OpenResources {
             Posting::Reserved { until } => {
                 self.reservations.insert(id.clone(), until);
             }
-            Posting::Fulfilled | Posting::Returned => {
+            Posting::Fulfilled | Posting::Returned | Posting::RestockedInPart | Posting::Restocked => {
                 self.reservations.remove(id);
             }
             _ => {}

@@ -82,6 +82,7 @@ pub enum OpenKind {
     Captured,
     Reserved,
     Labelled,
+    ReturnLabelled,
 }
 
 impl OpenKind {
@@ -92,6 +93,7 @@ impl OpenKind {
             Self::Captured => "captured",
             Self::Reserved => "reserved",
             Self::Labelled => "labelled",
+            Self::ReturnLabelled => "return_labelled",
         }
     }
 
@@ -102,6 +104,7 @@ impl OpenKind {
                 | (Self::Captured, Posting::Captured(_))
                 | (Self::Reserved, Posting::Reserved { .. })
                 | (Self::Labelled, Posting::Labelled)
+                | (Self::ReturnLabelled, Posting::ReturnLabelled)
         )
     }
 }
@@ -116,9 +119,12 @@ impl OrderFacts {
         let money = held.chain(captured).filter(|(.., amount)| *amount != 0);
         let reservations = self.live_reservations().into_iter().map(|id| (OpenKind::Reserved, id));
         let labels = self.live_labels().into_iter().map(|id| (OpenKind::Labelled, id));
+        let returns = self.live_return_labels().into_iter().map(|id| (OpenKind::ReturnLabelled, id));
         money
             .map(|(kind, id, amount)| self.open_effect(kind, id, Some(amount)))
-            .chain(reservations.chain(labels).map(|(kind, id)| self.open_effect(kind, id, None)))
+            .chain(
+                reservations.chain(labels).chain(returns).map(|(kind, id)| self.open_effect(kind, id, None)),
+            )
             .collect()
     }
 
@@ -170,8 +176,39 @@ impl OrderFacts {
     pub fn live_reservations(&self) -> Vec<&str> {
         self.live_ids(|state, posting| match posting {
             Posting::Reserved { until } => (state.exists, state.until) = (true, Some(until)),
-            Posting::Returned => state.ended = true,
-            Posting::Fulfilled => state.used = true,
+            Posting::Returned | Posting::Restocked => state.ended = true,
+            Posting::Fulfilled | Posting::RestockedInPart => state.used = true,
+            _ => {}
+        })
+    }
+
+    /// Returns the ids of the reservations that are live and not used.
+    #[must_use]
+    pub fn reserved_stock(&self) -> Vec<&str> {
+        self.live_ids(|state, posting| match posting {
+            Posting::Reserved { until } => (state.exists, state.until) = (true, Some(until)),
+            Posting::Returned | Posting::Fulfilled | Posting::RestockedInPart | Posting::Restocked => {
+                state.ended = true;
+            }
+            _ => {}
+        })
+    }
+
+    /// Returns the ids of the reservations whose stock came back: as a whole, or at least in part.
+    #[must_use]
+    pub fn restocked(&self, as_a_whole: bool) -> Vec<&str> {
+        self.live_ids(|state, posting| {
+            state.exists |=
+                posting == Posting::Restocked || (!as_a_whole && posting == Posting::RestockedInPart);
+        })
+    }
+
+    /// Returns the ids of the labels for the way back that are not cancelled.
+    #[must_use]
+    pub fn live_return_labels(&self) -> Vec<&str> {
+        self.live_ids(|state, posting| match posting {
+            Posting::ReturnLabelled => state.exists = true,
+            Posting::ReturnLabelCancelled => state.ended = true,
             _ => {}
         })
     }

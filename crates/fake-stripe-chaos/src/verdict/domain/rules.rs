@@ -9,13 +9,17 @@ use crate::shared::{
 /// The name of a rule, and the check that returns a violation.
 pub type Rule = (&'static str, fn(&OrderFacts) -> Option<String>);
 
-/// The rules of an order. Four apply to an order that shipped, four to one that is paid with nothing to ship,
-/// and four to one that did not ship. The last two apply to all.
-pub const RULES: [Rule; 14] = [
+/// The rules of an order. Four apply to an order that shipped, four to one that came back, four to one that is paid
+/// with nothing to ship, and four to one that did not ship. The last two apply to all.
+pub const RULES: [Rule; 18] = [
     ("shipped_is_paid_once_in_full", shipped_is_paid_once_in_full),
     ("shipped_leaves_no_hold", shipped_leaves_no_hold),
     ("shipped_has_one_reservation", shipped_has_one_reservation),
     ("shipped_has_one_label", shipped_has_one_label),
+    ("returned_is_refunded", returned_is_refunded),
+    ("returned_leaves_no_hold", returned_leaves_no_hold),
+    ("returned_is_restocked", returned_is_restocked),
+    ("returned_has_a_label_each_way", returned_has_a_label_each_way),
     ("paid_is_captured_once_in_full", paid_is_captured_once_in_full),
     ("paid_leaves_no_hold", paid_leaves_no_hold),
     ("paid_leaves_no_reservation", paid_leaves_no_reservation),
@@ -65,7 +69,53 @@ fn shipped_has_one_reservation(facts: &OrderFacts) -> Option<String> {
 }
 
 fn shipped_has_one_label(facts: &OrderFacts) -> Option<String> {
-    has_outcome(facts, Outcome::Shipped).then(|| expect_one("label", &facts.live_labels())).flatten()
+    if !has_outcome(facts, Outcome::Shipped) {
+        return None;
+    }
+    let one = expect_one("label", &facts.live_labels());
+    one.or_else(|| expect_none("open for the way back", &facts.live_return_labels()))
+}
+
+/// Returns true for a whole return and false for one in part. `None` for an order that did not come back.
+fn returned_as_a_whole(facts: &OrderFacts) -> Option<bool> {
+    match facts.outcome?.outcome {
+        Outcome::Returned => Some(true),
+        Outcome::PartlyReturned => Some(false),
+        Outcome::Shipped | Outcome::Paid | Outcome::NotShipped => None,
+    }
+}
+
+fn returned_is_refunded(facts: &OrderFacts) -> Option<String> {
+    let as_a_whole = returned_as_a_whole(facts)?;
+    let payments = facts.payments();
+    let captured: Vec<_> = payments.iter().filter(|(_, sums)| sums.captured != 0).collect();
+    let [(id, sums)] = captured.as_slice() else {
+        return Some(format!("{} payments are captured", captured.len()));
+    };
+    let is_right = if as_a_whole { sums.net() == 0 } else { 0 < sums.refunded && 0 < sums.net() };
+    (!is_right).then(|| format!("{id} has a refund of {} of {}", sums.refunded, sums.captured))
+}
+
+fn returned_leaves_no_hold(facts: &OrderFacts) -> Option<String> {
+    returned_as_a_whole(facts).and_then(|_| expect_no_hold(facts))
+}
+
+fn returned_is_restocked(facts: &OrderFacts) -> Option<String> {
+    let as_a_whole = returned_as_a_whole(facts)?;
+    if as_a_whole {
+        expect_one("restocked reservation", &facts.restocked(true))
+            .or_else(|| expect_none("reserved", &facts.live_reservations()))
+    } else {
+        expect_one("reservation that is restocked in part", &facts.restocked(false))
+            .or_else(|| expect_one("reservation", &facts.live_reservations()))
+    }
+}
+
+fn returned_has_a_label_each_way(facts: &OrderFacts) -> Option<String> {
+    returned_as_a_whole(facts)?;
+    let back = facts.live_return_labels();
+    expect_one("label", &facts.live_labels())
+        .or_else(|| back.is_empty().then(|| "there is no live label for the way back".to_owned()))
 }
 
 fn paid_is_captured_once_in_full(facts: &OrderFacts) -> Option<String> {
@@ -104,7 +154,11 @@ fn not_shipped_leaves_no_reservation(facts: &OrderFacts) -> Option<String> {
 }
 
 fn not_shipped_leaves_no_label(facts: &OrderFacts) -> Option<String> {
-    has_outcome(facts, Outcome::NotShipped).then(|| expect_none("open", &facts.live_labels())).flatten()
+    if !has_outcome(facts, Outcome::NotShipped) {
+        return None;
+    }
+    let labels = [facts.live_labels(), facts.live_return_labels()].concat();
+    expect_none("open", &labels)
 }
 
 fn refunds_stay_within_captures(facts: &OrderFacts) -> Option<String> {

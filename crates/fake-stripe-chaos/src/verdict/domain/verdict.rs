@@ -18,6 +18,8 @@ pub struct Contradiction {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verdict {
     pub shipped: usize,
+    /// Orders that shipped, and came back as a whole or in part.
+    pub returned: usize,
     pub paid: usize,
     pub not_shipped: usize,
     /// Orders without a recorded outcome.
@@ -29,7 +31,7 @@ impl Verdict {
     /// Returns the number of orders.
     #[must_use]
     pub const fn orders(&self) -> usize {
-        self.shipped + self.paid + self.not_shipped + self.open
+        self.shipped + self.returned + self.paid + self.not_shipped + self.open
     }
 
     /// Judges one order, or the entries that belong to none. With `is_final`, an order without an outcome is a
@@ -45,6 +47,7 @@ impl Verdict {
         }
         match facts.outcome.map(|recorded| recorded.outcome) {
             Some(Outcome::Shipped) => self.shipped += 1,
+            Some(Outcome::PartlyReturned | Outcome::Returned) => self.returned += 1,
             Some(Outcome::Paid) => self.paid += 1,
             Some(Outcome::NotShipped) => self.not_shipped += 1,
             None => {

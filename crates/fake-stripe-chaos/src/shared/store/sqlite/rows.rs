@@ -414,8 +414,12 @@ fn posting(name: &str, money: Option<Money>, until: Option<Timestamp>) -> Option
         "reserved" => Posting::Reserved { until: until? },
         "fulfilled" => Posting::Fulfilled,
         "returned" => Posting::Returned,
+        "restocked_in_part" => Posting::RestockedInPart,
+        "restocked" => Posting::Restocked,
         "labelled" => Posting::Labelled,
         "label_cancelled" => Posting::LabelCancelled,
+        "return_labelled" => Posting::ReturnLabelled,
+        "return_label_cancelled" => Posting::ReturnLabelCancelled,
         "notified" => Posting::Notified,
         "tombstoned" => Posting::Tombstoned,
         _ => return None,
@@ -545,6 +549,13 @@ struct TotalsRow {
     returned: i128,
     labels: i128,
     labels_cancelled: i128,
+    // Ledgers from before returns have none.
+    #[serde(default)]
+    restocked: i128,
+    #[serde(default)]
+    return_labels: i128,
+    #[serde(default)]
+    return_labels_cancelled: i128,
     notifications: i128,
 }
 
@@ -558,37 +569,42 @@ struct MoneyTotalsRow {
 
 impl From<&Totals> for TotalsRow {
     fn from(totals: &Totals) -> Self {
-        let Totals { money, reserved, fulfilled, returned, labels, labels_cancelled, notifications } = totals;
-        let money = money.iter().map(|(currency, &MoneyTotals { held, captured, refunded, released })| {
-            (*currency, MoneyTotalsRow { held, captured, refunded, released })
-        });
+        let money =
+            totals.money.iter().map(|(currency, &MoneyTotals { held, captured, refunded, released })| {
+                (*currency, MoneyTotalsRow { held, captured, refunded, released })
+            });
         Self {
             money: money.collect(),
-            reserved: *reserved,
-            fulfilled: *fulfilled,
-            returned: *returned,
-            labels: *labels,
-            labels_cancelled: *labels_cancelled,
-            notifications: *notifications,
+            reserved: totals.reserved,
+            fulfilled: totals.fulfilled,
+            returned: totals.returned,
+            labels: totals.labels,
+            labels_cancelled: totals.labels_cancelled,
+            restocked: totals.restocked,
+            return_labels: totals.return_labels,
+            return_labels_cancelled: totals.return_labels_cancelled,
+            notifications: totals.notifications,
         }
     }
 }
 
 impl From<TotalsRow> for Totals {
     fn from(row: TotalsRow) -> Self {
-        let TotalsRow { money, reserved, fulfilled, returned, labels, labels_cancelled, notifications } = row;
-        let money = money.into_iter().map(|(currency, row)| {
+        let money = row.money.into_iter().map(|(currency, row)| {
             let MoneyTotalsRow { held, captured, refunded, released } = row;
             (currency, MoneyTotals { held, captured, refunded, released })
         });
         Self {
             money: money.collect(),
-            reserved,
-            fulfilled,
-            returned,
-            labels,
-            labels_cancelled,
-            notifications,
+            reserved: row.reserved,
+            fulfilled: row.fulfilled,
+            returned: row.returned,
+            labels: row.labels,
+            labels_cancelled: row.labels_cancelled,
+            restocked: row.restocked,
+            return_labels: row.return_labels,
+            return_labels_cancelled: row.return_labels_cancelled,
+            notifications: row.notifications,
         }
     }
 }
