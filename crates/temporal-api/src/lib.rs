@@ -8,6 +8,7 @@ mod gateway;
 mod idempotency;
 mod money;
 mod order;
+mod order_return;
 mod payment;
 mod reconciliation;
 mod subscription;
@@ -25,6 +26,7 @@ pub use config::Config;
 use futures::FutureExt;
 use gateway::{HistoryGateway, temporal::TemporalGateway};
 use order::Orders;
+use order_return::Returns;
 use payment::Payments;
 use reconciliation::Reconciliations;
 use service_kit::{config::Common, health::Dependency, metrics::Metrics, serve, service::Service};
@@ -74,8 +76,9 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
             gateway.keep_reconciliation_schedule(every, input).await;
         }
     });
+    let orders = Orders::new(gateway.clone(), config.timing);
     let services = Services {
-        orders: Orders::new(gateway.clone(), config.timing),
+        orders: orders.clone(),
         payments: Payments::new(gateway.clone(), config.timing, config.payment_cancel_window),
         user_contexts: UserContexts::new(gateway.clone(), config.timing),
         subscriptions: Subscriptions::new(
@@ -86,6 +89,7 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
         ),
         reconciliations: Reconciliations::new(gateway.clone(), &config.task_queue, reconciliation),
         batches: Batches::new(gateway.clone(), config.timing, config.batches),
+        returns: Returns::new(gateway.clone(), orders, config.timing),
         history: gateway.clone(),
     };
     let (app, _) = router(services, gateway.dependency(), &config.common, config.max_waiting);
@@ -103,6 +107,7 @@ struct Services {
     subscriptions: Subscriptions,
     reconciliations: Reconciliations,
     batches: Batches,
+    returns: Returns,
     history: Arc<dyn HistoryGateway>,
 }
 
@@ -113,8 +118,16 @@ fn router(
     common: &Common,
     max_waiting: usize,
 ) -> (Router, openapi::OpenApi) {
-    let Services { orders, payments, user_contexts, subscriptions, reconciliations, batches, history } =
-        services;
+    let Services {
+        orders,
+        payments,
+        user_contexts,
+        subscriptions,
+        reconciliations,
+        batches,
+        returns,
+        history,
+    } = services;
     let workflows = workflow::Workflows {
         orders: orders.clone(),
         payments: payments.clone(),
@@ -122,6 +135,7 @@ fn router(
         subscriptions: subscriptions.clone(),
         reconciliations: reconciliations.clone(),
         batches: batches.clone(),
+        returns: returns.clone(),
         history,
     };
     let (order_routes, long_order_routes) = order::module(orders);
@@ -134,11 +148,13 @@ fn router(
         .largest_body(batches.largest_body())
         .codes(batch::BatchCode::ALL)
         .codes(order::OrderCode::ALL)
+        .codes(order_return::ReturnCode::ALL)
         .codes(subscription::SubscriptionCode::ALL)
         .codes(reconciliation::ReconciliationCode::ALL)
         .codes(workflow::WorkflowCode::ALL)
         .depends_on(temporal)
         .routes(order_routes)
+        .routes(order_return::module(returns))
         .routes(payment::module(payments))
         .routes(user_context::module(user_contexts))
         .routes(subscription::module(subscriptions))

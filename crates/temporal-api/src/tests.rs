@@ -4,6 +4,7 @@ mod batches;
 mod flows;
 mod orders;
 mod reconciliation;
+mod returns;
 mod subscriptions;
 
 use std::{
@@ -34,8 +35,12 @@ use workflows::{
         state::{Batch, BatchChange, BatchState},
     },
     order_fulfillment::{
-        messages::{AddressChange, Decide, Decided, OrderInput},
+        messages::{AddressChange, Decide, Decided, Item, OrderInput},
         state::{Cause, CurrentStep, FailureCode, Order, OrderState, OrderStatus},
+    },
+    order_return::{
+        messages::ReturnInput,
+        state::{Return, ReturnState, ReturnStatus},
     },
     payment::{
         messages::PaymentInput,
@@ -62,12 +67,13 @@ use crate::{
         Awaited, BatchFlow, BatchGateway, Begun, FlowGateway, GatewayError, HistoryEvent, HistoryGateway,
         HistoryPage, ListedOrder, ListedReconciliation, ListedSubscription, Observed, OrderFilter,
         OrderGateway, OrderPage, OrderSignal, Outside, PaymentFlow, ReconciliationFlow,
-        ReconciliationGateway, ReconciliationSchedule, Run, Shown, Started, SubscriptionFilter,
-        SubscriptionFlow, SubscriptionGateway, SubscriptionPage, SubscriptionUpdate, UserContextFlow,
-        WorkflowId,
+        ReconciliationGateway, ReconciliationSchedule, ReturnFlow, ReturnGateway, Run, Shown, Started,
+        SubscriptionFilter, SubscriptionFlow, SubscriptionGateway, SubscriptionPage, SubscriptionUpdate,
+        UserContextFlow, WorkflowId,
     },
     idempotency::Claim,
     order::Orders,
+    order_return::{Returns, Shipment},
     payment::Payments,
     reconciliation::Reconciliations,
     subscription::Subscriptions,
@@ -102,6 +108,7 @@ struct Script {
     /// Holds the claims of the updates that were accepted.
     updates: Mutex<Vec<Claim>>,
     addresses: Mutex<Vec<Address>>,
+    returns: Mutex<Vec<(WorkflowId, Return)>>,
     lists: Mutex<Vec<OrderFilter>>,
     deaf: bool,
 }
@@ -603,6 +610,79 @@ impl SubscriptionGateway for Script {
 }
 
 #[async_trait]
+impl FlowGateway<ReturnFlow> for Script {
+    async fn start(
+        &self,
+        id: &WorkflowId,
+        input: ReturnInput,
+        claim: &Claim,
+        _: &CorrelationId,
+    ) -> Result<Begun, GatewayError> {
+        let begun = self.begin(id, claim)?;
+        if let Begun::Started(_) = &begun {
+            self.returns.lock().unwrap().push((id.clone(), Return::new(&input)));
+        }
+        Ok(begun)
+    }
+
+    async fn state(&self, id: &WorkflowId) -> Result<Observed<ReturnState>, GatewayError> {
+        self.check()?;
+        let returns = self.returns.lock().unwrap();
+        let found = returns.iter().find(|(known, _)| known == id).ok_or(GatewayError::NotFound)?;
+        let state = found.1.state().clone();
+        let is_closed =
+            matches!(state.status, ReturnStatus::Completed | ReturnStatus::Cancelled | ReturnStatus::Failed);
+        Ok(self.observed(state, is_closed))
+    }
+
+    async fn wait(&self, id: &WorkflowId, at_most: Duration) -> Result<Awaited<ReturnState>, GatewayError> {
+        awaited(FlowGateway::<ReturnFlow>::state(self, id).await?, at_most).await
+    }
+
+    async fn cancel(&self, id: &WorkflowId, reason: Reason) -> Result<(), GatewayError> {
+        self.check()?;
+        let mut returns = self.returns.lock().unwrap();
+        let found = returns.iter_mut().find(|(known, _)| known == id).ok_or(GatewayError::NotFound)?;
+        found.1.cancel(reason.reason);
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ReturnGateway for Script {
+    async fn shipment(&self, order: &WorkflowId) -> Result<Shipment, GatewayError> {
+        self.check()?;
+        Ok(Shipment {
+            order_id: order.name().to_owned(),
+            first_run_id: "run-1".to_owned(),
+            items: vec![Item { sku: "book".to_owned(), quantity: 2, price: 2999 }],
+            amount: 5998,
+            currency: "usd".to_owned(),
+            address: Address {
+                street: "1 Row".to_owned(),
+                city: "London".to_owned(),
+                state: None,
+                zip: None,
+                country: "GB".to_owned(),
+            },
+        })
+    }
+
+    async fn begun_by(&self, id: &WorkflowId, claim: &Claim) -> Result<Option<Begun>, GatewayError> {
+        self.check()?;
+        let is_known = self.claims.lock().unwrap().iter().any(|(known, _)| known == id);
+        let is_open = match FlowGateway::<ReturnFlow>::state(self, id).await {
+            Ok(observed) => !observed.is_closed(),
+            Err(_) => false,
+        };
+        let same = self.claims.lock().unwrap().iter().any(|(known, other)| {
+            known == id && if claim.key.is_some() { other == claim } else { is_open && other == claim }
+        });
+        if is_known && same { self.begin(id, claim).map(Some) } else { Ok(None) }
+    }
+}
+
+#[async_trait]
 impl HistoryGateway for Script {
     async fn history(&self, _: &WorkflowId, limit: u16, page: Vec<u8>) -> Result<HistoryPage, GatewayError> {
         self.check()?;
@@ -641,8 +721,10 @@ fn router(gateway: Arc<Script>) -> (Router, utoipa::openapi::OpenApi) {
     let common = Common::read(&mut reader);
     let common = reader.finish(common).unwrap();
     let temporal = Dependency::new("temporal", || std::future::ready(Ok(())));
+    let orders = Orders::new(gateway.clone(), Timing::default());
     let services = Services {
-        orders: Orders::new(gateway.clone(), Timing::default()),
+        orders: orders.clone(),
+        returns: Returns::new(gateway.clone(), orders, Timing::default()),
         payments: Payments::new(gateway.clone(), Timing::default(), Duration::from_mins(1)),
         user_contexts: UserContexts::new(gateway.clone(), Timing::default()),
         subscriptions: Subscriptions::new(gateway.clone(), Timing::default(), Duration::from_hours(1), 50),

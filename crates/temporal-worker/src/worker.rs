@@ -38,6 +38,7 @@ use utoipa::OpenApi;
 use workflows::{
     order_batch::{BatchChunkWorkflow, OrderBatchWorkflow},
     order_fulfillment::OrderFulfillment,
+    order_return::ReturnWorkflow,
     payment::PaymentWorkflow,
     reconciliation::ReconciliationWorkflow,
     subscription::SubscriptionWorkflow,
@@ -162,6 +163,7 @@ fn options(
         .register_workflow::<ReconciliationWorkflow>()?
         .register_workflow::<OrderBatchWorkflow>()?
         .register_workflow::<BatchChunkWorkflow>()?
+        .register_workflow::<ReturnWorkflow>()?
         .register_activities(reconciliation)
         .register_activities(Payment(shared.clone()))
         .register_activities(Inventory(shared.clone()))

@@ -14,13 +14,16 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
 };
-use workflows::activities::{
-    CallContext, UndoInput, UndoResult,
-    inventory::{Reserve, StockLine},
-    notification::Notify,
-    payment::{Authorize, Authorized, Capture, Charge},
-    refusal::LEDGER_MISMATCH,
-    shipping::{Address, CreateLabel},
+use workflows::{
+    activities::{
+        CallContext, UndoInput, UndoResult,
+        inventory::{Reserve, Restock, StockLine},
+        notification::Notify,
+        payment::{Authorize, Authorized, Capture, Charge, RefundPart},
+        refusal::LEDGER_MISMATCH,
+        shipping::{Address, CreateLabel},
+    },
+    ids::Call,
 };
 
 /// Starts a provider, and returns a client of it.
@@ -116,6 +119,52 @@ async fn an_earlier_capture_counts_if_its_amount_is_this_orders() {
     assert_eq!((error.code.as_str(), error.retryable), (LEDGER_MISMATCH, false));
 }
 
+#[tokio::test]
+async fn a_shipped_order_comes_back_in_parts_by_its_keys() {
+    let provider = provider().await;
+    let payment = authorize(&provider, "1").await.unwrap();
+    let lines = |quantity| vec![StockLine { sku: "book".to_owned(), quantity }];
+    provider.reserve(&Reserve { call: call("1", "reserve"), lines: lines(2) }).await.unwrap();
+    provider.capture(&capture("1", "capture", &payment.auth_id, 5998)).await.unwrap();
+    let back = CreateLabel { call: call("1", "back"), ..label("1") };
+    provider.create_label(Call::CreateReturnLabel, &back).await.unwrap();
+
+    let restock = |step: &str, quantity| Restock {
+        call: call("1", step),
+        reserve_key: call("1", "reserve").idempotency_key,
+        lines: lines(quantity),
+    };
+    provider.restock(&restock("restock", 1)).await.unwrap();
+    provider.restock(&restock("restock", 1)).await.expect("the same key takes nothing back again");
+    let error = provider.restock(&restock("restock_again", 2)).await.unwrap_err();
+    assert_eq!((error.code.as_str(), error.retryable), ("restock_exceeds_shipment", false));
+
+    let refund = |step: &str, amount| RefundPart {
+        call: call("1", step),
+        capture_key: call("1", "capture").idempotency_key,
+        amount,
+        currency: "usd".to_owned(),
+    };
+    let first = provider.refund_part(&refund("refund", 2999)).await.unwrap();
+    assert_eq!(provider.refund_part(&refund("refund", 2999)).await.unwrap(), first);
+    assert!(first.refund_id.is_some());
+    let error = provider.refund_part(&refund("refund_again", 3000)).await.unwrap_err();
+    assert!(!error.retryable, "{error}");
+}
+
+#[tokio::test]
+async fn nothing_of_an_unknown_order_comes_back() {
+    let provider = provider().await;
+    let call_and_key = || (call("2", "back"), call("2", "none").idempotency_key);
+    let (call, reserve_key) = call_and_key();
+    let lines = vec![StockLine { sku: "book".to_owned(), quantity: 1 }];
+    let error = provider.restock(&Restock { call, reserve_key, lines }).await.unwrap_err();
+    assert_eq!(error.code, LEDGER_MISMATCH);
+    let (call, capture_key) = call_and_key();
+    let refund = RefundPart { call, capture_key, amount: 1, currency: "usd".to_owned() };
+    assert!(!provider.refund_part(&refund).await.unwrap_err().retryable);
+}
+
 fn charge(order: &str) -> Charge {
     Charge {
         call: call(order, "charge"),
@@ -159,14 +208,14 @@ async fn a_label_shows_its_progress_until_it_exists_and_can_be_cancelled() {
     assert_eq!(unknown.status, LabelStatus::Unknown);
     let making = tokio::spawn({
         let provider = provider.clone();
-        async move { provider.create_label(&label("1")).await }
+        async move { provider.create_label(Call::CreateShippingLabel, &label("1")).await }
     });
     let deadline = tokio::time::Instant::now() + Duration::from_secs(5);
     while provider.label_progress(&call("1", "label")).await.unwrap().status != LabelStatus::Generating {
         assert!(tokio::time::Instant::now() < deadline, "the label never became generating");
         tokio::task::yield_now().await;
     }
-    let error = provider.create_label(&label("1")).await.unwrap_err();
+    let error = provider.create_label(Call::CreateShippingLabel, &label("1")).await.unwrap_err();
     assert_eq!((error.code.as_str(), error.retryable), ("idempotency_key_in_use", true));
     let label = making.await.unwrap().unwrap();
     assert!(label.label_id.starts_with("lbl_") && !label.tracking_number.is_empty());

@@ -23,6 +23,7 @@ const PAYMENT_PREFIX: &str = "payment-";
 const USER_CONTEXT_PREFIX: &str = "user-context-";
 const SUBSCRIPTION_PREFIX: &str = "subscription-";
 const BATCH_PREFIX: &str = "order-batch-";
+const RETURN_PREFIX: &str = "return-";
 
 /// Returns the id of a queue's reconciliation: of its schedule, and of a run that a caller triggered. The id of a
 /// scheduled run has the time behind it.
@@ -68,6 +69,24 @@ pub fn batch_workflow_id(batch_id: &str) -> String {
     format!("{BATCH_PREFIX}{batch_id}")
 }
 
+/// Returns the workflow id of a return.
+#[must_use]
+pub fn return_workflow_id(return_id: &str) -> String {
+    format!("{RETURN_PREFIX}{return_id}")
+}
+
+/// Returns true if a return has this workflow id.
+#[must_use]
+pub fn is_return(workflow_id: &str) -> bool {
+    workflow_id.starts_with(RETURN_PREFIX)
+}
+
+/// Returns the id of an order's return, counted from 1.
+#[must_use]
+pub fn return_id(order_id: &str, number: u32) -> String {
+    format!("{order_id}-{number}")
+}
+
 /// Returns the workflow id of a chunk of a batch.
 #[must_use]
 pub fn batch_chunk_workflow_id(batch_id: &str, index: u32) -> String {
@@ -94,6 +113,10 @@ pub enum Call {
     RefundPayment,
     ReleaseInventory,
     CancelShippingLabel,
+    CreateReturnLabel,
+    CancelReturnLabel,
+    RestockInventory,
+    RefundReturn,
     /// Authorizes and captures in one call.
     ChargePayment,
     GetLocation,

@@ -7,6 +7,7 @@ pub mod failure;
 pub mod ids;
 pub mod order_batch;
 pub mod order_fulfillment;
+pub mod order_return;
 pub mod payment;
 pub mod policies;
 pub mod reconciliation;

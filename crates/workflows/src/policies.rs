@@ -48,11 +48,16 @@ impl Policy {
             | Call::ChargePayment
             | Call::ReleasePayment
             | Call::RefundPayment
+            | Call::RefundReturn
             | Call::GetLocation
             | Call::GetWeather
             | Call::GetCatFact => policy(30, 10, 3),
-            Call::ReserveInventory | Call::ReleaseInventory | Call::CancelShippingLabel => policy(30, 10, 2),
-            Call::CreateShippingLabel => {
+            Call::ReserveInventory
+            | Call::ReleaseInventory
+            | Call::RestockInventory
+            | Call::CancelShippingLabel
+            | Call::CancelReturnLabel => policy(30, 10, 2),
+            Call::CreateShippingLabel | Call::CreateReturnLabel => {
                 Policy { heartbeat: Some(Duration::from_secs(5)), ..policy(60, 45, 5) }
             }
             Call::SendNotification => policy(10, 8, 1),
@@ -144,12 +149,22 @@ pub fn attempt_options(call: Call, timing: &Timing, token: WorkflowCancellationT
 /// Returns the options of a call without an effect that is tried until it succeeds or is cancelled.
 #[must_use]
 pub fn endless_options(timing: &Timing, token: WorkflowCancellationToken) -> ActivityOptions {
+    endless(ENDLESS_ATTEMPT, timing, token)
+}
+
+/// Returns the options of a call that nothing undoes. It is tried until its answer is certain.
+#[must_use]
+pub fn certain_options(call: Call, timing: &Timing) -> ActivityOptions {
+    endless(Policy::for_call(call).start_to_close, timing, WorkflowCancellationToken::new())
+}
+
+fn endless(attempt: Duration, timing: &Timing, token: WorkflowCancellationToken) -> ActivityOptions {
     let retry = RetryPolicy::builder()
         .initial_interval(Duration::from_millis(timing.retry_initial_ms))
         .backoff_coefficient(2.0)
         .maximum_interval(Duration::from_millis(timing.retry_maximum_ms))
         .build();
-    ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::StartToClose(ENDLESS_ATTEMPT))
+    ActivityOptions::with_close_timeouts(ActivityCloseTimeouts::StartToClose(attempt))
         .cancellation_type(ActivityCancellationType::TryCancel)
         .cancellation_token(token)
         .retry_policy(retry)

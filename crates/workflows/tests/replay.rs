@@ -19,6 +19,7 @@ use temporalio_sdk::{
 use workflows::{
     order_batch::{BatchChunkWorkflow, OrderBatchWorkflow},
     order_fulfillment::OrderFulfillment,
+    order_return::ReturnWorkflow,
     payment::PaymentWorkflow,
     reconciliation::ReconciliationWorkflow,
     subscription::SubscriptionWorkflow,
@@ -80,6 +81,9 @@ const RECORDED_HISTORIES: &[&str] = &[
     "reconciliation-cancelled",
     "reconciliation-compared-before-repair",
     "reconciliation-failed",
+    "return-completed",
+    "return-cancelled",
+    "return-refund-retried",
 ];
 
 fn folder() -> PathBuf {
@@ -105,6 +109,8 @@ async fn every_recorded_history_replays() {
         .register_workflow::<OrderBatchWorkflow>()
         .unwrap()
         .register_workflow::<BatchChunkWorkflow>()
+        .unwrap()
+        .register_workflow::<ReturnWorkflow>()
         .unwrap()
         .register_workflow::<UserContextWorkflow>()
         .unwrap()

@@ -122,9 +122,9 @@ async fn record_outcome(
     let now = deps.clock.now();
     deps.store
         .transact(move |tx| match tx.outcome(&order)? {
-            Some(recorded) if recorded.outcome == outcome => return Ok(Ok(recorded)),
+            Some(recorded) if recorded.outcome == outcome => Ok(Ok(recorded)),
             Some(recorded) if !recorded.outcome.can_become(outcome) => {
-                return Ok(Err(VerdictError::AlreadyShipped));
+                Ok(Err(VerdictError::AlreadyShipped))
             }
             earlier => {
                 let shipped_at = earlier.and_then(RecordedOutcome::shipped_at);

@@ -22,6 +22,7 @@ use workflows::{
         messages::{AddressChange, Decide, Decided, OrderInput},
         state::{OrderState, OrderStatus},
     },
+    order_return::{messages::ReturnInput, state::ReturnState},
     payment::{messages::PaymentInput, state::PaymentState},
     reconciliation::{messages::ReconciliationInput, report::Report},
     saga::{Reason, Resolution},
@@ -35,7 +36,7 @@ use workflows::{
 
 pub use observed::{Observed, Outside, Run, Shown};
 
-use crate::{fields, idempotency::Claim, order::CustomerId};
+use crate::{fields, idempotency::Claim, order::CustomerId, order_return::Shipment};
 
 /// Names the kind of a workflow. The id of the workflow shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,16 +47,18 @@ pub enum Kind {
     Subscription,
     Reconciliation,
     Batch,
+    Return,
 }
 
 impl Kind {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 7] = [
         Self::Order,
         Self::Payment,
         Self::UserContext,
         Self::Subscription,
         Self::Reconciliation,
         Self::Batch,
+        Self::Return,
     ];
 
     fn prefix(self) -> String {
@@ -66,6 +69,7 @@ impl Kind {
             Self::Subscription => ids::subscription_workflow_id(""),
             Self::Reconciliation => ids::reconciliation_id(""),
             Self::Batch => ids::batch_workflow_id(""),
+            Self::Return => ids::return_workflow_id(""),
         }
     }
 
@@ -73,7 +77,9 @@ impl Kind {
     fn fits(self, name: &str) -> bool {
         match self {
             Self::Order | Self::Subscription | Self::Batch => fields::is_id(name),
-            Self::Payment | Self::UserContext | Self::Reconciliation => CorrelationId::parse(name).is_some(),
+            Self::Payment | Self::UserContext | Self::Reconciliation | Self::Return => {
+                CorrelationId::parse(name).is_some()
+            }
         }
     }
 }
@@ -112,6 +118,10 @@ impl WorkflowId {
 
     pub fn of_batch(batch_id: &str) -> Self {
         Self { kind: Kind::Batch, text: ids::batch_workflow_id(batch_id) }
+    }
+
+    pub fn of_return(return_id: &str) -> Self {
+        Self { kind: Kind::Return, text: ids::return_workflow_id(return_id) }
     }
 
     pub fn of_reconciliation(task_queue: &str) -> Self {
@@ -430,6 +440,23 @@ pub trait BatchGateway: FlowGateway<BatchFlow> {
         change: BatchChange,
         claim: &Claim,
     ) -> Result<BatchState, GatewayError>;
+}
+
+/// `returnWorkflow`.
+pub struct ReturnFlow;
+
+impl Flow for ReturnFlow {
+    type Input = ReturnInput;
+    type State = ReturnState;
+}
+
+#[async_trait]
+pub trait ReturnGateway: FlowGateway<ReturnFlow> {
+    /// Returns what a shipped order consists of.
+    async fn shipment(&self, order: &WorkflowId) -> Result<Shipment, GatewayError>;
+
+    /// Returns how this return began, if the same request started it: under the same key, or while it still runs.
+    async fn begun_by(&self, id: &WorkflowId, claim: &Claim) -> Result<Option<Begun>, GatewayError>;
 }
 
 /// `reconciliationWorkflow`.

@@ -6,6 +6,7 @@ use workflows::{
     failure::StateError,
     order_batch::{chunk::OrderEnd, state::BatchStatus},
     order_fulfillment::state::OrderStatus,
+    order_return::state::ReturnStatus,
     payment::state::PaymentStatus,
     reconciliation::report::ReconciliationStatus,
     subscription::state::SubscriptionStatus,
@@ -110,6 +111,12 @@ pub trait Wanted {
 impl Wanted for workflows::order_fulfillment::state::OrderState {
     fn succeeded(&self) -> bool {
         self.status == OrderStatus::Shipped
+    }
+}
+
+impl Wanted for workflows::order_return::state::ReturnState {
+    fn succeeded(&self) -> bool {
+        self.status == ReturnStatus::Completed
     }
 }
 

@@ -7,6 +7,7 @@ mod observing;
 mod orders;
 mod recall;
 mod reconciliation;
+mod returns;
 mod starts;
 mod subscriptions;
 

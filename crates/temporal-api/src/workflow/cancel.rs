@@ -8,6 +8,7 @@ use axum::{
 use service_kit::{json::OptionalJson, openapi::Fails, problem::Problem};
 use workflows::{
     order_batch::state::{BatchState, BatchStatus},
+    order_return::state::{ReturnState, ReturnStatus, ReturnStep},
     payment::state::{PaymentState, PaymentStatus},
     reconciliation::report::{ReconciliationStatus, Report},
     saga::Reason,
@@ -48,6 +49,7 @@ pub(super) async fn cancel_workflow(
         Kind::UserContext => stop(&*workflows.user_contexts.gateway, &id, reason).await,
         Kind::Subscription => stop(&*workflows.subscriptions.gateway, &id, reason).await,
         Kind::Batch => stop(&*workflows.batches.gateway, &id, reason).await,
+        Kind::Return => stop(&*workflows.returns.gateway, &id, reason).await,
         Kind::Reconciliation => stop(&*workflows.reconciliations.gateway, &id, reason).await,
     }
 }
@@ -99,6 +101,23 @@ impl Stoppable for BatchState {
             BatchStatus::Cancelling => Some(cancelling()),
             ended if ended.is_final() => Some(closed(&format!("the batch is {}", ended.name()))),
             _ => None,
+        }
+    }
+}
+
+impl Stoppable for ReturnState {
+    fn is_cancelled(&self) -> bool {
+        self.cancelled
+    }
+
+    fn refusal(&self) -> Option<Problem> {
+        match self.step {
+            _ if matches!(self.status, ReturnStatus::Cancelled | ReturnStatus::Failed) => {
+                Some(closed(&format!("the return is {}", self.status.name())))
+            }
+            _ if self.cancelled => Some(cancelling()),
+            ReturnStep::CreatingReturnLabel if self.status == ReturnStatus::Processing => None,
+            step => Some(closed(&format!("the return can't be cancelled any more, it is {}", step.name()))),
         }
     }
 }

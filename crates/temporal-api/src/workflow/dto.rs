@@ -18,6 +18,7 @@ use crate::{
     gateway::{Begun, GatewayError, HistoryEvent, HistoryPage, WorkflowId},
     idempotency::Answered,
     order::{ProgressBody, StateBody},
+    order_return::ReturnBody,
     payment::PaymentBody,
     reconciliation::ReportBody,
     subscription::SubscriptionBody,
@@ -81,6 +82,7 @@ pub enum WorkflowBody {
     Subscription(Box<SubscriptionBody>),
     Reconciliation(Box<ReportBody>),
     Batch(Box<BatchBody>),
+    Return(Box<ReturnBody>),
 }
 
 /// Describes the progress of a workflow.
@@ -94,6 +96,7 @@ pub enum WorkflowProgressBody {
     Subscription(Box<SubscriptionBody>),
     Reconciliation(Box<ReportBody>),
     Batch(Box<BatchBody>),
+    Return(Box<ReturnBody>),
 }
 
 #[derive(Deserialize, IntoParams)]

@@ -19,6 +19,7 @@ use crate::{
     fields::{given, page},
     gateway::{GatewayError, Kind, WorkflowId},
     order::{LONGEST_WAIT, ProgressBody, ResultQuery, StateBody, WaitFor},
+    order_return::ReturnBody,
     payment::PaymentBody,
     reconciliation::ReportBody,
     subscription::SubscriptionBody,
@@ -142,6 +143,10 @@ impl Workflows {
                 let seen = self.batches.gateway.state(id).await?;
                 WorkflowBody::Batch(Box::new(BatchBody::new(id, seen)))
             }
+            Kind::Return => {
+                let seen = self.returns.gateway.state(id).await?;
+                WorkflowBody::Return(Box::new(ReturnBody::new(id, seen)))
+            }
         })
     }
 
@@ -167,6 +172,10 @@ impl Workflows {
             Kind::Batch => {
                 let seen = self.batches.gateway.state(id).await?;
                 WorkflowBody::Batch(Box::new(BatchBody::of_now(id, seen)))
+            }
+            Kind::Return => {
+                let seen = self.returns.gateway.state(id).await?;
+                WorkflowBody::Return(Box::new(ReturnBody::of_now(id, seen)))
             }
         })
     }
@@ -196,6 +205,10 @@ impl Workflows {
             Kind::Batch => {
                 let seen = self.batches.gateway.state(id).await?;
                 WorkflowProgressBody::Batch(Box::new(BatchBody::new(id, seen)))
+            }
+            Kind::Return => {
+                let seen = self.returns.gateway.state(id).await?;
+                WorkflowProgressBody::Return(Box::new(ReturnBody::new(id, seen)))
             }
         })
     }
@@ -235,6 +248,10 @@ impl Workflows {
             Kind::Batch => {
                 let awaited = self.batches.gateway.wait(id, at_most).await?;
                 awaited.map(|seen| WorkflowBody::Batch(Box::new(BatchBody::of_result(id, seen))))
+            }
+            Kind::Return => {
+                let awaited = self.returns.gateway.wait(id, at_most).await?;
+                awaited.map(|seen| WorkflowBody::Return(Box::new(ReturnBody::of_result(id, seen))))
             }
         })
     }

@@ -12,7 +12,7 @@ pub use problems::{WorkflowCode, changed_meanwhile, impersonal, invalid_query, p
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    batch::Batches, gateway::HistoryGateway, order::Orders, payment::Payments,
+    batch::Batches, gateway::HistoryGateway, order::Orders, order_return::Returns, payment::Payments,
     reconciliation::Reconciliations, subscription::Subscriptions, user_context::UserContexts,
 };
 
@@ -25,6 +25,7 @@ pub struct Workflows {
     pub subscriptions: Subscriptions,
     pub reconciliations: Reconciliations,
     pub batches: Batches,
+    pub returns: Returns,
     pub history: Arc<dyn HistoryGateway>,
 }
 

@@ -6,7 +6,7 @@ use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use workflows::activities::{
     UndoInput, UndoOutput,
-    inventory::{ReleaseInventory, Reserve, ReserveInventory, Reserved},
+    inventory::{ReleaseInventory, Reserve, ReserveInventory, Reserved, Restock, RestockInventory},
 };
 
 use super::{ActivityDeps, undo_output};
@@ -23,6 +23,12 @@ impl Inventory {
         input: Reserve,
     ) -> Result<Reserved, ActivityError> {
         let attempt = async { Ok(self.0.provider().reserve(&input).await?) };
+        self.0.run_attempt(&ctx, &input.call, attempt).await
+    }
+
+    #[activity(definition = RestockInventory)]
+    async fn restock(self: Arc<Self>, ctx: ActivityContext, input: Restock) -> Result<(), ActivityError> {
+        let attempt = async { Ok(self.0.provider().restock(&input).await?) };
         self.0.run_attempt(&ctx, &input.call, attempt).await
     }
 

@@ -8,7 +8,7 @@ use workflows::activities::{
     UndoInput, UndoOutput,
     payment::{
         Authorize, AuthorizePayment, Authorized, Capture, CapturePayment, Charge, ChargePayment, Charged,
-        RefundPayment, ReleasePayment,
+        RefundPart, RefundPayment, RefundReturn, Refunded, ReleasePayment,
     },
 };
 
@@ -52,6 +52,16 @@ impl Payment {
         input: UndoInput,
     ) -> Result<UndoOutput, ActivityError> {
         let attempt = async { Ok(undo_output(&ctx, self.0.provider().release_payment(&input).await?)) };
+        self.0.run_attempt(&ctx, &input.call, attempt).await
+    }
+
+    #[activity(definition = RefundReturn)]
+    async fn refund_return(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: RefundPart,
+    ) -> Result<Refunded, ActivityError> {
+        let attempt = async { Ok(self.0.provider().refund_part(&input).await?) };
         self.0.run_attempt(&ctx, &input.call, attempt).await
     }
 

@@ -168,7 +168,7 @@ impl Reconciliation {
             executions = self.executions_of(&order).await?;
             findings = compare(&order.order_id, &order.open, order.outcome, &executions);
         }
-        let outcome = Outcome::of(&executions);
+        let outcome = Outcome::of(&executions, &order.open);
         // The ledger takes the stock of a shipped order as used, also what another execution left reserved.
         let is_recordable = outcome == Some(Outcome::NotShipped)
             || findings.iter().all(|finding| finding.difference == Difference::NotAsItEnded);
@@ -201,7 +201,21 @@ impl Reconciliation {
                 executions.extend(self.earlier_execution(&workflow_id, run, goal).await?);
             }
         }
+        if executions.iter().any(|execution| execution.end == End::Shipped) {
+            executions.extend(self.returns_of(order_id).await?);
+        }
         Ok(executions)
+    }
+
+    /// Returns the returns of an order, whose numbers have no gaps.
+    async fn returns_of(&self, order_id: &str) -> Result<Vec<Execution>, CallError> {
+        let mut returns = Vec::new();
+        for number in 1.. {
+            let workflow_id = ids::return_workflow_id(&ids::return_id(order_id, number));
+            let Some(one) = self.latest_execution(&workflow_id, End::Returned).await? else { break };
+            returns.push(one);
+        }
+        Ok(returns)
     }
 
     async fn latest_execution(&self, workflow_id: &str, goal: End) -> Result<Option<Execution>, CallError> {

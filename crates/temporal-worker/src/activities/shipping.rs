@@ -6,9 +6,12 @@ use std::{sync::Arc, time::Duration};
 use temporalio_macros::activities;
 use temporalio_sdk::activities::{ActivityContext, ActivityError};
 use tokio::time::{MissedTickBehavior, interval};
-use workflows::activities::{
-    CallContext, UndoInput, UndoOutput,
-    shipping::{CancelShippingLabel, CreateLabel, CreateShippingLabel, Label},
+use workflows::{
+    activities::{
+        CallContext, UndoInput, UndoOutput,
+        shipping::{CancelShippingLabel, CreateLabel, CreateReturnLabel, CreateShippingLabel, Label},
+    },
+    ids::Call,
 };
 
 use super::{ActivityDeps, AttemptError, undo_output};
@@ -28,16 +31,16 @@ impl Shipping {
         ctx: ActivityContext,
         input: CreateLabel,
     ) -> Result<Label, ActivityError> {
-        let provider = self.0.provider();
-        let attempt = async {
-            let progress = ctx.heartbeat_details().deserialize::<u8>().ok().flatten().unwrap_or(0);
-            tokio::select! {
-                made = create_or_join(provider, &input) => Ok(made?),
-                ended = heartbeat_progress(provider, &ctx, &input.call, progress) => Err(ended),
-                () = ctx.cancelled() => Err(AttemptError::Cancelled),
-            }
-        };
-        self.0.run_attempt(&ctx, &input.call, attempt).await
+        self.create(&ctx, Call::CreateShippingLabel, &input).await
+    }
+
+    #[activity(definition = CreateReturnLabel)]
+    async fn create_return_label(
+        self: Arc<Self>,
+        ctx: ActivityContext,
+        input: CreateLabel,
+    ) -> Result<Label, ActivityError> {
+        self.create(&ctx, Call::CreateReturnLabel, &input).await
     }
 
     #[activity(definition = CancelShippingLabel)]
@@ -51,12 +54,32 @@ impl Shipping {
     }
 }
 
+impl Shipping {
+    async fn create(
+        &self,
+        ctx: &ActivityContext,
+        call: Call,
+        input: &CreateLabel,
+    ) -> Result<Label, ActivityError> {
+        let provider = self.0.provider();
+        let attempt = async {
+            let progress = ctx.heartbeat_details().deserialize::<u8>().ok().flatten().unwrap_or(0);
+            tokio::select! {
+                made = create_or_join(provider, call, input) => Ok(made?),
+                ended = heartbeat_progress(provider, ctx, &input.call, progress) => Err(ended),
+                () = ctx.cancelled() => Err(AttemptError::Cancelled),
+            }
+        };
+        self.0.run_attempt(ctx, &input.call, attempt).await
+    }
+}
+
 /// Requests the label. While an earlier attempt's call is in flight, it waits for that call; the same key
 /// gets the same label.
 #[expect(clippy::disallowed_methods, reason = "waits between two attempts while the key is in use")]
-async fn create_or_join(provider: &Provider, input: &CreateLabel) -> Result<Label, CallError> {
+async fn create_or_join(provider: &Provider, call: Call, input: &CreateLabel) -> Result<Label, CallError> {
     loop {
-        match provider.create_label(input).await {
+        match provider.create_label(call, input).await {
             Err(error) if error.code == "idempotency_key_in_use" => {
                 tokio::time::sleep(error.retry_after.unwrap_or(POLL_INTERVAL).min(POLL_INTERVAL)).await;
             }

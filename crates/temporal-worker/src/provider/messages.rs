@@ -2,7 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 use workflows::{
-    activities::{UndoResult, inventory::Reserve, notification::Notify, shipping::CreateLabel},
+    activities::{
+        UndoResult,
+        inventory::{Reserve, Restock, StockLine},
+        notification::Notify,
+        shipping::CreateLabel,
+    },
     reconciliation::comparison::{OpenEffect, Outcome},
 };
 
@@ -66,9 +71,7 @@ struct ReserveItem<'a> {
 
 impl<'a> ReserveRequest<'a> {
     pub fn new(input: &'a Reserve) -> Self {
-        let items =
-            input.lines.iter().map(|line| ReserveItem { sku: &line.sku, quantity: line.quantity }).collect();
-        Self { items, order_id: &input.call.order_id }
+        Self { items: items(&input.lines), order_id: &input.call.order_id }
     }
 }
 
@@ -76,6 +79,46 @@ impl<'a> ReserveRequest<'a> {
 #[serde(rename_all = "camelCase")]
 pub(super) struct ReservationResponse {
     pub reservation_id: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct RestockRequest<'a> {
+    key: &'a str,
+    items: Vec<ReserveItem<'a>>,
+}
+
+impl<'a> RestockRequest<'a> {
+    pub fn new(input: &'a Restock) -> Self {
+        Self { key: &input.reserve_key, items: items(&input.lines) }
+    }
+}
+
+fn items(lines: &[StockLine]) -> Vec<ReserveItem<'_>> {
+    lines.iter().map(|line| ReserveItem { sku: &line.sku, quantity: line.quantity }).collect()
+}
+
+#[derive(Serialize)]
+pub(super) struct RefundPartRequest<'a> {
+    pub key: &'a str,
+    /// Holds minor units.
+    pub amount: u64,
+}
+
+/// The answer of a refund or a restock.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PartAnswer {
+    #[serde(default)]
+    status: Option<String>,
+    #[serde(default)]
+    pub refund_id: Option<String>,
+}
+
+impl PartAnswer {
+    /// Returns true if the call that it names had no effect.
+    pub fn is_nothing(&self) -> bool {
+        self.status.as_deref() == Some("nothing_to_undo")
+    }
 }
 
 #[derive(Serialize)]

@@ -11,9 +11,9 @@ use service_kit::{client, correlation};
 use workflows::{
     activities::{
         CallContext, UndoInput, UndoResult,
-        inventory::{Reserve, Reserved},
+        inventory::{Reserve, Reserved, Restock},
         notification::{Notified, Notify},
-        payment::{Authorize, Authorized, Capture, Charge},
+        payment::{Authorize, Authorized, Capture, Charge, RefundPart, Refunded},
         shipping::{CreateLabel, Label},
     },
     ids::Call,
@@ -23,8 +23,8 @@ use workflows::{
 
 use messages::{
     AuthorizeRequest, CaptureRequest, ChargeRequest, LabelProgress, LabelRequest, LabelResponse,
-    NotificationResponse, NotifyRequest, OpenOrders, OutcomeRequest, PaymentResponse, ReservationResponse,
-    ReserveRequest, UndoRequest, UndoResponse,
+    NotificationResponse, NotifyRequest, OpenOrders, OutcomeRequest, PartAnswer, PaymentResponse,
+    RefundPartRequest, ReservationResponse, ReserveRequest, RestockRequest, UndoRequest, UndoResponse,
 };
 pub use messages::{ChargeResponse, LabelStatus, OpenOrder};
 
@@ -121,6 +121,35 @@ impl Provider {
         self.undo(Call::RefundPayment, "/payment/refund", undo, "already_refunded").await
     }
 
+    /// Refunds a part of a captured payment. A payment that was refunded in whole before counts.
+    ///
+    /// # Errors
+    /// Fails on any answer but the refund; [`CallError::ledger_mismatch`] if there is no such payment.
+    pub async fn refund_part(&self, input: &RefundPart) -> Result<Refunded, CallError> {
+        let body = RefundPartRequest { key: &input.capture_key, amount: input.amount };
+        let answer = self.post::<PartAnswer>(Call::RefundReturn, "/payment/refund", &input.call, &body).await;
+        match answer {
+            Ok(answer) if answer.is_nothing() => {
+                Err(CallError::ledger_mismatch("the order has no captured payment"))
+            }
+            Ok(PartAnswer { refund_id, .. }) => Ok(Refunded { refund_id }),
+            Err(error) if error.code == "already_refunded" => Ok(Refunded { refund_id: None }),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// # Errors
+    /// Fails unless the stock is back; [`CallError::ledger_mismatch`] if the order has no reservation.
+    pub async fn restock(&self, input: &Restock) -> Result<(), CallError> {
+        let body = RestockRequest::new(input);
+        let answer: PartAnswer =
+            self.post(Call::RestockInventory, "/inventory/restock", &input.call, &body).await?;
+        if answer.is_nothing() {
+            return Err(CallError::ledger_mismatch("the order has no reservation"));
+        }
+        Ok(())
+    }
+
     /// # Errors
     /// Fails on any answer but the reservation.
     pub async fn reserve(&self, input: &Reserve) -> Result<Reserved, CallError> {
@@ -136,12 +165,16 @@ impl Provider {
         self.undo(Call::ReleaseInventory, "/inventory/release", undo, "already_released").await
     }
 
+    /// Creates a label: to the customer by `CreateShippingLabel`, back from it by `CreateReturnLabel`.
+    ///
     /// # Errors
     /// Fails on any answer but the label.
-    pub async fn create_label(&self, input: &CreateLabel) -> Result<Label, CallError> {
-        let body = LabelRequest::new(input);
-        let label: LabelResponse =
-            self.post(Call::CreateShippingLabel, "/shipping/create-label", &input.call, &body).await?;
+    pub async fn create_label(&self, call: Call, input: &CreateLabel) -> Result<Label, CallError> {
+        let path = match call {
+            Call::CreateReturnLabel => "/shipping/create-return-label",
+            _ => "/shipping/create-label",
+        };
+        let label: LabelResponse = self.post(call, path, &input.call, &LabelRequest::new(input)).await?;
         Ok(Label { label_id: label.label_id, tracking_number: label.tracking_number })
     }
 

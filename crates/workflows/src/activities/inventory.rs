@@ -25,6 +25,16 @@ pub struct Reserved {
     pub reservation_id: String,
 }
 
+/// Takes back stock of a shipped order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Restock {
+    pub call: CallContext,
+    /// The idempotency key of the call that reserved the stock.
+    pub reserve_key: String,
+    pub lines: Vec<StockLine>,
+}
+
 pub struct InventoryActivities;
 
 #[activity_definitions]
@@ -34,10 +44,15 @@ impl InventoryActivities {
         unimplemented!()
     }
 
+    #[activity(name = "restockInventory")]
+    pub fn restock_inventory(input: Restock) {
+        unimplemented!()
+    }
+
     #[activity(name = "releaseInventory")]
     pub fn release_inventory(input: UndoInput) -> UndoOutput {
         unimplemented!()
     }
 }
 
-pub use inventory_activities::{ReleaseInventory, ReserveInventory};
+pub use inventory_activities::{ReleaseInventory, ReserveInventory, RestockInventory};

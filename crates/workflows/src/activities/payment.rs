@@ -53,6 +53,26 @@ pub struct Charged {
     pub attempt: u32,
 }
 
+/// Refunds a part of a captured payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefundPart {
+    pub call: CallContext,
+    /// The idempotency key of the call that captured the payment.
+    pub capture_key: String,
+    /// Minor units.
+    pub amount: u64,
+    pub currency: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Refunded {
+    /// `None` if the payment was refunded in whole before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refund_id: Option<String>,
+}
+
 pub struct PaymentActivities;
 
 #[activity_definitions]
@@ -78,6 +98,11 @@ impl PaymentActivities {
         unimplemented!()
     }
 
+    #[activity(name = "refundReturn")]
+    pub fn refund_return(input: RefundPart) -> Refunded {
+        unimplemented!()
+    }
+
     #[activity(name = "refundPayment")]
     pub fn refund_payment(input: UndoInput) -> UndoOutput {
         unimplemented!()
@@ -85,5 +110,5 @@ impl PaymentActivities {
 }
 
 pub use payment_activities::{
-    AuthorizePayment, CapturePayment, ChargePayment, RefundPayment, ReleasePayment,
+    AuthorizePayment, CapturePayment, ChargePayment, RefundPayment, RefundReturn, ReleasePayment,
 };

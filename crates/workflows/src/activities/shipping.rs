@@ -43,13 +43,19 @@ impl ShippingActivities {
         unimplemented!()
     }
 
+    /// Creates a label for the way back. Heartbeats its progress in percent.
+    #[activity(name = "createReturnLabel")]
+    pub fn create_return_label(input: CreateLabel) -> Label {
+        unimplemented!()
+    }
+
     #[activity(name = "cancelShippingLabel")]
     pub fn cancel_shipping_label(input: UndoInput) -> UndoOutput {
         unimplemented!()
     }
 }
 
-pub use shipping_activities::{CancelShippingLabel, CreateShippingLabel};
+pub use shipping_activities::{CancelShippingLabel, CreateReturnLabel, CreateShippingLabel};
 
 #[cfg(test)]
 mod tests {

@@ -23,6 +23,8 @@ use crate::ids::{self, Call};
 #[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Effect {
     // In the order in which a saga undoes them.
+    /// A label for the way back.
+    ReturnLabelled,
     Labelled,
     Captured,
     Reserved,
@@ -39,6 +41,7 @@ impl Effect {
     #[must_use]
     pub const fn undo_call(self) -> Call {
         match self {
+            Self::ReturnLabelled => Call::CancelReturnLabel,
             Self::Labelled => Call::CancelShippingLabel,
             Self::Captured => Call::RefundPayment,
             Self::Reserved => Call::ReleaseInventory,
@@ -82,6 +85,8 @@ pub enum End {
     Shipped,
     /// A payment that succeeded, with nothing to ship.
     Paid,
+    /// A return whose goods and money are back.
+    Returned,
     /// Failed by itself, after its compensation.
     Failed,
     Terminated,
@@ -108,6 +113,10 @@ pub struct Execution {
 }
 
 impl Execution {
+    fn is_running_return(&self) -> bool {
+        self.end == End::Running && ids::is_return(&self.workflow_id)
+    }
+
     fn caused(&self, effect: &OpenEffect) -> bool {
         effect.cause() == Some((&self.workflow_id, &self.first_run_id))
     }
@@ -123,6 +132,8 @@ pub enum Outcome {
     NotShipped,
     Paid,
     Shipped,
+    PartlyReturned,
+    Returned,
 }
 
 impl Outcome {
@@ -131,12 +142,19 @@ impl Outcome {
         self.into_str()
     }
 
-    /// Returns the outcome of an order with these executions. `None` while one runs, or if there is none.
+    /// Returns the outcome of an order with these executions and open effects. `None` while one runs, or if there is
+    /// none.
     #[must_use]
-    pub fn of(executions: &[Execution]) -> Option<Self> {
+    pub fn of(executions: &[Execution], open: &[OpenEffect]) -> Option<Self> {
         let has = |end| executions.iter().any(|one| one.end == end);
-        if has(End::Shipped) {
-            Some(Self::Shipped)
+        if let Some(order) = executions.iter().find(|one| one.end == End::Shipped) {
+            let keeps_money =
+                open.iter().any(|effect| effect.effect == Effect::Captured && order.caused(effect));
+            Some(match (has(End::Returned), keeps_money) {
+                (false, _) => Self::Shipped,
+                (true, true) => Self::PartlyReturned,
+                (true, false) => Self::Returned,
+            })
         } else if executions.is_empty() || has(End::Running) {
             None
         } else if has(End::Paid) {
@@ -209,12 +227,16 @@ pub fn compare(
     // Temporal deletes old executions. The outcome that was recorded before then explains their effects.
     let is_forgotten_success = match outcome {
         Some(Outcome::Shipped) => is_as_shipped(&of_unknown),
+        Some(Outcome::PartlyReturned) => is_as_returned(&of_unknown, &SHIPPED),
+        Some(Outcome::Returned) => is_as_returned(&of_unknown, &[Effect::Labelled]),
         Some(Outcome::Paid) => has_exactly(&of_unknown, &[Effect::Captured]),
         Some(Outcome::NotShipped) | None => false,
     };
-    let succeeded =
-        is_forgotten_success || matches!(Outcome::of(executions), Some(Outcome::Shipped | Outcome::Paid));
-    let claims_success = matches!(outcome, Some(Outcome::Shipped | Outcome::Paid));
+    let is_success = |outcome: Option<Outcome>| outcome > Some(Outcome::NotShipped);
+    let actual = Outcome::of(executions, open);
+    let succeeded = is_forgotten_success || is_success(actual);
+    let claims_success = is_success(outcome);
+    let is_returning = executions.iter().any(Execution::is_running_return);
     let mut findings = Vec::new();
     if !of_unknown.is_empty() && !is_forgotten_success {
         findings.push(finding(Difference::UnknownOrder, None, of_unknown));
@@ -227,7 +249,16 @@ pub fn compare(
                 (index == 0 || !effects.is_empty()).then_some(Difference::OtherOutcome)
             }
             end if end.is_unsuccessful() => (!effects.is_empty()).then_some(Difference::Orphan),
-            End::Shipped => (!is_as_shipped(&effects)).then_some(Difference::NotAsItEnded),
+            // A return takes its effects away, one after another.
+            End::Shipped if is_returning => None,
+            End::Shipped => {
+                let expected: &[_] =
+                    if actual == Some(Outcome::Returned) { &[Effect::Labelled] } else { &SHIPPED };
+                (!has_exactly(&effects, expected)).then_some(Difference::NotAsItEnded)
+            }
+            End::Returned => {
+                (!has_exactly(&effects, &[Effect::ReturnLabelled])).then_some(Difference::NotAsItEnded)
+            }
             End::Paid => (!has_exactly(&effects, &[Effect::Captured])).then_some(Difference::NotAsItEnded),
             _ => None,
         };
@@ -236,8 +267,17 @@ pub fn compare(
     findings
 }
 
+const SHIPPED: [Effect; 3] = [Effect::Labelled, Effect::Captured, Effect::Reserved];
+
 fn is_as_shipped(open: &[OpenEffect]) -> bool {
-    has_exactly(open, &[Effect::Labelled, Effect::Captured, Effect::Reserved])
+    has_exactly(open, &SHIPPED)
+}
+
+/// Returns true if there is a label for the way back, and otherwise exactly these effects.
+fn is_as_returned(open: &[OpenEffect], rest: &[Effect]) -> bool {
+    let (back, others): (Vec<_>, Vec<_>) =
+        open.iter().cloned().partition(|one| one.effect == Effect::ReturnLabelled);
+    !back.is_empty() && has_exactly(&others, rest)
 }
 
 /// Returns true if each of the effects is there once, and no other. The effects are sorted.
@@ -254,7 +294,7 @@ mod tests {
 
     const ORDER: &str = "order-fulfillment-1";
     const PAYMENT: &str = "payment-1";
-    const SHIPPED: [Effect; 3] = [Captured, Reserved, Labelled];
+    const AS_SHIPPED: [Effect; 3] = [Captured, Reserved, Labelled];
 
     /// Returns effects that a run of a workflow caused.
     fn open(workflow: &str, run: &str, effects: &[Effect]) -> Vec<OpenEffect> {
@@ -302,16 +342,16 @@ mod tests {
 
     #[test]
     fn an_order_that_an_observer_saw_shipped_is_not_taken_for_an_orphan() {
-        let found = of_one(End::Terminated, &SHIPPED, Some(Outcome::Shipped));
-        assert_eq!(found, [(Difference::OtherOutcome, SHIPPED.to_vec())]);
+        let found = of_one(End::Terminated, &AS_SHIPPED, Some(Outcome::Shipped));
+        assert_eq!(found, [(Difference::OtherOutcome, AS_SHIPPED.to_vec())]);
         assert_eq!(of_one(End::Failed, &[], Some(Outcome::Paid)), [(Difference::OtherOutcome, vec![])]);
     }
 
     #[test]
     fn an_order_that_shipped_has_one_capture_one_reservation_and_one_label() {
-        assert_eq!(of_one(End::Shipped, &SHIPPED, Some(Outcome::Shipped)), []);
+        assert_eq!(of_one(End::Shipped, &AS_SHIPPED, Some(Outcome::Shipped)), []);
         let twice = [Captured, Captured, Reserved, Labelled];
-        for effects in [twice.as_slice(), &SHIPPED[..2], &[]] {
+        for effects in [twice.as_slice(), &AS_SHIPPED[..2], &[]] {
             assert_eq!(of_one(End::Shipped, effects, None), [(Difference::NotAsItEnded, effects.to_vec())]);
         }
     }
@@ -333,7 +373,7 @@ mod tests {
         ] {
             let mut effects = open(ORDER, "run-1", &[Held]);
             if end == End::Shipped {
-                effects.extend(open(ORDER, "run-2", &SHIPPED));
+                effects.extend(open(ORDER, "run-2", &AS_SHIPPED));
             }
             let executions = [execution(ORDER, "run-2", end), execution(ORDER, "run-1", End::Terminated)];
             let found = differences(&effects, outcome, &executions);
@@ -343,7 +383,7 @@ mod tests {
 
     #[test]
     fn a_run_that_shipped_is_no_orphan_of_a_later_run_that_failed() {
-        let effects = open(ORDER, "run-1", &SHIPPED);
+        let effects = open(ORDER, "run-1", &AS_SHIPPED);
         let executions = [execution(ORDER, "run-2", End::Failed), execution(ORDER, "run-1", End::Shipped)];
         for outcome in [None, Some(Outcome::Shipped)] {
             assert_eq!(differences(&effects, outcome, &executions), [], "{outcome:?}");
@@ -352,19 +392,19 @@ mod tests {
 
     #[test]
     fn a_run_that_temporal_forgot_is_only_reported() {
-        let effects = open(ORDER, "run-1", &SHIPPED);
+        let effects = open(ORDER, "run-1", &AS_SHIPPED);
         let later = [execution(ORDER, "run-2", End::Failed)];
         for (outcome, executions) in
             [(None, later.as_slice()), (Some(Outcome::NotShipped), &later), (None, &[])]
         {
             let found = differences(&effects, outcome, executions);
-            assert_eq!(found, [(Difference::UnknownOrder, SHIPPED.to_vec())], "{outcome:?}");
+            assert_eq!(found, [(Difference::UnknownOrder, AS_SHIPPED.to_vec())], "{outcome:?}");
         }
     }
 
     #[test]
     fn a_recorded_success_explains_the_effects_of_a_forgotten_run() {
-        let shipped = open(ORDER, "run-1", &SHIPPED);
+        let shipped = open(ORDER, "run-1", &AS_SHIPPED);
         let paid = open(PAYMENT, "run-1", &[Captured]);
         let later = [execution(ORDER, "run-2", End::Failed)];
         for executions in [later.as_slice(), &[]] {
@@ -394,11 +434,54 @@ mod tests {
         assert_eq!(found, [(Difference::UnknownOrder, vec![Held, Held, Held])]);
     }
 
+    /// Returns the differences of an order that shipped, with one return.
+    fn of_return(order: &[Effect], end: End, back: &[Effect]) -> Vec<(Difference, Vec<Effect>)> {
+        let mut effects = open(ORDER, "run", order);
+        effects.extend(open("return-1-1", "run", back));
+        let executions = [execution(ORDER, "run", End::Shipped), execution("return-1-1", "run", end)];
+        differences(&effects, None, &executions)
+    }
+
+    #[test]
+    fn an_order_that_came_back_keeps_its_labels_or_in_part_all_its_effects() {
+        let label = [Effect::ReturnLabelled];
+        assert_eq!(of_return(&[Labelled], End::Returned, &label), []);
+        assert_eq!(of_return(&AS_SHIPPED, End::Returned, &label), []);
+        let without_stock = [Captured, Labelled];
+        let found = of_return(&without_stock, End::Returned, &label);
+        assert_eq!(found, [(Difference::NotAsItEnded, without_stock.to_vec())]);
+        assert_eq!(of_return(&[Labelled], End::Returned, &[]), [(Difference::NotAsItEnded, vec![])]);
+    }
+
+    #[test]
+    fn an_order_that_is_coming_back_has_no_difference() {
+        for order in [AS_SHIPPED.as_slice(), &[Captured, Labelled], &[Labelled]] {
+            assert_eq!(of_return(order, End::Running, &[Effect::ReturnLabelled]), []);
+        }
+    }
+
+    #[test]
+    fn the_label_of_a_return_that_was_terminated_is_an_orphan() {
+        let found = of_return(&AS_SHIPPED, End::Terminated, &[Effect::ReturnLabelled]);
+        assert_eq!(found, [(Difference::Orphan, vec![Effect::ReturnLabelled])]);
+        let mut after_restock = of_return(&[Captured, Labelled], End::Terminated, &[Effect::ReturnLabelled]);
+        assert_eq!(after_restock.remove(0).0, Difference::NotAsItEnded, "the refund is missing");
+    }
+
+    #[test]
+    fn a_return_decides_the_outcome_by_what_is_left() {
+        let executions =
+            [execution(ORDER, "run", End::Shipped), execution("return-1-1", "run", End::Returned)];
+        let outcome = |order: &[Effect]| Outcome::of(&executions, &open(ORDER, "run", order));
+        assert_eq!(outcome(&AS_SHIPPED), Some(Outcome::PartlyReturned));
+        assert_eq!(outcome(&[Labelled]), Some(Outcome::Returned));
+    }
+
     #[test]
     fn an_order_ships_if_one_of_its_executions_did() {
         let outcome = |ends: &[End]| {
             let executions: Vec<_> = ends.iter().map(|end| execution(ORDER, "run", *end)).collect();
-            Outcome::of(&executions)
+            Outcome::of(&executions, &[])
         };
         assert_eq!(outcome(&[]), None);
         assert_eq!(outcome(&[End::Failed, End::Running]), None);

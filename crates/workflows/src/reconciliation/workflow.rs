@@ -208,7 +208,7 @@ async fn undo(
         (UndoInput { call, forward_key }, activity_options(effect.undo_call(), &s.input.timing, token))
     });
     match effect {
-        Effect::Labelled => {
+        Effect::Labelled | Effect::ReturnLabelled => {
             ctx.execute_activity(ShippingActivities::cancel_shipping_label, input, options).await
         }
         Effect::Captured => ctx.execute_activity(PaymentActivities::refund_payment, input, options).await,

@@ -18,6 +18,7 @@ pub enum Compensation {
     ReleasePayment,
     /// Refunds a payment that one call authorized and captured.
     RefundCharge,
+    CancelReturnLabel,
 }
 
 impl Compensation {
@@ -26,6 +27,8 @@ impl Compensation {
         [Self::CancelShipping, Self::RefundPayment, Self::ReleaseInventory, Self::ReleasePayment];
     /// The compensation of a payment.
     pub const PAYMENT: [Self; 1] = [Self::RefundCharge];
+    /// The compensation of a return.
+    pub const RETURN: [Self; 1] = [Self::CancelReturnLabel];
 
     /// Returns the name in states, signals and histories.
     #[must_use]
@@ -41,6 +44,7 @@ impl Compensation {
             Self::ReleaseInventory => (Call::ReserveInventory, Call::ReleaseInventory),
             Self::ReleasePayment => (Call::AuthorizePayment, Call::ReleasePayment),
             Self::RefundCharge => (Call::ChargePayment, Call::RefundPayment),
+            Self::CancelReturnLabel => (Call::CreateReturnLabel, Call::CancelReturnLabel),
         }
     }
 

@@ -334,7 +334,7 @@ async fn call_undo<W: Compensating>(
     let call = call_context(ctx, compensation.undo_call());
     let input = UndoInput { call, forward_key: idempotency_key(ctx, compensation.forward_call()) };
     match compensation {
-        Compensation::CancelShipping => {
+        Compensation::CancelShipping | Compensation::CancelReturnLabel => {
             ctx.execute_activity(ShippingActivities::cancel_shipping_label, input, options).await
         }
         Compensation::RefundPayment | Compensation::RefundCharge => {

@@ -220,7 +220,7 @@ impl TemporalGateway {
         }
     }
 
-    async fn events(
+    pub(super) async fn events(
         &self,
         id: &WorkflowId,
         run: &Run,

@@ -31,6 +31,10 @@ use workflows::{
         messages::{Decide, OrderInput},
         state::{Cause, CurrentStep, FailureCode, Order, OrderState, OrderStatus},
     },
+    order_return::{
+        messages::ReturnInput,
+        state::{Return, ReturnState},
+    },
     payment::{
         messages::PaymentInput,
         state::{self as payment, Payment, PaymentFailure, PaymentState, PaymentStatus},
@@ -81,7 +85,7 @@ enum Fact<'a> {
 }
 
 impl Past<'_> {
-    fn input<T: DeserializeOwned>(&self) -> Option<T> {
+    pub(super) fn input<T: DeserializeOwned>(&self) -> Option<T> {
         self.0.iter().find_map(|event| match event.attributes.as_ref()? {
             Attributes::WorkflowExecutionStartedEventAttributes(started) => first(started.input.as_ref()),
             _ => None,
@@ -407,6 +411,25 @@ impl Recall for BatchState {
         let input: BatchInput = past.input()?;
         let begun = || Batch::new(&input.batch_id, input.orders, input.chunks, input.window);
         Some(input.resumed.map_or_else(begun, |resumed| *resumed).state().clone())
+    }
+}
+
+impl Recall for ReturnState {
+    /// Returns the state at the start of the run, with what is known of its label and its goods.
+    fn recall(past: &Past<'_>, close: &Close) -> Option<Self> {
+        let input: ReturnInput = past.input()?;
+        let begun = Return::new(&input);
+        let mut back = input.resumed.map_or(begun, |resumed| resumed.order_return);
+        let version = past.version(back.state().version);
+        for (_, fact) in past.facts() {
+            if let Fact::Done(Call::CreateReturnLabel, result) = fact
+                && let Some(label) = first::<Label>(result.as_ref())
+            {
+                back.record_label(label);
+            }
+        }
+        let state = back.state().clone();
+        Some(Self { error: Some(close.error.clone()), version, ..state })
     }
 }
 

@@ -171,6 +171,22 @@ impl TemporalGateway {
         self.begin::<W>(id, claim, reuse, start).await
     }
 
+    /// Returns how a workflow began, if this request started it: under the same key, or while it still runs.
+    pub(super) async fn begun_before<W: HasWorkflowDefinition>(
+        &self,
+        id: &WorkflowId,
+        claim: &Claim,
+    ) -> Result<Option<Begun>, GatewayError> {
+        let Some(earlier) = self.earlier::<W>(id).await? else { return Ok(None) };
+        match earlier.answer(id, claim) {
+            Some(answer) => answer.map(Some),
+            None if earlier.is_running && earlier.is_of_the_same_request(claim) => {
+                Ok(Some(Begun::Running { started: earlier.started(id), status: None }))
+            }
+            None => Ok(None),
+        }
+    }
+
     async fn earlier<W: HasWorkflowDefinition>(
         &self,
         id: &WorkflowId,
