@@ -123,9 +123,7 @@ async fn record_outcome(
     deps.store
         .transact(move |tx| match tx.outcome(&order)? {
             Some(recorded) if recorded.outcome == outcome => Ok(Ok(recorded)),
-            Some(recorded) if !recorded.outcome.can_become(outcome) => {
-                Ok(Err(VerdictError::AlreadyShipped))
-            }
+            Some(recorded) if !recorded.outcome.can_become(outcome) => Ok(Err(VerdictError::AlreadyShipped)),
             earlier => {
                 let shipped_at = earlier.and_then(RecordedOutcome::shipped_at);
                 let recorded = RecordedOutcome { outcome, at: shipped_at.unwrap_or(now) };
