@@ -48,7 +48,7 @@ use workflows::{
     },
     policies::Timing,
     reconciliation::{messages::ReconciliationInput, report::Report},
-    saga::{Compensation, CompensationOutcome, CompensationStatus, Reason, Saga},
+    saga::{Compensation, CompensationOutcome, CompensationStatus, Reason, RecordsCompensations, Saga},
     subscription::{
         messages::SubscriptionInput,
         state::{Subscription, SubscriptionState},

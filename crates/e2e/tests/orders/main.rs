@@ -8,6 +8,7 @@ mod failures;
 mod faulty_proxy;
 mod happy_path;
 mod histories;
+mod matrix;
 mod outages;
 mod outside;
 mod restarts;

@@ -84,12 +84,12 @@ async fn a_key_gets_the_first_answer_again_after_the_end() {
 
 #[tokio::test]
 async fn every_fault_of_a_return_is_reported() {
-    let body = r#"{"items": [{"sku": "", "quantity": 0, "price": 1}], "raison": "x"}"#;
+    let body = r#"{"items": [{"sku": "", "quantity": 0, "price": 1}], "because": "x"}"#;
     let (status, problem) = post(&Script::with(shipped()), PATH, body).await;
     assert_eq!(status, 422);
     let faults = problem["errors"].as_array().unwrap();
     let pointers: Vec<_> = faults.iter().map(|fault| fault["pointer"].as_str().unwrap()).collect();
-    assert_eq!(pointers, ["/raison", "/items/0/price", "/items/0/sku", "/items/0/quantity", "/reason"]);
+    assert_eq!(pointers, ["/because", "/items/0/price", "/items/0/sku", "/items/0/quantity", "/reason"]);
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     activities::refusal::Refusal,
     failure::{StateError, with_reason},
-    saga::{Compensation, CompensationOutcome, CompensationRecords, Saga},
+    saga::{CompensationRecords, RecordsCompensations, Saga},
 };
 
 #[derive(
@@ -482,31 +482,6 @@ impl Order {
         state.status = OrderStatus::Compensating;
     }
 
-    /// Starts a round of compensation.
-    pub fn enter_compensating(&mut self) {
-        self.state_mut().status = OrderStatus::Compensating;
-    }
-
-    /// Records the start of an attempt at an undo.
-    pub fn start_undo(&mut self, name: Compensation, at: &str) {
-        self.state_mut().compensations.record_start(name, at);
-    }
-
-    /// Records the outcome of a compensation.
-    pub fn record_compensation(&mut self, outcome: CompensationOutcome, at: &str) {
-        self.state_mut().compensations.record_outcome(outcome, at);
-    }
-
-    /// Records a compensation that was done by hand.
-    pub fn record_resolution(&mut self, name: Compensation, note: String, at: &str) {
-        self.state_mut().compensations.record_resolution(name, note, at);
-    }
-
-    /// Ends a round that left compensations pending.
-    pub fn enter_compensation_failed(&mut self) {
-        self.state_mut().status = OrderStatus::CompensationFailed;
-    }
-
     /// Ends the order with its original cause. No compensation may be pending.
     pub fn finish(&mut self, saga: &Saga) -> Cause {
         debug_assert_eq!(saga.pending().count(), 0);
@@ -525,10 +500,25 @@ impl Order {
     }
 }
 
+impl RecordsCompensations for Order {
+    fn compensations_mut(&mut self) -> &mut CompensationRecords {
+        &mut self.state_mut().compensations
+    }
+
+    fn enter_compensating(&mut self) {
+        self.state_mut().status = OrderStatus::Compensating;
+    }
+
+    fn enter_compensation_failed(&mut self) {
+        self.state_mut().status = OrderStatus::CompensationFailed;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::saga::CompensationStatus;
+    use crate::saga::{Compensation, CompensationOutcome};
     use proptest::prelude::*;
 
     const AT: &str = "2026-11-23T12:00:00.000Z";

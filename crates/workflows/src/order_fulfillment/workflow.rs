@@ -35,8 +35,8 @@ use crate::{
     policies::{self, Timing},
     saga::{
         Compensating,
-        Compensation::{self, CancelShipping, RefundPayment, ReleaseInventory, ReleasePayment},
-        CompensationOutcome, CompensationRounds, Reason, Resolution, Saga, UndoableStep, call_context,
+        Compensation::{CancelShipping, RefundPayment, ReleaseInventory, ReleasePayment},
+        CompensationRounds, Reason, RecordsCompensations, Resolution, Saga, UndoableStep, call_context,
         compensate, step, update_state, workflow_time,
     },
     search_attributes,
@@ -123,9 +123,7 @@ impl OrderFulfillment {
         ctx: &mut SyncWorkflowContext<Self>,
         resolution: Signal<Resolution>,
     ) {
-        if let Some((compensation, note)) = self.rounds.resolve(resolution) {
-            self.order.record_resolution(compensation, note, &time::rfc3339(ctx.workflow_time()));
-        }
+        self.resolve(resolution, &time::rfc3339(ctx.workflow_time()));
     }
 
     #[update_validator(decide)]
@@ -207,20 +205,8 @@ impl Compensating for OrderFulfillment {
         &self.input.correlation_id
     }
 
-    fn start_undo(&mut self, compensation: Compensation, at: &str) {
-        self.order.start_undo(compensation, at);
-    }
-
-    fn record_compensation(&mut self, outcome: CompensationOutcome, at: &str) {
-        self.order.record_compensation(outcome, at);
-    }
-
-    fn enter_compensation_failed(&mut self) {
-        self.order.enter_compensation_failed();
-    }
-
-    fn enter_compensating(&mut self) {
-        self.order.enter_compensating();
+    fn machine_mut(&mut self) -> &mut impl RecordsCompensations {
+        &mut self.order
     }
 
     fn continue_as_new(ctx: &Context, round: u32) -> Result<Infallible, WorkflowTermination> {

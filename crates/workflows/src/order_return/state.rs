@@ -6,7 +6,7 @@ use super::messages::ReturnInput;
 use crate::{
     activities::{inventory::StockLine, payment::Refunded, refusal::Refusal, shipping::Label},
     failure::{StateError, with_reason},
-    saga::{Compensation, CompensationOutcome, CompensationRecords, Saga},
+    saga::{CompensationRecords, RecordsCompensations, Saga},
 };
 
 #[derive(
@@ -243,31 +243,6 @@ impl Return {
         state.status = ReturnStatus::Compensating;
     }
 
-    /// Starts a round of compensation.
-    pub fn enter_compensating(&mut self) {
-        self.state_mut().status = ReturnStatus::Compensating;
-    }
-
-    /// Records the start of an attempt at an undo.
-    pub fn start_undo(&mut self, name: Compensation, at: &str) {
-        self.state_mut().compensations.record_start(name, at);
-    }
-
-    /// Records the outcome of a compensation.
-    pub fn record_compensation(&mut self, outcome: CompensationOutcome, at: &str) {
-        self.state_mut().compensations.record_outcome(outcome, at);
-    }
-
-    /// Records a compensation that was done by hand.
-    pub fn record_resolution(&mut self, name: Compensation, note: String, at: &str) {
-        self.state_mut().compensations.record_resolution(name, note, at);
-    }
-
-    /// Ends a round that left compensations pending.
-    pub fn enter_compensation_failed(&mut self) {
-        self.state_mut().status = ReturnStatus::CompensationFailed;
-    }
-
     /// Ends the return with its original cause. No compensation may be pending.
     pub fn finish(&mut self, saga: &Saga) -> Cause {
         debug_assert_eq!(saga.pending().count(), 0);
@@ -276,6 +251,20 @@ impl Return {
         self.cause
             .clone()
             .unwrap_or_else(|| Cause::new(ReturnFailure::Internal, "the return ended without a cause"))
+    }
+}
+
+impl RecordsCompensations for Return {
+    fn compensations_mut(&mut self) -> &mut CompensationRecords {
+        &mut self.state_mut().compensations
+    }
+
+    fn enter_compensating(&mut self) {
+        self.state_mut().status = ReturnStatus::Compensating;
+    }
+
+    fn enter_compensation_failed(&mut self) {
+        self.state_mut().status = ReturnStatus::CompensationFailed;
     }
 }
 

@@ -25,7 +25,7 @@ use crate::{
     ids::{self, Call},
     policies::{self, Timing},
     saga::{
-        Compensating, Compensation, CompensationOutcome, CompensationRounds, Reason, Resolution, Saga,
+        Compensating, Compensation, CompensationRounds, Reason, RecordsCompensations, Resolution, Saga,
         call_context, compensate, step, update_state,
     },
     signal::Signal,
@@ -90,10 +90,7 @@ impl ReturnWorkflow {
         ctx: &mut SyncWorkflowContext<Self>,
         resolution: Signal<Resolution>,
     ) {
-        if let Some((compensation, note)) = self.rounds.resolve(resolution) {
-            let at = time::rfc3339(ctx.workflow_time());
-            self.order_return.record_resolution(compensation, note, &at);
-        }
+        self.resolve(resolution, &time::rfc3339(ctx.workflow_time()));
     }
 
     #[query(name = "getReturn")]
@@ -133,20 +130,8 @@ impl Compensating for ReturnWorkflow {
         &self.input.correlation_id
     }
 
-    fn start_undo(&mut self, compensation: Compensation, at: &str) {
-        self.order_return.start_undo(compensation, at);
-    }
-
-    fn record_compensation(&mut self, outcome: CompensationOutcome, at: &str) {
-        self.order_return.record_compensation(outcome, at);
-    }
-
-    fn enter_compensation_failed(&mut self) {
-        self.order_return.enter_compensation_failed();
-    }
-
-    fn enter_compensating(&mut self) {
-        self.order_return.enter_compensating();
+    fn machine_mut(&mut self) -> &mut impl RecordsCompensations {
+        &mut self.order_return
     }
 
     fn continue_as_new(ctx: &Context, round: u32) -> Result<Infallible, WorkflowTermination> {

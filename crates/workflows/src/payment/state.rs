@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     activities::{payment::Charged, refusal::Refusal},
     failure::{StateError, with_reason},
-    saga::{Compensation, CompensationOutcome, CompensationRecords, CompensationStatus, Saga},
+    saga::{CompensationRecords, CompensationStatus, RecordsCompensations, Saga},
 };
 
 #[derive(
@@ -225,31 +225,6 @@ impl Payment {
         state.status = PaymentStatus::Compensating;
     }
 
-    /// Starts a round of compensation.
-    pub fn enter_compensating(&mut self) {
-        self.state_mut().status = PaymentStatus::Compensating;
-    }
-
-    /// Records the start of an attempt at an undo.
-    pub fn start_undo(&mut self, name: Compensation, at: &str) {
-        self.state_mut().compensations.record_start(name, at);
-    }
-
-    /// Records the outcome of a compensation.
-    pub fn record_compensation(&mut self, outcome: CompensationOutcome, at: &str) {
-        self.state_mut().compensations.record_outcome(outcome, at);
-    }
-
-    /// Records a compensation that was done by hand.
-    pub fn record_resolution(&mut self, name: Compensation, note: String, at: &str) {
-        self.state_mut().compensations.record_resolution(name, note, at);
-    }
-
-    /// Ends a round that left compensations pending.
-    pub fn enter_compensation_failed(&mut self) {
-        self.state_mut().status = PaymentStatus::CompensationFailed;
-    }
-
     /// Ends the payment with its original cause. No compensation may be pending.
     pub fn finish(&mut self, saga: &Saga) -> Cause {
         debug_assert_eq!(saga.pending().count(), 0);
@@ -264,9 +239,24 @@ impl Payment {
     }
 }
 
+impl RecordsCompensations for Payment {
+    fn compensations_mut(&mut self) -> &mut CompensationRecords {
+        &mut self.state_mut().compensations
+    }
+
+    fn enter_compensating(&mut self) {
+        self.state_mut().status = PaymentStatus::Compensating;
+    }
+
+    fn enter_compensation_failed(&mut self) {
+        self.state_mut().status = PaymentStatus::CompensationFailed;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::saga::{Compensation, CompensationOutcome};
     use proptest::prelude::*;
 
     const AT: &str = "2026-11-23T12:00:00.000Z";

@@ -20,7 +20,7 @@ use crate::{
     ids::Call,
     policies::{Policy, Timing},
     saga::{
-        Compensating, Compensation, CompensationOutcome, CompensationRounds, Reason, Resolution, Saga,
+        Compensating, Compensation, CompensationRounds, Reason, RecordsCompensations, Resolution, Saga,
         compensate, step, update_state, workflow_time,
     },
     signal::Signal,
@@ -86,9 +86,7 @@ impl PaymentWorkflow {
         ctx: &mut SyncWorkflowContext<Self>,
         resolution: Signal<Resolution>,
     ) {
-        if let Some((compensation, note)) = self.rounds.resolve(resolution) {
-            self.payment.record_resolution(compensation, note, &time::rfc3339(ctx.workflow_time()));
-        }
+        self.resolve(resolution, &time::rfc3339(ctx.workflow_time()));
     }
 
     #[query(name = "paymentProgress")]
@@ -128,20 +126,8 @@ impl Compensating for PaymentWorkflow {
         &self.input.correlation_id
     }
 
-    fn start_undo(&mut self, compensation: Compensation, at: &str) {
-        self.payment.start_undo(compensation, at);
-    }
-
-    fn record_compensation(&mut self, outcome: CompensationOutcome, at: &str) {
-        self.payment.record_compensation(outcome, at);
-    }
-
-    fn enter_compensation_failed(&mut self) {
-        self.payment.enter_compensation_failed();
-    }
-
-    fn enter_compensating(&mut self) {
-        self.payment.enter_compensating();
+    fn machine_mut(&mut self) -> &mut impl RecordsCompensations {
+        &mut self.payment
     }
 
     fn continue_as_new(ctx: &Context, round: u32) -> Result<Infallible, WorkflowTermination> {

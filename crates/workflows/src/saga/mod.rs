@@ -6,7 +6,9 @@ mod records;
 mod rounds;
 
 pub use compensations::{Compensation, Saga};
-pub use records::{CompensationOutcome, CompensationRecord, CompensationRecords, CompensationStatus};
+pub use records::{
+    CompensationOutcome, CompensationRecord, CompensationRecords, CompensationStatus, RecordsCompensations,
+};
 pub(crate) use rounds::{
     Compensating, CompensationRounds, UndoableStep, call_context, compensate, step, update_state,
     workflow_time,

@@ -124,6 +124,31 @@ impl IntoIterator for CompensationRecords {
     }
 }
 
+/// The state machine of a workflow with compensations.
+pub trait RecordsCompensations {
+    /// Returns the records. The caller changes them, so a caller of the workflow sees a new version.
+    fn compensations_mut(&mut self) -> &mut CompensationRecords;
+    /// Starts a round of compensation.
+    fn enter_compensating(&mut self);
+    /// Ends a round that left compensations pending.
+    fn enter_compensation_failed(&mut self);
+
+    /// Records the start of an attempt at an undo.
+    fn start_undo(&mut self, name: Compensation, at: &str) {
+        self.compensations_mut().record_start(name, at);
+    }
+
+    /// Records the outcome of a compensation.
+    fn record_compensation(&mut self, outcome: CompensationOutcome, at: &str) {
+        self.compensations_mut().record_outcome(outcome, at);
+    }
+
+    /// Records a compensation that was done by hand.
+    fn record_resolution(&mut self, name: Compensation, note: String, at: &str) {
+        self.compensations_mut().record_resolution(name, note, at);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

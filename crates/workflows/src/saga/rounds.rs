@@ -10,7 +10,7 @@ use temporalio_workflow::{
     workflows::select,
 };
 
-use super::{Compensation, CompensationOutcome, CompensationStatus, Saga};
+use super::{Compensation, CompensationOutcome, CompensationStatus, RecordsCompensations, Saga};
 use crate::{
     activities::{
         CallContext, UndoInput, UndoOutput, UndoResult, inventory::InventoryActivities,
@@ -113,14 +113,16 @@ pub(crate) trait Compensating: Sized + 'static {
     fn order_id(&self) -> &str;
     fn correlation_id(&self) -> &str;
 
-    /// Records the start of an attempt at an undo.
-    fn start_undo(&mut self, compensation: Compensation, at: &str);
-    /// Records the outcome of a compensation.
-    fn record_compensation(&mut self, outcome: CompensationOutcome, at: &str);
-    /// Ends a round that left compensations pending.
-    fn enter_compensation_failed(&mut self);
-    /// Starts the next round.
-    fn enter_compensating(&mut self);
+    /// Returns the state machine, which records the compensations.
+    fn machine_mut(&mut self) -> &mut impl RecordsCompensations;
+
+    /// Handles signal `resolveCompensation`.
+    fn resolve(&mut self, resolution: Signal<Resolution>, at: &str) {
+        if let Some((compensation, note)) = self.rounds_mut().resolve(resolution) {
+            self.machine_mut().record_resolution(compensation, note, at);
+        }
+    }
+
     /// Continues with a round in a new history.
     ///
     /// # Errors
@@ -205,10 +207,10 @@ pub(crate) async fn compensate<W: Compensating>(ctx: &WorkflowContext<W>) -> Res
         if ctx.state(|s| s.rounds().saga.pending().next().is_none()) {
             return Ok(());
         }
-        update_state(ctx, W::enter_compensation_failed);
+        update_state(ctx, |s| s.machine_mut().enter_compensation_failed());
         wait_for_next_round(ctx, round).await;
         round = round.saturating_add(1);
-        update_state(ctx, W::enter_compensating);
+        update_state(ctx, |s| s.machine_mut().enter_compensating());
         if ctx.continue_as_new_suggested() {
             W::continue_as_new(ctx, round)?;
         }
@@ -256,7 +258,7 @@ async fn run_compensation<W: Compensating>(ctx: &WorkflowContext<W>, compensatio
     let policy = Policy::for_call(compensation.undo_call());
     for attempt in 1..=policy.attempts {
         let at = workflow_time(ctx);
-        update_state(ctx, |s| s.start_undo(compensation, &at));
+        update_state(ctx, |s| s.machine_mut().start_undo(compensation, &at));
         let Some(outcome) = attempt_once(ctx, compensation).await else {
             return;
         };
@@ -274,7 +276,8 @@ async fn run_compensation<W: Compensating>(ctx: &WorkflowContext<W>, compensatio
         }
         let (status, error) = (CompensationStatus::Waiting, Some(failed.error));
         update_state(ctx, |s| {
-            s.record_compensation(CompensationOutcome { compensation, status, attempts, error }, &at);
+            let outcome = CompensationOutcome { compensation, status, attempts, error };
+            s.machine_mut().record_compensation(outcome, &at);
         });
         let length = ctx.state(|s| s.timing().retry_wait(attempt, failed.retry_after));
         let summary = format!("next attempt: {}", compensation.name());
@@ -361,7 +364,8 @@ fn succeeded<W: Compensating>(
         UndoResult::NothingToUndo => CompensationStatus::NothingToUndo,
     };
     if s.rounds_mut().saga.record_success(compensation, found) {
-        s.record_compensation(CompensationOutcome { compensation, status, attempts, error: None }, at);
+        let outcome = CompensationOutcome { compensation, status, attempts, error: None };
+        s.machine_mut().record_compensation(outcome, at);
     }
 }
 
@@ -376,7 +380,8 @@ fn gave_up<W: Compensating>(
 ) {
     if s.rounds_mut().saga.record_failure(compensation, round) {
         let status = CompensationStatus::Failed;
-        s.record_compensation(CompensationOutcome { compensation, status, attempts, error: Some(error) }, at);
+        let outcome = CompensationOutcome { compensation, status, attempts, error: Some(error) };
+        s.machine_mut().record_compensation(outcome, at);
     }
 }
 

@@ -40,7 +40,10 @@ use workflows::{
         state::{self as payment, Payment, PaymentFailure, PaymentState, PaymentStatus},
     },
     reconciliation::{messages::ReconciliationInput, report::Report},
-    saga::{Compensation, CompensationOutcome, CompensationRecords, CompensationStatus, Reason, Resolution},
+    saga::{
+        Compensation, CompensationOutcome, CompensationRecords, CompensationStatus, Reason,
+        RecordsCompensations, Resolution,
+    },
     subscription::{
         messages::SubscriptionInput,
         state::{Subscription, SubscriptionState},
