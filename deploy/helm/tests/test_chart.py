@@ -333,6 +333,21 @@ def test_another_version_of_the_worker_is_a_deployment_of_its_own():
     assert other["spec"]["template"]["metadata"]["labels"]["app.kubernetes.io/version"] == "0.2.0"
 
 
+def test_each_version_of_the_worker_can_have_its_own_build_id():
+    resources = release(
+        "defaults",
+        'worker.config={"TEMPORAL_DEPLOYMENT_NAME":"orders","TEMPORAL_WORKER_BUILD_ID":"0.1.0"}',
+        'worker.versions=[{"name":"next","tag":"0.2.0","replicas":1,"config":{"TEMPORAL_WORKER_BUILD_ID":"0.2.0"}}]',
+    )
+    data = named(resources, "ConfigMap", "orders-order-fulfilment-worker")["data"]
+    assert (data["TEMPORAL_DEPLOYMENT_NAME"], data["TEMPORAL_WORKER_BUILD_ID"]) == ("orders", "0.1.0")
+    deployment = named(resources, "Deployment", "orders-order-fulfilment-worker-next")
+    [container] = deployment["spec"]["template"]["spec"]["containers"]
+    own = {variable["name"]: variable.get("value") for variable in container["env"]}
+    assert own["TEMPORAL_WORKER_BUILD_ID"] == "0.2.0"
+    assert any("configMapRef" in source for source in container["envFrom"]), "the deployment's name is shared"
+
+
 def test_an_image_is_named_by_registry_tag_and_digest():
     def image(*settings):
         return named(release("defaults", *settings), "Deployment", "orders-order-fulfilment-api")[
