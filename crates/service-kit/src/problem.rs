@@ -318,7 +318,7 @@ pub struct ProblemBody {
     pub error: String,
     /// The same text as `detail`.
     pub message: String,
-    /// Whether the same request can succeed later without being changed.
+    /// Says whether the same request can succeed later without being changed.
     pub retryable: bool,
     pub correlation_id: String,
     /// Every fault of the body, for 422.

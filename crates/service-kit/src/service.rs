@@ -134,19 +134,19 @@ struct Operations {
     metrics: Metrics,
 }
 
-/// That the service runs, and which version.
+/// Shows the service's name, version and uptime.
 #[utoipa::path(get, path = "/health", tag = "operations", responses((status = 200, body = Health)))]
 async fn get_health(State(operations): State<Arc<Operations>>) -> Json<Health> {
     Json(Health::new(operations.name, operations.version, operations.started))
 }
 
-/// That the process answers at all.
+/// Shows that the process answers.
 #[utoipa::path(get, path = "/health/live", tag = "operations", responses((status = 200, body = Health)))]
 async fn get_live(state: State<Arc<Operations>>) -> Json<Health> {
     get_health(state).await
 }
 
-/// That everything the service depends on can be used.
+/// Shows whether each dependency can be used.
 #[utoipa::path(get, path = "/health/ready", tag = "operations", responses((status = 200, body = Ready)))]
 async fn get_ready(State(operations): State<Arc<Operations>>) -> Result<Json<Ready>, Problem> {
     health::check_readiness(&operations.dependencies).await.map(Json)

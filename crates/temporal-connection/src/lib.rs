@@ -26,7 +26,7 @@ pub async fn connect(settings: &Settings) -> Result<Client, ClientConnectError> 
 
 /// Connects, with retries and without a timeout. It logs each failure.
 #[expect(clippy::disallowed_methods, reason = "waits between two attempts to connect")]
-pub async fn connect_patiently(settings: &Settings) -> Client {
+pub async fn connect_with_retry(settings: &Settings) -> Client {
     let mut wait = FIRST_WAIT;
     loop {
         match connect(settings).await {

@@ -61,7 +61,7 @@ pub async fn ensure(client: &Client) -> Result<SearchAttributes, Status> {
 
 /// Calls `ensure`, with retries and without a timeout.
 #[expect(clippy::disallowed_methods, reason = "waits between two attempts")]
-pub async fn ensure_patiently(client: &Client) -> SearchAttributes {
+pub async fn ensure_with_retry(client: &Client) -> SearchAttributes {
     loop {
         match ensure(client).await {
             Ok(decided) => return decided,

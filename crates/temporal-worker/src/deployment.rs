@@ -24,7 +24,7 @@ const BEHAVIOR: Variable = Variable {
 /// The maximum length of a name and of a build id. Temporal makes task queue names of both.
 const MAX_CHARS: usize = 200;
 
-/// What running workflows do when another version becomes the current one.
+/// The behavior of running workflows when another version becomes the current one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::EnumString, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case", const_into_str)]
 pub enum Behavior {

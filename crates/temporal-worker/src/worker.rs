@@ -127,8 +127,8 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
 }
 
 async fn connect(config: &Config) -> Client {
-    let client = temporal_connection::connect_patiently(&config.temporal).await;
-    search_attributes::ensure_patiently(&client).await;
+    let client = temporal_connection::connect_with_retry(&config.temporal).await;
+    search_attributes::ensure_with_retry(&client).await;
     client
 }
 

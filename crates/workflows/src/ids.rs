@@ -151,7 +151,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_tells_its_caller() {
+    fn a_key_names_its_caller() {
         let key = idempotency_key("order-fulfillment-42", "run-1", Call::CapturePayment);
         assert_eq!(caller_of_key(&key), Some(("order-fulfillment-42", "run-1")));
         for foreign in ["", "shop-7", "a/b", "//x", "/run/call"] {

@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_end_from_outside_is_told_with_its_reason() {
+    fn an_end_from_outside_is_reported_with_its_reason() {
         let error = Outside::Terminated.error("stuck");
         assert_eq!(
             (error.code.as_str(), error.message.as_str()),

@@ -65,8 +65,8 @@ impl TemporalGateway {
     /// Connects and checks the search attributes, with retries and without a timeout. Later the
     /// connection reconnects by itself.
     pub async fn connect(self: Arc<Self>, settings: Settings) {
-        let client = temporal_connection::connect_patiently(&settings).await;
-        let search_attributes = registration::ensure_patiently(&client).await;
+        let client = temporal_connection::connect_with_retry(&settings).await;
+        let search_attributes = registration::ensure_with_retry(&client).await;
         // This code runs once.
         let _ = self.link.set(Link { client, search_attributes });
         tracing::info!("ready for work");
@@ -193,7 +193,9 @@ impl TemporalGateway {
 }
 
 /// Returns the outcome of a signal.
-async fn told(sent: impl Future<Output = Result<(), WorkflowInteractionError>>) -> Result<(), GatewayError> {
+async fn signalled(
+    sent: impl Future<Output = Result<(), WorkflowInteractionError>>,
+) -> Result<(), GatewayError> {
     match within(sent).await? {
         Ok(()) => Ok(()),
         Err(WorkflowInteractionError::NotFound(_)) => Err(GatewayError::NotFound),

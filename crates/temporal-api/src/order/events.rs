@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Separates two reads of a running order.
-const LOOK: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Streams the order's state after each change, then the final state.
 #[utoipa::path(
@@ -125,7 +125,7 @@ fn states(
                 next = match next {
                     Next::End => return None,
                     Next::Wait => {
-                        tokio::time::sleep(LOOK).await;
+                        tokio::time::sleep(POLL_INTERVAL).await;
                         match orders.look(&id).await {
                             Ok(observed) => Next::Look(Box::new(observed)),
                             // Its retention is over, so nothing follows.

@@ -84,7 +84,7 @@ pub(super) async fn show_return(
     Ok(Json(ReturnBody::new(&id, state)))
 }
 
-/// What is known of the returns of an order.
+/// Lists what is known of the returns of an order.
 enum Earlier {
     /// The same request started one of them.
     Begun(Begun),

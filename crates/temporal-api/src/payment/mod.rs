@@ -13,7 +13,7 @@ use workflows::{payment::state::PaymentState, policies::Timing};
 use crate::gateway::{Awaited, FlowGateway, GatewayError, PaymentFlow, WorkflowId};
 
 /// Separates two reads of a payment that is not charged yet.
-const LOOK: Duration = Duration::from_millis(300);
+const POLL_INTERVAL: Duration = Duration::from_millis(300);
 
 /// Holds the dependencies of the handlers.
 #[derive(Clone)]
@@ -41,7 +41,7 @@ impl Payments {
         }
         let looking = async {
             loop {
-                if let ended @ Awaited::Ended(_) = self.gateway.wait(id, LOOK).await? {
+                if let ended @ Awaited::Ended(_) = self.gateway.wait(id, POLL_INTERVAL).await? {
                     return Ok(ended);
                 }
                 if let Some(answer) = self.answer(id).await? {

@@ -100,7 +100,7 @@ pub struct ReportBody {
     workflow_id: String,
     #[serde(flatten)]
     run: RunBody,
-    /// Is `running`, `completed`, `cancelled`, or `failed`: an error that no retry mends ended it. After an end from
+    /// Is `running`, `completed`, `cancelled`, or `failed`: an error that no retry can change ended it. After an end from
     /// outside it is `terminated` or `timed_out`.
     #[schema(example = "completed")]
     status: &'static str,

@@ -110,7 +110,7 @@ fn given_back() -> Payment {
     payment
 }
 
-fn told() -> UserContext {
+fn informed() -> UserContext {
     let mut context = UserContext::new(Some("ada".to_owned()), Strategy::Parallel);
     context.record_cat_fact(CatFact {
         fact: "Cats sleep a lot.".to_owned(),
@@ -120,7 +120,7 @@ fn told() -> UserContext {
 }
 
 fn complete() -> UserContext {
-    let mut context = told();
+    let mut context = informed();
     context.record_failure(Part::Location, "rate limited");
     context.record_skip(Part::Weather, "location unavailable");
     context.finish().unwrap();
@@ -190,7 +190,7 @@ async fn a_result_that_is_not_there_yet_is_202_and_one_that_was_not_wanted_no_su
     let (status, body) = get(&Script::with_payment(charged()), &format!("{path}&wait=forever")).await;
     assert_eq!((status, &body["error"]), (400, &json!("invalid_query")));
     let (status, body) =
-        get(&Script::with_user_context(told()), &path.replace("payment-1", "user-context-ada")).await;
+        get(&Script::with_user_context(informed()), &path.replace("payment-1", "user-context-ada")).await;
     assert_eq!((status, &body["status"], body.get("success")), (202, &json!("running"), None));
     let (status, body) = get(&Script::with_payment(given_back()), path).await;
     assert_eq!((status, &body["success"], &body["status"]), (200, &json!(false), &json!("compensated")));
@@ -219,7 +219,7 @@ async fn a_cancellation_is_the_signal_of_its_kind_and_refused_where_it_changes_n
         payment
     };
     let stopping = || {
-        let mut context = told();
+        let mut context = informed();
         context.cancel(None);
         context
     };
@@ -228,7 +228,7 @@ async fn a_cancellation_is_the_signal_of_its_kind_and_refused_where_it_changes_n
         (Script::with_payment(cancelling()), "payment-1", 409, "workflow_already_cancelling"),
         (Script::with_payment(settled()), "payment-1", 409, "workflow_already_closed"),
         (Script::with_payment(given_back()), "payment-1", 409, "workflow_already_closed"),
-        (Script::with_user_context(told()), "user-context-ada", 200, ""),
+        (Script::with_user_context(informed()), "user-context-ada", 200, ""),
         (Script::with_user_context(stopping()), "user-context-ada", 409, "workflow_already_cancelling"),
         (Script::with_user_context(complete()), "user-context-ada", 409, "workflow_already_closed"),
         (Script::with(waiting()), "order-fulfillment-1", 200, ""),
@@ -268,7 +268,7 @@ async fn a_history_comes_page_by_page() {
 #[tokio::test]
 async fn a_payment_or_a_user_context_that_was_ended_from_outside_is_closed() {
     let payment = Script::with_payment(charged()).ended(Outside::Terminated);
-    let context = Script::with_user_context(told()).ended(Outside::TimedOut);
+    let context = Script::with_user_context(informed()).ended(Outside::TimedOut);
     for (gateway, id, name) in
         [(&payment, "payment-1", "terminated"), (&context, "user-context-ada", "timed_out")]
     {

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Posts to one of the order's paths without a body.
-async fn tell(gateway: &Arc<Script>, what: &str) -> (u16, String) {
+async fn decide(gateway: &Arc<Script>, what: &str) -> (u16, String) {
     let path = format!("/api/v1/order/order-fulfillment-1/{what}");
     let (status, body) = send(gateway, Request::post(path).body(Body::empty()).unwrap()).await;
     (status, body["error"].as_str().unwrap_or_default().to_owned())
@@ -176,7 +176,7 @@ async fn a_decision_is_sent_when_it_can_count_and_refused_with_the_reason_when_n
     ];
     for (order, what, status, code) in table {
         let gateway = Script::with(order.clone());
-        assert_eq!(tell(&gateway, what).await, (status, code.to_owned()), "{what} {order:?}");
+        assert_eq!(decide(&gateway, what).await, (status, code.to_owned()), "{what} {order:?}");
         assert_eq!(gateway.signals.lock().unwrap().len(), usize::from(status == 200), "{what} {order:?}");
     }
 }
@@ -184,8 +184,8 @@ async fn a_decision_is_sent_when_it_can_count_and_refused_with_the_reason_when_n
 #[tokio::test]
 async fn a_decision_that_came_second_is_not_called_accepted() {
     let gateway = Arc::new(Script { order: Mutex::new(Some(waiting())), deaf: true, ..Script::default() });
-    assert_eq!(tell(&gateway, "approve").await.0, 409);
-    assert_eq!(tell(&gateway, "cancel").await.0, 409);
+    assert_eq!(decide(&gateway, "approve").await.0, 409);
+    assert_eq!(decide(&gateway, "cancel").await.0, 409);
 }
 
 #[tokio::test]
@@ -246,7 +246,7 @@ async fn a_resolution_that_came_too_late_is_not_said_to_count() {
 
 #[tokio::test]
 async fn only_what_waits_can_be_tried_again_at_once() {
-    let retry = async |order: Order| tell(&Script::with(order), "retry-compensation").await;
+    let retry = async |order: Order| decide(&Script::with(order), "retry-compensation").await;
     for status in [CompensationStatus::Waiting, CompensationStatus::Failed] {
         assert_eq!(retry(refunding(status)).await.0, 200, "{status:?}");
     }
@@ -325,7 +325,7 @@ async fn an_order_that_was_ended_from_outside_is_that_whatever_its_workflow_last
         let (status, body) = get(&gateway, &format!("{path}/result?timeout=1")).await;
         assert_eq!((status, &body["success"], &body["status"]), (200, &json!(false), &json!(name)));
         for what in ["approve", "reject", "cancel", "retry-compensation"] {
-            assert_eq!(tell(&gateway, what).await, (409, "order_already_closed".to_owned()), "{what}");
+            assert_eq!(decide(&gateway, what).await, (409, "order_already_closed".to_owned()), "{what}");
         }
         assert!(gateway.signals.lock().unwrap().is_empty());
         let text = events(&gateway, None).await.1;
@@ -334,7 +334,7 @@ async fn an_order_that_was_ended_from_outside_is_that_whatever_its_workflow_last
     }
     // The order also had its label: it accepts no signal.
     let gateway = Script::with(labelled()).ended(Outside::Terminated);
-    assert_eq!(tell(&gateway, "cancel").await.1, "order_already_closed");
+    assert_eq!(decide(&gateway, "cancel").await.1, "order_already_closed");
 }
 
 async fn events(gateway: &Arc<Script>, last: Option<&str>) -> (u16, String) {
@@ -349,7 +349,7 @@ async fn events(gateway: &Arc<Script>, last: Option<&str>) -> (u16, String) {
 }
 
 #[tokio::test]
-async fn whoever_saw_the_final_state_of_this_run_is_told_that_nothing_follows() {
+async fn a_caller_who_saw_the_final_state_of_this_run_gets_nothing_more() {
     let gateway = Script::with(shipped());
     let version = shipped().state().version;
     assert_eq!(events(&gateway, Some(&format!("run-1:{version}"))).await, (204, String::new()));

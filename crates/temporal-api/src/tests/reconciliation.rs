@@ -109,7 +109,7 @@ async fn the_schedule_is_shown_paused_and_resumed() {
 }
 
 #[tokio::test]
-async fn a_missing_schedule_is_told_apart_from_a_silent_temporal() {
+async fn a_missing_schedule_is_reported_apart_from_a_silent_temporal() {
     for (failure, code) in [
         ((|| GatewayError::NotFound) as fn() -> GatewayError, "reconciliation_not_scheduled"),
         (|| GatewayError::Unavailable("down".to_owned()), "temporal_unavailable"),

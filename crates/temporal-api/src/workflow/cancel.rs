@@ -153,16 +153,16 @@ async fn stop<F: Flow<State: Stoppable>>(
     id: &WorkflowId,
     reason: Reason,
 ) -> Result<Json<Accepted>, Problem> {
-    let told = |error| problem(id.as_str(), error);
-    if let Some(refusal) = refusal(&gateway.state(id).await.map_err(told)?) {
+    let to_problem = |error| problem(id.as_str(), error);
+    if let Some(refusal) = refusal(&gateway.state(id).await.map_err(to_problem)?) {
         return Err(refusal);
     }
     match gateway.cancel(id, reason).await {
         // A workflow that ended in between is closed, not unknown.
         Ok(()) | Err(GatewayError::NotFound) => {}
-        Err(error) => return Err(told(error)),
+        Err(error) => return Err(to_problem(error)),
     }
-    let seen = gateway.state(id).await.map_err(told)?;
+    let seen = gateway.state(id).await.map_err(to_problem)?;
     if seen.outside.is_none() && seen.state.is_cancelled() {
         tracing::info!(workflow_id = id.as_str(), "workflow cancelled");
         let workflow_id = id.as_str().to_owned();

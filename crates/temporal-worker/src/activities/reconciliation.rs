@@ -49,7 +49,7 @@ struct ComparedOrder {
     findings: Vec<Finding>,
 }
 
-/// What Temporal knows of a run.
+/// A run, as Temporal describes it.
 struct Described {
     status: Status,
     first_run_id: String,

@@ -139,7 +139,7 @@ async fn cancelled_once(ctx: &Context) {
     ctx.cancelled().await;
 }
 
-/// Tells the batch the progress, if it should know it now.
+/// Reports the progress to the batch, if it is due.
 async fn report(ctx: &Context) {
     let Some(progress) = ctx.state_mut(|s| s.chunk.take_report()) else { return };
     let (batch, report) = ctx.state(|s| {

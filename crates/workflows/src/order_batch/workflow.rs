@@ -178,10 +178,10 @@ async fn send(ctx: &Context, command: Command) {
 
 /// Waits for a chunk, a report, a change, or the end of the time for the next chunk.
 async fn wait(ctx: &Context) {
-    let (is_receiving, received, patience) = ctx.state(|s| {
+    let (is_receiving, received, timeout) = ctx.state(|s| {
         let state = s.batch.state();
-        let patience = Duration::from_millis(s.input.receive_timeout_ms);
-        (state.status == BatchStatus::Receiving, state.chunks_received, patience)
+        let timeout = Duration::from_millis(s.input.receive_timeout_ms);
+        (state.status == BatchStatus::Receiving, state.chunks_received, timeout)
     });
     let due = ctx
         .wait_condition_with_options(
@@ -192,7 +192,7 @@ async fn wait(ctx: &Context) {
     let token = WorkflowCancellationToken::new();
     let late = async {
         if is_receiving {
-            let options = TimerOptions::builder(patience).cancellation_token(token.clone());
+            let options = TimerOptions::builder(timeout).cancellation_token(token.clone());
             ctx.timer(options.summary("next chunk".to_owned()).build()).await;
         } else {
             std::future::pending::<()>().await;

@@ -23,7 +23,7 @@ pub struct ReturnInput {
     /// The refund in minor units.
     pub amount: u64,
     pub currency: String,
-    /// Where the goods are.
+    /// The place of the goods.
     pub address: Address,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,

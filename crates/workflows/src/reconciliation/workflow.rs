@@ -113,7 +113,7 @@ async fn compare_pages(ctx: &Context, scope: &WorkflowCancellationToken) -> Page
         let page = match compare_page(ctx, scope).await {
             Ok(page) => page,
             Err(_) if ctx.state(|s| s.report.cancelling) => return Pages::Cancelled,
-            // A failure that no retry can mend.
+            // No retry changes this failure.
             Err(error) => return Pages::Failed(ActivityFailure::from_activity_error(&error).error),
         };
         for finding in ctx.state_mut(|s| s.report.turn_page(page)) {

@@ -15,7 +15,7 @@ use workflows::{
     saga::Reason,
 };
 
-use super::{TemporalGateway, orders::update_options, told};
+use super::{TemporalGateway, orders::update_options, signalled};
 use crate::{
     gateway::{Awaited, BatchFlow, BatchGateway, Begun, FlowGateway, GatewayError, Observed, WorkflowId},
     idempotency::Claim,
@@ -48,7 +48,8 @@ impl FlowGateway<BatchFlow> for TemporalGateway {
 
     async fn cancel(&self, id: &WorkflowId, _reason: Reason) -> Result<(), GatewayError> {
         let handle = self.handle::<OrderBatchWorkflow>(id)?;
-        told(handle.signal(OrderBatchWorkflow::cancel, ().into(), WorkflowSignalOptions::default())).await
+        signalled(handle.signal(OrderBatchWorkflow::cancel, ().into(), WorkflowSignalOptions::default()))
+            .await
     }
 }
 

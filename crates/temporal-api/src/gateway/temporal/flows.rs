@@ -12,7 +12,7 @@ use workflows::{
     user_context::{UserContextWorkflow, messages::UserContextInput, state::UserContextState},
 };
 
-use super::{TemporalGateway, told};
+use super::{TemporalGateway, signalled};
 use crate::{
     gateway::{
         Awaited, Begun, FlowGateway, GatewayError, Observed, PaymentFlow, UserContextFlow, WorkflowId,
@@ -51,7 +51,8 @@ impl FlowGateway<PaymentFlow> for TemporalGateway {
 
     async fn cancel(&self, id: &WorkflowId, reason: Reason) -> Result<(), GatewayError> {
         let handle = self.handle::<PaymentWorkflow>(id)?;
-        told(handle.signal(PaymentWorkflow::cancel, reason.into(), WorkflowSignalOptions::default())).await
+        signalled(handle.signal(PaymentWorkflow::cancel, reason.into(), WorkflowSignalOptions::default()))
+            .await
     }
 }
 
@@ -85,7 +86,7 @@ impl FlowGateway<UserContextFlow> for TemporalGateway {
 
     async fn cancel(&self, id: &WorkflowId, reason: Reason) -> Result<(), GatewayError> {
         let handle = self.handle::<UserContextWorkflow>(id)?;
-        told(handle.signal(UserContextWorkflow::cancel, reason.into(), WorkflowSignalOptions::default()))
+        signalled(handle.signal(UserContextWorkflow::cancel, reason.into(), WorkflowSignalOptions::default()))
             .await
     }
 }

@@ -25,7 +25,7 @@ use workflows::failure::StateError;
 
 use super::{
     CALL_TIMEOUT, TemporalGateway, is_silence,
-    recall::{Close, Past, Recall, first, told},
+    recall::{Close, Past, Recall, first, state_error},
     within,
 };
 use crate::gateway::{Awaited, GatewayError, Observed, Outside, Run, WorkflowId};
@@ -200,7 +200,7 @@ impl TemporalGateway {
             Some(Attributes::WorkflowExecutionFailedEventAttributes(failed)) => {
                 match failed.failure.as_ref().and_then(details) {
                     Some(state) => return Ok(Observed { run, state, outside: None }),
-                    None => Close { outside: None, error: told(failed.failure.as_ref()) },
+                    None => Close { outside: None, error: state_error(failed.failure.as_ref()) },
                 }
             }
             Some(Attributes::WorkflowExecutionTimedOutEventAttributes(_)) => {

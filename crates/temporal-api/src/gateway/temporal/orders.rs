@@ -24,7 +24,7 @@ use workflows::{
     search_attributes,
 };
 
-use super::{Link, TemporalGateway, told};
+use super::{Link, TemporalGateway, signalled};
 use crate::{
     gateway::{
         Awaited, Begun, GatewayError, Observed, OrderFilter, OrderGateway, OrderPage, OrderSignal,
@@ -75,7 +75,7 @@ impl OrderGateway for TemporalGateway {
                 let started = self.try_start(link, id, input, claim, correlation, policy).await;
                 if matches!(&started, Err(WorkflowStartError::Rpc(status)) if is_forgotten(status)) {
                     // A restarted development server has lost the registrations of the previous one.
-                    registration::ensure_patiently(&link.client).await;
+                    registration::ensure_with_retry(&link.client).await;
                     return self.try_start(link, id, input, claim, correlation, policy).await;
                 }
                 started
@@ -97,7 +97,7 @@ impl OrderGateway for TemporalGateway {
     async fn signal(&self, id: &WorkflowId, signal: OrderSignal) -> Result<(), GatewayError> {
         let handle = self.handle::<OrderFulfillment>(id)?;
         let options = WorkflowSignalOptions::default();
-        told(async {
+        signalled(async {
             match signal {
                 OrderSignal::Approve => handle.signal(OrderFulfillment::approve, ().into(), options).await,
                 OrderSignal::Reject(reason) => {

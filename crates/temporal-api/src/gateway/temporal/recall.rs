@@ -129,7 +129,7 @@ impl Past<'_> {
                 }
                 Some(Attributes::ActivityTaskFailedEventAttributes(failed)) => {
                     let attempt = attempts.get(&failed.scheduled_event_id).copied().unwrap_or(1);
-                    let error = told(failed.failure.as_ref());
+                    let error = state_error(failed.failure.as_ref());
                     facts.extend(
                         of(failed.scheduled_event_id, &calls)
                             .map(|call| (at, Fact::Failed(call, error, attempt))),
@@ -446,13 +446,13 @@ impl Recall for Report {
 }
 
 /// Returns the compensation that makes a call.
-fn undo(owed: &[Compensation], call: Call) -> Option<Compensation> {
-    owed.iter().copied().find(|one| one.undo_call() == call)
+fn undo(pending: &[Compensation], call: Call) -> Option<Compensation> {
+    pending.iter().copied().find(|one| one.undo_call() == call)
 }
 
 /// Returns the undo of a completed call.
-fn undone(owed: &[Compensation], call: Call, result: Option<&Payloads>) -> Option<CompensationOutcome> {
-    let compensation = undo(owed, call)?;
+fn undone(pending: &[Compensation], call: Call, result: Option<&Payloads>) -> Option<CompensationOutcome> {
+    let compensation = undo(pending, call)?;
     let UndoOutput { found, attempt } = first(result)?;
     let status = match found {
         UndoResult::Undone => CompensationStatus::Completed,
@@ -463,12 +463,12 @@ fn undone(owed: &[Compensation], call: Call, result: Option<&Payloads>) -> Optio
 
 /// Returns the undo of a failed call.
 fn not_undone(
-    owed: &[Compensation],
+    pending: &[Compensation],
     call: Call,
     error: StateError,
     attempts: u32,
 ) -> Option<CompensationOutcome> {
-    let compensation = undo(owed, call)?;
+    let compensation = undo(pending, call)?;
     Some(CompensationOutcome {
         compensation,
         status: CompensationStatus::Failed,
@@ -495,7 +495,7 @@ pub fn first<T: DeserializeOwned>(payloads: Option<&Payloads>) -> Option<T> {
 }
 
 /// Returns the error of a failure, with the message of the innermost one.
-pub fn told(failure: Option<&Failure>) -> StateError {
+pub fn state_error(failure: Option<&Failure>) -> StateError {
     let Some(failure) = failure else {
         return StateError::new("INTERNAL", "the workflow failed");
     };
@@ -585,7 +585,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_history_tells_of_an_order_is_what_its_workflow_said() {
+    async fn what_a_history_shows_of_an_order_is_what_its_workflow_said() {
         let mut seen = 0;
         for (name, events) in histories().await {
             let (true, Some(own)) =
@@ -603,7 +603,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_history_tells_of_a_payment_is_what_its_workflow_said() {
+    async fn what_a_history_shows_of_a_payment_is_what_its_workflow_said() {
         let mut seen = 0;
         for (name, events) in histories().await {
             let (true, Some(own)) = (workflow(&events) == "paymentWorkflow", own::<PaymentState>(&events))
@@ -611,7 +611,7 @@ mod tests {
                 continue;
             };
             let recalled = PaymentState::recall(&Past(&events), &terminated()).unwrap();
-            let told = |state: &PaymentState| {
+            let shown = |state: &PaymentState| {
                 let undos: Vec<_> = state
                     .compensations
                     .iter()
@@ -619,7 +619,7 @@ mod tests {
                     .collect();
                 json!([state.order_id, state.amount, state.charge_id, state.auth_id, undos, state.cancelled])
             };
-            assert_eq!(told(&recalled), told(&own), "{name}");
+            assert_eq!(shown(&recalled), shown(&own), "{name}");
             assert!(recalled.version > own.version && !recalled.cancellable, "{name}");
             seen += 1;
         }
@@ -627,7 +627,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_history_tells_of_a_user_context_is_what_its_workflow_said() {
+    async fn what_a_history_shows_of_a_user_context_is_what_its_workflow_said() {
         let mut seen = 0;
         for (name, events) in histories().await {
             let (true, Some(own)) =
@@ -645,7 +645,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_history_that_was_cut_off_anywhere_still_tells_a_state() {
+    async fn a_history_that_was_cut_off_anywhere_still_shows_a_state() {
         for (name, events) in histories().await {
             for length in 1..=events.len() {
                 let past = Past(&events[..length]);

@@ -18,7 +18,7 @@ use workflows::{
     saga::Reason,
 };
 
-use super::{TemporalGateway, told, within};
+use super::{TemporalGateway, signalled, within};
 use crate::{
     gateway::{
         Awaited, Begun, FlowGateway, GatewayError, ListedReconciliation, Observed, ReconciliationFlow,
@@ -113,7 +113,7 @@ impl FlowGateway<ReconciliationFlow> for TemporalGateway {
     async fn cancel(&self, id: &WorkflowId, reason: Reason) -> Result<(), GatewayError> {
         let handle = self.handle::<ReconciliationWorkflow>(id)?;
         let options = WorkflowSignalOptions::default();
-        told(handle.signal(ReconciliationWorkflow::cancel, reason.into(), options)).await
+        signalled(handle.signal(ReconciliationWorkflow::cancel, reason.into(), options)).await
     }
 }
 

@@ -19,7 +19,7 @@ use workflows::{
 use super::{
     TemporalGateway,
     recall::{Past, first},
-    told, within,
+    signalled, within,
 };
 use crate::{
     gateway::{Awaited, Begun, FlowGateway, GatewayError, Observed, ReturnFlow, ReturnGateway, WorkflowId},
@@ -54,7 +54,8 @@ impl FlowGateway<ReturnFlow> for TemporalGateway {
 
     async fn cancel(&self, id: &WorkflowId, reason: Reason) -> Result<(), GatewayError> {
         let handle = self.handle::<ReturnWorkflow>(id)?;
-        told(handle.signal(ReturnWorkflow::cancel, reason.into(), WorkflowSignalOptions::default())).await
+        signalled(handle.signal(ReturnWorkflow::cancel, reason.into(), WorkflowSignalOptions::default()))
+            .await
     }
 }
 

@@ -18,7 +18,7 @@ use workflows::{
     },
 };
 
-use super::{TemporalGateway, orders::update_options, told};
+use super::{TemporalGateway, orders::update_options, signalled};
 use crate::{
     gateway::{
         Awaited, Begun, FlowGateway, GatewayError, Observed, SubscriptionFilter, SubscriptionFlow,
@@ -62,7 +62,7 @@ impl FlowGateway<SubscriptionFlow> for TemporalGateway {
     async fn cancel(&self, id: &WorkflowId, reason: Reason) -> Result<(), GatewayError> {
         let handle = self.handle::<SubscriptionWorkflow>(id)?;
         let options = WorkflowSignalOptions::default();
-        told(handle.signal(SubscriptionWorkflow::cancel_by_signal, reason.into(), options)).await
+        signalled(handle.signal(SubscriptionWorkflow::cancel_by_signal, reason.into(), options)).await
     }
 }
 
