@@ -12,7 +12,7 @@ mod starts;
 mod subscriptions;
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{Arc, OnceLock, atomic::AtomicBool},
     time::Duration,
 };
 
@@ -55,11 +55,13 @@ struct Link {
 pub struct TemporalGateway {
     task_queue: String,
     link: OnceLock<Link>,
+    /// Is true once this process has adapted the schedule of the reconciliations.
+    is_scheduled: AtomicBool,
 }
 
 impl TemporalGateway {
     pub fn new(task_queue: String) -> Self {
-        Self { task_queue, link: OnceLock::new() }
+        Self { task_queue, link: OnceLock::new(), is_scheduled: AtomicBool::new(false) }
     }
 
     /// Connects and checks the search attributes, with retries and without a timeout. Later the

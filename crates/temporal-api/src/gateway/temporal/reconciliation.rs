@@ -1,6 +1,6 @@
 //! Implements reconciliations over a real Temporal server: their schedule and their runs.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use async_trait::async_trait;
 use service_kit::correlation::CorrelationId;
@@ -39,6 +39,7 @@ impl TemporalGateway {
         loop {
             match self.ensure_schedule(every, input.clone()).await {
                 Ok(()) => {
+                    self.is_scheduled.store(true, Ordering::Release);
                     tracing::info!(?every, repair = input.repair, "reconciliation is scheduled");
                     return;
                 }
@@ -82,6 +83,13 @@ impl TemporalGateway {
         within(update).await?.map_err(failed)
     }
 
+    /// Returns the schedule for callers. They wait for this process, whose adaptation would undo their pause: the
+    /// server's update replaces the whole schedule.
+    fn adapted_schedule(&self) -> Result<ScheduleHandle<temporalio_client::Client>, GatewayError> {
+        let link = self.schedule_handle()?;
+        self.is_scheduled.load(Ordering::Acquire).then_some(link).ok_or(GatewayError::NotFound)
+    }
+
     fn schedule_handle(&self) -> Result<ScheduleHandle<temporalio_client::Client>, GatewayError> {
         Ok(self.link()?.client.get_schedule_handle(ids::reconciliation_id(&self.task_queue)))
     }
@@ -121,7 +129,7 @@ impl FlowGateway<ReconciliationFlow> for TemporalGateway {
 impl ReconciliationGateway for TemporalGateway {
     async fn schedule(&self) -> Result<ReconciliationSchedule, GatewayError> {
         let description =
-            within(self.schedule_handle()?.describe(RpcOptions::default())).await?.map_err(failed)?;
+            within(self.adapted_schedule()?.describe(RpcOptions::default())).await?.map_err(failed)?;
         let spec = description.raw().schedule.as_ref().and_then(|schedule| schedule.spec.as_ref());
         let interval = spec.and_then(|spec| spec.interval.first()?.interval.as_ref());
         Ok(ReconciliationSchedule {
@@ -135,7 +143,7 @@ impl ReconciliationGateway for TemporalGateway {
     }
 
     async fn set_paused(&self, paused: bool, note: Option<String>) -> Result<(), GatewayError> {
-        let handle = self.schedule_handle()?;
+        let handle = self.adapted_schedule()?;
         let note = note.unwrap_or_else(|| (if paused { "paused" } else { "resumed" }).to_owned());
         let sent = async {
             if paused {
