@@ -111,7 +111,7 @@ fn posting(value: u32) -> Posting {
     let at = Timestamp::from_millis(i64::from(value));
     let currency = Currency::ALL[value as usize % Currency::ALL.len()];
     let money = Money { amount: Amount::new(u64::from(value)), currency };
-    match value % 11 {
+    match value % 15 {
         0 => Posting::Held { money, until: at },
         1 => Posting::Captured(money),
         2 => Posting::Released(money),
@@ -122,6 +122,10 @@ fn posting(value: u32) -> Posting {
         7 => Posting::Labelled,
         8 => Posting::LabelCancelled,
         9 => Posting::Notified,
+        10 => Posting::RestockedInPart,
+        11 => Posting::Restocked,
+        12 => Posting::ReturnLabelled,
+        13 => Posting::ReturnLabelCancelled,
         _ => Posting::Tombstoned,
     }
 }
