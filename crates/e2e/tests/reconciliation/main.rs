@@ -10,13 +10,14 @@ mod runs;
 #[path = "../support/poll.rs"]
 mod poll;
 
-use poll::poll;
+#[path = "../support/reconciling.rs"]
+mod reconciling;
+
+use reconciling::{PATH, assert_clean, reconcile, trigger, wait_for_report};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::Value;
 use support::TestStack;
 use xtask::services::{API, Options, PROVIDER};
-
-const PATH: &str = "/api/v1/reconciliation";
 
 async fn start(name: &'static str) -> TestStack {
     start_with(name, |_| ()).await
@@ -32,30 +33,8 @@ async fn start_with(name: &'static str, change: impl FnOnce(&mut Options)) -> Te
     .await
 }
 
-async fn trigger(test: &TestStack, repair: bool) -> String {
-    let path = format!("{PATH}/trigger");
-    let (status, body) = test.call(&API, Method::POST, &path, Some(&json!({ "repair": repair }))).await;
-    assert_eq!(status, 202, "{body}");
-    body["runId"].as_str().unwrap().to_owned()
-}
-
 async fn report(test: &TestStack) -> (u16, Value) {
     test.call(&API, Method::GET, &format!("{PATH}/report"), None).await
-}
-
-/// Waits for the end of the run that a caller triggered. A scheduled one may run beside it.
-async fn wait_for_report(test: &TestStack) -> Value {
-    let id = format!("reconciliation-{}", test.stack.options().task_queue);
-    let path = format!("/api/v1/workflows/{id}/status");
-    poll(test, &path, "an end", |report| report["status"] != "running").await
-}
-
-/// Reconciles and returns the report.
-async fn reconcile(test: &TestStack, repair: bool) -> Value {
-    trigger(test, repair).await;
-    let report = wait_for_report(test).await;
-    assert_eq!(report["status"], "completed", "{report}");
-    report
 }
 
 fn counts(report: &Value) -> [i64; 4] {
@@ -73,11 +52,4 @@ async fn plant_orphan(test: &TestStack, order: &str) {
     // The label's call was on its way, and nobody waits for it any more.
     test.wait_until("the label", || async { test.effects(order).await.contains(&"labelled".to_owned()) })
         .await;
-}
-
-/// Asserts that the ledger of an order has no contradiction, without recording its outcome.
-async fn assert_clean(test: &TestStack, order: &str) {
-    let path = format!("/verdict?final=true&orderId={}", test.order_id(order));
-    let (_, verdict) = test.call(&PROVIDER, Method::GET, &path, None).await;
-    assert_eq!(verdict["contradictions"], json!([]), "{verdict}\n{}", test.ledger(order).await);
 }

@@ -7,7 +7,12 @@ mod support;
 #[path = "../support/poll.rs"]
 mod poll;
 
+#[allow(dead_code, reason = "reconciliations use the rest")]
+#[path = "../support/reconciling.rs"]
+mod reconciling;
+
 use poll::poll;
+use reconciling::{assert_clean, reconcile};
 use reqwest::Method;
 use serde_json::{Value, json};
 use support::{TestStack, record};
@@ -53,16 +58,10 @@ async fn count(test: &TestStack, effect: &str) -> usize {
 
 /// Lets a reconciliation record the outcome, and asserts that the ledger agrees with it.
 async fn assert_outcome(test: &TestStack, outcome: &str) {
-    let path = "/api/v1/reconciliation/trigger";
-    let (status, body) = test.call(&API, Method::POST, path, Some(&json!({"repair": true}))).await;
-    assert_eq!(status, 202, "{body}");
-    let path = format!("/api/v1/workflows/reconciliation-{}/status", test.stack.options().task_queue);
-    let report = poll(test, &path, "an end", |report| report["status"] != "running").await;
+    let report = reconcile(test, true).await;
     assert_eq!((&report["contradictionCount"], &report["orphanCount"]), (&json!(0), &json!(0)), "{report}");
     assert_eq!(test.ledger("1").await["outcome"]["outcome"], outcome);
-    let path = format!("/verdict?final=true&orderId={}", test.order_id("1"));
-    let (_, verdict) = test.call(&PROVIDER, Method::GET, &path, None).await;
-    assert_eq!(verdict["contradictions"], json!([]), "{verdict}\n{}", test.ledger("1").await);
+    assert_clean(test, "1").await;
 }
 
 #[tokio::test]

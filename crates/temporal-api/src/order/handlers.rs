@@ -126,6 +126,10 @@ pub(super) async fn order_result(
     }
 }
 
-pub(super) fn order(id: &str) -> Result<WorkflowId, Problem> {
+/// Returns the workflow id of an order in a path.
+///
+/// # Errors
+/// Fails if no order can have this id.
+pub fn order(id: &str) -> Result<WorkflowId, Problem> {
     WorkflowId::parse(id).filter(|id| id.kind() == Kind::Order).ok_or_else(|| not_found(id))
 }

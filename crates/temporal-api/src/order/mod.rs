@@ -16,22 +16,14 @@ pub use dto::{
     Accepted, AddressBody, CompensationBody, ErrorBody, ItemBody, OrderBody, ProgressBody, ReasonBody,
     ResultQuery, RunBody, StateBody, WaitFor,
 };
-pub use handlers::LONGEST_WAIT;
+pub use handlers::{LONGEST_WAIT, order as parse};
 pub use problems::{OrderCode, list_problem, problem};
-pub use request::{CustomerId, Email, OrderRequest, items, sum};
+pub use request::{CustomerId, Email, ITEMS, OrderRequest, QUANTITY, items, sum};
 use service_kit::problem::Problem;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use workflows::{order_fulfillment::state::OrderState, policies::Timing};
 
 use crate::gateway::{Awaited, GatewayError, Observed, OrderGateway, WorkflowId};
-
-/// Returns the workflow id of an order in a path.
-///
-/// # Errors
-/// Fails if no order can have this id.
-pub fn parse(id: &str) -> Result<WorkflowId, Problem> {
-    handlers::order(id)
-}
 
 /// Holds the dependencies of the handlers.
 #[derive(Clone)]

@@ -19,8 +19,8 @@ use crate::{
     money::{Currency, MAX_AMOUNT},
 };
 
-const ITEMS: std::ops::RangeInclusive<usize> = 1..=100;
-const QUANTITY: std::ops::RangeInclusive<i64> = 1..=1_000_000;
+pub const ITEMS: std::ops::RangeInclusive<usize> = 1..=100;
+pub const QUANTITY: std::ops::RangeInclusive<i64> = 1..=1_000_000;
 
 /// Holds a customer, as a list's filter names one.
 #[derive(Debug, Clone, PartialEq, Eq)]

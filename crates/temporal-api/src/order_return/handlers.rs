@@ -57,7 +57,7 @@ pub(super) async fn return_order(
 ) -> Result<impl IntoResponse, Problem> {
     let order = order::parse(&order)?;
     let request = body.value;
-    let claim = Claim { key, fingerprint: request.clone().fingerprint(order.as_str()) };
+    let claim = Claim { key, fingerprint: request.fingerprint(order.as_str()) };
     let begun = returns.begin(&order, request, &claim, &correlation).await?;
     if let Begun::Started(started) = &begun {
         tracing::info!(workflow_id = started.workflow_id.as_str(), run_id = started.run_id, "return started");
@@ -135,15 +135,16 @@ impl Returns {
         let mut returns = Vec::new();
         for number in 1..=MAX_RETURNS {
             let id = WorkflowId::of_return(&ids::return_id(order_id, number));
-            let begun = self.gateway.begun_by(&id, claim).await.map_err(|error| problem(&id, error))?;
-            if let Some(begun) = begun {
-                return Ok(Earlier::Begun(begun));
-            }
-            match self.gateway.state(&id).await {
-                Ok(observed) if observed.is_closed() => returns.push(observed.state),
-                Ok(_) => return Err(already_running(&id)),
+            let observed = match self.gateway.state(&id).await {
+                Ok(observed) => observed,
                 Err(GatewayError::NotFound) => return Ok(Earlier::Ended { returns, next: number }),
                 Err(error) => return Err(problem(&id, error)),
+            };
+            let begun = self.gateway.begun_by(&id, claim).await.map_err(|error| problem(&id, error))?;
+            match begun {
+                Some(begun) => return Ok(Earlier::Begun(begun)),
+                None if observed.is_closed() => returns.push(observed.state),
+                None => return Err(already_running(&id)),
             }
         }
         Err(already_running(&WorkflowId::of_return(&ids::return_id(order_id, MAX_RETURNS))))

@@ -4,14 +4,15 @@ use serde::Serialize;
 use service_kit::json::{Faults, FromJson, Node};
 use workflows::activities::inventory::StockLine;
 
-use crate::{fields::Text, idempotency::Fingerprint};
-
-const QUANTITY: std::ops::RangeInclusive<i64> = 1..=1_000_000;
+use crate::{
+    fields::Text,
+    idempotency::Fingerprint,
+    order::{ITEMS, QUANTITY},
+};
 
 /// Holds a return that may be started. Its serialized form is its fingerprint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReturnRequest {
-    order: String,
     /// Holds the goods; everything that is left without it.
     pub items: Option<Vec<StockLine>>,
     pub reason: String,
@@ -19,19 +20,18 @@ pub struct ReturnRequest {
 
 impl ReturnRequest {
     /// Returns the value that distinguishes this request from others, also from the same for another order.
-    pub fn fingerprint(mut self, order: &str) -> Fingerprint {
-        order.clone_into(&mut self.order);
-        Fingerprint::of("return", &self)
+    pub fn fingerprint(&self, order: &str) -> Fingerprint {
+        Fingerprint::of("return", &(order, self))
     }
 }
 
 impl FromJson for ReturnRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
         let object = node.object(&["items", "reason"], faults)?;
-        let items = object.optional_with("items", faults, |node, faults| node.list(1..=100, faults));
+        let items = object.optional_with("items", faults, |node, faults| node.list(ITEMS, faults));
         let reason: Option<Text> = object.required("reason", faults);
         let lines = |items: Vec<Line>| items.into_iter().map(|line| line.0).collect();
-        Some(Self { order: String::new(), items: items?.map(lines), reason: reason?.0 })
+        Some(Self { items: items?.map(lines), reason: reason?.0 })
     }
 }
 

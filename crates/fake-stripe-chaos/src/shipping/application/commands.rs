@@ -15,8 +15,6 @@ pub const CANCEL: Operation = Operation::new("shipping.cancel");
 pub struct CreateLabel {
     pub carrier: Carrier,
     pub order_id: Option<OrderId>,
-    /// True for the way back.
-    pub is_return: bool,
 }
 
 #[derive(Debug, Clone)]

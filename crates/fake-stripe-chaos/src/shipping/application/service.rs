@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{
-    commands::{Cancel, CreateLabel},
+    commands::{CREATE_RETURN_LABEL, Cancel, CreateLabel},
     ports::{LabelPrinter, LabelRepository},
 };
 use crate::{
@@ -34,19 +34,21 @@ impl ShippingService {
         Self { labels, repository, printer, deps: deps.clone() }
     }
 
+    /// Creates a label: for the way back if the call is a [`CREATE_RETURN_LABEL`].
     pub async fn create_label(&self, call: Call, command: CreateLabel) -> Reply<Label> {
+        let is_return = call.operation == CREATE_RETURN_LABEL;
         let order = command.order_id.clone();
         let printer = Arc::clone(&self.printer);
         let printing = async move { printer.print().await };
         self.labels
             .create_with_duration(call, order, printing, move |work| {
-                work.post(if command.is_return { Posting::ReturnLabelled } else { Posting::Labelled });
+                work.post(if is_return { Posting::ReturnLabelled } else { Posting::Labelled });
                 Label::generated(Terms {
                     id: LabelId::mint(work.new_id()),
                     tracking_number: tracking_number(work.new_id()),
                     carrier: command.carrier,
                     order_id: command.order_id,
-                    is_return: command.is_return,
+                    is_return,
                     created_at: work.now,
                 })
             })

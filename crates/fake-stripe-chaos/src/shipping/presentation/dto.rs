@@ -92,9 +92,8 @@ impl CreateLabelRequest {
     }
 
     /// Returns the command. `order` is from the header, for a body without one.
-    pub fn into_command(self, order: Option<&OrderId>, is_return: bool) -> CreateLabel {
-        let order_id = self.order_id.or_else(|| order.cloned());
-        CreateLabel { carrier: self.carrier, order_id, is_return }
+    pub fn into_command(self, order: Option<&OrderId>) -> CreateLabel {
+        CreateLabel { carrier: self.carrier, order_id: self.order_id.or_else(|| order.cloned()) }
     }
 }
 

@@ -17,6 +17,7 @@ use crate::{
     shared::{
         deps::Deps,
         ids::Key,
+        operation::Operation,
         presentation::{
             CallHeaders, Distribution, RequestHeaders, Shown, Undone, created, distribution, done, found,
             problems,
@@ -50,13 +51,9 @@ pub fn routes(service: ShippingService, deps: &Deps) -> OpenApiRouter {
 async fn create_label(
     State(shipping): State<Arc<Shipping>>,
     headers: RequestHeaders,
-    ValidJson { value, canonical }: ValidJson<CreateLabelRequest>,
+    body: ValidJson<CreateLabelRequest>,
 ) -> Result<Response, Problem> {
-    let redacted = value.redacted();
-    let command = value.into_command(headers.order(), false);
-    let call = headers.into_call(CREATE_LABEL, &shipping.deps.catalogue, &canonical, &redacted)?;
-    let reply = shipping.service.create_label(call, command).await;
-    Ok(created(reply, |snapshot, _| Some(CreateLabelResponse::of(&snapshot.resource))))
+    shipping.generate(CREATE_LABEL, headers, body).await
 }
 
 /// Generate a label for the way back. Its address is where the goods start.
@@ -67,13 +64,24 @@ async fn create_label(
 async fn create_return_label(
     State(shipping): State<Arc<Shipping>>,
     headers: RequestHeaders,
-    ValidJson { value, canonical }: ValidJson<CreateLabelRequest>,
+    body: ValidJson<CreateLabelRequest>,
 ) -> Result<Response, Problem> {
-    let redacted = value.redacted();
-    let command = value.into_command(headers.order(), true);
-    let call = headers.into_call(CREATE_RETURN_LABEL, &shipping.deps.catalogue, &canonical, &redacted)?;
-    let reply = shipping.service.create_label(call, command).await;
-    Ok(created(reply, |snapshot, _| Some(CreateLabelResponse::of(&snapshot.resource))))
+    shipping.generate(CREATE_RETURN_LABEL, headers, body).await
+}
+
+impl Shipping {
+    async fn generate(
+        &self,
+        operation: Operation,
+        headers: RequestHeaders,
+        ValidJson { value, canonical }: ValidJson<CreateLabelRequest>,
+    ) -> Result<Response, Problem> {
+        let redacted = value.redacted();
+        let command = value.into_command(headers.order());
+        let call = headers.into_call(operation, &self.deps.catalogue, &canonical, &redacted)?;
+        let reply = self.service.create_label(call, command).await;
+        Ok(created(reply, |snapshot, _| Some(CreateLabelResponse::of(&snapshot.resource))))
+    }
 }
 
 /// Cancel a label, also one that is still being generated.

@@ -174,7 +174,17 @@ impl OrderFacts {
     /// Returns the ids of the reservations that are used, or neither returned nor expired.
     #[must_use]
     pub fn live_reservations(&self) -> Vec<&str> {
-        self.live_ids(|state, posting| match posting {
+        self.reservations(|_| true)
+    }
+
+    /// Returns the ids of the reservations that are live and not used.
+    #[must_use]
+    pub fn reserved_stock(&self) -> Vec<&str> {
+        self.reservations(|state| !state.used)
+    }
+
+    fn reservations(&self, is_wanted: impl Fn(&ResourceState) -> bool) -> Vec<&str> {
+        self.live_ids(is_wanted, |state, posting| match posting {
             Posting::Reserved { until } => (state.exists, state.until) = (true, Some(until)),
             Posting::Returned | Posting::Restocked => state.ended = true,
             Posting::Fulfilled | Posting::RestockedInPart => state.used = true,
@@ -182,52 +192,50 @@ impl OrderFacts {
         })
     }
 
-    /// Returns the ids of the reservations that are live and not used.
-    #[must_use]
-    pub fn reserved_stock(&self) -> Vec<&str> {
-        self.live_ids(|state, posting| match posting {
-            Posting::Reserved { until } => (state.exists, state.until) = (true, Some(until)),
-            Posting::Returned | Posting::Fulfilled | Posting::RestockedInPart | Posting::Restocked => {
-                state.ended = true;
-            }
-            _ => {}
-        })
-    }
-
     /// Returns the ids of the reservations whose stock came back: as a whole, or at least in part.
     #[must_use]
     pub fn restocked(&self, as_a_whole: bool) -> Vec<&str> {
-        self.live_ids(|state, posting| {
-            state.exists |=
-                posting == Posting::Restocked || (!as_a_whole && posting == Posting::RestockedInPart);
-        })
+        self.live_ids(
+            |_| true,
+            |state, posting| {
+                state.exists |=
+                    posting == Posting::Restocked || (!as_a_whole && posting == Posting::RestockedInPart);
+            },
+        )
     }
 
     /// Returns the ids of the labels for the way back that are not cancelled.
     #[must_use]
     pub fn live_return_labels(&self) -> Vec<&str> {
-        self.live_ids(|state, posting| match posting {
-            Posting::ReturnLabelled => state.exists = true,
-            Posting::ReturnLabelCancelled => state.ended = true,
-            _ => {}
-        })
+        self.labels(Posting::ReturnLabelled, Posting::ReturnLabelCancelled)
     }
 
     /// Returns the ids of the labels that are not cancelled.
     #[must_use]
     pub fn live_labels(&self) -> Vec<&str> {
-        self.live_ids(|state, posting| match posting {
-            Posting::Labelled => state.exists = true,
-            Posting::LabelCancelled => state.ended = true,
-            _ => {}
-        })
+        self.labels(Posting::Labelled, Posting::LabelCancelled)
     }
 
-    fn live_ids(&self, apply: impl Fn(&mut ResourceState, Posting)) -> Vec<&str> {
+    fn labels(&self, made: Posting, cancelled: Posting) -> Vec<&str> {
+        self.live_ids(
+            |_| true,
+            |state, posting| {
+                state.exists |= posting == made;
+                state.ended |= posting == cancelled;
+            },
+        )
+    }
+
+    fn live_ids(
+        &self,
+        is_wanted: impl Fn(&ResourceState) -> bool,
+        apply: impl Fn(&mut ResourceState, Posting),
+    ) -> Vec<&str> {
         let mut all: BTreeMap<&str, ResourceState> = BTreeMap::new();
         for (id, posting) in self.resource_postings() {
             apply(all.entry(id).or_default(), posting);
         }
-        all.into_iter().filter(|(_, state)| state.is_live(self.now)).map(|(id, _)| id).collect()
+        let live = all.into_iter().filter(|(_, state)| state.is_live(self.now) && is_wanted(state));
+        live.map(|(id, _)| id).collect()
     }
 }

@@ -86,8 +86,8 @@ impl TemporalGateway {
     /// Returns the schedule for callers. They wait for this process, whose adaptation would undo their pause: the
     /// server's update replaces the whole schedule.
     fn adapted_schedule(&self) -> Result<ScheduleHandle<temporalio_client::Client>, GatewayError> {
-        let link = self.schedule_handle()?;
-        self.is_scheduled.load(Ordering::Acquire).then_some(link).ok_or(GatewayError::NotFound)
+        let schedule = self.schedule_handle()?;
+        self.is_scheduled.load(Ordering::Acquire).then_some(schedule).ok_or(GatewayError::NotFound)
     }
 
     fn schedule_handle(&self) -> Result<ScheduleHandle<temporalio_client::Client>, GatewayError> {
