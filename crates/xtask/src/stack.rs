@@ -309,6 +309,10 @@ impl Stack {
             // These give three times the throughput. The data survives the end of the process, which is enough for
             // a development server.
             .args(["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=off"])
+            // A deletion waits until the queues record their progress: by default that takes more than half a minute,
+            // and over one on a busy machine.
+            .args(["--dynamic-config-value", "history.transferProcessorUpdateAckInterval=\"1s\""])
+            .args(["--dynamic-config-value", "history.visibilityProcessorUpdateAckInterval=\"1s\""])
             .args(["--log-level", "warn", "--log-format", "json"]);
         match ports.ui() {
             Some(port) => command.args(["--ui-port", &port.to_string()]),
