@@ -13,7 +13,8 @@ use std::{
 use service_kit::{
     config::{
         BODY_LIMIT, BODY_TIMEOUT, CORS_ORIGINS, Common, ConfigFaults, HEADER_TIMEOUT, LOG_FORMAT,
-        MAX_CONNECTIONS, PORT, RUST_LOG, Reader, SHUTDOWN_GRACE, Variable, duration,
+        MAX_CONNECTIONS, OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL, OTEL_TRACES_SAMPLER,
+        OTEL_TRACES_SAMPLER_ARG, PORT, RUST_LOG, Reader, SHUTDOWN_GRACE, Variable, duration,
     },
     problem::Problem,
     process::Configuration,
@@ -195,6 +196,10 @@ impl Configuration for Config {
             HEADER_TIMEOUT,
             MAX_CONNECTIONS,
             CORS_ORIGINS,
+            OTEL_EXPORTER_OTLP_ENDPOINT,
+            OTEL_EXPORTER_OTLP_PROTOCOL,
+            OTEL_TRACES_SAMPLER,
+            OTEL_TRACES_SAMPLER_ARG,
             LOG_FORMAT,
             RUST_LOG,
         ]

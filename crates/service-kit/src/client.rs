@@ -15,7 +15,7 @@ use reqwest::{
 
 use crate::{
     correlation::{self, CorrelationId},
-    telemetry,
+    telemetry, traces,
 };
 
 /// The longest delay between two attempts when there is no [`Deadline`].
@@ -41,9 +41,23 @@ pub fn build_for_internet(timeout: Duration) -> reqwest::Result<Client> {
     builder(timeout).build()
 }
 
-fn builder(timeout: Duration) -> ClientBuilder {
+/// Makes a blocking client for one address. A proxy can't reach an address of this machine.
+///
+/// # Errors
+/// Returns an error when the TLS library has no usable root certificates.
+pub(crate) fn build_blocking(url: &str) -> reqwest::Result<reqwest::blocking::Client> {
+    install_crypto();
+    let builder = reqwest::blocking::Client::builder();
+    if is_local(url) { builder.no_proxy().build() } else { builder.build() }
+}
+
+fn install_crypto() {
     // Another part of the process may have installed it before, which is fine.
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+fn builder(timeout: Duration) -> ClientBuilder {
+    install_crypto();
     Client::builder()
         .timeout(timeout)
         .connect_timeout(timeout.min(Duration::from_secs(3)))
@@ -257,7 +271,7 @@ impl Caller {
         if let Some(id) = CorrelationId::current() {
             request = request.header(correlation::HEADER, HeaderValue::from(&id));
         }
-        let result = match request.send().await {
+        let result = match traces::send(request).await {
             Ok(response) => self.read(response).await,
             Err(error) => Err(FailedAttempt::from(error)),
         };

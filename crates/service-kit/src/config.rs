@@ -60,6 +60,26 @@ pub const CORS_ORIGINS: Variable = Variable {
     default: Some("http://localhost:*,http://127.0.0.1:*"),
     meaning: "The origins whose pages may send requests from a browser, separated by commas; `:*` allows any port. `*` allows all origins, `off` none.",
 };
+pub const OTEL_EXPORTER_OTLP_ENDPOINT: Variable = Variable {
+    name: "OTEL_EXPORTER_OTLP_ENDPOINT",
+    default: None,
+    meaning: "The OTLP endpoint that gets the traces by HTTP, for example `http://localhost:4318`. Without it there are no traces.",
+};
+pub const OTEL_EXPORTER_OTLP_PROTOCOL: Variable = Variable {
+    name: "OTEL_EXPORTER_OTLP_PROTOCOL",
+    default: Some("http/protobuf"),
+    meaning: "The protocol of that endpoint. Only `http/protobuf` is there.",
+};
+pub const OTEL_TRACES_SAMPLER: Variable = Variable {
+    name: "OTEL_TRACES_SAMPLER",
+    default: Some("parentbased_always_on"),
+    meaning: "Which traces are recorded: `always_on`, `always_off`, `traceidratio`, or one of these after `parentbased_`, which follows the caller's decision.",
+};
+pub const OTEL_TRACES_SAMPLER_ARG: Variable = Variable {
+    name: "OTEL_TRACES_SAMPLER_ARG",
+    default: None,
+    meaning: "The share of the traces that `traceidratio` records, from 0 to 1.",
+};
 /// See [`Reader::listen_address`].
 pub const PORT: Variable = Variable {
     name: "PORT",
@@ -78,6 +98,10 @@ pub const COMMON: &[Variable] = &[
     HEADER_TIMEOUT,
     MAX_CONNECTIONS,
     CORS_ORIGINS,
+    OTEL_EXPORTER_OTLP_ENDPOINT,
+    OTEL_EXPORTER_OTLP_PROTOCOL,
+    OTEL_TRACES_SAMPLER,
+    OTEL_TRACES_SAMPLER_ARG,
 ];
 
 /// The format of the logs.
@@ -85,6 +109,40 @@ pub const COMMON: &[Variable] = &[
 pub enum LogFormat {
     Json,
     Pretty,
+}
+
+/// Names the receiver of the traces. The exporter reads its other settings from the standard variables itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceExport {
+    pub endpoint: String,
+}
+
+impl TraceExport {
+    /// Reads and checks the variables, which the exporter would only warn about.
+    #[allow(clippy::option_option, reason = "as `Reader::read_optional`")]
+    fn read(reader: &mut Reader<'_>) -> Option<Option<Self>> {
+        let endpoint = reader.read_optional(&OTEL_EXPORTER_OTLP_ENDPOINT, base_url);
+        let protocol = reader.read(&OTEL_EXPORTER_OTLP_PROTOCOL, |text| match text {
+            "http/protobuf" => Ok(()),
+            _ => Err("must be `http/protobuf`"),
+        });
+        let sampler = reader.read(&OTEL_TRACES_SAMPLER, |text| {
+            match text.strip_prefix("parentbased_").unwrap_or(text) {
+                "always_on" | "always_off" => Ok(false),
+                "traceidratio" => Ok(true),
+                _ => Err("must be `always_on`, `always_off` or `traceidratio`, or one of these after `parentbased_`"),
+            }
+        });
+        let ratio = reader.read_optional(&OTEL_TRACES_SAMPLER_ARG, |text| {
+            let ratio = text.parse::<f64>().ok().filter(|ratio| (0.0..=1.0).contains(ratio));
+            ratio.ok_or("must be a number from 0 to 1")
+        });
+        if sampler? && ratio?.is_none() {
+            return reader.missing(&OTEL_TRACES_SAMPLER_ARG);
+        }
+        protocol?;
+        Some(endpoint?.map(|endpoint| Self { endpoint }))
+    }
 }
 
 /// The settings that every service has.
@@ -100,6 +158,8 @@ pub struct Common {
     pub header_timeout: Duration,
     pub max_connections: usize,
     pub cors_origins: CorsOrigins,
+    /// None for a service without traces.
+    pub trace_export: Option<TraceExport>,
 }
 
 impl Common {
@@ -124,6 +184,7 @@ impl Common {
         let header_timeout = reader.read(&HEADER_TIMEOUT, positive_duration);
         let max_connections = reader.read(&MAX_CONNECTIONS, count);
         let cors_origins = reader.read(&CORS_ORIGINS, str::parse);
+        let trace_export = TraceExport::read(reader);
         Some(Self {
             log_format: log_format?,
             log_filter: log_filter?,
@@ -134,6 +195,7 @@ impl Common {
             header_timeout: header_timeout?,
             max_connections: max_connections?,
             cors_origins: cors_origins?,
+            trace_export: trace_export?,
         })
     }
 }
@@ -181,9 +243,13 @@ impl<'a> Reader<'a> {
         if let Some(text) = given.or(variable.default) {
             self.parse_value(variable, text, parse)
         } else {
-            self.errors.push(format!("{} is required: {}", variable.name, variable.meaning));
-            None
+            self.missing(variable)
         }
+    }
+
+    fn missing<T>(&mut self, variable: &Variable) -> Option<T> {
+        self.errors.push(format!("{} is required: {}", variable.name, variable.meaning));
+        None
     }
 
     /// Reads a variable that also has an older name. Both may be set if they have the same value.
@@ -323,6 +389,35 @@ mod tests {
 
     const SIZE: Variable = Variable { name: "SIZE", default: Some("80"), meaning: "The size." };
     const KEY: Variable = Variable { name: "KEY", default: None, meaning: "The key." };
+
+    #[test]
+    fn traces_are_off_without_an_endpoint_and_their_variables_are_checked() {
+        let read = |variables: &[(&str, &str)]| {
+            let lookup = |name: &str| {
+                variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
+            };
+            let mut reader = Reader::new(&lookup);
+            let export = TraceExport::read(&mut reader);
+            reader.finish(export).map_err(|ConfigFaults(errors)| errors.join("; "))
+        };
+        let endpoint = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318/");
+        assert_eq!(read(&[]), Ok(None));
+        let export = TraceExport { endpoint: "http://collector:4318".to_owned() };
+        assert_eq!(read(&[endpoint]), Ok(Some(export.clone())));
+        let ratio = ("OTEL_TRACES_SAMPLER", "parentbased_traceidratio");
+        assert_eq!(read(&[endpoint, ratio, ("OTEL_TRACES_SAMPLER_ARG", "0.01")]), Ok(Some(export)));
+        let missing = read(&[endpoint, ratio]).unwrap_err();
+        assert!(missing.starts_with("OTEL_TRACES_SAMPLER_ARG is required"), "{missing}");
+        for (name, value) in [
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+            ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+            ("OTEL_TRACES_SAMPLER", "jaeger_remote"),
+            ("OTEL_TRACES_SAMPLER_ARG", "2"),
+        ] {
+            let error = read(&[(name, value)]).unwrap_err();
+            assert!(error.starts_with(&format!("{name}={value}: must be")), "{error}");
+        }
+    }
 
     #[test]
     fn an_empty_variable_counts_as_absent() {

@@ -25,7 +25,7 @@ use tower_http::{
     timeout::{RequestBodyTimeoutLayer, TimeoutLayer},
     trace::TraceLayer,
 };
-use tracing::Span;
+use tracing::{Instrument, Span};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::{
@@ -33,6 +33,7 @@ use crate::{
     correlation::{self, CorrelationId},
     metrics::Metrics,
     problem::{self, HttpCode, Problem},
+    traces,
 };
 
 /// Compression hardly shrinks smaller answers.
@@ -49,6 +50,7 @@ pub fn around(router: Router, common: &Common, metrics: Metrics, largest_body: u
         .map_request(correlation::without_unusable)
         .set_request_id(correlation::HEADER, NewCorrelationId)
         .propagate_request_id(correlation::HEADER)
+        .layer(middleware::from_fn(trace))
         .layer(
             TraceLayer::new_for_http()
                 .make_span_with(span)
@@ -115,10 +117,28 @@ fn span<B>(request: &http::Request<B>) -> Span {
     )
 }
 
+/// Makes a request a span of the caller's trace. Health checks and scrapes have none.
+async fn trace(request: Request, next: Next) -> Response {
+    let route = route(request.extensions()).to_owned();
+    if is_of_operations(&route) {
+        return next.run(request).await;
+    }
+    let id = request.headers().get(correlation::HEADER).and_then(|id| id.to_str().ok()).unwrap_or_default();
+    let span = traces::server_span(&request, &route, id);
+    let response = next.run(request).instrument(span.clone()).await;
+    traces::record_status(&span, response.status());
+    response
+}
+
+/// Returns true for the routes that only operators and their tools call.
+fn is_of_operations(route: &str) -> bool {
+    route.starts_with("/health") || route == "/metrics"
+}
+
 fn log_response<B>(response: &http::Response<B>, elapsed: Duration, _: &Span) {
     let (status, millis) = (response.status().as_u16(), elapsed.as_secs_f64() * 1000.0);
     let route = route(response.extensions());
-    if route.starts_with("/health") || route == "/metrics" {
+    if is_of_operations(route) {
         tracing::debug!(status, millis, "request completed");
     } else {
         tracing::info!(status, millis, "request completed");

@@ -19,3 +19,4 @@ pub mod service;
 pub mod stopping;
 pub mod telemetry;
 pub mod time;
+pub mod traces;

@@ -2,6 +2,8 @@
 
 use std::{env::VarError, error::Error, fmt::Write as _, io, net::SocketAddr, path::Path, process::ExitCode};
 
+use opentelemetry_sdk::trace::{IdGenerator, RandomIdGenerator};
+
 pub use crate::healthcheck::Question;
 use crate::{
     config::{Common, ConfigFaults, Variable},
@@ -31,11 +33,25 @@ pub trait Configuration: Sized {
     fn listens_on(&self) -> SocketAddr;
 }
 
-/// Runs a service: reads `.env` and the environment, and starts the logs and the runtime.
+/// Runs a service as [`main_with_span_ids`] does, with random ids of spans.
+pub fn main<C, F>(name: &'static str, version: &'static str, run: impl FnOnce(C) -> F) -> ExitCode
+where
+    C: Configuration,
+    F: Future<Output = Result<(), Box<dyn Error + Send + Sync>>>,
+{
+    main_with_span_ids(name, version, RandomIdGenerator::default(), run)
+}
+
+/// Runs a service: reads `.env` and the environment, and starts the logs, the traces and the runtime.
 ///
 /// With the argument `healthcheck` it only checks that the service with this configuration is ready. With `--live`,
 /// it checks that the service answers.
-pub fn main<C, F>(name: &str, version: &str, run: impl FnOnce(C) -> F) -> ExitCode
+pub fn main_with_span_ids<C, F>(
+    name: &'static str,
+    version: &'static str,
+    ids: impl IdGenerator + 'static,
+    run: impl FnOnce(C) -> F,
+) -> ExitCode
 where
     C: Configuration,
     F: Future<Output = Result<(), Box<dyn Error + Send + Sync>>>,
@@ -68,8 +84,14 @@ where
         }
     }
     configured(name, |config: C| {
-        telemetry::init(config.common());
-        tool(name, async {
+        let traces = match telemetry::init(name, version, config.common(), ids) {
+            Ok(traces) => traces,
+            Err(error) => {
+                eprintln!("{name}: {error}");
+                return ExitCode::from(MISCONFIGURED);
+            }
+        };
+        let end = tool(name, async {
             match run(config).await {
                 Ok(()) => {
                     tracing::info!("service stopped");
@@ -82,7 +104,9 @@ where
                     ExitCode::FAILURE
                 }
             }
-        })
+        });
+        drop(traces);
+        end
     })
 }
 

@@ -1,25 +1,101 @@
-//! Logs to standard output: one JSON object on each line, or a readable text for people.
+//! Logs to standard output: one JSON object on each line, or a readable text for people. With an endpoint, traces
+//! are exported, too.
 
-use std::{error::Error, fmt::Write as _, panic};
+use std::{error::Error, fmt, fmt::Write as _, panic};
 
-use tracing_subscriber::{EnvFilter, filter::ParseError};
+use opentelemetry_sdk::trace::IdGenerator;
+use tracing::{Event, Subscriber};
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry,
+    filter::{ParseError, filter_fn},
+    fmt::{FmtContext, FormatEvent, FormatFields, format::Writer},
+    layer::SubscriberExt,
+    registry::LookupSpan,
+    util::SubscriberInitExt,
+};
 
-use crate::config::{Common, LogFormat};
+use crate::{
+    config::{Common, LogFormat},
+    traces::{self, Traces, TracesError},
+};
 
-/// Starts the logs. A second call in the same process changes nothing.
-pub fn init(common: &Common) {
+type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Starts the logs, and the traces if an endpoint is configured. A drop of the result exports the last spans. A
+/// second call in the same process changes nothing.
+///
+/// # Errors
+/// Fails if the exporter of the traces can't be built.
+pub fn init(
+    name: &'static str,
+    version: &'static str,
+    common: &Common,
+    ids: impl IdGenerator + 'static,
+) -> Result<Option<Traces>, TracesError> {
     // The configuration has checked the filter already.
-    let Ok(filter) = parse_filter(&common.log_filter) else { return };
-    let builder = tracing_subscriber::fmt().with_env_filter(filter);
-    let started = match common.log_format {
-        LogFormat::Json => builder.json().flatten_event(true).with_current_span(false).try_init(),
-        LogFormat::Pretty => builder.with_target(false).try_init(),
+    let Ok(filter) = parse_filter(&common.log_filter) else { return Ok(None) };
+    let logs: BoxedLayer = match common.log_format {
+        LogFormat::Json => tracing_subscriber::fmt::layer()
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .map_event_format(WithTraceId)
+            .boxed(),
+        LogFormat::Pretty => {
+            tracing_subscriber::fmt::layer().with_target(false).map_event_format(WithTraceId).boxed()
+        }
     };
-    if started.is_ok() {
+    let is_log = filter_fn(|metadata| metadata.target() != traces::TARGET);
+    let mut layers = vec![logs.with_filter(is_log).with_filter(filter).boxed()];
+    let traces =
+        common.trace_export.as_ref().map(|export| Traces::start(name, version, export, ids)).transpose()?;
+    if let Some(traces) = &traces {
+        let spans = tracing_opentelemetry::layer()
+            .with_tracer(traces.tracer())
+            .with_location(false)
+            .with_threads(false)
+            .with_target(false)
+            .with_level(false)
+            .with_tracked_inactivity(false);
+        layers.push(
+            spans
+                .with_filter(filter_fn(|metadata| metadata.is_span() && metadata.target() == traces::TARGET))
+                .boxed(),
+        );
+    }
+    if tracing_subscriber::registry().with(layers).try_init().is_ok() {
         panic::set_hook(Box::new(|panic| {
             let place = panic.location().map(ToString::to_string).unwrap_or_default();
             tracing::error!(place, "panic: {}", panic.payload_as_str().unwrap_or("no message"));
         }));
+    }
+    Ok(traces)
+}
+
+/// Adds the id of the current trace to a log line.
+struct WithTraceId<F>(F);
+
+impl<S, N, F> FormatEvent<S, N> for WithTraceId<F>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'w> FormatFields<'w> + 'static,
+    F: FormatEvent<S, N>,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let Some(id) = traces::current_id() else {
+            return self.0.format_event(context, writer, event);
+        };
+        let mut line = String::new();
+        self.0.format_event(context, Writer::new(&mut line), event)?;
+        match line.trim_end().strip_suffix('}') {
+            Some(json) if line.starts_with('{') => writeln!(writer, r#"{json},"trace_id":"{id}"}}"#),
+            _ => writeln!(writer, "{} trace_id={id}", line.trim_end()),
+        }
     }
 }
 

@@ -205,9 +205,10 @@ impl Configuration for Config {
             text.parse().ok().filter(|most| (1..=1_000_000).contains(most)).ok_or("must be from 1 to 1000000")
         });
         let config = (|| {
+            let common = common?;
             Some(Self {
-                common: common?,
-                temporal: temporal?,
+                temporal: temporal?.with_traces(&common),
+                common,
                 listen_addr: listen_addr?,
                 task_queue: task_queue?,
                 timing: Timing {

@@ -3,9 +3,10 @@
 
 use std::{collections::HashMap, fmt, time::Duration};
 
-use service_kit::config::{Reader, Variable};
+use service_kit::config::{Common, Reader, Variable};
 use temporalio_client::{ClientOptions, ConnectionOptions, envconfig::LoadClientConfigProfileOptions};
 use temporalio_common::envconfig::load_client_config_profile;
+use temporalio_sdk::opentelemetry::OpenTelemetryPlugin;
 
 const fn variable(name: &'static str, default: Option<&'static str>, meaning: &'static str) -> Variable {
     Variable { name, default, meaning }
@@ -44,6 +45,16 @@ impl fmt::Debug for Settings {
 }
 
 impl Settings {
+    /// Passes the current trace on to workflows and activities, if traces are exported.
+    #[must_use]
+    pub fn with_traces(mut self, common: &Common) -> Self {
+        if common.trace_export.is_some() {
+            let plugin = OpenTelemetryPlugin::builder().build();
+            self.client = ClientOptions::new(self.client.namespace).plugin(plugin).build();
+        }
+        self
+    }
+
     /// Reads the SDK's variables. Temporal shows the identity as the author of an action.
     pub fn read(reader: &mut Reader<'_>, identity: &str) -> Option<Self> {
         let mut environment = HashMap::new();

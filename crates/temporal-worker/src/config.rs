@@ -84,9 +84,10 @@ impl Configuration for Config {
         let deployment = Deployment::read(&mut reader);
         let sources = user_context::Config::read(&mut reader);
         let config = (|| {
+            let common = common?;
             Some(Self {
-                common: common?,
-                temporal: temporal?,
+                temporal: temporal?.with_traces(&common),
+                common,
                 metrics_addr: metrics_addr?,
                 provider_url: provider_url?,
                 task_queue: task_queue?,

@@ -15,9 +15,8 @@ use axum::{
 };
 use futures::{Stream, StreamExt, stream};
 use serde::Serialize;
-use service_kit::{correlation::CorrelationId, openapi::ServerSentEvent, stopping::Stopping};
+use service_kit::{correlation::CorrelationId, openapi::ServerSentEvent, stopping::Stopping, traces};
 use tokio::sync::mpsc;
-use tracing::Instrument;
 
 use super::{
     UserContextApi,
@@ -60,7 +59,7 @@ pub(super) async fn stream(
     }
     let (sender, receiver) = mpsc::channel(CHANNEL_CAPACITY);
     // The body is written after the request's scope has ended, so it needs its own task.
-    tokio::spawn(correlation.scope(send_parts(api, stopping, sender)).in_current_span());
+    tokio::spawn(traces::in_current_trace(correlation.scope(send_parts(api, stopping, sender))));
     Sse::new(events(receiver)).keep_alive(KeepAlive::new().interval(Duration::from_secs(10))).into_response()
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use reqwest::{Client, Method, RequestBuilder};
 use serde::{Serialize, de::DeserializeOwned};
-use service_kit::{client, correlation};
+use service_kit::{client, correlation, traces};
 use workflows::{
     activities::{
         CallContext, UndoInput, UndoResult,
@@ -323,7 +323,7 @@ impl Provider {
 }
 
 async fn answer<T: DeserializeOwned>(request: RequestBuilder) -> Result<T, CallError> {
-    let response = request.send().await?;
+    let response = traces::send(request).await?;
     let status = response.status();
     let retry_after = failure::retry_after(response.headers());
     let Some(body) = client::bounded(response, MAX_ANSWER_BYTES).await? else {

@@ -11,6 +11,7 @@ mod reply;
 use std::{panic, sync::Arc};
 
 use futures::FutureExt;
+use service_kit::traces;
 use tracing::Instrument;
 
 pub use call::{Call, Target};
@@ -144,10 +145,13 @@ impl<R: Resource> Protocol<R> {
         work: impl FnOnce(Execution<'_, R>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let inner = Arc::clone(&self.0);
+        let span =
+            tracing::info_span!(target: traces::TARGET, "transaction", operation = call.operation.name());
         self.0
             .deps
             .store
             .transact(move |tx| work(Execution::new(&inner.deps, &*inner.records, tx, &call, received_at)))
+            .instrument(span)
             .await
     }
 
@@ -158,6 +162,10 @@ impl<R: Resource> Protocol<R> {
                 let Deps { telemetry, request_counts, run, .. } = &self.0.deps;
                 telemetry.record(&line);
                 request_counts.count(&line);
+                if let Some(decided) = &line.decided {
+                    traces::record("chaos.scenario", decided.decision.scenario.name);
+                    traces::record("chaos.attempt", i64::from(decided.decision.attempt));
+                }
                 delay_answer(delay).await;
                 Reply { answer, decision: line.decision_header(run), replayed: line.replayed, wire_fault }
             }
@@ -182,7 +190,7 @@ async fn run_detached<T: Send + 'static>(work: impl Future<Output = T> + Send + 
     if let Some(value) = work.as_mut().now_or_never() {
         return value;
     }
-    match tokio::spawn(work.in_current_span()).await {
+    match tokio::spawn(traces::in_current_trace(work)).await {
         Ok(value) => value,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => panic::resume_unwind(panic),
