@@ -27,6 +27,7 @@ use crate::{
         store::{MemoryStores, OpenError, SqliteStores, Store, StoreError, Stores, Transaction},
         telemetry::{Gauges, Telemetry},
     },
+    verdict::LedgerGauges,
 };
 
 pub const NAME: &str = "fake-stripe-chaos";
@@ -91,8 +92,8 @@ impl Ports {
 /// Builds the provider's router and its OpenAPI document.
 pub fn build(config: &Config, ports: Ports) -> (Router, openapi::OpenApi) {
     tracing::info!(seed = ports.seed, profile = %config.profile, "chaos configured");
-    let metrics = Metrics::new().append(usage(&ports.stores));
-    let builder = RunBuilder {
+    let metrics = Metrics::new();
+    let mut builder = RunBuilder {
         config: config.clone(),
         clock: ports.clock,
         ids: ports.ids,
@@ -100,7 +101,14 @@ pub fn build(config: &Config, ports: Ports) -> (Router, openapi::OpenApi) {
         telemetry: Telemetry::new(metrics.registry()),
         metrics: metrics.clone(),
     };
-    let default_run = builder.service(&builder.deps(RunName::default_run(), ports.seed, ports.store));
+    let deps = builder.deps(RunName::default_run(), ports.seed, ports.store);
+    let file = match &config.ledger {
+        LedgerLocation::Memory => None,
+        LedgerLocation::Sqlite(file) => Some(file.clone()),
+    };
+    let metrics = metrics.append(measured(&ports.stores, LedgerGauges::new(deps.clone(), file)));
+    builder.metrics = metrics.clone();
+    let default_run = builder.service(&deps);
     let build_run = move |run, seed, store| {
         builder.service(&builder.deps(run, seed, store)).build_undocumented(&builder.config.common)
     };
@@ -111,19 +119,21 @@ pub fn build(config: &Config, ports: Ports) -> (Router, openapi::OpenApi) {
     (runs::run_router(default_run, registry, dress), openapi)
 }
 
-/// Returns the gauges of the sizes of all runs, measured at each scrape.
-fn usage(stores: &Arc<dyn Stores>) -> Appendix {
-    let (stores, gauges) = (Arc::clone(stores), Gauges::new());
+/// Returns the gauges of the sizes of all runs and of the default run's ledger, measured at each scrape.
+fn measured(stores: &Arc<dyn Stores>, ledger: LedgerGauges) -> Appendix {
+    let (stores, sizes, ledger) = (Arc::clone(stores), Gauges::new(), Arc::new(ledger));
     Arc::new(move || {
-        let (stores, gauges) = (Arc::clone(&stores), gauges.clone());
+        let (stores, sizes, ledger) = (Arc::clone(&stores), sizes.clone(), Arc::clone(&ledger));
         async move {
-            match stores.usage().await {
-                Ok(usage) => gauges.text(&usage),
-                Err(error) => {
-                    tracing::error!(error = %error, "measuring the runs failed");
+            let usage = stores.usage().await.map(|usage| sizes.text(&usage));
+            let parts = [("the runs", usage), ("the ledger", ledger.text().await)];
+            let text = parts.into_iter().map(|(name, part)| {
+                part.unwrap_or_else(|error| {
+                    tracing::error!(%error, "measuring {name} failed");
                     String::new()
-                }
-            }
+                })
+            });
+            text.collect()
         }
         .boxed()
     })

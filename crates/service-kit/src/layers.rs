@@ -156,6 +156,7 @@ fn log_early_drop<B>(_: &http::Request<B>) -> impl FnOnce() + Send + use<B> {
 
 /// Counts and times a request. Keeps its route in the answer, where the log line reads it.
 async fn measure(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
+    let _in_flight = metrics.in_flight();
     let (started, method) = (Instant::now(), request.method().clone());
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let mut response = next.run(request).await;

@@ -8,7 +8,10 @@ use std::{
 
 use axum::http::{Method, StatusCode};
 use futures::future::BoxFuture;
-use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use prometheus::{
+    DEFAULT_BUCKETS, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder, process_collector::ProcessCollector,
+};
 
 /// The content type of the Prometheus text format.
 pub const CONTENT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -16,12 +19,22 @@ pub const CONTENT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Returns metrics from another part of the process, in the Prometheus text format.
 pub type Appendix = Arc<dyn Fn() -> BoxFuture<'static, String> + Send + Sync>;
 
+/// A request that is not answered yet.
+pub(crate) struct InFlight(IntGauge);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 /// The registry of a service and the metrics that every service has.
 #[derive(Clone)]
 pub struct Metrics {
     registry: Registry,
     requests: IntCounterVec,
     seconds: HistogramVec,
+    in_flight: IntGauge,
     appendix: Option<Appendix>,
 }
 
@@ -39,13 +52,34 @@ impl Metrics {
             "Requests answered, by method, route and status.",
             &["method", "route", "status"],
         );
-        let seconds = HistogramVec::new(
-            HistogramOpts::new("http_request_duration_seconds", "Time to answer, by method and route."),
+        let seconds = histogram(
+            &registry,
+            "http_request_duration_seconds",
+            "Time to answer, by method and route.",
             &["method", "route"],
-        )
-        .expect("a valid histogram");
-        registry.register(Box::new(seconds.clone())).expect("registered once");
-        Self { registry, requests, seconds, appendix: None }
+            DEFAULT_BUCKETS,
+        );
+        let in_flight = gauge(&registry, "http_requests_in_flight", "Requests that are not answered yet.");
+        let process = ProcessCollector::for_self();
+        registry.register(Box::new(process)).expect("registered once");
+        Self { registry, requests, seconds, in_flight, appendix: None }
+    }
+
+    /// Shows the service and its version.
+    pub(crate) fn record_build(&self, service: &str, version: &str) {
+        let help = "The service and its version; always 1.";
+        let options = Opts::new("service_build_info", help);
+        if let Ok(info) = IntGaugeVec::new(options, &["service", "version"]) {
+            info.with_label_values(&[service, version]).set(1);
+            // Several routers can share the metrics of one service.
+            let _ = self.registry.register(Box::new(info));
+        }
+    }
+
+    /// Counts a request as in flight until the drop of the result.
+    pub(crate) fn in_flight(&self) -> InFlight {
+        self.in_flight.inc();
+        InFlight(self.in_flight.clone())
     }
 
     /// Appends the text of another source to `/metrics`.
@@ -150,6 +184,24 @@ pub fn counter(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> 
     let counter = IntCounterVec::new(Opts::new(name, help), labels).expect("a valid counter");
     registry.register(Box::new(counter.clone())).expect("registered once");
     counter
+}
+
+/// Registers a histogram with labels.
+///
+/// # Panics
+/// As [`counter`].
+#[must_use]
+pub fn histogram(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+    buckets: &[f64],
+) -> HistogramVec {
+    let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+    let histogram = HistogramVec::new(options, labels).expect("a valid histogram");
+    registry.register(Box::new(histogram.clone())).expect("registered once");
+    histogram
 }
 
 /// Registers a gauge.

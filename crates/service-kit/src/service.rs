@@ -108,6 +108,7 @@ impl Service {
     }
 
     fn assemble_routes(self, common: &Common) -> (Router, openapi::OpenApi) {
+        self.metrics.record_build(self.name, self.version);
         let operations = OpenApiRouter::new()
             .routes(routes!(get_health))
             .routes(routes!(get_live))

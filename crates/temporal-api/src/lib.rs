@@ -7,6 +7,7 @@ mod fields;
 mod gateway;
 mod idempotency;
 mod money;
+mod open_orders;
 mod order;
 mod order_return;
 mod payment;
@@ -18,13 +19,14 @@ mod user_context;
 mod waiting;
 mod workflow;
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, sync::Arc, time::Duration};
 
 use axum::{Extension, Router};
 use batch::Batches;
 pub use config::Config;
 use futures::FutureExt;
 use gateway::{HistoryGateway, temporal::TemporalGateway};
+use open_orders::OpenOrders;
 use order::Orders;
 use order_return::Returns;
 use payment::Payments;
@@ -92,7 +94,9 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
         returns: Returns::new(gateway.clone(), orders, config.timing),
         history: gateway.clone(),
     };
-    let (app, _) = router(services, gateway.dependency(), &config.common, config.max_waiting);
+    let approval_timeout = Duration::from_millis(config.timing.approval_timeout_ms);
+    let metrics = Metrics::new().append(OpenOrders::new(gateway.clone(), approval_timeout).appendix());
+    let (app, _) = router(services, gateway.dependency(), metrics, &config.common, config.max_waiting);
     tracing::info!(address = %config.listen_addr, task_queue = config.task_queue, "listening");
     let result = serve::run(listener, app, stop, &config.common).await;
     connecting.abort();
@@ -115,6 +119,7 @@ struct Services {
 fn router(
     services: Services,
     temporal: Dependency,
+    metrics: Metrics,
     common: &Common,
     max_waiting: usize,
 ) -> (Router, openapi::OpenApi) {
@@ -141,7 +146,6 @@ fn router(
     let (order_routes, long_order_routes) = order::module(orders);
     let (batch_routes, long_batch_routes) = batch::module(&batches);
     let (workflow_routes, long_workflow_routes) = workflow::module(workflows);
-    let metrics = Metrics::new();
     let waiting = Extension(Waiting::new(max_waiting, metrics.registry()));
     Service::new("temporal-api", env!("CARGO_PKG_VERSION"), About::openapi())
         .metrics(metrics)

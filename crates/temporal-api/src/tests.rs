@@ -736,7 +736,7 @@ fn router(gateway: Arc<Script>) -> (Router, utoipa::openapi::OpenApi) {
         ),
         history: gateway,
     };
-    crate::router(services, temporal, &common, PLACES)
+    crate::router(services, temporal, service_kit::metrics::Metrics::new(), &common, PLACES)
 }
 
 fn reconciliation_input() -> ReconciliationInput {

@@ -5,6 +5,7 @@ mod config;
 mod deployment;
 mod failure;
 mod metrics;
+mod order_ends;
 pub mod provider;
 mod worker;
 

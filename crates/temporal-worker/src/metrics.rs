@@ -1,11 +1,12 @@
 //! The worker's metrics, beside those of the SDK.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use prometheus::{IntCounterVec, IntGauge, Registry};
-use service_kit::metrics::{FewLabels, counter, gauge};
+use prometheus::{HistogramVec, IntCounterVec, IntGauge, Registry};
+use service_kit::metrics::{FewLabels, counter, gauge, histogram};
 use workflows::{
     activities::{reconciliation::Summary, refusal::LEDGER_MISMATCH},
+    order_fulfillment::state::OrderStatus,
     reconciliation::report::ReconciliationStatus,
 };
 
@@ -24,9 +25,49 @@ pub enum AttemptOutcome {
 /// memory.
 const MAX_CODES: usize = 100;
 
+/// The bounds of a histogram of orders, in seconds: from a quick order to one that waits for a day.
+const ORDER_BUCKETS: &[f64] =
+    &[1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0];
+/// The bounds of a histogram of attempts, in seconds. A label takes 20 s.
+const ATTEMPT_BUCKETS: &[f64] =
+    &[0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 60.0];
+
+/// The ends of orders.
+#[derive(Clone)]
+pub struct OrderMetrics {
+    ended: IntCounterVec,
+    seconds: HistogramVec,
+}
+
+impl OrderMetrics {
+    pub fn new(registry: &Registry) -> Self {
+        Self {
+            ended: counter(
+                registry,
+                "orders_ended_total",
+                "Orders that ended on this worker, by status.",
+                &["status"],
+            ),
+            seconds: histogram(
+                registry,
+                "order_duration_seconds",
+                "Time from the start of an order to its end, by status.",
+                &["status"],
+                ORDER_BUCKETS,
+            ),
+        }
+    }
+
+    pub fn record_end(&self, status: OrderStatus, time: Duration) {
+        self.ended.with_label_values(&[status.name()]).inc();
+        self.seconds.with_label_values(&[status.name()]).observe(time.as_secs_f64());
+    }
+}
+
 #[derive(Clone)]
 pub struct ActivityMetrics {
     attempts: IntCounterVec,
+    seconds: HistogramVec,
     codes: FewLabels,
 }
 
@@ -39,13 +80,20 @@ impl ActivityMetrics {
                 "Attempts of activities that ended, by activity, outcome and the provider's code.",
                 &["activity", "outcome", "code"],
             ),
+            seconds: histogram(
+                registry,
+                "order_activity_duration_seconds",
+                "Time of the attempts of activities, by activity and outcome.",
+                &["activity", "outcome"],
+                ATTEMPT_BUCKETS,
+            ),
             // An attempt without a code has its own label. The one code that alarms watch has its own,
             // too.
             codes: FewLabels::with_known(MAX_CODES, ["", LEDGER_MISMATCH]),
         }
     }
 
-    pub fn record_attempt(&self, activity: &str, outcome: AttemptOutcome, code: &str) {
+    pub fn record_attempt(&self, activity: &str, outcome: AttemptOutcome, code: &str, time: Duration) {
         let outcome = match outcome {
             AttemptOutcome::Completed => "completed",
             AttemptOutcome::Retryable => "retryable",
@@ -53,6 +101,7 @@ impl ActivityMetrics {
             AttemptOutcome::Cancelled => "cancelled",
         };
         self.attempts.with_label_values(&[activity, outcome, self.codes.label(code)]).inc();
+        self.seconds.with_label_values(&[activity, outcome]).observe(time.as_secs_f64());
     }
 }
 
@@ -127,11 +176,17 @@ mod tests {
         let registry = Registry::new();
         let metrics = ActivityMetrics::new(&registry);
         for code in 0..10_000 {
-            metrics.record_attempt("capturePayment", AttemptOutcome::Final, &format!("code_{code}"));
+            metrics.record_attempt(
+                "capturePayment",
+                AttemptOutcome::Final,
+                &format!("code_{code}"),
+                Duration::ZERO,
+            );
         }
-        metrics.record_attempt("capturePayment", AttemptOutcome::Final, LEDGER_MISMATCH);
+        metrics.record_attempt("capturePayment", AttemptOutcome::Final, LEDGER_MISMATCH, Duration::ZERO);
         let families = registry.gather();
-        let counted = families[0].get_metric();
+        let attempts = families.iter().find(|family| family.name() == "order_activity_attempts_total");
+        let counted = attempts.unwrap().get_metric();
         assert_eq!(
             counted.len(),
             MAX_CODES,

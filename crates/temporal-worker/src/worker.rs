@@ -49,6 +49,8 @@ use crate::{
     activities::{ActivityDeps, Inventory, Notification, Payment, Reconciliation, Shipping, UserContext},
     config::Config,
     deployment::Deployment,
+    metrics::OrderMetrics,
+    order_ends,
     provider::Provider,
 };
 
@@ -100,7 +102,10 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
     };
     if let Some(client) = connected {
         let activities = ActivityDeps::new(provider, sources, metrics.registry());
-        let mut worker = Worker::new(&runtime, client.clone(), options(&config, &activities, &client)?)?;
+        let ends = order_ends::interceptor(OrderMetrics::new(metrics.registry()));
+        let mut options = options(&config, &activities, &client)?;
+        options.workflow_interceptor(ends);
+        let mut worker = Worker::new(&runtime, client.clone(), options)?;
         let shut_down = worker.shutdown_handle();
         state.mark_polling(client);
         let deployment = config.deployment.as_ref();

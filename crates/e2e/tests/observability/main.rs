@@ -6,4 +6,5 @@ mod collector;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod metrics;
 mod traces;

@@ -65,7 +65,7 @@ async fn judge_order(
 }
 
 /// Judges every order and the ledger as a whole. Other requests run between the pages.
-async fn judge_all(deps: &Deps, is_final: bool) -> Result<Verdict, StoreError> {
+pub(super) async fn judge_all(deps: &Deps, is_final: bool) -> Result<Verdict, StoreError> {
     let now = deps.clock.now();
     let mut orders = deps.store.transact(|tx| tx.orders()).await?.into_iter();
     let mut verdict = Verdict::default();

@@ -8,6 +8,7 @@ mod domain;
 mod journal;
 mod judge;
 mod ledger;
+mod metrics;
 mod open_effects;
 mod problems;
 
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 use utoipa_axum::router::OpenApiRouter;
 
+pub use self::metrics::LedgerGauges;
 use self::problems::VerdictCode;
 use crate::shared::{deps::Deps, slice::Slice};
 

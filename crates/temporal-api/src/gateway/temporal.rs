@@ -13,7 +13,7 @@ mod subscriptions;
 
 use std::{
     sync::{Arc, OnceLock, atomic::AtomicBool},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use service_kit::{correlation::CorrelationId, health::Dependency};
@@ -30,12 +30,14 @@ use temporalio_common::{
     HasWorkflowDefinition, MemoValues,
     protos::temporal::api::{
         common::v1::{Header, Payload},
-        workflowservice::v1::{ListWorkflowExecutionsRequest, ListWorkflowExecutionsResponse},
+        workflowservice::v1::{
+            CountWorkflowExecutionsRequest, ListWorkflowExecutionsRequest, ListWorkflowExecutionsResponse,
+        },
     },
 };
-use workflows::ids;
+use workflows::{ids, order_fulfillment::state::OrderStatus};
 
-use super::{GatewayError, WorkflowId};
+use super::{GatewayError, WorkflowId, visibility};
 use crate::idempotency::Claim;
 
 /// Limits one call, because every answer comes within 5 s. The rest of that time serves to find the
@@ -116,6 +118,19 @@ impl TemporalGateway {
             .header(header(correlation))
             .static_summary(summary)
             .build()
+    }
+
+    /// Counts the running orders that have a status and started before a time.
+    pub async fn count_orders(&self, status: OrderStatus, before: SystemTime) -> Result<i64, GatewayError> {
+        let Link { client, search_attributes } = self.link()?;
+        if *search_attributes == Registered::Unusable {
+            return Err(GatewayError::NotSearchable);
+        }
+        let query = visibility::running_query(&self.task_queue, status, before);
+        let request = CountWorkflowExecutionsRequest { namespace: client.namespace(), query };
+        let mut service = client.connection().workflow_service();
+        let response = within(service.count_workflow_executions(request.into_request())).await??;
+        Ok(response.into_inner().count)
     }
 
     /// Lists one page of the executions that a query selects.

@@ -40,6 +40,19 @@ pub fn query(filter: &OrderFilter) -> String {
     terms.join(" AND ")
 }
 
+/// Returns the query for the running orders of a task queue that have a status and started before a time.
+pub fn running_query(task_queue: &str, status: OrderStatus, before: SystemTime) -> String {
+    let task_queue = task_queue.replace('\'', "''");
+    let millis = before.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    let before = service_kit::time::from_millis(i64::try_from(millis).unwrap_or(i64::MAX));
+    format!(
+        "WorkflowType = 'orderFulfillmentWorkflow' AND ExecutionStatus = 'Running' AND {} = '{}' \
+         AND TaskQueue = '{task_queue}' AND StartTime <= '{before}'",
+        search_attributes::ORDER_STATUS.name(),
+        status.name()
+    )
+}
+
 /// Returns the query for a filter of subscriptions.
 pub fn subscription_query(filter: &SubscriptionFilter) -> String {
     let mut terms =
@@ -195,5 +208,15 @@ mod tests {
         );
         let ended = OrderFilter { status: Some(Shown::Outside(Outside::TimedOut)), ..OrderFilter::default() };
         assert_eq!(query(&ended), format!("{orders} AND ExecutionStatus = 'TimedOut'"));
+    }
+
+    #[test]
+    fn running_orders_are_those_of_one_task_queue() {
+        assert_eq!(
+            running_query("o'clock", OrderStatus::PendingApproval, UNIX_EPOCH + Duration::from_secs(1)),
+            "WorkflowType = 'orderFulfillmentWorkflow' AND ExecutionStatus = 'Running' \
+             AND orderStatus = 'pending_approval' AND TaskQueue = 'o''clock' \
+             AND StartTime <= '1970-01-01T00:00:01.000Z'"
+        );
     }
 }

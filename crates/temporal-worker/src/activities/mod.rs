@@ -104,17 +104,18 @@ impl ActivityDeps {
         let started = Instant::now();
         let result = attempt.instrument(span.clone()).await;
         let _entered = span.enter();
-        let millis = started.elapsed().as_secs_f64() * 1000.0;
+        let time = started.elapsed();
+        let millis = time.as_secs_f64() * 1000.0;
         let metrics = &self.0.metrics;
         match result {
             Ok(value) => {
                 tracing::info!(millis, "activity completed");
-                metrics.record_attempt(&activity, AttemptOutcome::Completed, "");
+                metrics.record_attempt(&activity, AttemptOutcome::Completed, "", time);
                 Ok(value)
             }
             Err(AttemptError::Cancelled) => {
                 tracing::info!(millis, "activity cancelled");
-                metrics.record_attempt(&activity, AttemptOutcome::Cancelled, "");
+                metrics.record_attempt(&activity, AttemptOutcome::Cancelled, "", time);
                 Err(ActivityError::cancelled())
             }
             Err(AttemptError::Failed(error)) => {
@@ -125,7 +126,7 @@ impl ActivityDeps {
                     retryable = error.retryable,
                     "activity failed: {error}"
                 );
-                metrics.record_attempt(&activity, outcome, &error.code);
+                metrics.record_attempt(&activity, outcome, &error.code, time);
                 Err(ActivityError::application(error.into_failure(info.attempt, max_wait)))
             }
         }
