@@ -460,3 +460,13 @@ def test_keda_cannot_ask_temporal_over_tls_without_credentials():
 
 def test_the_plain_manifests_are_the_chart_with_its_defaults():
     assert (PLAIN / "order-fulfilment.yaml").read_text() == documents.plain_text(), "run .ci/helm update"
+
+
+def test_the_chart_installs_the_rules_of_the_observability_folder():
+    files = sorted((ROOT / "deploy/observability/rules").glob("*.yaml"))
+    assert files, "there are no rules"
+    expected = [group for file in files for group in yaml.safe_load(file.read_text())["groups"]]
+    rendered = helm_template("defaults", "prometheusRule.enabled=true")
+    assert rendered.returncode == 0, rendered.stderr
+    rules = [one for one in yaml.safe_load_all(rendered.stdout) if one and one["kind"] == "PrometheusRule"]
+    assert [one["spec"]["groups"] for one in rules] == [expected]
