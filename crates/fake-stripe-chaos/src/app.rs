@@ -14,6 +14,7 @@ use utoipa::openapi::{self, InfoBuilder, OpenApiBuilder};
 use crate::{
     SLICES,
     config::{Config, LedgerLocation},
+    ledger_gauges::LedgerGauges,
     runs::{self, Registry, RunsCode},
     shared::{
         chaos::{Catalogue, TimeoutDelay, random_seed},
@@ -27,7 +28,6 @@ use crate::{
         store::{MemoryStores, OpenError, SqliteStores, Store, StoreError, Stores, Transaction},
         telemetry::{Gauges, Telemetry},
     },
-    verdict::LedgerGauges,
 };
 
 pub const NAME: &str = "fake-stripe-chaos";

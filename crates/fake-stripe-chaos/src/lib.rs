@@ -7,6 +7,7 @@ pub mod shared;
 
 mod control;
 mod inventory;
+mod ledger_gauges;
 mod notification;
 mod payment;
 mod runs;

@@ -65,7 +65,10 @@ async fn judge_order(
 }
 
 /// Judges every order and the ledger as a whole. Other requests run between the pages.
-pub(super) async fn judge_all(deps: &Deps, is_final: bool) -> Result<Verdict, StoreError> {
+///
+/// # Errors
+/// Fails if the store fails.
+pub async fn judge_all(deps: &Deps, is_final: bool) -> Result<Verdict, StoreError> {
     let now = deps.clock.now();
     let mut orders = deps.store.transact(|tx| tx.orders()).await?.into_iter();
     let mut verdict = Verdict::default();

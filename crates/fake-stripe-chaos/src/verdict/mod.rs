@@ -8,7 +8,6 @@ mod domain;
 mod journal;
 mod judge;
 mod ledger;
-mod metrics;
 mod open_effects;
 mod problems;
 
@@ -16,7 +15,7 @@ use std::sync::Arc;
 
 use utoipa_axum::router::OpenApiRouter;
 
-pub use self::metrics::LedgerGauges;
+pub use self::judge::judge_all;
 use self::problems::VerdictCode;
 use crate::shared::{deps::Deps, slice::Slice};
 

@@ -9,11 +9,13 @@ use prometheus::{IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 use service_kit::metrics::gauge;
 use tokio::sync::Mutex;
 
-use super::judge::judge_all;
-use crate::shared::{
-    deps::Deps,
-    ledger::{MoneyTotals, Totals},
-    store::StoreError,
+use crate::{
+    shared::{
+        deps::Deps,
+        ledger::{MoneyTotals, Totals},
+        store::StoreError,
+    },
+    verdict::judge_all,
 };
 
 /// The shortest time between two judgements, which read the whole ledger.
