@@ -18,6 +18,8 @@ async fn explored(name: &'static str, extra: &[&str]) -> Value {
     let status = format!("{}/api/v1/order/order-fulfillment-{{orderId}}/status", test.stack.url(&API));
     let output = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../target/debug/fake-stripe-chaos"))
         .args(["explore", "--json", "--jobs", "24", "--provider", &test.stack.url(&PROVIDER)])
+        // Explorers that start in one millisecond would use the same orders of the shared server.
+        .args(["--prefix", name])
         .args(["--post", &format!("{}/api/v1/order", test.stack.url(&API)), "--body", &order.to_string()])
         .args(["--header", &format!("{CONTENT_TYPE}: application/json"), "--status", &status])
         .args(["--shipped", "shipped", "--not-shipped", "failed,rejected,cancelled", "--order-timeout", "1m"])

@@ -47,6 +47,9 @@ async fn plant_orphan(test: &TestStack, order: &str) {
     test.place(&test.order(order)).await;
     test.wait_until("the capture", || async { test.effects(order).await.contains(&"captured".to_owned()) })
         .await;
+    // A termination before the label's call would leave no label.
+    let asked = r#"chaos_idempotency_keys{led_to="in_flight"} 1"#;
+    test.wait_until("the label's call", || async { test.metrics(&PROVIDER).await.contains(asked) }).await;
     let id = format!("order-fulfillment-{}", test.order_id(order));
     test.temporal(&["workflow", "terminate", "-w", &id, "--reason", "by hand"]).await;
     // The label's call was on its way, and nobody waits for it any more.
