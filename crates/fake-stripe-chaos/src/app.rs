@@ -92,8 +92,13 @@ impl Ports {
 /// Builds the provider's router and its OpenAPI document.
 pub fn build(config: &Config, ports: Ports) -> (Router, openapi::OpenApi) {
     tracing::info!(seed = ports.seed, profile = %config.profile, "chaos configured");
-    let metrics = Metrics::new();
-    let mut builder = RunBuilder {
+    let file = match &config.ledger {
+        LedgerLocation::Memory => None,
+        LedgerLocation::Sqlite(file) => Some(file.clone()),
+    };
+    let ledger = LedgerGauges::new(Arc::clone(&ports.store), Arc::clone(&ports.clock), file);
+    let metrics = Metrics::new().append(measured(&ports.stores, ledger));
+    let builder = RunBuilder {
         config: config.clone(),
         clock: ports.clock,
         ids: ports.ids,
@@ -101,14 +106,7 @@ pub fn build(config: &Config, ports: Ports) -> (Router, openapi::OpenApi) {
         telemetry: Telemetry::new(metrics.registry()),
         metrics: metrics.clone(),
     };
-    let deps = builder.deps(RunName::default_run(), ports.seed, ports.store);
-    let file = match &config.ledger {
-        LedgerLocation::Memory => None,
-        LedgerLocation::Sqlite(file) => Some(file.clone()),
-    };
-    let metrics = metrics.append(measured(&ports.stores, LedgerGauges::new(deps.clone(), file)));
-    builder.metrics = metrics.clone();
-    let default_run = builder.service(&deps);
+    let default_run = builder.service(&builder.deps(RunName::default_run(), ports.seed, ports.store));
     let build_run = move |run, seed, store| {
         builder.service(&builder.deps(run, seed, store)).build_undocumented(&builder.config.common)
     };

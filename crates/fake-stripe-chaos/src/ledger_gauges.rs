@@ -2,18 +2,19 @@
 
 use std::{
     path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use prometheus::{IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
-use service_kit::metrics::gauge;
+use prometheus::{IntGauge, IntGaugeVec, Registry};
+use service_kit::metrics::{self, gauge, labelled_gauge};
 use tokio::sync::Mutex;
 
 use crate::{
     shared::{
-        deps::Deps,
+        clock::Clock,
         ledger::{MoneyTotals, Totals},
-        store::StoreError,
+        store::{Store, StoreError},
     },
     verdict::judge_all,
 };
@@ -25,7 +26,8 @@ const REST_PER_JUDGEMENT: u32 = 20;
 
 /// The gauges, with the ledger that they show.
 pub struct LedgerGauges {
-    deps: Deps,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
     /// The file of the ledger, unless it is in memory.
     file: Option<PathBuf>,
     registry: Registry,
@@ -48,19 +50,16 @@ impl LedgerGauges {
     /// # Panics
     /// Never panics, since the names are valid, distinct constants.
     #[must_use]
-    pub fn new(deps: Deps, file: Option<PathBuf>) -> Self {
+    pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>, file: Option<PathBuf>) -> Self {
         let registry = Registry::new();
-        let many = |name: &str, help: &str, labels: &[&str]| {
-            let gauges = IntGaugeVec::new(Opts::new(name, help), labels).expect("a valid gauge");
-            registry.register(Box::new(gauges.clone())).expect("registered once");
-            gauges
-        };
+        let many = |name: &str, help: &str, labels: &[&str]| labelled_gauge(&registry, name, help, labels);
         let of_file = file.is_some().then(|| FileGauges {
             bytes: gauge(&registry, "ledger_file_bytes", "The size of the ledger's file with its journal."),
             free: gauge(&registry, "ledger_disk_free_bytes", "The free space beside the ledger's file."),
         });
         Self {
-            deps,
+            store,
+            clock,
             file,
             amount: many(
                 "ledger_amount_minor_units",
@@ -89,11 +88,10 @@ impl LedgerGauges {
     /// # Errors
     /// Fails if the store fails.
     pub async fn text(&self) -> Result<String, StoreError> {
-        self.show(&self.deps.store.transact(|tx| tx.totals()).await?);
+        self.show(&self.store.transact(|tx| tx.totals()).await?);
         self.judge().await?;
         self.measure_file();
-        // Encoding cannot fail for metrics of this program.
-        Ok(TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default())
+        Ok(metrics::text(&self.registry))
     }
 
     fn show(&self, totals: &Totals) {
@@ -120,7 +118,7 @@ impl LedgerGauges {
         if started < *next {
             return Ok(());
         }
-        let verdict = judge_all(&self.deps, false).await?;
+        let verdict = judge_all(&self.store, self.clock.now(), false).await?;
         self.contradictions.set(i64::try_from(verdict.contradictions.len()).unwrap_or(i64::MAX));
         *next = Instant::now() + MIN_INTERVAL.max(started.elapsed() * REST_PER_JUDGEMENT);
         Ok(())

@@ -107,11 +107,14 @@ fn route(extensions: &http::Extensions) -> &str {
     extensions.get::<MatchedPath>().map_or(UNMATCHED, MatchedPath::as_str)
 }
 
+fn correlation_id<B>(request: &http::Request<B>) -> &str {
+    request.headers().get(correlation::HEADER).and_then(|id| id.to_str().ok()).unwrap_or_default()
+}
+
 fn span<B>(request: &http::Request<B>) -> Span {
-    let id = request.headers().get(correlation::HEADER).and_then(|id| id.to_str().ok()).unwrap_or_default();
     tracing::info_span!(
         "request",
-        correlation_id = id,
+        correlation_id = correlation_id(request),
         method = %request.method(),
         route = route(request.extensions())
     )
@@ -119,12 +122,12 @@ fn span<B>(request: &http::Request<B>) -> Span {
 
 /// Makes a request a span of the caller's trace. Health checks and scrapes have none.
 async fn trace(request: Request, next: Next) -> Response {
-    let route = route(request.extensions()).to_owned();
-    if is_of_operations(&route) {
-        return next.run(request).await;
-    }
-    let id = request.headers().get(correlation::HEADER).and_then(|id| id.to_str().ok()).unwrap_or_default();
-    let span = traces::server_span(&request, &route, id);
+    let route = route(request.extensions());
+    let span = if is_of_operations(route) {
+        Span::none()
+    } else {
+        traces::server_span(&request, route, correlation_id(&request))
+    };
     let response = next.run(request).instrument(span.clone()).await;
     traces::record_status(&span, response.status());
     response

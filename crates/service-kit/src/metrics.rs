@@ -67,8 +67,7 @@ impl Metrics {
 
     /// Shows the service and its version.
     pub(crate) fn record_build(&self, service: &str, version: &str) {
-        let help = "The service and its version; always 1.";
-        let options = Opts::new("service_build_info", help);
+        let options = Opts::new("service_build_info", "The service and its version; always 1.");
         if let Ok(info) = IntGaugeVec::new(options, &["service", "version"]) {
             info.with_label_values(&[service, version]).set(1);
             // Several routers can share the metrics of one service.
@@ -213,6 +212,24 @@ pub fn gauge(registry: &Registry, name: &str, help: &str) -> IntGauge {
     let gauge = IntGauge::new(name, help).expect("a valid gauge");
     registry.register(Box::new(gauge.clone())).expect("registered once");
     gauge
+}
+
+/// Registers a gauge with labels.
+///
+/// # Panics
+/// As [`counter`].
+#[must_use]
+pub fn labelled_gauge(registry: &Registry, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+    let gauge = IntGaugeVec::new(Opts::new(name, help), labels).expect("a valid gauge");
+    registry.register(Box::new(gauge.clone())).expect("registered once");
+    gauge
+}
+
+/// Returns the metrics of a registry in the Prometheus text format, for an [`Appendix`].
+#[must_use]
+pub fn text(registry: &Registry) -> String {
+    // Encoding cannot fail for metrics of this program.
+    TextEncoder::new().encode_to_string(&registry.gather()).unwrap_or_default()
 }
 
 #[cfg(test)]

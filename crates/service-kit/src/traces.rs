@@ -3,13 +3,13 @@
 //! Spans for traces have their own [`TARGET`]. So log lines stay as they are, and a service without traces pays
 //! nothing for them.
 
-use std::{fmt, time::Duration};
+use std::time::Duration;
 
-use axum::http::{self, HeaderMap, StatusCode};
+use axum::http::{self, StatusCode};
 use opentelemetry::{
     Context, KeyValue, Value,
     propagation::TextMapPropagator,
-    trace::{FutureExt, Status, TraceContextExt, TracerProvider},
+    trace::{FutureExt, Status, TraceContextExt, TraceId, TracerProvider},
 };
 use opentelemetry_http::{HeaderExtractor, HeaderInjector};
 use opentelemetry_otlp::{ExporterBuildError, Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
@@ -85,24 +85,20 @@ impl Drop for Traces {
 /// Describes this process. The variables of the operator win.
 fn resource(name: &'static str, version: &'static str) -> Resource {
     let of_operator = Resource::builder().build();
-    let is_named = of_operator
-        .get(&"service.name".into())
-        .is_some_and(|name| !name.as_str().starts_with("unknown_service"));
-    let mut ours = vec![KeyValue::new("service.version", version)];
-    if !is_named {
-        ours.push(KeyValue::new("service.name", name));
-    }
-    let ours = ours.into_iter().filter(|attribute| {
-        attribute.key.as_str() == "service.name" || of_operator.get(&attribute.key).is_none()
+    let ours = [KeyValue::new("service.name", name), KeyValue::new("service.version", version)];
+    let missing = ours.into_iter().filter(|attribute| {
+        // The SDK itself has a name for a process without one.
+        let given = of_operator.get(&attribute.key);
+        given.is_none_or(|value| value.as_str().starts_with("unknown_service"))
     });
-    Resource::builder().with_attributes(ours).build()
+    Resource::builder().with_attributes(missing).build()
 }
 
 /// Returns the id of the current trace.
-pub(crate) fn current_id() -> Option<impl fmt::Display> {
+pub(crate) fn current_id() -> Option<TraceId> {
     let context = Context::current();
-    let span = context.span().span_context().clone();
-    span.is_valid().then(|| span.trace_id())
+    let span = context.span();
+    span.span_context().is_valid().then(|| span.span_context().trace_id())
 }
 
 /// Returns the span of a request. It continues the caller's trace.
@@ -155,7 +151,11 @@ pub async fn send(request: RequestBuilder) -> reqwest::Result<Response> {
         url.path = url.path(),
         http.response.status_code = tracing::field::Empty,
     );
-    inject(&span, request.headers_mut());
+    if span.is_disabled() {
+        return client.execute(request).await;
+    }
+    let mut headers = HeaderInjector(request.headers_mut());
+    TraceContextPropagator::new().inject_context(&span.context(), &mut headers);
     let result = client.execute(request).instrument(span.clone()).await;
     match &result {
         Ok(response) => {
@@ -164,12 +164,11 @@ pub async fn send(request: RequestBuilder) -> reqwest::Result<Response> {
                 span.set_status(Status::error(response.status().to_string()));
             }
         }
-        Err(error) if !span.is_disabled() => {
+        Err(error) => {
             // The text of the error itself has the whole address.
             let cause = std::error::Error::source(error).map(telemetry::error_chain);
             span.set_status(Status::error(cause.unwrap_or_else(|| "no answer".to_owned())));
         }
-        Err(_) => {}
     }
     result
 }
@@ -182,11 +181,4 @@ pub fn record(key: &'static str, value: impl Into<Value>) {
 /// Keeps the current span and trace for work that becomes a separate task.
 pub fn in_current_trace<F: Future>(work: F) -> impl Future<Output = F::Output> {
     work.in_current_span().with_current_context()
-}
-
-/// Adds the context of a span to the headers of a call.
-fn inject(span: &Span, headers: &mut HeaderMap) {
-    if !span.is_disabled() {
-        TraceContextPropagator::new().inject_context(&span.context(), &mut HeaderInjector(headers));
-    }
 }

@@ -6,8 +6,8 @@ use std::{
 };
 
 use futures::FutureExt;
-use prometheus::{IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
-use service_kit::metrics::{Appendix, gauge};
+use prometheus::{IntGauge, IntGaugeVec, Registry};
+use service_kit::metrics::{self, Appendix, gauge, labelled_gauge};
 use tokio::sync::Mutex;
 use workflows::order_fulfillment::state::OrderStatus;
 
@@ -36,9 +36,7 @@ impl OpenOrders {
     pub fn new(gateway: Arc<TemporalGateway>, approval_timeout: Duration) -> Arc<Self> {
         let registry = Registry::new();
         let open =
-            IntGaugeVec::new(Opts::new("orders_open", "Running orders in Temporal, by status."), &["status"])
-                .expect("a valid gauge");
-        registry.register(Box::new(open.clone())).expect("registered once");
+            labelled_gauge(&registry, "orders_open", "Running orders in Temporal, by status.", &["status"]);
         let expiring = gauge(
             &registry,
             "orders_approval_expiring",
@@ -69,8 +67,7 @@ impl OpenOrders {
                 if let Err(error) = this.count().await {
                     tracing::debug!(%error, "the running orders were not counted");
                 }
-                // Encoding cannot fail for metrics of this program.
-                TextEncoder::new().encode_to_string(&this.registry.gather()).unwrap_or_default()
+                metrics::text(&this.registry)
             }
             .boxed()
         })

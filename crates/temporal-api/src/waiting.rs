@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::{extract::FromRequestParts, http::request::Parts};
 use prometheus::{IntGauge, Registry};
-use service_kit::{problem::Problem, stopping::Stopping};
+use service_kit::{metrics::gauge, problem::Problem, stopping::Stopping};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::workflow::too_many_waiting;
@@ -24,9 +24,7 @@ impl Waiting {
     /// Panics if the gauge is registered already. That is a fault of the program, and its first start
     /// shows it.
     pub fn new(limit: usize, registry: &Registry) -> Self {
-        let open = IntGauge::new("waiting_requests", "Event streams and long polls that are open.")
-            .expect("a valid gauge");
-        registry.register(Box::new(open.clone())).expect("registered once");
+        let open = gauge(registry, "waiting_requests", "Event streams and long polls that are open.");
         Self { places: Arc::new(Semaphore::new(limit.min(Semaphore::MAX_PERMITS))), open }
     }
 }

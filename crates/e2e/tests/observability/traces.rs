@@ -171,11 +171,6 @@ async fn a_sampler_that_records_nothing_exports_nothing() {
     let (test, collector) =
         start("unsampled", &[off(&API), off(&WORKER), off(&PROVIDER), off(&FOUNDER)]).await;
     test.run("1").await;
-    let end = test.stack.options().folder.join("logs");
     test.stop().await;
-    assert!(
-        collector.is_empty(),
-        "the processes ended, and exported their last spans; see {}",
-        end.display()
-    );
+    assert!(collector.is_empty(), "the processes ended, and exported their last spans");
 }

@@ -1,7 +1,7 @@
 //! A log line and a metric for each request, and gauges of the sizes of the runs.
 
-use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder, core::Collector};
-use service_kit::metrics::counter;
+use prometheus::{IntCounterVec, IntGauge, IntGaugeVec, Registry};
+use service_kit::metrics::{self, counter, gauge, labelled_gauge};
 
 use crate::shared::{
     ids::OrderId,
@@ -77,10 +77,8 @@ impl Gauges {
     #[must_use]
     pub fn new() -> Self {
         let registry = Registry::new();
-        let one = |name: &str, help: &str| registered(&registry, IntGauge::new(name, help));
-        let many = |name: &str, help: &str, label: &str| {
-            registered(&registry, IntGaugeVec::new(Opts::new(name, help), &[label]))
-        };
+        let one = |name: &str, help: &str| gauge(&registry, name, help);
+        let many = |name: &str, help: &str, label: &str| labelled_gauge(&registry, name, help, &[label]);
         Self {
             runs: one("chaos_runs", "Runs that are there, the default one included."),
             ledger: many("chaos_ledger_size", "Records that the ledgers keep for good, by kind.", "kind"),
@@ -138,8 +136,7 @@ impl Gauges {
             let counter = self.dropped.with_label_values(&[kind]);
             counter.inc_by(count.saturating_sub(counter.get()));
         }
-        // Encoding cannot fail for metrics of this program.
-        TextEncoder::new().encode_to_string(&self.registry.gather()).unwrap_or_default()
+        metrics::text(&self.registry)
     }
 }
 
@@ -157,14 +154,4 @@ fn set(gauges: &IntGaugeVec, values: &[(&str, usize)]) {
 
 fn number(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
-}
-
-/// Registers a metric.
-///
-/// # Panics
-/// Never panics, since the names are valid, distinct constants.
-fn registered<C: Collector + Clone + 'static>(registry: &Registry, metric: prometheus::Result<C>) -> C {
-    let metric = metric.expect("a valid metric");
-    registry.register(Box::new(metric.clone())).expect("registered once");
-    metric
 }

@@ -18,7 +18,7 @@ use crate::shared::{
     ids::OrderId,
     ledger::Totals,
     presentation::{Params, problems},
-    store::{StoreError, Transaction},
+    store::{Store, StoreError, Transaction},
 };
 
 /// The number of orders that are judged in one transaction.
@@ -40,7 +40,7 @@ async fn get_verdict(
     let VerdictQuery { order_id, is_final } = params.try_into()?;
     let verdict = match order_id {
         Some(order) => judge_order(&deps, order, is_final).await??,
-        None => judge_all(&deps, is_final).await?,
+        None => judge_all(&deps.store, deps.clock.now(), is_final).await?,
     };
     Ok(Json(verdict.into()))
 }
@@ -68,9 +68,12 @@ async fn judge_order(
 ///
 /// # Errors
 /// Fails if the store fails.
-pub async fn judge_all(deps: &Deps, is_final: bool) -> Result<Verdict, StoreError> {
-    let now = deps.clock.now();
-    let mut orders = deps.store.transact(|tx| tx.orders()).await?.into_iter();
+pub async fn judge_all(
+    store: &Arc<dyn Store>,
+    now: Timestamp,
+    is_final: bool,
+) -> Result<Verdict, StoreError> {
+    let mut orders = store.transact(|tx| tx.orders()).await?.into_iter();
     let mut verdict = Verdict::default();
     loop {
         let page: Vec<_> = orders.by_ref().take(PAGE).collect();
@@ -83,7 +86,7 @@ pub async fn judge_all(deps: &Deps, is_final: bool) -> Result<Verdict, StoreErro
             }
             Ok(verdict)
         };
-        verdict = deps.store.transact(judge).await?;
+        verdict = store.transact(judge).await?;
     }
     let judge = move |tx: &mut dyn Transaction| {
         verdict.judge(&load_facts(tx, None, now)?, is_final);
@@ -92,7 +95,7 @@ pub async fn judge_all(deps: &Deps, is_final: bool) -> Result<Verdict, StoreErro
         verdict.judge_totals(&tx.totals()?, &sum);
         Ok(verdict)
     };
-    deps.store.transact(judge).await
+    store.transact(judge).await
 }
 
 /// Loads the facts of one order, or, without an order, of the entries that belong to none.
