@@ -121,16 +121,19 @@ fn parts(text: &str) -> (String, Vec<(&str, Option<&str>)>) {
         let (variable, end) =
             inside.unwrap_or_else(|| panic!("`${after}`: write variables as ${{NAME:-default}}"));
         resolved.push_str(before);
-        if let Some((name, _)) = variable.split_once(":+") {
+        // The name ends at the first colon. What follows can have other variables.
+        let (name, value) =
+            variable.split_once(':').map_or((variable, None), |(name, rest)| (name, Some(rest)));
+        match value.and_then(|value| value.split_at_checked(1)) {
             // The value of a variable that is set. It is not by default.
-            uses.push((name, Some("")));
-        } else if let Some((name, default)) = variable.split_once(":-") {
-            let (default_resolved, inner) = parts(default);
-            uses.push((name, Some(if inner.is_empty() { default } else { "" })));
-            uses.extend(inner);
-            resolved.push_str(&default_resolved);
-        } else {
-            uses.push((variable, None));
+            Some(("+", _)) => uses.push((name, Some(""))),
+            Some(("-", default)) => {
+                let (default_resolved, inner) = parts(default);
+                uses.push((name, Some(if inner.is_empty() { default } else { "" })));
+                uses.extend(inner);
+                resolved.push_str(&default_resolved);
+            }
+            _ => uses.push((variable, None)),
         }
         rest = end;
     }
