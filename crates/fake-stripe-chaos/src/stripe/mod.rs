@@ -8,8 +8,8 @@ mod presentation;
 use std::sync::Arc;
 
 use self::{
-    application::StripeService,
-    infrastructure::{StripeRecords, chaos},
+    application::{StripeService, Webhooks},
+    infrastructure::{HttpSender, StripeRecords, chaos},
     presentation::StripeCode,
 };
 use crate::shared::slice::Slice;
@@ -20,7 +20,10 @@ pub use presentation::layer;
 pub const SLICE: Slice = Slice {
     chaos: chaos::TABLES,
     install: |service, deps| {
+        let sender = Arc::new(HttpSender::new());
+        let webhooks = Webhooks::new(deps, Arc::new(StripeRecords), sender, presentation::event_body);
+        webhooks.start();
         let stripe = StripeService::new(deps, Arc::new(StripeRecords));
-        service.codes(StripeCode::ALL).routes(presentation::routes(stripe, deps))
+        service.codes(StripeCode::ALL).routes(presentation::routes(stripe, webhooks, deps))
     },
 };

@@ -22,4 +22,5 @@ mod stripe;
 mod support;
 mod undo;
 mod verdict;
+mod webhooks;
 mod wire;

@@ -6,5 +6,8 @@ use crate::{
 };
 
 /// In percent. Each of the two kinds of timeout has half of the share of timeouts.
-pub const TABLES: &[OperationChaos] =
-    &[OperationChaos { operation: SEND, seed: &[(SUCCESS, 80), (TIMEOUT, 10), (TIMEOUT_AFTER_COMMIT, 10)] }];
+pub const TABLES: &[OperationChaos] = &[OperationChaos {
+    is_delivery: false,
+    operation: SEND,
+    seed: &[(SUCCESS, 80), (TIMEOUT, 10), (TIMEOUT_AFTER_COMMIT, 10)],
+}];

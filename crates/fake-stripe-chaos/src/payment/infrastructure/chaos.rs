@@ -12,6 +12,7 @@ const ALREADY_REFUNDED: Scenario = Scenario::already_done("already_refunded");
 /// In percent. Each of the two kinds of timeout has half of an operation's share of timeouts.
 pub const TABLES: &[OperationChaos] = &[
     OperationChaos {
+        is_delivery: false,
         operation: AUTHORIZE,
         seed: &[
             (SUCCESS, 40),
@@ -22,15 +23,22 @@ pub const TABLES: &[OperationChaos] = &[
         ],
     },
     OperationChaos {
+        is_delivery: false,
         operation: CAPTURE,
         seed: &[(SUCCESS, 70), (ALREADY_CAPTURED, 20), (TIMEOUT, 5), (TIMEOUT_AFTER_COMMIT, 5)],
     },
-    OperationChaos { operation: RELEASE, seed: &[(SUCCESS, 90), (TIMEOUT, 5), (TIMEOUT_AFTER_COMMIT, 5)] },
     OperationChaos {
+        is_delivery: false,
+        operation: RELEASE,
+        seed: &[(SUCCESS, 90), (TIMEOUT, 5), (TIMEOUT_AFTER_COMMIT, 5)],
+    },
+    OperationChaos {
+        is_delivery: false,
         operation: REFUND,
         seed: &[(SUCCESS, 80), (ALREADY_REFUNDED, 10), (TIMEOUT, 5), (TIMEOUT_AFTER_COMMIT, 5)],
     },
     OperationChaos {
+        is_delivery: false,
         operation: CHARGE,
         seed: &[
             (SUCCESS, 40),

@@ -31,6 +31,8 @@ const COMMON_SCENARIOS: [Scenario; 11] = [
 #[derive(Debug, Clone, Copy)]
 pub struct OperationChaos {
     pub operation: Operation,
+    /// True for deliveries to the caller. They have no answer, so only their own scenarios apply.
+    pub is_delivery: bool,
     /// The weights of profile `seed`, in the order of a draw.
     pub seed: &'static [(Scenario, u32)],
 }
@@ -63,8 +65,10 @@ impl Catalogue {
     /// Returns every scenario that can be forced on an operation, each once.
     #[must_use]
     pub fn scenarios(&self, operation: Operation) -> Vec<Scenario> {
-        let mut scenarios = COMMON_SCENARIOS.to_vec();
-        let own = self.0.iter().filter(|entry| entry.operation == operation).flat_map(|entry| entry.seed);
+        let own = || self.0.iter().filter(|entry| entry.operation == operation);
+        let is_delivery = own().any(|entry| entry.is_delivery);
+        let mut scenarios = if is_delivery { Vec::new() } else { COMMON_SCENARIOS.to_vec() };
+        let own = own().flat_map(|entry| entry.seed);
         for (scenario, _) in own {
             if !scenarios.contains(scenario) {
                 scenarios.push(*scenario);

@@ -70,7 +70,8 @@ mod tests {
 
     fn decide_attempt(number: u32, forced: Option<&str>, plan: Option<&PlannedScript>) -> Decision {
         let seed_weights: &'static [_] = &[(SUCCESS, 100)];
-        let catalogue = Catalogue::new([OperationChaos { operation: CAPTURE, seed: seed_weights }]);
+        let catalogue =
+            Catalogue::new([OperationChaos { is_delivery: false, operation: CAPTURE, seed: seed_weights }]);
         let forced = forced.map(|text| Script::parse(text, CAPTURE, &catalogue).unwrap());
         let key = ChaosKey::Request("order-1".to_owned());
         let attempt = Attempt { operation: CAPTURE, key, number, forced: forced.as_ref() };

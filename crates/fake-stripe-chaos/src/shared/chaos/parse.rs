@@ -12,7 +12,7 @@ use service_kit::{
 };
 
 use super::{
-    catalogue::Catalogue,
+    catalogue::{Catalogue, OperationChaos},
     profile::{Profile, ProfileName, Share, Weight},
     scenario::Scenario,
     script,
@@ -136,14 +136,17 @@ impl ProfileParser<'_> {
         complete.then(|| tables.into_iter().map(|(operation, (_, table))| (operation, table)).collect())
     }
 
-    /// Returns the operations that match a name or a pattern.
+    /// Returns the operations that match a name or a pattern. A pattern never matches deliveries, which have other
+    /// scenarios than calls.
     fn operations_matching(&self, pattern: &str) -> Vec<Operation> {
-        let fits = |operation: &Operation| match pattern.strip_suffix('*') {
-            Some("") => true,
-            Some(context) => context.strip_suffix('.') == Some(operation.context()),
-            None => operation.name() == pattern,
+        let fits = |entry: &&OperationChaos| match pattern.strip_suffix('*') {
+            Some(start) if start.is_empty() || start.ends_with('.') => {
+                !entry.is_delivery && entry.operation.name().starts_with(start)
+            }
+            Some(_) => false,
+            None => entry.operation.name() == pattern,
         };
-        self.catalogue.operations().map(|entry| entry.operation).filter(fits).collect()
+        self.catalogue.operations().filter(fits).map(|entry| entry.operation).collect()
     }
 
     fn table(&self, node: &Node<'_>, operations: &[Operation], faults: &mut Faults) -> Option<Vec<Share>> {
@@ -220,10 +223,7 @@ fn weight(node: &Node<'_>, faults: &mut Faults) -> Option<Weight> {
 #[cfg(test)]
 mod tests {
     use super::{
-        super::{
-            catalogue::OperationChaos,
-            scenario::{RATE_LIMITED, SUCCESS, TIMEOUT},
-        },
+        super::scenario::{RATE_LIMITED, SUCCESS, TIMEOUT},
         *,
     };
 
@@ -233,9 +233,9 @@ mod tests {
 
     fn read(text: &str) -> Result<Arc<Profile>, Vec<(String, String)>> {
         let catalogue = Catalogue::new([
-            OperationChaos { operation: CAPTURE, seed: &[(TIMEOUT, 10), (SUCCESS, 90)] },
-            OperationChaos { operation: REFUND, seed: &[(SUCCESS, 100)] },
-            OperationChaos { operation: SEND, seed: &[(SUCCESS, 80), (TIMEOUT, 20)] },
+            OperationChaos { is_delivery: false, operation: CAPTURE, seed: &[(TIMEOUT, 10), (SUCCESS, 90)] },
+            OperationChaos { is_delivery: false, operation: REFUND, seed: &[(SUCCESS, 100)] },
+            OperationChaos { is_delivery: false, operation: SEND, seed: &[(SUCCESS, 80), (TIMEOUT, 20)] },
         ]);
         let known: Vec<_> =
             ProfileName::ALL.iter().map(|name| Arc::new(Profile::built_in(*name, &catalogue))).collect();

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, str::FromStr, sync::Arc, time::Duration};
 
 use super::{
-    catalogue::Catalogue,
+    catalogue::{Catalogue, OperationChaos},
     scenario::{
         CONNECTION_RESET, CONNECTION_RESET_AFTER_COMMIT, INTERNAL_ERROR, MALFORMED_JSON,
         MALFORMED_JSON_AFTER_COMMIT, RATE_LIMITED, SUCCESS, Scenario, TIMEOUT, TIMEOUT_AFTER_COMMIT,
@@ -59,10 +59,13 @@ impl ProfileName {
         }
     }
 
-    fn table(self, operation: Operation, seed: &[(Scenario, u32)]) -> Vec<Share> {
+    fn table(self, entry: &OperationChaos) -> Vec<Share> {
+        let OperationChaos { operation, seed, is_delivery } = *entry;
         match self {
+            Self::Calm if is_delivery => shares(ALWAYS_SUCCEEDS),
             Self::Calm => shares(CALM),
             Self::Seed => shares(seed),
+            Self::Hostile if is_delivery => shares(seed),
             Self::Hostile => [shares(seed), shares(HOSTILE_EXTRA)].concat(),
             Self::Outage if operation.context() == OUTAGE_CONTEXT => shares(OUTAGE),
             Self::Off | Self::Outage => shares(ALWAYS_SUCCEEDS),
@@ -167,8 +170,7 @@ impl Profile {
 
     #[must_use]
     pub fn built_in(name: ProfileName, catalogue: &Catalogue) -> Self {
-        let tables =
-            catalogue.operations().map(|entry| (entry.operation, name.table(entry.operation, entry.seed)));
+        let tables = catalogue.operations().map(|entry| (entry.operation, name.table(entry)));
         Self::new(name.name(), tables.collect())
     }
 

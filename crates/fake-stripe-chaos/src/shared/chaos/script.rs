@@ -75,7 +75,11 @@ mod tests {
 
     fn parse(text: &str) -> Result<Script, UnknownScenario> {
         let seed = &[(ALREADY, 20), (SUCCESS, 80)];
-        Script::parse(text, CAPTURE, &Catalogue::new([OperationChaos { operation: CAPTURE, seed }]))
+        Script::parse(
+            text,
+            CAPTURE,
+            &Catalogue::new([OperationChaos { is_delivery: false, operation: CAPTURE, seed }]),
+        )
     }
 
     #[test]

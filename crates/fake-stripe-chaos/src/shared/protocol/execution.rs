@@ -9,13 +9,14 @@ use super::{
     shipped_at,
 };
 use crate::shared::{
-    chaos::{Attempt, ChaosKey, Decision, Effect, Response, WireFault, decide},
+    chaos::{Attempt, ChaosKey, Decision, Effect, Response, Script, WireFault, decide},
     clock::Timestamp,
     deps::Deps,
     idempotency::{InFlight, KeyRecord, StoredAnswer},
     ids::{Key, OrderId},
     journal::{DecisionResult, JournalEntry},
     ledger::{NewEntry, Posting},
+    operation::Operation,
     resource::{Part, Repository, Resource, Snapshot, UndoState},
     store::{StoreError, Transaction},
 };
@@ -232,16 +233,7 @@ impl<'a, R: Resource> Execution<'a, R> {
             (None, None, Some(target)) => ChaosKey::Request(target.as_str().to_owned()),
             (None, None, None) => ChaosKey::Once(self.deps.ids.next().to_string()),
         };
-        let operation = self.call.operation;
-        let number = self.tx.attempts(operation, key.as_str())?.saturating_add(1);
-        self.tx.set_attempts(operation, &key, number)?;
-        let plan = match &key {
-            ChaosKey::Order(order) => self.tx.plan(order, operation)?,
-            ChaosKey::Request(_) | ChaosKey::Once(_) => None,
-        };
-        let profile = self.deps.profiles.active(self.tx)?.profile;
-        let attempt = Attempt { operation, key, number, forced: self.call.forced.as_ref() };
-        Ok(Arc::new(decide(attempt, plan.as_ref(), &profile, self.deps.seed)))
+        decide_next(self.deps, self.tx, self.call.operation, key, self.call.forced.as_ref())
     }
 
     fn load(&self, id: &str) -> Result<Option<Snapshot<R>>, StoreError> {
@@ -459,6 +451,28 @@ impl<'a, R: Resource> Execution<'a, R> {
         let record = KeyRecord { at: self.now, operation, fingerprint, answer, decision: decision.cloned() };
         self.tx.set_record(key, record)
     }
+}
+
+/// Decides the scenario of the next attempt, and counts it.
+///
+/// # Errors
+/// Fails if the store fails.
+pub fn decide_next(
+    deps: &Deps,
+    tx: &mut dyn Transaction,
+    operation: Operation,
+    key: ChaosKey,
+    forced: Option<&Script>,
+) -> Result<Arc<Decision>, StoreError> {
+    let number = tx.attempts(operation, key.as_str())?.saturating_add(1);
+    tx.set_attempts(operation, &key, number)?;
+    let plan = match &key {
+        ChaosKey::Order(order) => tx.plan(order, operation)?,
+        ChaosKey::Request(_) | ChaosKey::Once(_) => None,
+    };
+    let profile = deps.profiles.active(tx)?.profile;
+    let attempt = Attempt { operation, key, number, forced };
+    Ok(Arc::new(decide(attempt, plan.as_ref(), &profile, deps.seed)))
 }
 
 /// Returns the answer of the scenario instead of the real one.

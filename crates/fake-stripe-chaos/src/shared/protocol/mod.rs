@@ -15,6 +15,7 @@ use service_kit::traces;
 use tracing::Instrument;
 
 pub use call::{Call, Target};
+pub use execution::decide_next;
 pub use operation_context::OperationContext;
 pub use reply::{Answer, KeyRefusal, NOTHING_TO_UNDO, Reply};
 

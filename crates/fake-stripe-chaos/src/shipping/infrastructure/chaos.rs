@@ -14,14 +14,20 @@ const ADDRESS_ERROR: Scenario = Scenario::refusal("address_error");
 /// In percent. Each of the two kinds of timeout has half of an operation's share of timeouts.
 pub const TABLES: &[OperationChaos] = &[
     OperationChaos {
+        is_delivery: false,
         operation: CREATE_LABEL,
         seed: &[(SUCCESS, 60), (ADDRESS_ERROR, 20), (TIMEOUT, 10), (TIMEOUT_AFTER_COMMIT, 10)],
     },
     OperationChaos {
+        is_delivery: false,
         operation: CREATE_RETURN_LABEL,
         seed: &[(SUCCESS, 80), (TIMEOUT, 10), (TIMEOUT_AFTER_COMMIT, 10)],
     },
-    OperationChaos { operation: CANCEL, seed: &[(SUCCESS, 90), (TIMEOUT, 5), (TIMEOUT_AFTER_COMMIT, 5)] },
+    OperationChaos {
+        is_delivery: false,
+        operation: CANCEL,
+        seed: &[(SUCCESS, 90), (TIMEOUT, 5), (TIMEOUT_AFTER_COMMIT, 5)],
+    },
 ];
 
 /// A printer that needs the same time for every label.

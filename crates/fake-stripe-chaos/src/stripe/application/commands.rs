@@ -24,6 +24,8 @@ pub const DETACH_METHOD: Operation = Operation::new("stripe.payment_methods.deta
 pub const CREATE_ENDPOINT: Operation = Operation::new("stripe.webhook_endpoints.create");
 pub const UPDATE_ENDPOINT: Operation = Operation::new("stripe.webhook_endpoints.update");
 pub const DELETE_ENDPOINT: Operation = Operation::new("stripe.webhook_endpoints.delete");
+/// The delivery of an event to a webhook endpoint.
+pub const DELIVER_WEBHOOK: Operation = Operation::new("stripe.webhooks.deliver");
 
 #[derive(Debug, Clone)]
 pub struct CreateIntent {

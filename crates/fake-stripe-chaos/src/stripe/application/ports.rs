@@ -11,7 +11,7 @@ use crate::{
         resource::{Repository, Resource, UndoState},
         store::{StoreError, Transaction},
     },
-    stripe::domain::{Document, EventRecord, Intent, Kind, NewIds, StripeError},
+    stripe::domain::{Delivery, Document, EventRecord, Intent, Kind, NewIds, StripeError},
 };
 
 /// Stores and loads the objects.
@@ -52,6 +52,21 @@ pub trait Library: Send + Sync {
     /// # Errors
     /// Fails if the store fails.
     fn events(&self, tx: &dyn Transaction) -> Result<Vec<EventRecord>, StoreError>;
+    /// Returns the deliveries that have not ended, the oldest first.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    fn open_deliveries(&self, tx: &dyn Transaction) -> Result<Vec<Delivery>, StoreError>;
+    /// Saves a delivery. An ended one is no longer open.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    fn save_delivery(&self, tx: &mut dyn Transaction, delivery: &Delivery) -> Result<(), StoreError>;
+    /// Ends a delivery whose endpoint is gone.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    fn close_delivery(&self, tx: &mut dyn Transaction, delivery: &Delivery) -> Result<(), StoreError>;
 }
 
 impl NewIds for OperationContext<'_> {

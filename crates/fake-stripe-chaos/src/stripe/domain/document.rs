@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::event::EventType;
 use crate::shared::{
     clock::Timestamp,
     ids::{OrderId, id},
@@ -112,6 +113,14 @@ impl Document {
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields().get(name).map(String::as_str)
+    }
+
+    /// Returns true for an enabled webhook endpoint that takes this event.
+    #[must_use]
+    pub fn takes(&self, event: EventType) -> bool {
+        let is_enabled = !self.deleted && self.field("disabled") != Some("true");
+        let mut wanted = self.fields().iter().filter(|(name, _)| name.starts_with("enabled_events["));
+        is_enabled && wanted.any(|(_, name)| name == "*" || name == event.name())
     }
 
     #[must_use]

@@ -5,8 +5,8 @@ use crate::{
     shared::operation::Operation,
     stripe::application::{
         ATTACH_METHOD, CANCEL_INTENT, CAPTURE_INTENT, CONFIRM_INTENT, CREATE_CUSTOMER, CREATE_ENDPOINT,
-        CREATE_INTENT, CREATE_METHOD, CREATE_REFUND, DELETE_CUSTOMER, DELETE_ENDPOINT, DETACH_METHOD,
-        UPDATE_CUSTOMER, UPDATE_ENDPOINT, UPDATE_INTENT, UPDATE_METHOD, UPDATE_REFUND,
+        CREATE_INTENT, CREATE_METHOD, CREATE_REFUND, DELETE_CUSTOMER, DELETE_ENDPOINT, DELIVER_WEBHOOK,
+        DETACH_METHOD, UPDATE_CUSTOMER, UPDATE_ENDPOINT, UPDATE_INTENT, UPDATE_METHOD, UPDATE_REFUND,
     },
 };
 
@@ -28,10 +28,20 @@ const CHARGING: &[(Scenario, u32)] = &[
 ];
 const CHANGING: &[(Scenario, u32)] =
     &[(SUCCESS, 85), (TIMEOUT, 5), (TIMEOUT_AFTER_COMMIT, 5), (INTERNAL_ERROR, 5)];
+const DELIVERING: &[(Scenario, u32)] = &[
+    (SUCCESS, 70),
+    (Scenario::variant("duplicated"), 8),
+    (Scenario::variant("reordered"), 8),
+    (Scenario::variant("late"), 4),
+    (Scenario::refusal("dropped"), 3),
+    (Scenario::variant("bad_signature"), 2),
+    (Scenario::variant("old_timestamp"), 2),
+    (Scenario::variant("delivered_before_answer"), 3),
+];
 const PREPARING: &[(Scenario, u32)] = &[(SUCCESS, 100)];
 
 const fn table(operation: Operation, seed: &'static [(Scenario, u32)]) -> OperationChaos {
-    OperationChaos { operation, seed }
+    OperationChaos { is_delivery: false, operation, seed }
 }
 
 /// In percent. Customers, payment methods and webhook endpoints have no faults in profile `seed`.
@@ -53,4 +63,5 @@ pub const TABLES: &[OperationChaos] = &[
     table(CREATE_ENDPOINT, PREPARING),
     table(UPDATE_ENDPOINT, PREPARING),
     table(DELETE_ENDPOINT, PREPARING),
+    OperationChaos { operation: DELIVER_WEBHOOK, is_delivery: true, seed: DELIVERING },
 ];

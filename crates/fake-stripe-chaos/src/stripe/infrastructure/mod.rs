@@ -2,5 +2,7 @@
 
 pub mod chaos;
 mod records;
+mod sender;
 
 pub use records::StripeRecords;
+pub use sender::HttpSender;

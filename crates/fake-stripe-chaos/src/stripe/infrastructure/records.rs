@@ -10,12 +10,15 @@ use crate::{
     },
     stripe::{
         application::Library,
-        domain::{Document, EventRecord, Fields, Intent, Kind, Method},
+        domain::{Delivery, DeliveryState, Document, EventRecord, Fields, Intent, Kind, Method},
     },
 };
 
 const INTENT: &str = "stripe_payment_intent";
 const EVENT: &str = "stripe_event";
+/// The deliveries that have not ended, in one record.
+const OPEN_DELIVERIES: &str = "stripe_open_deliveries";
+const ALL: &str = "all";
 /// The id of a charge or a refund → the id of its intent.
 const INTENT_OF: &str = "stripe_intent_of";
 
@@ -75,9 +78,21 @@ impl Repository<Intent> for StripeRecords {
         }
         for event in intent.new_events() {
             tx.put(EVENT, event.id.as_str(), encode(EVENT, event.id.as_str(), &event)?)?;
+            add_deliveries(tx, &event)?;
         }
         tx.put(INTENT, id, encode(INTENT, id, intent)?)
     }
+}
+
+/// Adds a delivery for each endpoint that takes the event.
+fn add_deliveries(tx: &mut dyn Transaction, event: &EventRecord) -> Result<(), StoreError> {
+    for endpoint in StripeRecords.documents(tx, Kind::WebhookEndpoint)? {
+        if endpoint.takes(event.kind) {
+            let delivery = Delivery::new(event.id.clone(), endpoint.id.clone(), event.at);
+            StripeRecords.save_delivery(tx, &delivery)?;
+        }
+    }
+    Ok(())
 }
 
 fn save_new_method(
@@ -138,5 +153,28 @@ impl Library for StripeRecords {
 
     fn events(&self, tx: &dyn Transaction) -> Result<Vec<EventRecord>, StoreError> {
         newest_first(tx, EVENT)
+    }
+
+    fn open_deliveries(&self, tx: &dyn Transaction) -> Result<Vec<Delivery>, StoreError> {
+        let open: Vec<Delivery> = get(tx, OPEN_DELIVERIES, ALL)?.unwrap_or_default();
+        Ok(open)
+    }
+
+    fn save_delivery(&self, tx: &mut dyn Transaction, delivery: &Delivery) -> Result<(), StoreError> {
+        let mut open = self.open_deliveries(tx)?;
+        let place = open
+            .iter()
+            .position(|known| known.event == delivery.event && known.endpoint == delivery.endpoint);
+        match (place, delivery.is_open()) {
+            (Some(place), true) => open[place] = delivery.clone(),
+            (Some(place), false) => drop(open.remove(place)),
+            (None, true) => open.push(delivery.clone()),
+            (None, false) => {}
+        }
+        tx.put(OPEN_DELIVERIES, ALL, encode(OPEN_DELIVERIES, ALL, &open)?)
+    }
+
+    fn close_delivery(&self, tx: &mut dyn Transaction, delivery: &Delivery) -> Result<(), StoreError> {
+        self.save_delivery(tx, &Delivery { state: DeliveryState::Failed, ..delivery.clone() })
     }
 }

@@ -30,7 +30,9 @@ pub async fn show(
         .show(request.expand, missing, move |found, tx, _| {
             let Some(event) = found.event(tx, &id)? else { return Ok(None) };
             let intent = found.intent(tx, event.intent.as_str())?;
-            Ok(intent.map(|intent| objects::event(&event, 0, &intent)))
+            let open = found.open_deliveries(tx)?;
+            let pending = open.iter().filter(|delivery| delivery.event == event.id).count();
+            Ok(intent.map(|intent| objects::event(&event, pending, &intent)))
         })
         .await
 }
@@ -54,10 +56,11 @@ pub async fn list(
             let wanted = |event: &EventRecord| {
                 types.is_empty() || types.iter().any(|of| matches(of, event.kind.name()))
             };
-            let mut shown = Vec::new();
+            let (mut shown, open) = (Vec::new(), found.open_deliveries(tx)?);
             for event in found.events(tx)?.into_iter().filter(wanted) {
                 let intent = found.intent(tx, event.intent.as_str())?;
-                shown.extend(intent.map(|intent| objects::event(&event, 0, &intent)));
+                let pending = open.iter().filter(|delivery| delivery.event == event.id).count();
+                shown.extend(intent.map(|intent| objects::event(&event, pending, &intent)));
             }
             Ok(shown)
         })

@@ -23,7 +23,7 @@ use crate::{
         store::{StoreError, Transaction},
     },
     stripe::{
-        application::{Objects, StripeService},
+        application::{Objects, StripeService, Webhooks},
         domain::{Document, Intent, StripeError},
     },
 };
@@ -34,6 +34,7 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// The state of the endpoints.
 pub struct Stripe {
     pub service: StripeService,
+    pub webhooks: Webhooks,
     pub deps: Deps,
 }
 
@@ -52,6 +53,9 @@ impl Stripe {
         expand: Vec<String>,
         render: impl FnOnce(&Changed) -> Result<Value, Problem>,
     ) -> Response {
+        if let Err(error) = self.webhooks.before_answer().await {
+            return Problem::from(error).into_response();
+        }
         self.answer(reply, async |intent, now, part| {
             let version = version(part).unwrap_or(intent.created_version());
             let changed = Changed { intent, version, now };

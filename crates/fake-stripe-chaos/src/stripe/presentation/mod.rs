@@ -23,13 +23,17 @@ use service_kit::problem::Problem;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use answer::layer;
+pub use objects::event_body;
 pub use problems::StripeCode;
 
 use self::handlers::Stripe;
-use crate::{shared::deps::Deps, stripe::application::StripeService};
+use crate::{
+    shared::deps::Deps,
+    stripe::application::{StripeService, Webhooks},
+};
 
 /// Returns the routes of the context. Stripe documents them, so our document does not.
-pub fn routes(service: StripeService, deps: &Deps) -> OpenApiRouter {
+pub fn routes(service: StripeService, webhooks: Webhooks, deps: &Deps) -> OpenApiRouter {
     OpenApiRouter::new()
         .route("/v1/payment_intents", get(intents::list).post(intents::create).fallback(unknown))
         .route("/v1/payment_intents/{id}", get(intents::show).post(intents::update).fallback(unknown))
@@ -78,7 +82,7 @@ pub fn routes(service: StripeService, deps: &Deps) -> OpenApiRouter {
         .route("/v1/balance", get(events::balance).fallback(unknown))
         .route("/v1", any(unknown))
         .route("/v1/{*rest}", any(unknown))
-        .with_state(Arc::new(Stripe { service, deps: deps.clone() }))
+        .with_state(Arc::new(Stripe { service, webhooks, deps: deps.clone() }))
 }
 
 /// Answers for every part of Stripe's API that is not implemented.

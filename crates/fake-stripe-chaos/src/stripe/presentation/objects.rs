@@ -227,6 +227,12 @@ pub fn event(event: &EventRecord, pending: usize, intent: &Intent) -> Value {
     })
 }
 
+/// Returns an event as the body of a webhook.
+#[must_use]
+pub fn event_body(record: &EventRecord, pending: usize, intent: &Intent) -> String {
+    event(record, pending, intent).to_string()
+}
+
 /// Returns a document as it was at a version.
 #[must_use]
 pub fn document(document: &Document, version: usize) -> Value {
