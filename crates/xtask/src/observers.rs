@@ -37,7 +37,7 @@ const JAEGER: Tool =
 /// A program isn't installed.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "--observe needs {name}: put `{program}` on the PATH, or set {variable} to its path; docs/operations.md tells where to get it"
+    "--observe needs {name}: put `{program}` on the PATH, or set {variable} to its path; see docs/operations.md"
 )]
 pub struct Missing {
     name: &'static str,

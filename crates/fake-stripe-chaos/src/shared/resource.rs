@@ -29,7 +29,7 @@ pub trait Resource: std::fmt::Debug + Clone + Send + Sync + 'static {
 
     /// The operations whose keys an undo accepts.
     const UNDOABLE: &'static [Operation];
-    /// Whether a key stores a failure and replays it, as Stripe does.
+    /// Makes a key store a failure and replay it, as Stripe does.
     const REPLAYS_FAILURES: bool = false;
 
     fn id(&self) -> &str;

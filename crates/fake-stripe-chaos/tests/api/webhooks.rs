@@ -44,7 +44,7 @@ impl Received {
     }
 }
 
-/// An endpoint of a shop. It fails as often as it is told to.
+/// An endpoint of a shop. It fails as often as `failures` says.
 #[derive(Clone, Default)]
 struct Endpoint {
     received: Arc<Mutex<Vec<Received>>>,
