@@ -255,13 +255,21 @@ def test_a_budget_refuses_a_second_eviction(cluster, ready_release, of):
     assert done.returncode == 0, done.stderr
 
 
-def test_a_drain_of_a_zone_takes_one_pod_of_a_kind_at_a_time(cluster, ready_release):
-    namespace = ready_release
-    zone = NODES[next(iter(ready_pods(cluster, namespace, "api").values()))]
-    drained = [node for node in NODES if NODES[node] == zone]
+def test_a_drain_of_a_zone_takes_one_pod_of_a_kind_at_a_time(cluster):
+    namespace = restricted_namespace(cluster, "drained")
+    drained = [node for node, zone in NODES.items() if zone == "a"]
+    # At first, every pod is in that zone.
+    cluster.kubectl("cordon", *(node for node in NODES if node not in drained), check=True)
+    try:
+        done = install(cluster, namespace, "provider.persistence.enabled=false")
+        assert (done.returncode, done.stderr) == (0, "")
+        settled(cluster, namespace)
+    finally:
+        cluster.kubectl("uncordon", *NODES, check=True)
+    fewest = {of: len(ready_pods(cluster, namespace, of)) for of in ("api", "founder", "worker")}
+    assert fewest == {"api": 2, "founder": 2, "worker": 2}
     options = ["--ignore-daemonsets", "--delete-emptydir-data", "--timeout=90s", f"--pod-selector={INSTANCE}"]
     draining = cluster.start_kubectl("drain", *drained, *options)
-    fewest = {of: 2 for of in ("api", "founder", "worker")}
     try:
         while draining.poll() is None:
             for of in fewest:
@@ -275,6 +283,7 @@ def test_a_drain_of_a_zone_takes_one_pod_of_a_kind_at_a_time(cluster, ready_rele
         draining.kill()
         draining.communicate()
         cluster.kubectl("uncordon", *NODES, check=True)
+    cluster.helm("uninstall", "orders", "--namespace", namespace)
 
 
 NEVER_READY = '{"order-fulfilment.example/ready":"never"}'
