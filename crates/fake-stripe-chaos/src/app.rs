@@ -28,6 +28,7 @@ use crate::{
         store::{MemoryStores, OpenError, SqliteStores, Store, StoreError, Stores, Transaction},
         telemetry::{Gauges, Telemetry},
     },
+    stripe,
 };
 
 pub const NAME: &str = "fake-stripe-chaos";
@@ -108,13 +109,16 @@ pub fn build(config: &Config, ports: Ports) -> (Router, openapi::OpenApi) {
     };
     let default_run = builder.service(&builder.deps(RunName::default_run(), ports.seed, ports.store));
     let build_run = move |run, seed, store| {
-        builder.service(&builder.deps(run, seed, store)).build_undocumented(&builder.config.common)
+        stripe::layer(
+            builder.service(&builder.deps(run, seed, store)).build_undocumented(&builder.config.common),
+        )
     };
     let registry = Arc::new(Registry::new(ports.stores, ports.seed, config.max_runs, Box::new(build_run)));
     let (default_run, openapi) =
         default_run.codes(RunsCode::ALL).routes(runs::routes(Arc::clone(&registry))).build(&config.common);
-    let dress = |router| layers::around(router, &config.common, metrics, config.common.body_limit);
-    (runs::run_router(default_run, registry, dress), openapi)
+    let dress =
+        |router| stripe::layer(layers::around(router, &config.common, metrics, config.common.body_limit));
+    (runs::run_router(stripe::layer(default_run), registry, dress), openapi)
 }
 
 /// Returns the gauges of the sizes of all runs and of the default run's ledger, measured at each scrape.

@@ -12,8 +12,16 @@ mod notification;
 mod payment;
 mod runs;
 mod shipping;
+mod stripe;
 mod verdict;
 
 /// Every slice of the service.
-const SLICES: &[shared::slice::Slice] =
-    &[payment::SLICE, inventory::SLICE, shipping::SLICE, notification::SLICE, verdict::SLICE, control::SLICE];
+const SLICES: &[shared::slice::Slice] = &[
+    payment::SLICE,
+    inventory::SLICE,
+    shipping::SLICE,
+    notification::SLICE,
+    stripe::SLICE,
+    verdict::SLICE,
+    control::SLICE,
+];

@@ -138,10 +138,14 @@ fn is_of_operations(route: &str) -> bool {
     route.starts_with("/health") || route == "/metrics"
 }
 
+/// Marks an answer whose request has a log line of its own.
+#[derive(Debug, Clone, Copy)]
+pub struct Logged;
+
 fn log_response<B>(response: &http::Response<B>, elapsed: Duration, _: &Span) {
     let (status, millis) = (response.status().as_u16(), elapsed.as_secs_f64() * 1000.0);
     let route = route(response.extensions());
-    if is_of_operations(route) {
+    if is_of_operations(route) || response.extensions().get::<Logged>().is_some() {
         tracing::debug!(status, millis, "request completed");
     } else {
         tracing::info!(status, millis, "request completed");

@@ -84,8 +84,8 @@ where
         }
     }
     configured(name, |config: C| {
-        let traces = match telemetry::init(name, version, config.common(), ids) {
-            Ok(traces) => traces,
+        let telemetry = match telemetry::init(name, version, config.common(), ids) {
+            Ok(telemetry) => telemetry,
             Err(error) => {
                 eprintln!("{name}: {error}");
                 return ExitCode::from(MISCONFIGURED);
@@ -105,7 +105,7 @@ where
                 }
             }
         });
-        drop(traces);
+        drop(telemetry);
         end
     })
 }

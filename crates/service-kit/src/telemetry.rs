@@ -5,6 +5,7 @@ use std::{error::Error, fmt, fmt::Write as _, panic};
 
 use opentelemetry_sdk::trace::IdGenerator;
 use tracing::{Event, Subscriber};
+use tracing_appender::non_blocking::{NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
     filter::{ParseError, filter_fn},
@@ -21,8 +22,17 @@ use crate::{
 
 type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
 
-/// Starts the logs, and the traces if an endpoint is configured. A drop of the result exports the last spans. A
-/// second call in the same process changes nothing.
+/// The running logs and traces. A drop writes the last lines and exports the last spans.
+pub struct Telemetry {
+    _traces: Option<Traces>,
+    // Dropped after the traces, whose export can log.
+    _log_writer: WorkerGuard,
+}
+
+/// Starts the logs, and the traces if an endpoint is configured. A second call in the same process changes nothing.
+///
+/// A thread of its own writes the lines, so no request waits for the standard output. A full queue makes requests wait,
+/// and loses no line. A SIGKILL loses the lines in the queue.
 ///
 /// # Errors
 /// Fails if the exporter of the traces can't be built.
@@ -31,19 +41,24 @@ pub fn init(
     version: &'static str,
     common: &Common,
     ids: impl IdGenerator + 'static,
-) -> Result<Option<Traces>, TracesError> {
+) -> Result<Telemetry, TracesError> {
+    let (writer, log_writer) =
+        NonBlockingBuilder::default().lossy(false).thread_name("log").finish(std::io::stdout());
     // The configuration has checked the filter already.
-    let Ok(filter) = parse_filter(&common.log_filter) else { return Ok(None) };
+    let filter = parse_filter(&common.log_filter).unwrap_or_default();
     let logs: BoxedLayer = match common.log_format {
         LogFormat::Json => tracing_subscriber::fmt::layer()
             .json()
             .flatten_event(true)
             .with_current_span(false)
+            .with_writer(writer)
             .map_event_format(WithTraceId)
             .boxed(),
-        LogFormat::Pretty => {
-            tracing_subscriber::fmt::layer().with_target(false).map_event_format(WithTraceId).boxed()
-        }
+        LogFormat::Pretty => tracing_subscriber::fmt::layer()
+            .with_target(false)
+            .with_writer(writer)
+            .map_event_format(WithTraceId)
+            .boxed(),
     };
     let is_log = filter_fn(|metadata| metadata.target() != traces::TARGET);
     let mut layers = vec![logs.with_filter(is_log).with_filter(filter).boxed()];
@@ -69,7 +84,7 @@ pub fn init(
             tracing::error!(place, "panic: {}", panic.payload_as_str().unwrap_or("no message"));
         }));
     }
-    Ok(traces)
+    Ok(Telemetry { _traces: traces, _log_writer: log_writer })
 }
 
 /// Adds the id of the current trace to a log line.

@@ -8,13 +8,16 @@ use std::{
 use futures::FutureExt;
 use prometheus::{IntGauge, IntGaugeVec, Registry};
 use service_kit::metrics::{self, Appendix, gauge, labelled_gauge};
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::timeout};
 use workflows::order_fulfillment::state::OrderStatus;
 
 use crate::gateway::{GatewayError, temporal::TemporalGateway};
 
 /// Limits the counts, however many tools scrape.
 const MIN_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Limits the time of a count. A scrape must end before Prometheus' own limit, which would report the API as down.
+const LIMIT: Duration = Duration::from_secs(1);
 
 /// Counts the running orders at each scrape.
 pub struct OpenOrders {
@@ -64,8 +67,10 @@ impl OpenOrders {
         Arc::new(move || {
             let this = self.clone();
             async move {
-                if let Err(error) = this.count().await {
-                    tracing::debug!(%error, "the running orders were not counted");
+                match timeout(LIMIT, this.count()).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::debug!(%error, "counting the running orders failed"),
+                    Err(_) => tracing::debug!("counting the running orders took too long"),
                 }
                 metrics::text(&this.registry)
             }

@@ -81,6 +81,9 @@ struct Up {
     /// Uses any free ports instead of the default ones
     #[arg(long)]
     free_ports: bool,
+    /// Adds Prometheus and Jaeger, which must be installed
+    #[arg(long)]
+    observe: bool,
 }
 
 /// Runs a command, and prints its error if it fails.
@@ -101,9 +104,10 @@ pub async fn run(cli: Cli) -> ExitCode {
 
 async fn run_command(command: Command, console: &Console) -> Result<ExitCode, Error> {
     match command {
-        Command::Up(Up { chaos, seed, fast, fresh, detach, free_ports }) => {
+        Command::Up(Up { chaos, seed, fast, fresh, detach, free_ports, observe }) => {
             let chaos = chaos.map(profile).transpose()?;
-            let options = UpOptions { chaos, seed, fast, fresh, free_ports, environment: Vec::new() };
+            let options =
+                UpOptions { chaos, seed, fast, fresh, free_ports, observe, environment: Vec::new() };
             up::up(console, &mut Interrupts::listen()?, &options, detach).await?;
         }
         Command::Down => up::down(console).await?,

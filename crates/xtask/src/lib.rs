@@ -9,6 +9,7 @@ pub mod http;
 pub mod interrupt;
 pub mod logs;
 pub mod nextest;
+pub mod observers;
 pub mod ports;
 pub mod process;
 pub mod services;

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, io, path::PathBuf};
 
 use crate::{
+    observers::{self, Observers},
     ports::{self, RequiredPort},
     sources,
     temporal_cli::TemporalCli,
@@ -34,6 +35,20 @@ pub enum Program {
     TemporalDevServer,
     /// A binary of this workspace, configured by environment variables.
     Ours(fn(&Options) -> Vec<(&'static str, String)>),
+    /// A program of another project that observes the stack.
+    Observer {
+        program: fn(&Observers) -> &PathBuf,
+        arguments: fn(&Options) -> Vec<String>,
+        /// The path that answers 200 when the program is ready.
+        ready: &'static str,
+    },
+}
+
+impl Service {
+    #[must_use]
+    pub fn standard_port(&self) -> u16 {
+        self.standard_port
+    }
 }
 
 pub static TEMPORAL: Service = Service {
@@ -101,6 +116,56 @@ pub static FOUNDER: Service = Service {
     }),
 };
 
+pub static PROMETHEUS: Service = Service {
+    name: "prometheus",
+    about: "metrics, rules and alerts",
+    page: "/alerts",
+    standard_port: 9090,
+    program: Program::Observer {
+        program: |observers| &observers.prometheus,
+        arguments: |options| {
+            vec![
+                format!("--config.file={}", observers::configuration_of(options).display()),
+                format!("--storage.tsdb.path={}", options.prometheus_folder().display()),
+                format!("--web.listen-address={}", options.ports.address(&PROMETHEUS)),
+                "--enable-feature=exemplar-storage".to_owned(),
+            ]
+        },
+        ready: "/-/ready",
+    },
+};
+
+pub static JAEGER: Service = Service {
+    name: "jaeger",
+    about: "one trace for each order",
+    page: "/search",
+    standard_port: 16686,
+    program: Program::Observer {
+        program: |observers| &observers.jaeger,
+        arguments: |options| {
+            // Its other listeners are not used here.
+            let unused = [
+                "query.grpc-server",
+                "collector.grpc-server",
+                "collector.http-server",
+                "collector.otlp.grpc",
+                "admin.http",
+            ];
+            let unused = unused.map(|listener| format!("--{listener}.host-port=127.0.0.1:0"));
+            let mut arguments = vec![
+                format!("--query.http-server.host-port={}", options.ports.address(&JAEGER)),
+                format!("--collector.otlp.http.host-port=127.0.0.1:{}", options.ports.otlp()),
+            ];
+            arguments.extend(unused);
+            arguments
+        },
+        ready: "/",
+    },
+};
+
+/// The programs that `--observe` adds.
+pub static OBSERVERS: [&Service; 2] = [&JAEGER, &PROMETHEUS];
+
 /// Our services in start order. A new service is defined above and listed here.
 pub static SERVICES: [&Service; 4] = [&PROVIDER, &WORKER, &API, &FOUNDER];
 
@@ -110,6 +175,8 @@ pub struct Ports {
     by_service: BTreeMap<&'static str, u16>,
     /// The port of Temporal's Web UI, if it runs.
     ui: Option<u16>,
+    /// The port where Jaeger takes traces.
+    otlp: u16,
 }
 
 impl Ports {
@@ -117,7 +184,7 @@ impl Ports {
     #[must_use]
     pub fn standard() -> Self {
         let by_service = all_services().map(|service| (service.name, service.standard_port)).collect();
-        Self { by_service, ui: Some(8080) }
+        Self { by_service, ui: Some(8080), otlp: 4318 }
     }
 
     /// Returns ports that are free now, without a Web UI, for tests.
@@ -133,19 +200,24 @@ impl Ports {
     /// # Errors
     /// Returns an error when the system has none left.
     pub fn free_with_ui() -> io::Result<Self> {
-        let [ui] = ports::free_ports()?;
-        let others = ports::free_ports::<{ SERVICES.len() + 1 }>()?;
+        let [ui, otlp] = ports::free_ports()?;
+        let others = ports::free_ports::<{ SERVICES.len() + OBSERVERS.len() + 1 }>()?;
         Ok(Self {
             by_service: all_services().map(|service| service.name).zip(others).collect(),
             ui: Some(ui),
+            otlp,
         })
     }
 
     /// Returns every port with the service that needs it.
     #[must_use]
-    pub fn required_ports(&self) -> Vec<RequiredPort> {
-        let services = self.by_service.iter().map(|(name, port)| RequiredPort { port: *port, by: name });
-        services.chain(self.ui.map(|port| RequiredPort { port, by: "Temporal's Web UI" })).collect()
+    pub fn required_ports(&self, with_observers: bool) -> Vec<RequiredPort> {
+        let services = all_services().filter(|service| with_observers || !OBSERVERS.contains(service));
+        let mut required: Vec<_> =
+            services.map(|service| RequiredPort { port: self.of(service), by: service.name }).collect();
+        required.extend(self.ui.map(|port| RequiredPort { port, by: "Temporal's Web UI" }));
+        required.extend(with_observers.then_some(RequiredPort { port: self.otlp, by: "traces to Jaeger" }));
+        required
     }
 
     #[must_use]
@@ -169,11 +241,17 @@ impl Ports {
     pub fn ui(&self) -> Option<u16> {
         self.ui
     }
+
+    /// Returns the port where Jaeger takes traces by OTLP over HTTP.
+    #[must_use]
+    pub fn otlp(&self) -> u16 {
+        self.otlp
+    }
 }
 
-/// Returns Temporal's server and our services in start order.
-pub fn all_services() -> impl Iterator<Item = &'static Service> {
-    std::iter::once(&TEMPORAL).chain(SERVICES)
+/// Returns every program that a stack can have, in start order.
+fn all_services() -> impl Iterator<Item = &'static Service> {
+    std::iter::once(&TEMPORAL).chain(SERVICES).chain(OBSERVERS)
 }
 
 /// Returns the service with this name.
@@ -222,6 +300,8 @@ pub struct Options {
     pub fast: bool,
     /// Uses a local stand-in for the sources of user contexts.
     pub offline: bool,
+    /// Adds Prometheus and Jaeger.
+    pub observers: Option<Observers>,
     /// Variables that extend or replace those that the stack sets.
     pub environment: Vec<(&'static Service, &'static str, String)>,
 }
@@ -242,8 +322,16 @@ impl Options {
             seed: None,
             fast: true,
             offline: false,
+            observers: None,
             environment: Vec::new(),
         }
+    }
+
+    /// Returns the programs of this stack, in start order.
+    pub fn all_services(&self) -> impl Iterator<Item = &'static Service> {
+        let server = matches!(self.temporal, Temporal::DevServer(_)).then_some(&TEMPORAL);
+        let observers = self.observers.iter().flat_map(|_| OBSERVERS);
+        server.into_iter().chain(self.services.clone()).chain(observers)
     }
 
     /// Returns host and port.
@@ -261,6 +349,17 @@ impl Options {
 
     pub(crate) fn temporal_folder(&self) -> PathBuf {
         self.folder.join("temporal")
+    }
+
+    pub(crate) fn prometheus_folder(&self) -> PathBuf {
+        self.folder.join("prometheus")
+    }
+
+    /// Sends traces to Jaeger if it runs.
+    pub(crate) fn traces_environment(&self) -> Option<(&'static str, String)> {
+        self.observers
+            .is_some()
+            .then(|| ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{}", self.ports.otlp())))
     }
 
     /// Returns whether the folder has data to continue with.
@@ -292,7 +391,7 @@ mod tests {
     fn environment(service: &Service, options: &Options) -> HashMap<&'static str, String> {
         match service.program {
             Program::Ours(environment) => environment(options).into_iter().collect(),
-            Program::TemporalDevServer => HashMap::new(),
+            Program::TemporalDevServer | Program::Observer { .. } => HashMap::new(),
         }
     }
 
@@ -303,9 +402,12 @@ mod tests {
     #[test]
     fn the_default_ports_are_those_of_the_readme() {
         let mut ports: Vec<_> =
-            Ports::standard().required_ports().iter().map(|required| required.port).collect();
+            Ports::standard().required_ports(false).iter().map(|required| required.port).collect();
         ports.sort_unstable();
         assert_eq!(ports, [3000, 3001, 3002, 7233, 8080, 9464]);
+        let observed = Ports::standard().required_ports(true).into_iter().map(|required| required.port);
+        let more: Vec<_> = observed.filter(|port| !ports.contains(port)).collect();
+        assert_eq!(more, [16686, 9090, 4318]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::{
     http::{Answer, Http},
     logs,
     process::{End, Identity, Process},
-    services::{NAMESPACE, Options, PROVIDER, Ports, Program, Service, State, TEMPORAL, Temporal},
+    services::{JAEGER, NAMESPACE, Options, PROVIDER, Ports, Program, Service, State, TEMPORAL, Temporal},
     stack_record::{self, FolderLock, RecordedProcess, StackRecord},
     temporal_cli::{self, TemporalCli},
     workspace::Workspace,
@@ -113,16 +113,21 @@ impl Stack {
     /// # Errors
     /// Returns an error when a program isn't built, or a service ends or isn't ready in time.
     pub async fn start_all(&mut self, mut on_event: impl FnMut(Event)) -> Result<(), Error> {
-        let kept = [self.options.ledger_folder(), self.options.temporal_folder()];
-        // Workflows and ledger have the same orders, so both are kept or removed.
+        let kept =
+            [self.options.ledger_folder(), self.options.temporal_folder(), self.options.prometheus_folder()];
+        // Workflows and ledger have the same orders, so all are kept or removed.
         let leftovers = if self.options.state == State::Kept { &[] } else { kept.as_slice() };
         leftovers.iter().chain([&self.logs()]).try_for_each(|folder| remove_folder(folder))?;
         kept.iter().chain([&self.logs()]).try_for_each(fs::create_dir_all)?;
+        if let Some(observers) = &self.options.observers {
+            observers.write_configuration(&self.options)?;
+        }
         self.spawn_guard()?;
         if let Temporal::DevServer(_) = self.options.temporal {
             self.launch_services(&[&TEMPORAL], &mut on_event).await?;
         }
-        let mut services = self.options.services.clone();
+        let mut services: Vec<_> =
+            self.options.all_services().filter(|service| *service != &TEMPORAL).collect();
         if self.options.removes_profile_override && self.options.state == State::Kept {
             // The override is removed before a running order calls the provider.
             let first: Vec<_> = services.extract_if(.., |service| *service == &PROVIDER).collect();
@@ -273,6 +278,12 @@ impl Stack {
         let command = match (&service.program, &self.options.temporal) {
             (Program::Ours(environment), _) => self.service_command(service, &environment(&self.options))?,
             (Program::TemporalDevServer, Temporal::DevServer(cli)) => self.dev_server_command(cli),
+            (Program::Observer { program, arguments, .. }, _) => {
+                let observers = self.options.observers.as_ref().ok_or(Error::NeverStarted(service.name))?;
+                let mut command = self.local_command(program(observers));
+                command.args(arguments(&self.options));
+                command
+            }
             (Program::TemporalDevServer, Temporal::External(_)) => {
                 return Err(Error::NeverStarted(service.name));
             }
@@ -294,6 +305,7 @@ impl Stack {
         let mut command = self.local_command(&self.built(service.name)?);
         // The console renders JSON lines for people.
         command.env("LOG_FORMAT", "json").envs(environment.iter().cloned());
+        command.envs(self.options.traces_environment());
         let more = self.options.environment.iter().filter(|(of, ..)| *of == service);
         command.envs(more.map(|(_, name, value)| (name, value)));
         Ok(command)
@@ -338,7 +350,8 @@ impl Stack {
     fn record(&self) -> io::Result<StackRecord> {
         let processes = self.running.iter().map(|Running { service, process }| {
             let ui = self.ports().ui().filter(|_| *service == &TEMPORAL);
-            let ports = [Some(self.ports().of(service)), ui].into_iter().flatten().collect();
+            let otlp = (*service == &JAEGER).then(|| self.ports().otlp());
+            let ports = [Some(self.ports().of(service)), ui, otlp].into_iter().flatten().collect();
             RecordedProcess { service: service.name.to_owned(), identity: process.identity().clone(), ports }
         });
         Ok(StackRecord { supervisor: Some(Identity::own()?), processes: processes.collect() })
@@ -426,13 +439,14 @@ impl Probe {
     /// Returns the reason if it isn't.
     pub async fn check(&self) -> Result<(), String> {
         match self.service.program {
-            Program::Ours(_) => self.check_service().await,
+            Program::Ours(_) => self.check_path("/health/ready").await,
+            Program::Observer { ready, .. } => self.check_path(ready).await,
             Program::TemporalDevServer => self.check_temporal().await,
         }
     }
 
-    async fn check_service(&self) -> Result<(), String> {
-        let url = format!("http://127.0.0.1:{}/health/ready", self.port);
+    async fn check_path(&self, path: &str) -> Result<(), String> {
+        let url = format!("http://127.0.0.1:{}{path}", self.port);
         let answer = self.http.get(&url, PROBE_LIMIT).await.map_err(|error| error.to_string())?;
         if answer.status == StatusCode::OK {
             return Ok(());

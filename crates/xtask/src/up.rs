@@ -11,6 +11,7 @@ use crate::{
     http::Http,
     interrupt::{Interrupted, Interrupts},
     logs::{self, Follower},
+    observers::{self, Observers},
     ports::{self, UnavailablePort},
     process::{End, Identity},
     services::{self, Options, PROVIDER, Ports, Service, State, TEMPORAL, Temporal},
@@ -39,6 +40,8 @@ pub enum Error {
     PortsTaken(Vec<UnavailablePort>),
     #[error(transparent)]
     NoTemporalCli(#[from] Unavailable),
+    #[error(transparent)]
+    NoObserver(#[from] observers::Missing),
     #[error(transparent)]
     Cargo(#[from] cargo::Error),
     #[error(transparent)]
@@ -77,6 +80,8 @@ pub struct UpOptions {
     /// Starts without data. Otherwise the stack continues with the data of the last one.
     pub fresh: bool,
     pub free_ports: bool,
+    /// Adds Prometheus and Jaeger.
+    pub observe: bool,
     /// Variables of services that extend those of the stack.
     pub environment: Vec<(&'static Service, &'static str, String)>,
 }
@@ -103,7 +108,8 @@ pub async fn up(
         return Ok(());
     }
     console.print("Ctrl-C ends the stack\n");
-    let logs = services::all_services().map(|service| (service.name, stack.log_path(service))).collect();
+    let logs =
+        stack.options().all_services().map(|service| (service.name, stack.log_path(service))).collect();
     let ended = tokio::select! {
         failed = follow(logs) => failed.map_err(Error::from),
         ended = stack.watch() => Err(ended.into()),
@@ -124,7 +130,8 @@ pub async fn start_stack(console: &Console, options: &UpOptions) -> Result<Stack
         return Err(stack_record::Error::AlreadyUp.into());
     }
     let ports = if options.free_ports { Ports::free_with_ui()? } else { Ports::standard() };
-    let taken = ports::unavailable_ports(&ports.required_ports());
+    let observers = options.observe.then(|| Observers::from_env(&workspace)).transpose()?;
+    let taken = ports::unavailable_ports(&ports.required_ports(options.observe));
     if !taken.is_empty() {
         return Err(Error::PortsTaken(taken));
     }
@@ -138,6 +145,7 @@ pub async fn start_stack(console: &Console, options: &UpOptions) -> Result<Stack
         fast: options.fast,
         state: if options.fresh { State::Fresh } else { State::Kept },
         environment: options.environment.clone(),
+        observers,
         ..Options::new(folder, ports, Temporal::DevServer(cli))
     })?;
     if stack.options().has_saved_state() {
@@ -248,7 +256,7 @@ fn print_addresses(stack: &Stack) {
     let row = |name: &str, address: &str, about: &str| {
         anstream::println!("  {bold}{name:<19}{bold:#} {address:<32} {about}");
     };
-    for service in services::all_services() {
+    for service in stack.options().all_services() {
         let address = match service.page {
             "" => ports.address(service),
             page => format!("{}{page}", ports.url(service)),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::source::{File, Reference};
 
 pub const PROVIDER: &str = "fake-stripe-chaos";
-pub const CONTEXTS: [&str; 4] = ["payment", "inventory", "shipping", "notification"];
+pub const CONTEXTS: [&str; 5] = ["payment", "inventory", "shipping", "notification", "stripe"];
 pub const LAYERS: [&str; 4] = ["domain", "application", "infrastructure", "presentation"];
 
 /// The folders without the four layers. Their files have a few endpoints, and their rules are in `domain`.

@@ -117,20 +117,38 @@ fn resolved(text: &str) -> String {
 fn parts(text: &str) -> (String, Vec<(&str, Option<&str>)>) {
     let (mut resolved, mut uses, mut rest) = (String::new(), Vec::new(), text);
     while let Some((before, after)) = rest.split_once('$') {
-        let inside = after.strip_prefix('{').and_then(|braced| braced.split_once('}'));
+        let inside = after.strip_prefix('{').and_then(until_closing_brace);
         let (variable, end) =
             inside.unwrap_or_else(|| panic!("`${after}`: write variables as ${{NAME:-default}}"));
-        let (name, default) = match variable.split_once(":-") {
-            Some((name, default)) => (name, Some(default)),
-            None => (variable, None),
-        };
         resolved.push_str(before);
-        resolved.push_str(default.unwrap_or_default());
-        uses.push((name, default));
+        // The name ends at the first colon. What follows can have other variables.
+        let (name, value) =
+            variable.split_once(':').map_or((variable, None), |(name, rest)| (name, Some(rest)));
+        match value.and_then(|value| value.split_at_checked(1)) {
+            // The value of a variable that is set. It is not by default.
+            Some(("+", _)) => uses.push((name, Some(""))),
+            Some(("-", default)) => {
+                let (default_resolved, inner) = parts(default);
+                uses.push((name, Some(if inner.is_empty() { default } else { "" })));
+                uses.extend(inner);
+                resolved.push_str(&default_resolved);
+            }
+            _ => uses.push((variable, None)),
+        }
         rest = end;
     }
     resolved.push_str(rest);
     (resolved, uses)
+}
+
+/// Splits at the brace that closes the one before the text.
+fn until_closing_brace(text: &str) -> Option<(&str, &str)> {
+    let mut open = 1;
+    let end = text.find(|character| {
+        open += i32::from(character == '{') - i32::from(character == '}');
+        open == 0
+    })?;
+    Some((&text[..end], &text[end + 1..]))
 }
 
 /// Returns the port inside the container, if it is published on loopback with the same number as the default.
@@ -177,6 +195,17 @@ services:
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let found = variables("compose.yml", r#"a: "${A:-1}${B:-}", c: "$$HOME""#);
         assert_eq!(found, BTreeSet::from([pair("A", "1"), pair("B", "")]));
+    }
+
+    #[test]
+    fn a_default_may_depend_on_another_variable() {
+        let text = "a: ${A:-${B:+1}}, c: ${C:-2}";
+        assert_eq!(resolved(text), "a: , c: 2");
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        assert_eq!(
+            variables("compose.yml", text),
+            BTreeSet::from([pair("A", ""), pair("B", ""), pair("C", "2")])
+        );
     }
 
     #[test]

@@ -6,5 +6,6 @@ mod collector;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod drill;
 mod metrics;
 mod traces;

@@ -39,7 +39,7 @@ async fn start(
 }
 
 /// Sends a request as a part of a trace. The shop's span is its parent.
-async fn call(
+pub async fn call(
     test: &TestStack,
     trace: &str,
     service: &Service,

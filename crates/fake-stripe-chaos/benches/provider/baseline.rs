@@ -49,6 +49,14 @@ pub async fn serve() -> Result<()> {
                 "recipient": "jo@example.com", "status": "sent", "sentAt": at, "orderId": "order-00000000",
             })),
         );
+    // It collects traces, too.
+    let router = router.route("/v1/traces", post(async |_: axum::body::Bytes| StatusCode::OK)).route(
+        "/v1/payment_intents",
+        post(async |body: axum::body::Bytes| {
+            let intent = json!({ "object": "payment_intent", "filler": "x".repeat(1600) });
+            if body.is_empty() { Err(StatusCode::BAD_REQUEST) } else { Ok(Json(intent)) }
+        }),
+    );
     axum::serve(listener, router).await?;
     Ok(())
 }

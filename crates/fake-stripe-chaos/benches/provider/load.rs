@@ -38,8 +38,22 @@ impl Client {
         if let Some(scenario) = scenario {
             request = request.header("x-chaos-scenario", scenario);
         }
+        self.send(request.body(Full::from(body))?).await
+    }
+
+    /// Sends a form to Stripe's API.
+    pub async fn post_form(&mut self, path: &str, key: &str, form: String) -> Result<(StatusCode, Bytes)> {
+        let request = Request::post(path)
+            .header("host", "localhost")
+            .header("authorization", "Bearer sk_test_bench")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("idempotency-key", key);
+        self.send(request.body(Full::from(form))?).await
+    }
+
+    async fn send(&mut self, request: Request<Full<Bytes>>) -> Result<(StatusCode, Bytes)> {
         self.0.ready().await?;
-        let answer = self.0.send_request(request.body(Full::from(body))?).await?;
+        let answer = self.0.send_request(request).await?;
         let status = answer.status();
         Ok((status, answer.into_body().collect().await?.to_bytes()))
     }

@@ -22,6 +22,8 @@ static ORDERS: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Clone, Copy)]
 enum Workload {
+    /// Nothing but `POST /v1/payment_intents` with `confirm` and manual capture, which authorizes too.
+    Intents,
     /// Nothing but `POST /payment/authorize`.
     Authorize,
     /// Orders: authorize, reserve, capture, notify.
@@ -32,15 +34,34 @@ pub async fn measure() -> Result<()> {
     println!("{CLIENTS} connections, {ROUNDS} rounds of {TURN:?} each, median and range of the rounds\n");
     println!("| workload | server | requests/s | of bare | µs of its processor time a request |");
     println!("|---|---|---|---|---|");
-    for (name, workload) in [("authorize", Workload::Authorize), ("orders", Workload::Orders)] {
-        let sqlite = "sqlite:{folder}/ledger.db";
-        let servers = [
+    let collector = Server::bare()?;
+    let endpoint = format!("http://{}", collector.address);
+    let sampled = |share| {
+        [
+            QUIET,
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()),
+            ("OTEL_TRACES_SAMPLER", "traceidratio"),
+            ("OTEL_TRACES_SAMPLER_ARG", share),
+        ]
+    };
+    let sqlite = "sqlite:{folder}/ledger.db";
+    for (name, workload) in
+        [("authorize", Workload::Authorize), ("orders", Workload::Orders), ("intents", Workload::Intents)]
+    {
+        let mut servers = vec![
             ("bare axum handler", Server::bare()?),
             ("memory", Server::provider("memory", &[QUIET])?),
             ("memory, with its log", Server::provider("memory", &[])?),
             ("SQLite", Server::provider(sqlite, &[QUIET])?),
             ("SQLite, with its log", Server::provider(sqlite, &[])?),
         ];
+        if matches!(workload, Workload::Authorize) {
+            servers.extend([
+                ("memory, 0 % of traces", Server::provider("memory", &sampled("0"))?),
+                ("memory, 1 % of traces", Server::provider("memory", &sampled("0.01"))?),
+                ("memory, 100 % of traces", Server::provider("memory", &sampled("1"))?),
+            ]);
+        }
         for (_, server) in &servers {
             turn(server, workload, TURN / 4).await?;
         }
@@ -102,6 +123,10 @@ async fn keep_busy(mut client: Client, workload: Workload, until: Instant) -> Re
     let mut requests = 0;
     while Instant::now() < until {
         requests += match workload {
+            Workload::Intents => {
+                intent(&mut client).await?;
+                1
+            }
             Workload::Authorize => {
                 authorize(&mut client, &new_order()).await?;
                 1
@@ -128,6 +153,15 @@ async fn succeed(client: &mut Client, path: &str, key: String, body: String) -> 
 async fn authorize(client: &mut Client, order: &str) -> Result<String> {
     let body = format!(r#"{{"amount":5998,"currency":"usd","orderId":"{order}"}}"#);
     succeed(client, "/payment/authorize", format!("{order}/authorize"), body).await
+}
+
+async fn intent(client: &mut Client) -> Result<()> {
+    let order = new_order();
+    let form = format!(
+        "amount=5998&currency=usd&confirm=true&payment_method=pm_card_visa&capture_method=manual&metadata[order_id]={order}"
+    );
+    let (status, body) = client.post_form("/v1/payment_intents", &format!("{order}/intent"), form).await?;
+    if status.is_success() { Ok(()) } else { Err(format!("{status} {body:?}").into()) }
 }
 
 /// One order, in four requests.

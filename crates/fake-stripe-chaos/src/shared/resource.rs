@@ -29,6 +29,8 @@ pub trait Resource: std::fmt::Debug + Clone + Send + Sync + 'static {
 
     /// The operations whose keys an undo accepts.
     const UNDOABLE: &'static [Operation];
+    /// Whether a key stores a failure and replays it, as Stripe does.
+    const REPLAYS_FAILURES: bool = false;
 
     fn id(&self) -> &str;
     fn order(&self) -> Option<&OrderId>;

@@ -52,8 +52,9 @@ impl Telemetry {
             order_id = line.order.as_ref().map(OrderId::as_str),
             idempotency_key = line.key.as_ref().map(crate::shared::ids::Key::as_str),
             correlation_id = &*line.correlation,
+            millis = line.duration.as_secs_f64() * 1000.0,
             overruled = line.decided.as_ref().is_some_and(|decided| decided.overruled),
-            "decided"
+            "operation completed"
         );
     }
 }

@@ -64,7 +64,7 @@ async fn the_selectable_scenarios_do_not_depend_on_the_profile() {
     ] {
         assert!(capture_scenarios.contains(&known), "{known}");
     }
-    assert_eq!(scenarios["operations"].as_object().unwrap().len(), 12);
+    assert_eq!(scenarios["operations"].as_object().unwrap().len(), 29);
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ mod returns;
 mod runs;
 mod shipping;
 mod stats;
+mod stripe;
 mod support;
 mod undo;
 mod verdict;

@@ -144,6 +144,12 @@ impl Provider {
         self.ask(Method::PUT, path).body(&body.to_string())
     }
 
+    /// Sends a form to Stripe's API.
+    pub fn stripe(&self, method: Method, path: &str, form: &str) -> TestRequest {
+        let request = self.ask(method, path).header("authorization", "Bearer sk_test_1");
+        if form.is_empty() { request } else { request.form(form) }
+    }
+
     pub fn authorize(&self) -> TestRequest {
         self.post("/payment/authorize", &json!({"amount": 5998, "currency": "usd"}))
     }
@@ -339,6 +345,12 @@ impl TestRequest {
         this
     }
 
+    pub fn form(self, form: &str) -> Self {
+        let mut this = self.header("content-type", "application/x-www-form-urlencoded");
+        this.body = Some(form.to_owned());
+        this
+    }
+
     async fn send(self) -> Answer {
         let Self { router, openapi, method, path, headers, body } = self;
         // The run is not documented with each operation, and its errors are separate.
@@ -400,6 +412,12 @@ impl Answer {
     #[track_caller]
     pub fn text(&self, member: &str) -> String {
         self.json()[member].as_str().unwrap_or_else(|| panic!("{member} in {}", self.body)).to_owned()
+    }
+
+    /// Returns the message of Stripe's error.
+    #[track_caller]
+    pub fn text_of_error(&self) -> String {
+        self.json()["error"]["message"].as_str().unwrap_or_else(|| panic!("{}", self.body)).to_owned()
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {

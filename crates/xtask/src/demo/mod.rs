@@ -75,6 +75,7 @@ pub async fn run(
         fast: true,
         fresh: true,
         free_ports,
+        observe: false,
         environment,
     };
     let mut stack = interrupts.race(up::start_stack(console, &options)).await?;

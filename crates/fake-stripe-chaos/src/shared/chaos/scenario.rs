@@ -105,6 +105,12 @@ impl Scenario {
         Self { name, effect: Effect::Skip, response }
     }
 
+    /// Returns a variant of the execution, such as a charge that the card's issuer declines.
+    #[must_use]
+    pub const fn variant(name: &'static str) -> Self {
+        Self::apply(name, Response::Real)
+    }
+
     /// Returns a definitive refusal: nothing is executed, and the answer says so.
     #[must_use]
     pub const fn refusal(name: &'static str) -> Self {

@@ -7,7 +7,7 @@ use axum::{
 };
 use serde::Serialize;
 use serde_json::Value;
-use service_kit::problem::Problem;
+use service_kit::{layers::Logged, problem::Problem};
 use utoipa::ToSchema;
 
 use super::problems;
@@ -87,6 +87,8 @@ fn respond<R: Present, V: Serialize>(
     view: impl FnOnce(&Snapshot<R>, Option<&Part>) -> Option<V>,
 ) -> Response {
     let Reply { answer, decision, replayed, wire_fault } = reply;
+    // A failed store has no line of the operation.
+    let was_executed = !matches!(answer, Answer::StoreFailed(_));
     let mut response = match answer {
         Answer::Done { seen, part } => match view(&seen, part.as_ref()) {
             Some(view) => (success, Json(Undone::Done(view))).into_response(),
@@ -114,6 +116,9 @@ fn respond<R: Present, V: Serialize>(
     }
     if replayed {
         headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    if was_executed {
+        response.extensions_mut().insert(Logged);
     }
     if let Some(fault) = wire_fault {
         response.extensions_mut().insert(fault);

@@ -94,7 +94,7 @@ impl<'a, R: Resource> Execution<'a, R> {
         if decision.scenario.effect == Effect::Skip {
             return self.skip(decision);
         }
-        let actual = self.make(make)?;
+        let actual = self.make(&decision, make)?;
         self.conclude(decision, actual)
     }
 
@@ -139,7 +139,7 @@ impl<'a, R: Resource> Execution<'a, R> {
             self.record(StoredAnswer::Tombstoned, Some(&decision))?;
             Answer::KeyRefused(KeyRefusal::Tombstoned)
         } else {
-            self.make(make)?
+            self.make(&decision, make)?
         };
         self.conclude(decision, actual)
     }
@@ -161,7 +161,7 @@ impl<'a, R: Resource> Execution<'a, R> {
             return self.skip(decision);
         }
         let actual = match found {
-            TargetLookup::Resource(resource) => self.apply(target, resource, change)?,
+            TargetLookup::Resource(resource) => self.apply(&decision, target, resource, change)?,
             TargetLookup::UnknownId(id) => Answer::Refused { error: R::not_found(&id), seen: None },
             TargetLookup::NotUndoable(refusal) => Answer::KeyRefused(refusal),
             TargetLookup::NoEffect(key) => {
@@ -292,8 +292,12 @@ impl<'a, R: Resource> Execution<'a, R> {
         }
     }
 
-    fn make(&mut self, make: impl FnOnce(&mut OperationContext<'_>) -> R) -> Result<Answer<R>, StoreError> {
-        let mut work = OperationContext::new(self.now, None, &*self.deps.ids);
+    fn make(
+        &mut self,
+        decision: &Decision,
+        make: impl FnOnce(&mut OperationContext<'_>) -> R,
+    ) -> Result<Answer<R>, StoreError> {
+        let mut work = OperationContext::new(self.now, None, decision.scenario, &*self.deps.ids);
         let resource = make(&mut work);
         let postings = work.into_postings();
         self.commit(&resource, postings)?;
@@ -302,12 +306,13 @@ impl<'a, R: Resource> Execution<'a, R> {
 
     fn apply(
         &mut self,
+        decision: &Decision,
         target: &Target,
         mut resource: R,
         change: impl FnOnce(&mut OperationContext<'_>, &mut R) -> Result<Option<Part>, R::Error>,
     ) -> Result<Answer<R>, StoreError> {
-        let mut work =
-            OperationContext::new(self.now, shipped_at(self.tx, resource.order())?, &*self.deps.ids);
+        let shipped_at = shipped_at(self.tx, resource.order())?;
+        let mut work = OperationContext::new(self.now, shipped_at, decision.scenario, &*self.deps.ids);
         let changed = change(&mut work, &mut resource);
         let postings = work.into_postings();
         match (changed, target) {
@@ -359,7 +364,8 @@ impl<'a, R: Resource> Execution<'a, R> {
 
     /// Ends a call without an effect.
     fn skip(&mut self, decision: Arc<Decision>) -> Result<Conclusion<R>, StoreError> {
-        if decision.scenario.is_definitive_refusal() {
+        let is_replayed_failure = R::REPLAYS_FAILURES && decision.scenario.response == Response::Failure;
+        if decision.scenario.is_definitive_refusal() || is_replayed_failure {
             self.record(StoredAnswer::Refused, Some(&decision))?;
         }
         self.finish_decided(scenario_answer(&decision, None), decision, false)

@@ -39,6 +39,9 @@ pub enum StoreError {
     TooManyPlans(usize),
 }
 
+/// The id of a record, and its text.
+pub type Record = (Arc<str>, Arc<str>);
+
 /// The contexts' entities, each in its own encoding.
 pub trait Records {
     /// # Errors
@@ -47,6 +50,11 @@ pub trait Records {
     /// # Errors
     /// When the store fails.
     fn put(&mut self, kind: &'static str, id: &str, record: String) -> Result<(), StoreError>;
+    /// Returns every record of a kind with its id, in no order.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn list(&self, kind: &'static str) -> Result<Vec<Record>, StoreError>;
 }
 
 /// The number of decisions for each operation and chaos key.

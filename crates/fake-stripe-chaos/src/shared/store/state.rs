@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Attempts, Plans, Records, Settings, StoreError,
+    Attempts, Plans, Record, Records, Settings, StoreError,
     limits::{Dropped, Limits, Sizes},
 };
 use crate::shared::{
@@ -405,6 +405,11 @@ impl Records for StateTransaction<'_> {
         let before = records.insert(Arc::clone(&id), record.into());
         self.changes.push(Change::Record { kind, id, before });
         Ok(())
+    }
+
+    fn list(&self, kind: &'static str) -> Result<Vec<Record>, StoreError> {
+        let records = self.state.records.get(kind).into_iter().flatten();
+        Ok(records.map(|(id, record)| (Arc::clone(id), Arc::clone(record))).collect())
     }
 }
 

@@ -49,7 +49,8 @@ fn captured_once_in_full(facts: &OrderFacts) -> Option<String> {
     let payments = facts.payments();
     let paid: Vec<_> = payments.iter().filter(|(_, sums)| sums.net() != 0).collect();
     match paid.as_slice() {
-        [(_, sums)] if sums.net() == sums.authorized => None,
+        // A capture in part voids the rest, so what it left is all that was to be paid.
+        [(_, sums)] if sums.net() == sums.authorized - sums.released => None,
         [(id, sums)] => Some(format!("{id} is captured with {} of {}", sums.net(), sums.authorized)),
         [] => Some("nothing is captured".to_owned()),
         many => {

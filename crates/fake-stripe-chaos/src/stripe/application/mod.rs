@@ -1,0 +1,14 @@
+//! The use cases of Stripe's API, and their ports.
+
+mod commands;
+mod ports;
+mod service;
+
+pub use commands::{
+    ATTACH_METHOD, CANCEL_INTENT, CAPTURE_INTENT, CONFIRM_INTENT, CREATE_CUSTOMER, CREATE_ENDPOINT,
+    CREATE_INTENT, CREATE_METHOD, CREATE_REFUND, CancelIntent, CaptureIntent, ConfirmIntent, CreateDocument,
+    CreateIntent, CreateRefund, DELETE_CUSTOMER, DELETE_ENDPOINT, DETACH_METHOD, UPDATE_CUSTOMER,
+    UPDATE_ENDPOINT, UPDATE_INTENT, UPDATE_METHOD, UPDATE_REFUND, UpdateRefund,
+};
+pub use ports::{Library, Objects};
+pub use service::StripeService;

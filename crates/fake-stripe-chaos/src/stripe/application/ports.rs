@@ -1,0 +1,126 @@
+//! The ports of Stripe's API, and its objects as resources of the shared protocol.
+
+use uuid::Uuid;
+
+use crate::{
+    shared::{
+        chaos::Scenario,
+        ids::OrderId,
+        operation::Operation,
+        protocol::OperationContext,
+        resource::{Repository, Resource, UndoState},
+        store::{StoreError, Transaction},
+    },
+    stripe::domain::{Document, EventRecord, Intent, Kind, NewIds, StripeError},
+};
+
+/// Stores and loads the objects.
+pub trait Objects: Repository<Intent> + Repository<Document> + Library {}
+
+impl<T: Repository<Intent> + Repository<Document> + Library> Objects for T {}
+
+/// Reads objects beside the protocol.
+pub trait Library: Send + Sync {
+    /// # Errors
+    /// Fails if the store fails.
+    fn intent(&self, tx: &dyn Transaction, id: &str) -> Result<Option<Intent>, StoreError>;
+    /// Returns the intent of a charge or of a refund.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    fn intent_of(&self, tx: &dyn Transaction, charge_or_refund: &str) -> Result<Option<Intent>, StoreError>;
+    /// Returns all intents, the newest first.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    fn intents(&self, tx: &dyn Transaction) -> Result<Vec<Intent>, StoreError>;
+    /// Returns a document, also a deleted one.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    fn document(&self, tx: &dyn Transaction, kind: Kind, id: &str) -> Result<Option<Document>, StoreError>;
+    /// Returns the documents of a kind that are not deleted, the newest first.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    fn documents(&self, tx: &dyn Transaction, kind: Kind) -> Result<Vec<Document>, StoreError>;
+    /// # Errors
+    /// Fails if the store fails.
+    fn event(&self, tx: &dyn Transaction, id: &str) -> Result<Option<EventRecord>, StoreError>;
+    /// Returns all events, the newest first.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    fn events(&self, tx: &dyn Transaction) -> Result<Vec<EventRecord>, StoreError>;
+}
+
+impl NewIds for OperationContext<'_> {
+    fn new_id(&self) -> Uuid {
+        self.new_id()
+    }
+}
+
+impl Resource for Intent {
+    type Error = StripeError;
+
+    // Stripe has no undo by key.
+    const UNDOABLE: &'static [Operation] = &[];
+    const REPLAYS_FAILURES: bool = true;
+
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    fn order(&self) -> Option<&OrderId> {
+        self.order.as_ref()
+    }
+
+    fn undo_state(&self, _: &StripeError) -> UndoState {
+        UndoState::InEffect
+    }
+
+    fn not_found(id: &str) -> StripeError {
+        StripeError::ResourceMissing { kind: "payment_intent", id: id.to_owned() }
+    }
+
+    fn refusal(_: Scenario) -> Option<StripeError> {
+        None
+    }
+
+    fn code(error: &StripeError) -> &'static str {
+        error.into()
+    }
+}
+
+impl Resource for Document {
+    type Error = StripeError;
+
+    const UNDOABLE: &'static [Operation] = &[];
+    const REPLAYS_FAILURES: bool = true;
+
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    fn order(&self) -> Option<&OrderId> {
+        self.order.as_ref()
+    }
+
+    fn undo_state(&self, _: &StripeError) -> UndoState {
+        UndoState::InEffect
+    }
+
+    fn not_found(id: &str) -> StripeError {
+        let kinds = [Kind::Customer, Kind::PaymentMethod, Kind::WebhookEndpoint];
+        let kind = kinds.into_iter().find(|kind| id.starts_with(kind.prefix()));
+        StripeError::ResourceMissing { kind: kind.map_or("object", Kind::title), id: id.to_owned() }
+    }
+
+    fn refusal(_: Scenario) -> Option<StripeError> {
+        None
+    }
+
+    fn code(error: &StripeError) -> &'static str {
+        error.into()
+    }
+}

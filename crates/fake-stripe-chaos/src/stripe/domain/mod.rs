@@ -1,0 +1,16 @@
+//! Payment intents with their charges and refunds, the test cards, and the documents around them.
+
+mod card;
+mod document;
+mod error;
+mod event;
+mod intent;
+
+pub use card::{Decline, TestCard};
+pub use document::{Document, DocumentId, Fields, Kind};
+pub use error::StripeError;
+pub use event::{EventRecord, EventType};
+pub use intent::{
+    AUTHORIZATION_TTL, Attributes, CancellationReason, CaptureMethod, Changing, ChargeState, Intent,
+    IntentState, Method, NewIds, Refund, RefundId,
+};

@@ -1,0 +1,142 @@
+//! Stripe's objects as JSON records in the store. An intent is saved with its new events and payment methods.
+
+use serde::de::DeserializeOwned;
+
+use crate::{
+    shared::{
+        clock::Timestamp,
+        resource::Repository,
+        store::{StoreError, Transaction, decode, encode},
+    },
+    stripe::{
+        application::Library,
+        domain::{Document, EventRecord, Fields, Intent, Kind, Method},
+    },
+};
+
+const INTENT: &str = "stripe_payment_intent";
+const EVENT: &str = "stripe_event";
+/// The id of a charge or a refund → the id of its intent.
+const INTENT_OF: &str = "stripe_intent_of";
+
+#[derive(Debug, Clone, Copy)]
+pub struct StripeRecords;
+
+const fn kind_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Customer => "stripe_customer",
+        Kind::PaymentMethod => "stripe_payment_method",
+        Kind::WebhookEndpoint => "stripe_webhook_endpoint",
+    }
+}
+
+fn kind_of(id: &str) -> Option<&'static str> {
+    let kinds = [Kind::Customer, Kind::PaymentMethod, Kind::WebhookEndpoint];
+    kinds.into_iter().find(|kind| id.starts_with(kind.prefix())).map(kind_name)
+}
+
+/// Returns the records of a kind, the newest first. Ids sort by their time of creation.
+fn newest_first<T: DeserializeOwned>(tx: &dyn Transaction, kind: &'static str) -> Result<Vec<T>, StoreError> {
+    let mut records = tx.list(kind)?;
+    records.sort_unstable_by(|(one, _), (other, _)| other.cmp(one));
+    records.iter().map(|(id, text)| decode(kind, id, text)).collect()
+}
+
+fn get<T: DeserializeOwned>(
+    tx: &dyn Transaction,
+    kind: &'static str,
+    id: &str,
+) -> Result<Option<T>, StoreError> {
+    tx.get(kind, id)?.map(|text| decode(kind, id, &text)).transpose()
+}
+
+fn loaded(mut intent: Intent) -> Intent {
+    intent.set_stored();
+    intent
+}
+
+impl Repository<Intent> for StripeRecords {
+    fn load(&self, tx: &dyn Transaction, id: &str) -> Result<Option<Intent>, StoreError> {
+        Ok(get(tx, INTENT, id)?.map(loaded))
+    }
+
+    fn save(&self, tx: &mut dyn Transaction, intent: &Intent) -> Result<(), StoreError> {
+        let id = intent.id.as_str();
+        for charge in intent.state(Timestamp::from_millis(0)).charges {
+            let refunds = charge.refunds.iter().map(|refund| refund.id.as_str());
+            for part in refunds.chain([charge.id.as_str()]) {
+                if tx.get(INTENT_OF, part)?.is_none() {
+                    tx.put(INTENT_OF, part, encode(INTENT_OF, part, &id)?)?;
+                }
+            }
+        }
+        for (method, at) in intent.new_methods() {
+            save_new_method(tx, method, at, intent)?;
+        }
+        for event in intent.new_events() {
+            tx.put(EVENT, event.id.as_str(), encode(EVENT, event.id.as_str(), &event)?)?;
+        }
+        tx.put(INTENT, id, encode(INTENT, id, intent)?)
+    }
+}
+
+fn save_new_method(
+    tx: &mut dyn Transaction,
+    method: &Method,
+    at: Timestamp,
+    intent: &Intent,
+) -> Result<(), StoreError> {
+    let Ok(id) = method.id.parse() else { return Ok(()) };
+    if tx.get(kind_name(Kind::PaymentMethod), &method.id)?.is_some() {
+        return Ok(());
+    }
+    let fields = Fields::from([("card".to_owned(), method.card.clone())]);
+    let document = Document::new(id, Kind::PaymentMethod, at, intent.order.clone(), fields);
+    StripeRecords.save(tx, &document)
+}
+
+impl Repository<Document> for StripeRecords {
+    fn load(&self, tx: &dyn Transaction, id: &str) -> Result<Option<Document>, StoreError> {
+        kind_of(id).map_or(Ok(None), |kind| get(tx, kind, id))
+    }
+
+    fn save(&self, tx: &mut dyn Transaction, document: &Document) -> Result<(), StoreError> {
+        let (kind, id) = (kind_name(document.kind), document.id.as_str());
+        tx.put(kind, id, encode(kind, id, document)?)
+    }
+}
+
+impl Library for StripeRecords {
+    fn intent(&self, tx: &dyn Transaction, id: &str) -> Result<Option<Intent>, StoreError> {
+        self.load(tx, id)
+    }
+
+    fn intent_of(&self, tx: &dyn Transaction, charge_or_refund: &str) -> Result<Option<Intent>, StoreError> {
+        match get::<String>(tx, INTENT_OF, charge_or_refund)? {
+            Some(intent) => self.load(tx, &intent),
+            None => Ok(None),
+        }
+    }
+
+    fn intents(&self, tx: &dyn Transaction) -> Result<Vec<Intent>, StoreError> {
+        Ok(newest_first(tx, INTENT)?.into_iter().map(loaded).collect())
+    }
+
+    fn document(&self, tx: &dyn Transaction, kind: Kind, id: &str) -> Result<Option<Document>, StoreError> {
+        get(tx, kind_name(kind), id)
+    }
+
+    fn documents(&self, tx: &dyn Transaction, kind: Kind) -> Result<Vec<Document>, StoreError> {
+        let mut documents: Vec<Document> = newest_first(tx, kind_name(kind))?;
+        documents.retain(|document| !document.is_deleted());
+        Ok(documents)
+    }
+
+    fn event(&self, tx: &dyn Transaction, id: &str) -> Result<Option<EventRecord>, StoreError> {
+        get(tx, EVENT, id)
+    }
+
+    fn events(&self, tx: &dyn Transaction) -> Result<Vec<EventRecord>, StoreError> {
+        newest_first(tx, EVENT)
+    }
+}

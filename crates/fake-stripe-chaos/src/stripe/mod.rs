@@ -1,0 +1,26 @@
+//! Stripe's API: payment intents, refunds, and the objects around them. It keeps money in the same ledger as payments.
+
+mod application;
+mod domain;
+mod infrastructure;
+mod presentation;
+
+use std::sync::Arc;
+
+use self::{
+    application::StripeService,
+    infrastructure::{StripeRecords, chaos},
+    presentation::StripeCode,
+};
+use crate::shared::slice::Slice;
+
+pub use presentation::layer;
+
+/// Registers Stripe's API in the application.
+pub const SLICE: Slice = Slice {
+    chaos: chaos::TABLES,
+    install: |service, deps| {
+        let stripe = StripeService::new(deps, Arc::new(StripeRecords));
+        service.codes(StripeCode::ALL).routes(presentation::routes(stripe, deps))
+    },
+};
