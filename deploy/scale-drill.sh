@@ -34,7 +34,7 @@ fail() {
 }
 
 declare -A worker=() address=()
-placers=()
+placers=() helped=0
 finish() {
     local status=$? pid
     trap - EXIT
@@ -98,7 +98,7 @@ end_worker() { # end_worker NUMBER
         $(sum "$file" order_activity_attempts_total 'outcome="final"')))
     printf 'scale drill: worker %d had %d activities under way at SIGTERM, and ended after %d s; it completed %d\n' \
         "$number" "$used" $((SECONDS - begin)) "$done_here"
-    ((done_here > 0)) || fail "worker $number did no work"
+    helped=$((helped + done_here))
     ((cancelled == 0 && failed == 0)) || fail "worker $number cancelled $cancelled activities, and $failed failed"
 }
 
@@ -157,6 +157,9 @@ place down
 for ((number = MOST; number > 1; number--)); do end_worker "$number"; done
 placed
 say "$MOST to 1 workers"
+
+# With few orders, one of them may get none.
+((helped > 0)) || fail "the workers beside that of the stack did no work"
 
 place one-again
 placed
