@@ -4,6 +4,9 @@
 #
 # Compiled dependencies are kept in cache mounts, so that a second build compiles only what changed.
 
+# The list of parts of an image (SBOM) then has the crates, from Cargo.lock.
+ARG BUILDKIT_SBOM_SCAN_CONTEXT=true
+
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 # `--build-arg OPT_LEVEL=0` shortens the build and makes the programs slower.
@@ -18,6 +21,10 @@ RUN --mount=type=cache,id=order-fulfilment-registry,target=/usr/local/cargo/regi
     && mkdir -p /out/data \
     && cp target/release/founder target/release/fake-stripe-chaos \
           target/release/temporal-worker target/release/temporal-api /out/
+
+# Only the programs, for the archives of a release.
+FROM scratch AS programs
+COPY --from=build /out/founder /out/fake-stripe-chaos /out/temporal-worker /out/temporal-api /
 
 # The common base of the four images. The CA certificates are for upstreams and Temporal Cloud over TLS.
 # Each image's health check asks for liveness and not for readiness: an orchestrator may restart an unhealthy container,

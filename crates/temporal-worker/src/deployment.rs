@@ -44,16 +44,16 @@ impl Deployment {
     /// Reads the version. Returns `Some(None)` for a worker without one, and `None` for an error.
     #[allow(clippy::option_option, reason = "an error, an absence and a value are three things")]
     pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Option<Self>> {
-        let name = reader.read_optional(&NAME, checked);
-        let build_id = reader.read_optional(&BUILD_ID, checked);
+        let name = reader.read_optional(&NAME, checked_name);
+        let build_id = reader.read_optional(&BUILD_ID, checked_build_id);
         let behavior =
             reader.read(&BEHAVIOR, |text| text.parse().map_err(|_| "must be auto_upgrade or pinned"));
         match (name?, build_id?) {
             (Some(name), Some(build_id)) => Some(Some(Self { name, build_id, behavior: behavior? })),
             (None, None) => Some(None),
             // Each of them is required beside the other.
-            (Some(_), None) => reader.read(&BUILD_ID, checked).map(|_| None),
-            (None, Some(_)) => reader.read(&NAME, checked).map(|_| None),
+            (Some(_), None) => reader.read(&BUILD_ID, checked_build_id).map(|_| None),
+            (None, Some(_)) => reader.read(&NAME, checked_name).map(|_| None),
         }
     }
 
@@ -73,15 +73,25 @@ impl Deployment {
     }
 }
 
-/// Checks a name. Temporal refuses some others only when the worker polls, and the worker would wait for ever.
-fn checked(text: &str) -> Result<String, String> {
+/// Checks the name of a deployment. Temporal's worker controller makes names with a `/`.
+fn checked_name(text: &str) -> Result<String, String> {
+    checked(text, b"-_+./")
+}
+
+fn checked_build_id(text: &str) -> Result<String, String> {
+    checked(text, b"-_+.")
+}
+
+/// Temporal refuses some texts only when the worker polls, and the worker would wait for ever.
+fn checked(text: &str, marks: &[u8]) -> Result<String, String> {
     let is_usable = text.len() <= MAX_CHARS
         && !text.starts_with("__")
-        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_+".contains(&byte) || byte == b'.');
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || marks.contains(&byte));
     if is_usable {
         Ok(text.to_owned())
     } else {
-        Err(format!("must be at most {MAX_CHARS} letters, digits, `.`, `_`, `-` and `+`"))
+        let marks: Vec<_> = marks.iter().map(|mark| format!("`{}`", char::from(*mark))).collect();
+        Err(format!("must be at most {MAX_CHARS} letters, digits, {}", marks.join(", ")))
     }
 }
 
@@ -127,6 +137,17 @@ mod tests {
         assert!(error.contains("TEMPORAL_WORKER_BUILD_ID is required"), "{error}");
         let error = read(&[("TEMPORAL_WORKER_BUILD_ID", "1.4.0")]).unwrap_err();
         assert!(error.contains("TEMPORAL_DEPLOYMENT_NAME is required"), "{error}");
+    }
+
+    #[test]
+    fn a_name_of_temporals_worker_controller_is_accepted() {
+        let both = [
+            ("TEMPORAL_DEPLOYMENT_NAME", "shop/orders-worker"),
+            ("TEMPORAL_WORKER_BUILD_ID", "temporal-worker-0.1.0-5d9f"),
+        ];
+        assert_eq!(read(&both).unwrap().unwrap().name, "shop/orders-worker");
+        let build_id = [("TEMPORAL_DEPLOYMENT_NAME", "orders"), ("TEMPORAL_WORKER_BUILD_ID", "a/b")];
+        assert!(read(&build_id).unwrap_err().contains("must be at most"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-"""Starts etcd, the API server and the controllers of Kubernetes on loopback, and talks to them by kubectl and helm."""
+"""Starts a control plane of Kubernetes on loopback, with nodes that kwok plays, and talks to it by kubectl and helm."""
 
 import os
 import socket
@@ -10,6 +10,13 @@ from pathlib import Path
 import yaml
 
 START_LIMIT = 120
+STAGES = Path(__file__).resolve().parents[1] / "cluster/nodes.yaml"
+# Two nodes in each of three zones.
+ZONES = ["a", "b", "c"]
+NODES = {f"node-{zone}{number}": zone for zone in ZONES for number in (1, 2)}
+# The default class, and that of an example. Nobody makes volumes here, so they are there before the claims.
+STORAGE_CLASSES = ["disks", "fast"]
+VOLUMES_PER_CLASS = 12
 
 
 def free_port():
@@ -18,8 +25,33 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def node(name):
+    labels = {
+        "kubernetes.io/hostname": name, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
+        "topology.kubernetes.io/zone": NODES[name],
+    }
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}}
+
+
+def storage(name):
+    """Returns a storage class and its volumes."""
+    default = {"storageclass.kubernetes.io/is-default-class": str(name == STORAGE_CLASSES[0]).lower()}
+    yield {
+        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "provisioner": "kubernetes.io/no-provisioner",
+        "metadata": {"name": name, "annotations": default},
+    }
+    for number in range(VOLUMES_PER_CLASS):
+        yield {
+            "apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": f"{name}-{number}"},
+            "spec": {
+                "capacity": {"storage": "100Gi"}, "accessModes": ["ReadWriteOnce"], "storageClassName": name,
+                "hostPath": {"path": f"/{name}/{number}"},
+            },
+        }
+
+
 class ControlPlane:
-    """A cluster without nodes: it admits, stores and controls, and runs no pod."""
+    """A cluster that admits, stores, controls and schedules. Its nodes report pods as running, and run none."""
 
     def __init__(self, program, folder):
         self.program, self.folder = str(program), Path(folder)
@@ -35,14 +67,11 @@ class ControlPlane:
         return self
 
     def __exit__(self, *_):
+        # Nothing of the cluster is kept, so nothing waits for its end.
         for process in reversed(self.processes):
-            process.terminate()
+            process.kill()
         for process in self.processes:
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            process.wait()
 
     def _start(self):
         etcd, peer, api = (free_port() for _ in range(3))
@@ -77,7 +106,15 @@ class ControlPlane:
             "kube-controller-manager", f"--kubeconfig={self.kubeconfig}", "--leader-elect=false", "--secure-port=0",
             f"--service-account-private-key-file={key}",
         )
+        self._run("kube-scheduler", f"--kubeconfig={self.kubeconfig}", "--leader-elect=false", "--secure-port=0")
+        # Without a port, it serves nothing.
+        self._run(
+            "kwok", f"--kubeconfig={self.kubeconfig}", f"--config={STAGES}", "--manage-all-nodes", "--node-port=0",
+            "--node-ip=10.1.0.1", "--cidr=10.2.0.1/16", "--node-lease-duration-seconds=40",
+        )
         self._wait(lambda: self.kubectl("get", "serviceaccount", "default", check=True))
+        self.apply(*map(node, NODES), *(one for name in STORAGE_CLASSES for one in storage(name)))
+        self.kubectl("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=60s", check=True)
 
     def _run(self, name, *arguments):
         log = (self.folder / f"{name}.log").open("w")
@@ -107,6 +144,16 @@ class ControlPlane:
             [self.program, "kubectl", *arguments], input=text, capture_output=True, text=True, check=check,
             env=self._environment(),
         )
+
+    def start_kubectl(self, *arguments):
+        """Starts kubectl and does not wait for it."""
+        return subprocess.Popen(
+            [self.program, "kubectl", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=self._environment(),
+        )
+
+    def apply(self, *resources):
+        self.kubectl("apply", "--server-side", "--filename=-", text=yaml.safe_dump_all(resources), check=True)
 
     def helm(self, *arguments):
         return subprocess.run(

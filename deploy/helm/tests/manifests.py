@@ -20,8 +20,10 @@ def release(variant="defaults", *settings):
     return [resource for resource in yaml.safe_load_all(done.stdout) if resource]
 
 
+TESTS = Path(__file__).resolve().parent
 # The plural names of the custom resources that the chart makes, as in the names of the files that define them.
 CUSTOM_KINDS = ["scaledobjects", "triggerauthentications", "servicemonitors", "prometheusrules", "httproutes"]
+CONTROLLER_KINDS = ["connections", "workerdeployments"]
 # A plain `=` is a value of its own in YAML 1.1; the definitions mean the text.
 yaml.SafeLoader.add_constructor("tag:yaml.org,2002:value", yaml.SafeLoader.construct_yaml_str)
 
@@ -37,7 +39,8 @@ def named(resources, kind, name):
 
 
 def workloads(resources):
-    return of_kind(resources, "Deployment", "StatefulSet")
+    """Returns what makes pods. A WorkerDeployment does so by a controller of Temporal."""
+    return of_kind(resources, "Deployment", "StatefulSet", "WorkerDeployment")
 
 
 def pods(resources):
@@ -70,7 +73,12 @@ def custom_resource_files():
         folder = Path(json.loads(done.stdout)["Dir"])
         for place in ("config/crd/bases", "config/crd/standard", "example/prometheus-operator-crd"):
             files += [path for kind in CUSTOM_KINDS for path in (folder / place).glob(f"*_{kind}.yaml")]
-    return files
+    if source := os.environ.get("WORKER_CONTROLLER_SOURCE"):
+        folder = Path(source) / "helm/temporal-worker-controller-crds/templates"
+        found = [path for kind in CONTROLLER_KINDS for path in folder.glob(f"*_{kind}.yaml")]
+        assert len(found) == len(CONTROLLER_KINDS), f"{folder} has {found}"
+        return files + found
+    return [*files, TESTS / "worker_controller.yaml"]
 
 
 @cache

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.helm
 
 # The oldest version that the chart supports, and the newest that was known.
 KUBERNETES = ["1.30.0", "1.37.0"]
-CUSTOM = {"keda.sh", "monitoring.coreos.com", "gateway.networking.k8s.io"}
+CUSTOM = {"keda.sh", "monitoring.coreos.com", "gateway.networking.k8s.io", "temporal.io"}
 every_variant = pytest.mark.parametrize("variant", VARIANTS)
 
 
@@ -122,7 +122,7 @@ def test_live_restarts_and_ready_routes(variant):
 def test_every_selector_selects_the_pods_that_it_is_for(variant):
     resources = release(variant)
     templates = [(name, metadata["labels"]) for name, metadata, _ in pods(resources)]
-    for workload in workloads(resources):
+    for workload in of_kind(resources, "Deployment", "StatefulSet"):
         selected = [name for name, labels in templates if selects(workload["spec"]["selector"], labels)]
         assert selected == [workload["metadata"]["name"]], "a Deployment selects its own pods alone"
     for resource in of_kind(resources, "Service", "PodDisruptionBudget", "NetworkPolicy"):
@@ -413,6 +413,7 @@ def test_a_flow_is_added_by_the_values_that_need_it():
     assert flows(release("defaults", "networkPolicy.enabled=false")) == {}
 
 
+CONTROLLER = '{"enabled":true,"rollout":{'
 WRONG = [
     ("api.replicas=\"minus\"", "at '/api/replicas': got string, want integer"),
     ("api.replicas=-1", "at '/api/replicas': minimum: got -1, want 0"),
@@ -432,6 +433,9 @@ WRONG = [
     ("temporal.tls.serverName=\"x\"", "temporal.tls.enabled: must be true where temporal.tls.ca, client or serverName is set"),
     ("api.autoscaling.minReplicas=11", "api.autoscaling.minReplicas: must not be above maxReplicas"),
     ("worker.versions=[{\"name\":\"main\",\"replicas\":1}]", "worker.versions: two versions are named main"),
+    ("worker.controller.enabled=\"maybe\"", "at '/worker/controller/enabled': got string, want boolean"),
+    ("worker.controller.rollout.strategy=\"Slow\"", "at '/worker/controller/rollout/strategy': value must be one of"),
+    (f"worker.controller={CONTROLLER}\"steps\":[]}}}}", "worker.controller.rollout.steps: must have a step where the strategy"),
     ("serviceMonitor.enabled=true", "networkPolicy.metricsFrom: must let in the Prometheus of serviceMonitor"),
 ]
 
@@ -456,6 +460,64 @@ def test_several_values_that_do_not_fit_are_reported_together():
 def test_keda_cannot_ask_temporal_over_tls_without_credentials():
     done = helm_template("defaults", "worker.keda.enabled=true", "temporal.tls.enabled=true")
     assert "\nworker.keda.backlog.enabled: KEDA can ask Temporal over TLS only with" in done.stderr
+
+
+CONTROLLED = ("worker-controller",)
+
+
+def test_temporals_controller_gets_the_pod_of_the_deployment():
+    on, off = release(*CONTROLLED), release(*CONTROLLED, "worker.controller.enabled=false")
+    made = named(on, "WorkerDeployment", "orders-order-fulfilment-worker")["spec"]
+    template = named(off, "Deployment", "orders-order-fulfilment-worker")["spec"]["template"]
+    assert not [one for one in of_kind(on, "Deployment") if component(one["metadata"]) == "worker"]
+    # The controller mounts the client certificate, and adds the same variables as this chart.
+    volumes = template["spec"]["volumes"]
+    template["spec"]["volumes"] = [volume for volume in volumes if volume["name"] != "temporal-tls"]
+    container = template["spec"]["containers"][0]
+    container["volumeMounts"] = [mount for mount in container["volumeMounts"] if mount["name"] != "temporal-tls"]
+    assert made["template"] == template
+    assert made["rollout"]["strategy"] == "Progressive" and made["replicas"] == 3
+    connection = named(on, "Connection", made["workerOptions"]["connectionRef"]["name"])["spec"]
+    assert connection == {
+        "hostPort": "temporal-frontend.temporal.svc.cluster.local:7233",
+        "tls": {"serverName": "temporal.example.com"},
+        "mutualTLSSecretRef": {"name": "temporal-client"},
+    }
+
+
+def test_temporals_controller_gets_the_api_key_and_the_worker_does_not_get_it_twice():
+    resources = release("defaults", "worker.controller.enabled=true", 'temporal.apiKey.existingSecret="cloud"')
+    (connection,) = of_kind(resources, "Connection")
+    assert connection["spec"]["apiKeySecretRef"] == {"name": "cloud", "key": "apiKey"}
+    (worker,) = of_kind(resources, "WorkerDeployment")
+    assert "env" not in worker["spec"]["template"]["spec"]["containers"][0]
+    assert worker["spec"]["rollout"]["steps"]
+
+
+NOT_WITH_CONTROLLER = [
+    (["worker.keda.enabled=true"], "worker.keda.enabled: scales one Deployment"),
+    (['worker.versions=[{"name":"next","replicas":1}]'], "worker.versions: the versions are those of worker.controller"),
+    (['worker.config={"TEMPORAL_WORKER_BUILD_ID":"1"}'], "worker.config.TEMPORAL_WORKER_BUILD_ID: is set by worker.controller"),
+    (["temporal.tls.enabled=true"], "worker.controller.enabled: the controller can ask Temporal over TLS only with"),
+    (
+        ["temporal.tls.enabled=true", 'temporal.tls.client.existingSecret="one"', 'temporal.apiKey.existingSecret="two"'],
+        "worker.controller.enabled: the controller takes a client certificate or an API key, and not both",
+    ),
+    (
+        ["temporal.tls.enabled=true", 'temporal.tls.client={"existingSecret":"one","certKey":"cert"}'],
+        "temporal.tls.client: worker.controller needs the keys tls.crt and tls.key",
+    ),
+    (
+        ["temporal.tls.enabled=true", 'temporal.tls.client.existingSecret="one"', 'temporal.tls.ca.existingSecret="two"'],
+        "temporal.tls.ca.existingSecret: worker.controller needs ca.crt in the Secret of temporal.tls.client",
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "line"), NOT_WITH_CONTROLLER)
+def test_values_that_do_not_fit_temporals_controller_are_refused(settings, line):
+    done = helm_template("defaults", "worker.controller.enabled=true", *settings)
+    assert done.returncode != 0 and f"\n{line}" in done.stderr, done.stderr
 
 
 def test_the_plain_manifests_are_the_chart_with_its_defaults():

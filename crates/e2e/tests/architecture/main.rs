@@ -55,8 +55,10 @@ fn rules_1_and_4_deny_toml_lists_the_users_of_every_crate_of_ours() {
     let deny = toml(&crates().parent().unwrap().join("deny.toml"));
     let listed: Vec<_> =
         deny["bans"]["deny"].as_array().unwrap().iter().map(|entry| &entry["crate"]).collect();
-    for name in names().iter().filter(|name| *name != "e2e") {
-        assert!(listed.iter().any(|entry| entry.as_str() == Some(name)), "deny.toml has no entry for {name}");
+    for folder in names().iter().filter(|name| *name != "e2e") {
+        // Two packages have another name than their folder and their library.
+        let name = toml(&crates().join(folder).join("Cargo.toml"))["package"]["name"].clone();
+        assert!(listed.contains(&&name), "deny.toml has no entry for {name}");
     }
 }
 

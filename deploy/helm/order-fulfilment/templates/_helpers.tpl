@@ -161,7 +161,9 @@ and volumeClaim where a claim template serves the volume `data`.
 {{- $component := .component }}
 {{- $values := get $root.Values $component }}
 {{- $temporal := has $component (list "api" "worker") }}
-{{- $tls := and $temporal $root.Values.temporal.tls.enabled (or $root.Values.temporal.tls.ca.existingSecret $root.Values.temporal.tls.client.existingSecret) }}
+{{- /* Temporal's worker controller adds the credentials to the worker by itself. */}}
+{{- $controlled := and (eq $component "worker") $root.Values.worker.controller.enabled }}
+{{- $tls := and $temporal (not $controlled) $root.Values.temporal.tls.enabled (or $root.Values.temporal.tls.ca.existingSecret $root.Values.temporal.tls.client.existingSecret) }}
 {{- $config := include "order-fulfilment.config" (dict "root" $root "component" $component "config" .config) }}
 {{- $grace := add $values.shutdownGraceSeconds ($values.preStopSeconds | default 0) ($values.longestActivitySeconds | default 0) 10 }}
 metadata:
@@ -207,7 +209,7 @@ spec:
         - {name: http, containerPort: {{ include "order-fulfilment.port" $component }}, protocol: TCP}
       envFrom:
         - configMapRef: {name: {{ include "order-fulfilment.componentName" . }}}
-      {{- $key := and $temporal $root.Values.temporal.apiKey.existingSecret }}
+      {{- $key := and $temporal (not $controlled) $root.Values.temporal.apiKey.existingSecret }}
       {{- $weather := and (has $component (list "founder" "worker")) $root.Values.sources.openWeather.existingSecret }}
       {{- if or .config $key $weather }}
       env:
@@ -321,6 +323,52 @@ spec:
       {{- with .track }}
       order-fulfilment/track: {{ . | quote }}
       {{- end }}
+  template:
+    {{- include "order-fulfilment.pod" . | trim | nindent 4 }}
+{{- end }}
+
+{{/* The worker for Temporal's worker controller, and its way to Temporal. The same arguments. */}}
+{{- define "order-fulfilment.workerDeployment" -}}
+{{- $controller := .root.Values.worker.controller }}
+{{- $temporal := .root.Values.temporal }}
+apiVersion: temporal.io/v1alpha1
+kind: Connection
+metadata:
+  name: {{ .name }}
+  labels:
+    {{- include "order-fulfilment.labels" . | nindent 4 }}
+spec:
+  hostPort: {{ $temporal.address | quote }}
+  {{- with $temporal.tls.serverName }}
+  tls: {serverName: {{ . | quote }}}
+  {{- end }}
+  {{- with $temporal.tls.client.existingSecret }}
+  mutualTLSSecretRef: {name: {{ . }}}
+  {{- end }}
+  {{- if $temporal.apiKey.existingSecret }}
+  apiKeySecretRef: {name: {{ $temporal.apiKey.existingSecret }}, key: {{ $temporal.apiKey.key | quote }}}
+  {{- end }}
+---
+apiVersion: temporal.io/v1alpha1
+kind: WorkerDeployment
+metadata:
+  name: {{ .name }}
+  labels:
+    {{- include "order-fulfilment.labels" . | nindent 4 }}
+spec:
+  replicas: {{ .replicas }}
+  workerOptions:
+    connectionRef: {name: {{ .name }}}
+    temporalNamespace: {{ $temporal.namespace | quote }}
+  rollout:
+    strategy: {{ $controller.rollout.strategy }}
+    {{- if eq $controller.rollout.strategy "Progressive" }}
+    steps:
+      {{- toYaml $controller.rollout.steps | nindent 6 }}
+    {{- end }}
+  sunset:
+    scaledownDelay: {{ $controller.sunset.scaledownDelay }}
+    deleteDelay: {{ $controller.sunset.deleteDelay }}
   template:
     {{- include "order-fulfilment.pod" . | trim | nindent 4 }}
 {{- end }}
