@@ -86,6 +86,9 @@ pub struct Arguments {
     /// Writes the report as JSON
     #[arg(long)]
     json: bool,
+    /// Writes a report as JUnit's XML to this file, too
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
 }
 
 /// Lists the reasons why the arguments can't be used.
@@ -119,6 +122,8 @@ pub struct Task {
     pub settle: Duration,
     pub settings: Settings,
     pub json: bool,
+    /// The file for the report as JUnit's XML.
+    pub junit: Option<PathBuf>,
 }
 
 impl Arguments {
@@ -160,6 +165,7 @@ impl Arguments {
                 selection: Selection { operations: self.operations, scenarios: self.scenarios },
             },
             json: self.json,
+            junit: self.junit,
         })
     }
 

@@ -25,11 +25,11 @@ use crate::{
     trial::{Trial, TrialRunner},
 };
 
-/// Names the context that each rule is about. A rule doesn't apply to a system that never calls its context.
-const RULE_CONTEXTS: [(&str, &str); 3] = [
-    ("shipped_is_paid_once_in_full", "payment."),
-    ("shipped_has_one_reservation", "inventory."),
-    ("shipped_has_one_label", "shipping."),
+/// Names the contexts that each rule is about. A rule doesn't apply to a system that calls none of them.
+const RULE_CONTEXTS: [(&str, &[&str]); 3] = [
+    ("shipped_is_paid_once_in_full", &["payment.", "stripe."]),
+    ("shipped_has_one_reservation", &["inventory."]),
+    ("shipped_has_one_label", &["shipping."]),
 ];
 
 /// Lists the reasons why a system can't be explored.
@@ -142,6 +142,8 @@ pub struct Findings {
     pub elapsed: Duration,
     /// The smallest schedules that fail, the worst first.
     pub failures: Vec<Trial>,
+    /// The schedules that pass, in the order in which they were tried.
+    pub passed: Vec<Schedule>,
     /// The provider's own profile has no faults, so a plan needs only the faults of the schedule.
     pub provider_is_fault_free: bool,
 }
@@ -221,6 +223,9 @@ impl<'a> Explorer<'a> {
         failures.dedup_by(|a, b| a.schedule == b.schedule);
         // The worst first, and of these the simplest.
         failures.sort_by_key(|trial| (trial.kinds.clone(), trial.schedule.len()));
+        let schedules = passed.into_iter().map(|trial| trial.candidate.schedule);
+        let passed =
+            schedules.filter(|schedule| failures.iter().all(|failed| failed.schedule != *schedule)).collect();
         let seen: BTreeSet<_> = failures.iter().flat_map(|trial| trial.reached.keys()).cloned().collect();
         let learned =
             |operation: &String| happy.reached.contains_key(operation) || planner.undos().contains(operation);
@@ -234,6 +239,7 @@ impl<'a> Explorer<'a> {
             cut_short: stop.is_received(),
             elapsed: started_at.elapsed(),
             failures,
+            passed,
             provider_is_fault_free,
             happy,
         }))
@@ -277,8 +283,10 @@ impl<'a> Explorer<'a> {
         }
         let applies = |contradiction: &Contradiction| {
             let context = RULE_CONTEXTS.iter().find(|(rule, _)| *rule == contradiction.rule);
-            context.is_none_or(|(_, context)| {
-                happy.reached.keys().any(|operation| operation.starts_with(context))
+            context.is_none_or(|(_, contexts)| {
+                let is_called =
+                    |context: &&str| happy.reached.keys().any(|operation| operation.starts_with(*context));
+                contexts.iter().any(is_called)
             })
         };
         let skipped_rules = happy.contradictions.iter().filter(|found| !applies(found));

@@ -15,7 +15,7 @@ mod stop;
 mod system;
 mod trial;
 
-use std::{io, process::ExitCode};
+use std::{fs, io, path::PathBuf, process::ExitCode};
 
 pub use arguments::Arguments;
 
@@ -39,6 +39,8 @@ enum Failure {
     Usage(#[from] UsageError),
     #[error(transparent)]
     Explore(#[from] ExploreError),
+    #[error("--junit: cannot write {}: {source}", path.display())]
+    Junit { path: PathBuf, source: io::Error },
     #[error("the handlers for Ctrl-C and SIGTERM can't be installed: {0}")]
     Signals(#[from] io::Error),
 }
@@ -70,7 +72,8 @@ pub async fn run(arguments: Arguments) -> ExitCode {
 
 async fn explore(arguments: Arguments, progress: &Progress) -> Result<Outcome, Failure> {
     let stop = StopSignal::listen()?;
-    let Task { provider, order, status_rules, time_limit, settle, settings, json } = arguments.task()?;
+    let Task { provider, order, status_rules, time_limit, settle, settings, json, junit } =
+        arguments.task()?;
     let client = service_kit::client::build(time_limit).map_err(UsageError::Client)?;
     let provider = Provider::new(client.clone(), provider);
     let system = System { client, order, status_rules, time_limit };
@@ -84,6 +87,11 @@ async fn explore(arguments: Arguments, progress: &Progress) -> Result<Outcome, F
         return Ok(Outcome::Interrupted(stop.received().await));
     };
     let report = Report { findings: &findings, system: &system, provider: provider.base() };
+    if let Some(path) = junit {
+        let write = |file: fs::File| report.junit().serialize(file).map_err(io::Error::other);
+        let written = fs::File::create(&path).and_then(write);
+        written.map_err(|source| Failure::Junit { path, source })?;
+    }
     if json {
         println!("{:#}", report.json());
     } else {

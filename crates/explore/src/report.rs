@@ -3,6 +3,7 @@
 
 use std::fmt::{self, Write as _};
 
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde_json::{Value, json};
 
 use crate::{
@@ -11,6 +12,7 @@ use crate::{
     http::human_duration,
     progress::{BAD, GOOD},
     provider::{JournalEntry, outcome},
+    schedule::Schedule,
     system::{End, ORDER_ID, System, Template},
     trial::Trial,
 };
@@ -65,6 +67,32 @@ impl Report<'_> {
             "seconds": elapsed.as_secs_f64(),
             "findings": findings.collect::<Vec<_>>(),
         })
+    }
+
+    /// Returns the report as JUnit's XML: a test case for each schedule.
+    #[must_use]
+    pub fn junit(&self) -> quick_junit::Report {
+        let Findings { happy, passed, failures, elapsed, .. } = self.findings;
+        let mut suite = TestSuite::new("fake-stripe-chaos explore");
+        let happy = [&happy.schedule].into_iter().filter(|_| happy.passed());
+        for schedule in happy.chain(passed) {
+            suite.add_test_case(case(schedule, TestCaseStatus::success()));
+        }
+        for trial in failures {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_message(titles(trial)).set_type("contradiction");
+            let details =
+                trial.contradictions.iter().map(|found| format!("{} ({})", found.detail, found.rule));
+            let calls = trial.journal.iter().map(call_line);
+            let lines = details.chain(calls).chain(self.reproduction(trial));
+            status.set_description(lines.collect::<Vec<_>>().join("\n"));
+            let mut case = case(&trial.schedule, status);
+            case.set_time(trial.elapsed);
+            suite.add_test_case(case);
+        }
+        let mut report = quick_junit::Report::new("explore");
+        report.set_time(*elapsed).add_test_suite(suite);
+        report
     }
 
     /// Returns shell lines that place the order again, under another id, and ask for the verdict.
@@ -191,6 +219,13 @@ impl fmt::Display for Report<'_> {
             ),
         }
     }
+}
+
+fn case(schedule: &Schedule, status: TestCaseStatus) -> TestCase {
+    let name = if schedule.is_empty() { "no fault".to_owned() } else { schedule.to_string() };
+    let mut case = TestCase::new(name, status);
+    case.set_classname("explore");
+    case
 }
 
 fn titles(trial: &Trial) -> String {

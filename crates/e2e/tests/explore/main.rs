@@ -26,7 +26,7 @@ struct TestBench {
     /// The provider's URL, or that of one of its runs.
     provider: String,
     shop: Shop,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl TestBench {
@@ -47,7 +47,7 @@ impl TestBench {
         let stack = Stack::start(options).await.unwrap();
         let provider = format!("{}{run}", stack.url(&PROVIDER));
         let shop = Shop::open(mistake, provider.clone()).await;
-        Self { stack, provider, shop, _folder: folder }
+        Self { stack, provider, shop, folder }
     }
 
     fn command(&self, extra: &[&str]) -> Command {
@@ -316,5 +316,26 @@ async fn a_decision_of_the_running_provider_is_replayed_from_its_header() {
     let output = replay("seed=1").await;
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8(output.stderr).unwrap().contains("not a decision: it has no profile"));
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_ci_system_gets_a_test_case_for_each_schedule() {
+    let bench = TestBench::start(Mistake::AllOfThem).await;
+    let file = bench.folder.path().join("explore.xml");
+    let report =
+        bench.explore(1, &["--junit", file.to_str().unwrap(), "--operation", "payment.capture"]).await;
+    let xml = std::fs::read_to_string(&file).unwrap();
+    let junit =
+        quick_junit::Report::deserialize_from_str(&xml).unwrap_or_else(|error| panic!("{error}: {xml}"));
+    let cases = &junit.test_suites[0].test_cases;
+    let passed =
+        |case: &quick_junit::TestCase| matches!(case.status, quick_junit::TestCaseStatus::Success { .. });
+    let failed: Vec<_> = cases.iter().filter(|case| !passed(case)).collect();
+    assert_eq!(failed.len(), findings(&report).len());
+    assert!(failed.iter().any(|case| case.name.as_str() == "payment.capture: timeout_after_commit"), "{xml}");
+    assert!(cases.iter().any(|case| case.name.as_str() == "no fault" && passed(case)), "{xml}");
+    let unwritable = ["--junit", "/nowhere/explore.xml", "--operation", "payment.capture"];
+    assert!(bench.usage_error(&unwritable).await.contains("--junit: cannot write /nowhere/explore.xml"));
     bench.stop().await;
 }

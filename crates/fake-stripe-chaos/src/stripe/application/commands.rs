@@ -7,6 +7,7 @@ use crate::{
     stripe::domain::{Attributes, CancellationReason, Fields, Kind, Method, RefundId},
 };
 
+pub const CONTEXT: &str = "stripe";
 pub const CREATE_INTENT: Operation = Operation::new("stripe.payment_intents.create");
 pub const UPDATE_INTENT: Operation = Operation::new("stripe.payment_intents.update");
 pub const CONFIRM_INTENT: Operation = Operation::new("stripe.payment_intents.confirm");

@@ -16,11 +16,13 @@ mod request;
 use std::sync::Arc;
 
 use axum::{
+    Json,
+    extract::State,
     http::{Method, Uri},
     routing::{any, get, post},
 };
 use service_kit::problem::Problem;
-use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub use answer::layer;
 pub use objects::event_body;
@@ -28,13 +30,17 @@ pub use problems::StripeCode;
 
 use self::handlers::Stripe;
 use crate::{
-    shared::deps::Deps,
-    stripe::application::{StripeService, Webhooks},
+    shared::{
+        deps::Deps,
+        presentation::{Distribution, distribution},
+    },
+    stripe::application::{CONTEXT, StripeService, Webhooks},
 };
 
 /// Returns the routes of the context. Stripe documents them, so our document does not.
 pub fn routes(service: StripeService, webhooks: Webhooks, deps: &Deps) -> OpenApiRouter {
     OpenApiRouter::new()
+        .routes(routes!(get_distribution))
         .route("/v1/payment_intents", get(intents::list).post(intents::create).fallback(unknown))
         .route("/v1/payment_intents/{id}", get(intents::show).post(intents::update).fallback(unknown))
         .route("/v1/payment_intents/{id}/confirm", post(intents::confirm).fallback(unknown))
@@ -83,6 +89,15 @@ pub fn routes(service: StripeService, webhooks: Webhooks, deps: &Deps) -> OpenAp
         .route("/v1", any(unknown))
         .route("/v1/{*rest}", any(unknown))
         .with_state(Arc::new(Stripe { service, webhooks, deps: deps.clone() }))
+}
+
+/// Show the weight of each scenario of Stripe's API.
+#[utoipa::path(
+    get, path = "/stripe/chaos/distribution", tag = "stripe", operation_id = "get_stripe_distribution",
+    responses((status = 200, description = "The shares of each scenario.", body = Distribution))
+)]
+async fn get_distribution(State(stripe): State<Arc<Stripe>>) -> Result<Json<Distribution>, Problem> {
+    Ok(Json(distribution(&stripe.deps, CONTEXT).await?))
 }
 
 /// Answers for every part of Stripe's API that is not implemented.
