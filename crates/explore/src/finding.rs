@@ -21,6 +21,7 @@ pub enum FindingKind {
     ShippedWithoutLabel,
     DoubleLabel,
     OpenLabel,
+    RetryUnderAnotherKey,
     RefundedTooMuch,
     EffectAfterUndo,
     NeverEnds,
@@ -55,6 +56,7 @@ impl FindingKind {
             "not_shipped_leaves_no_label" => Self::OpenLabel,
             "refunds_stay_within_captures" => Self::RefundedTooMuch,
             "no_effect_after_a_tombstone" => Self::EffectAfterUndo,
+            "a_retry_keeps_its_key" => Self::RetryUnderAnotherKey,
             rule => Self::Rule(rule.to_owned()),
         }
     }
@@ -73,6 +75,7 @@ impl FindingKind {
             Self::ShippedWithoutLabel => "shipped without a label",
             Self::DoubleLabel => "double label",
             Self::OpenLabel => "open label",
+            Self::RetryUnderAnotherKey => "retry under another key",
             Self::RefundedTooMuch => "refunded too much",
             Self::EffectAfterUndo => "effect after its undo",
             Self::NeverEnds => "never ends",
@@ -111,6 +114,9 @@ impl FindingKind {
                 "The order has several labels, and each costs money. Retries must use the idempotency key of the first attempt."
             }
             Self::OpenLabel => "The order didn't ship, but its label is still valid and costs money.",
+            Self::RetryUnderAnotherKey => {
+                "Two calls made the same payment. A retry must use the idempotency key of the first call; the SDK's own key ends with the call."
+            }
             Self::RefundedTooMuch => "The refunds exceed the captures. This is a bug of the provider.",
             Self::EffectAfterUndo => "A key had an effect after its undo. This is a bug of the provider.",
             Self::NeverEnds => {

@@ -3,7 +3,7 @@
 //! Spans for traces have their own [`TARGET`]. So log lines stay as they are, and a service without traces pays
 //! nothing for them.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use axum::http::{self, StatusCode};
 use opentelemetry::{
@@ -99,6 +99,14 @@ pub(crate) fn current_id() -> Option<TraceId> {
     let context = Context::current();
     let span = context.span();
     span.span_context().is_valid().then(|| span.span_context().trace_id())
+}
+
+/// Returns the header `traceparent` (W3C) of the current span, if a trace is recorded.
+#[must_use]
+pub fn current_header() -> Option<String> {
+    let mut headers = HashMap::new();
+    TraceContextPropagator::new().inject_context(&Context::current(), &mut headers);
+    headers.remove("traceparent")
 }
 
 /// Returns the span of a request. It continues the caller's trace.

@@ -1,10 +1,17 @@
 //! Reads Temporal's address and our credentials from the SDK's own environment configuration. So every
 //! Temporal tool on the machine reads the same variables.
 
-use std::{collections::HashMap, fmt, time::Duration};
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
-use service_kit::config::{Common, Reader, Variable};
-use temporalio_client::{ClientOptions, ConnectionOptions, envconfig::LoadClientConfigProfileOptions};
+use futures::future::BoxFuture;
+use service_kit::{
+    config::{Common, Reader, Variable},
+    traces,
+};
+use temporalio_client::{
+    ClientInterceptor, ClientOptions, ConnectionOptions, Next, StartWorkflowInput, StartWorkflowOutput,
+    envconfig::LoadClientConfigProfileOptions, errors::WorkflowStartError,
+};
 use temporalio_common::envconfig::load_client_config_profile;
 use temporalio_sdk::opentelemetry::OpenTelemetryPlugin;
 
@@ -50,7 +57,10 @@ impl Settings {
     pub fn with_traces(mut self, common: &Common) -> Self {
         if common.trace_export.is_some() {
             let plugin = OpenTelemetryPlugin::builder().build();
-            self.client = ClientOptions::new(self.client.namespace).plugin(plugin).build();
+            self.client = ClientOptions::new(self.client.namespace)
+                .plugin(plugin)
+                .client_interceptors(vec![Arc::new(TraceHeader)])
+                .build();
         }
         self
     }
@@ -75,6 +85,23 @@ impl Settings {
             connection.connect_timeout = Some(Duration::from_secs(3));
             Ok::<_, String>(Self { connection, client: ClientOptions::new(namespace).build() })
         })
+    }
+}
+
+/// Sends the current trace to Temporal's server with the start of a workflow, so the server's spans belong to it.
+struct TraceHeader;
+
+impl ClientInterceptor for TraceHeader {
+    fn start_workflow<'a>(
+        &'a self,
+        mut input: StartWorkflowInput,
+        next: Next<'a, StartWorkflowInput, BoxFuture<'a, Result<StartWorkflowOutput, WorkflowStartError>>>,
+    ) -> BoxFuture<'a, Result<StartWorkflowOutput, WorkflowStartError>> {
+        if let Some(header) = traces::current_header() {
+            // The header is always ASCII.
+            let _ = input.rpc_options.metadata.insert("traceparent", header);
+        }
+        next.run(input)
     }
 }
 

@@ -144,17 +144,14 @@ pub static JAEGER: Service = Service {
         program: |observers| &observers.jaeger,
         arguments: |options| {
             // Its other listeners are not used here.
-            let unused = [
-                "query.grpc-server",
-                "collector.grpc-server",
-                "collector.http-server",
-                "collector.otlp.grpc",
-                "admin.http",
-            ];
+            let unused =
+                ["query.grpc-server", "collector.grpc-server", "collector.http-server", "admin.http"];
             let unused = unused.map(|listener| format!("--{listener}.host-port=127.0.0.1:0"));
+            let [http, grpc] = options.ports.otlp();
             let mut arguments = vec![
                 format!("--query.http-server.host-port={}", options.ports.address(&JAEGER)),
-                format!("--collector.otlp.http.host-port=127.0.0.1:{}", options.ports.otlp()),
+                format!("--collector.otlp.http.host-port=127.0.0.1:{http}"),
+                format!("--collector.otlp.grpc.host-port=127.0.0.1:{grpc}"),
             ];
             arguments.extend(unused);
             arguments
@@ -175,8 +172,8 @@ pub struct Ports {
     by_service: BTreeMap<&'static str, u16>,
     /// The port of Temporal's Web UI, if it runs.
     ui: Option<u16>,
-    /// The port where Jaeger takes traces.
-    otlp: u16,
+    /// The ports where Jaeger takes traces, over HTTP and over gRPC.
+    otlp: [u16; 2],
 }
 
 impl Ports {
@@ -184,7 +181,7 @@ impl Ports {
     #[must_use]
     pub fn standard() -> Self {
         let by_service = all_services().map(|service| (service.name, service.standard_port)).collect();
-        Self { by_service, ui: Some(8080), otlp: 4318 }
+        Self { by_service, ui: Some(8080), otlp: [4318, 4317] }
     }
 
     /// Returns ports that are free now, without a Web UI, for tests.
@@ -200,12 +197,12 @@ impl Ports {
     /// # Errors
     /// Returns an error when the system has none left.
     pub fn free_with_ui() -> io::Result<Self> {
-        let [ui, otlp] = ports::free_ports()?;
+        let [ui, otlp_http, otlp_grpc] = ports::free_ports()?;
         let others = ports::free_ports::<{ SERVICES.len() + OBSERVERS.len() + 1 }>()?;
         Ok(Self {
             by_service: all_services().map(|service| service.name).zip(others).collect(),
             ui: Some(ui),
-            otlp,
+            otlp: [otlp_http, otlp_grpc],
         })
     }
 
@@ -216,7 +213,8 @@ impl Ports {
         let mut required: Vec<_> =
             services.map(|service| RequiredPort { port: self.of(service), by: service.name }).collect();
         required.extend(self.ui.map(|port| RequiredPort { port, by: "Temporal's Web UI" }));
-        required.extend(with_observers.then_some(RequiredPort { port: self.otlp, by: "traces to Jaeger" }));
+        let traces = self.otlp.into_iter().filter(|_| with_observers);
+        required.extend(traces.map(|port| RequiredPort { port, by: "traces to Jaeger" }));
         required
     }
 
@@ -242,9 +240,9 @@ impl Ports {
         self.ui
     }
 
-    /// Returns the port where Jaeger takes traces by OTLP over HTTP.
+    /// Returns the ports where Jaeger takes traces by OTLP, over HTTP and over gRPC.
     #[must_use]
-    pub fn otlp(&self) -> u16 {
+    pub fn otlp(&self) -> [u16; 2] {
         self.otlp
     }
 }
@@ -357,9 +355,20 @@ impl Options {
 
     /// Sends traces to Jaeger if it runs.
     pub(crate) fn traces_environment(&self) -> Option<(&'static str, String)> {
-        self.observers
-            .is_some()
-            .then(|| ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{}", self.ports.otlp())))
+        let [http, _] = self.ports.otlp();
+        self.observers.is_some().then(|| ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{http}")))
+    }
+
+    /// Makes Temporal's server send traces to Jaeger if it runs.
+    pub(crate) fn temporal_traces_environment(&self) -> Vec<(&'static str, String)> {
+        let [_, grpc] = self.ports.otlp();
+        let variables = [
+            ("OTEL_TRACES_EXPORTER", "otlp".to_owned()),
+            ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc".to_owned()),
+            ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", format!("http://127.0.0.1:{grpc}")),
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", format!("http://127.0.0.1:{grpc}")),
+        ];
+        variables.into_iter().filter(|_| self.observers.is_some()).collect()
     }
 
     /// Returns whether the folder has data to continue with.
@@ -407,7 +416,7 @@ mod tests {
         assert_eq!(ports, [3000, 3001, 3002, 7233, 8080, 9464]);
         let observed = Ports::standard().required_ports(true).into_iter().map(|required| required.port);
         let more: Vec<_> = observed.filter(|port| !ports.contains(port)).collect();
-        assert_eq!(more, [16686, 9090, 4318]);
+        assert_eq!(more, [16686, 9090, 4318, 4317]);
     }
 
     #[test]

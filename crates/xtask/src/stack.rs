@@ -325,7 +325,8 @@ impl Stack {
             // and over one on a busy machine.
             .args(["--dynamic-config-value", "history.transferProcessorUpdateAckInterval=\"1s\""])
             .args(["--dynamic-config-value", "history.visibilityProcessorUpdateAckInterval=\"1s\""])
-            .args(["--log-level", "warn", "--log-format", "json"]);
+            .args(["--log-level", "warn", "--log-format", "json"])
+            .envs(self.options.temporal_traces_environment());
         match ports.ui() {
             Some(port) => command.args(["--ui-port", &port.to_string()]),
             None => command.arg("--headless"),
@@ -350,8 +351,8 @@ impl Stack {
     fn record(&self) -> io::Result<StackRecord> {
         let processes = self.running.iter().map(|Running { service, process }| {
             let ui = self.ports().ui().filter(|_| *service == &TEMPORAL);
-            let otlp = (*service == &JAEGER).then(|| self.ports().otlp());
-            let ports = [Some(self.ports().of(service)), ui, otlp].into_iter().flatten().collect();
+            let otlp = self.ports().otlp().into_iter().filter(|_| *service == &JAEGER);
+            let ports = [Some(self.ports().of(service)), ui].into_iter().flatten().chain(otlp).collect();
             RecordedProcess { service: service.name.to_owned(), identity: process.identity().clone(), ports }
         });
         Ok(StackRecord { supervisor: Some(Identity::own()?), processes: processes.collect() })

@@ -139,7 +139,7 @@ impl FromStr for Currency {
 }
 
 /// So many minor units of a currency.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Money {
     pub amount: Amount,
     pub currency: Currency,

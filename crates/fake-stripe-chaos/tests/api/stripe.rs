@@ -1,6 +1,7 @@
 //! Tests Stripe's API: the objects, the ledger under them, errors, lists, idempotency and chaos.
 
 use axum::http::Method;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Provider, TestRequest};
@@ -470,4 +471,122 @@ async fn a_run_has_its_own_objects() {
     get(&provider, &format!("{INTENTS}/{}", id(&intent))).await.expect(404);
     let unknown = get(&provider, "/runs/other/v1/balance").await;
     assert_error(&unknown, 404, "invalid_request_error", None, None);
+}
+
+/// A form with known and unknown names, and with values of every kind.
+fn form() -> impl Strategy<Value = String> {
+    const NAMES: [&str; 24] = [
+        "amount",
+        "amount_to_capture",
+        "capture_method",
+        "card[number]",
+        "charge",
+        "confirm",
+        "currency",
+        "customer",
+        "customer[a][b]",
+        "email",
+        "enabled_events[]",
+        "expand[]",
+        "expand[x]",
+        "limit",
+        "metadata[order_id]",
+        "metadata[",
+        "name",
+        "payment_intent",
+        "payment_method",
+        "payment_method_data[card][token]",
+        "reason",
+        "starting_after",
+        "type",
+        "url",
+    ];
+    const VALUES: [&str; 24] = [
+        "",
+        "0",
+        "1",
+        "5998",
+        "-1",
+        "1e3",
+        "99999999999999999999",
+        "true",
+        "usd",
+        "JPY",
+        "manual",
+        "pm_card_visa",
+        "pm_card_chargeDeclined",
+        "tok_visa",
+        "4242424242424242",
+        "card",
+        "http://127.0.0.1:9/",
+        "*",
+        "latest_charge",
+        "data.customer",
+        "%00",
+        "%F0%9F%92%A5",
+        "%FF%FE",
+        "a%5Bb%5D",
+    ];
+    let pair = (proptest::sample::select(&NAMES[..]), proptest::sample::select(&VALUES[..]));
+    proptest::collection::vec(pair, 0..6).prop_map(|pairs| {
+        let pairs: Vec<_> = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        pairs.join("&")
+    })
+}
+
+/// A request to one of the endpoints. `#` is replaced by an id.
+fn request() -> impl Strategy<Value = (Method, &'static str, String)> {
+    const PATHS: [(&str, bool); 20] = [
+        ("/v1/payment_intents", true),
+        ("/v1/payment_intents", false),
+        ("/v1/payment_intents/#", true),
+        ("/v1/payment_intents/#", false),
+        ("/v1/payment_intents/#/confirm", true),
+        ("/v1/payment_intents/#/capture", true),
+        ("/v1/payment_intents/#/cancel", true),
+        ("/v1/refunds", true),
+        ("/v1/refunds", false),
+        ("/v1/charges", false),
+        ("/v1/charges/#", false),
+        ("/v1/customers", true),
+        ("/v1/customers/#", true),
+        ("/v1/payment_methods", true),
+        ("/v1/payment_methods/#/attach", true),
+        ("/v1/payment_methods/#/detach", true),
+        ("/v1/webhook_endpoints", true),
+        ("/v1/events", false),
+        ("/v1/balance", false),
+        ("/v1/%00/%FF", false),
+    ];
+    (proptest::sample::select(&PATHS[..]), form())
+        .prop_map(|((path, is_post), form)| (if is_post { Method::POST } else { Method::GET }, path, form))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Every answer is a success, or an error in Stripe's form that is the caller's.
+    #[test]
+    fn no_form_makes_the_provider_fail(requests in proptest::collection::vec(request(), 1..24)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let provider = Provider::new();
+            let mut last = id(&charged(&provider, "capture_method=manual").await).to_owned();
+            for (method, path, form) in requests {
+                let path = path.replace('#', &last);
+                let is_get = method == Method::GET;
+                let with_query = if is_get { format!("{path}?{form}") } else { path.clone() };
+                let answer = provider.stripe(method, &with_query, if is_get { "" } else { &form }).await;
+                let body: Value = serde_json::from_str(&answer.body).unwrap();
+                prop_assert!(answer.status < 500, "{path} {form}: {body}");
+                match answer.status {
+                    200 => last = body["id"].as_str().map_or(last, str::to_owned),
+                    _ => prop_assert!(body["error"]["message"].is_string(), "{path} {form}: {body}"),
+                }
+            }
+            let verdict = provider.get("/verdict").await.json();
+            prop_assert_eq!(&verdict["contradictions"], &json!([]));
+            Ok(())
+        })?;
+    }
 }

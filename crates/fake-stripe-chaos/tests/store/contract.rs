@@ -13,7 +13,7 @@ use fake_stripe_chaos::shared::{
 use tokio::task::JoinSet;
 
 use crate::support::{
-    OPERATIONS, RandomWrite, every_kind, every_kind_within, full_state, line, volatile_state,
+    Folder, OPERATIONS, RandomWrite, every_kind, every_kind_within, full_state, line, volatile_state,
     write_everything,
 };
 
@@ -40,6 +40,43 @@ async fn work_that_fails_changes_nothing() {
             assert_ne!(full_state(&store).await, before);
         }
     }
+}
+
+#[tokio::test]
+async fn a_removed_record_is_gone_unless_its_work_fails() {
+    for (stores, _folder) in every_kind() {
+        let store = stores.open("default").await.unwrap();
+        let write = |tx: &mut dyn Transaction| {
+            ["a", "b"].iter().try_for_each(|id| tx.put("payment", id, format!("record {id}")))
+        };
+        store.transact(write).await.unwrap();
+        let failed: Result<(), _> = store
+            .transact(|tx| {
+                tx.remove("payment", "a")?;
+                tx.remove("payment", "unknown")?;
+                Err(on_purpose())
+            })
+            .await;
+        assert_eq!(failed, Err(on_purpose()));
+        let ids = |tx: &mut dyn Transaction| {
+            let mut ids: Vec<_> = tx.list("payment")?.into_iter().map(|(id, _)| id.to_string()).collect();
+            ids.sort();
+            Ok(ids)
+        };
+        assert_eq!(store.transact(ids).await.unwrap(), ["a", "b"]);
+        store.transact(|tx| tx.remove("payment", "a")).await.unwrap();
+        assert_eq!(store.transact(ids).await.unwrap(), ["b"]);
+    }
+}
+
+#[tokio::test]
+async fn a_removed_record_stays_gone_after_a_restart() {
+    let folder = Folder::new();
+    let store = folder.store().await;
+    store.transact(|tx| tx.put("payment", "a", "record".to_owned())).await.unwrap();
+    store.transact(|tx| tx.remove("payment", "a")).await.unwrap();
+    drop(store);
+    assert_eq!(folder.store().await.transact(|tx| tx.get("payment", "a")).await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -50,6 +50,11 @@ pub trait Records {
     /// # Errors
     /// When the store fails.
     fn put(&mut self, kind: &'static str, id: &str, record: String) -> Result<(), StoreError>;
+    /// Removes a record, if it is there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    fn remove(&mut self, kind: &'static str, id: &str) -> Result<(), StoreError>;
     /// Returns every record of a kind with its id, in no order.
     ///
     /// # Errors

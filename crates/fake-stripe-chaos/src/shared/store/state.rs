@@ -407,6 +407,14 @@ impl Records for StateTransaction<'_> {
         Ok(())
     }
 
+    fn remove(&mut self, kind: &'static str, id: &str) -> Result<(), StoreError> {
+        let removed = self.state.records.get_mut(kind).and_then(|records| records.remove_entry(id));
+        if let Some((id, record)) = removed {
+            self.changes.push(Change::Record { kind, id, before: Some(record) });
+        }
+        Ok(())
+    }
+
     fn list(&self, kind: &'static str) -> Result<Vec<Record>, StoreError> {
         let records = self.state.records.get(kind).into_iter().flatten();
         Ok(records.map(|(id, record)| (Arc::clone(id), Arc::clone(record))).collect())

@@ -52,11 +52,30 @@ pub trait Library: Send + Sync {
     /// # Errors
     /// Fails if the store fails.
     fn events(&self, tx: &dyn Transaction) -> Result<Vec<EventRecord>, StoreError>;
-    /// Returns the deliveries that have not ended, the oldest first.
+    /// Returns the deliveries that chaos has not decided, the oldest first.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    fn new_deliveries(&self, tx: &dyn Transaction) -> Result<Vec<Delivery>, StoreError>;
+    /// Returns the decided deliveries that have not ended, the oldest first.
     ///
     /// # Errors
     /// Fails if the store fails.
     fn open_deliveries(&self, tx: &dyn Transaction) -> Result<Vec<Delivery>, StoreError>;
+    /// Returns the stored state of a decided delivery, if it has not ended.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    fn open_delivery(
+        &self,
+        tx: &dyn Transaction,
+        delivery: &Delivery,
+    ) -> Result<Option<Delivery>, StoreError>;
+    /// Returns the number of an event's deliveries that have not ended.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    fn pending(&self, tx: &dyn Transaction, event: &EventRecord) -> Result<usize, StoreError>;
     /// Saves a delivery. An ended one is no longer open.
     ///
     /// # Errors

@@ -7,7 +7,10 @@ use std::{
 };
 
 use async_trait::async_trait;
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::{Notify, Semaphore},
+    time::Instant,
+};
 
 use super::{commands::DELIVER_WEBHOOK, ports::Objects};
 use crate::{
@@ -19,11 +22,15 @@ use crate::{
         protocol::decide_next,
         store::{StoreError, Transaction},
     },
-    stripe::domain::{Delivery, DeliveryFault, DeliveryState, Document, EventRecord, Intent, Kind},
+    stripe::domain::{Delivery, DeliveryFault, Document, EventRecord, Intent, Kind},
 };
 
 /// The pause before the first retry. Stripe's is an hour in live mode; a test has no hour.
 pub const PAUSE: Duration = Duration::from_secs(1);
+/// The most requests to endpoints at a time.
+const MAX_REQUESTS: usize = 64;
+/// The pause between two looks at the deliveries, however often they change.
+const MIN_SLEEP: Duration = Duration::from_millis(20);
 /// The longest sleep. A clock of a test can jump.
 const MAX_SLEEP: Duration = Duration::from_millis(200);
 
@@ -56,6 +63,8 @@ struct Inner {
     sender: Arc<dyn Sender>,
     render: Render,
     wake: Arc<Notify>,
+    /// Limits the requests at a time.
+    slots: Semaphore,
 }
 
 /// One attempt that has begun.
@@ -74,7 +83,14 @@ impl Webhooks {
     #[must_use]
     pub fn new(deps: &Deps, objects: Arc<dyn Objects>, sender: Arc<dyn Sender>, render: Render) -> Self {
         let wake = Arc::new(Notify::new());
-        Self(Arc::new(Inner { deps: deps.clone(), objects, sender, render, wake }))
+        Self(Arc::new(Inner {
+            deps: deps.clone(),
+            objects,
+            sender,
+            render,
+            wake,
+            slots: Semaphore::new(MAX_REQUESTS),
+        }))
     }
 
     /// Starts the deliveries, if there is a runtime. They end with the last user of the run.
@@ -94,10 +110,9 @@ impl Webhooks {
             .deps
             .store
             .transact(move |tx| {
-                if inner.objects.open_deliveries(tx)?.is_empty() {
+                if !inner.decide_new(tx, |_| true)? {
                     return Ok(None);
                 }
-                inner.decide_new(tx, |_| true)?;
                 inner
                     .begin_due(tx, |delivery| delivery.fault == Some(DeliveryFault::DeliveredBeforeAnswer))
                     .map(Some)
@@ -144,6 +159,7 @@ async fn deliver(inner: Weak<Inner>, wake: Arc<Notify>) {
         };
         let now = this.deps.clock.now();
         drop(this);
+        tokio::time::sleep(MIN_SLEEP).await;
         match next {
             Some(next) => {
                 let sleep = next.duration_since(now).clamp(Duration::from_millis(1), MAX_SLEEP);
@@ -155,17 +171,18 @@ async fn deliver(inner: Weak<Inner>, wake: Arc<Notify>) {
 }
 
 impl Inner {
-    /// Decides the fault of each new delivery that `select` chooses.
+    /// Decides the fault of each new delivery that `select` chooses. Returns true if there is one.
     fn decide_new(
         &self,
         tx: &mut dyn Transaction,
         select: impl Fn(&Delivery) -> bool,
-    ) -> Result<(), StoreError> {
-        let now = self.deps.clock.now();
-        for mut delivery in self.objects.open_deliveries(tx)? {
-            if delivery.state != DeliveryState::New || !select(&delivery) {
+    ) -> Result<bool, StoreError> {
+        let (now, mut decided) = (self.deps.clock.now(), false);
+        for mut delivery in self.objects.new_deliveries(tx)? {
+            if !select(&delivery) {
                 continue;
             }
+            decided = true;
             let Some(event) = self.objects.event(tx, delivery.event.as_str())? else { continue };
             let key = match &event.order {
                 Some(order) => ChaosKey::Order(order.clone()),
@@ -178,7 +195,7 @@ impl Inner {
             self.deps.telemetry.record(&line);
             self.objects.save_delivery(tx, &delivery)?;
         }
-        Ok(())
+        Ok(decided)
     }
 
     /// Begins the due deliveries among those that `select` chooses.
@@ -190,13 +207,17 @@ impl Inner {
         let now = self.deps.clock.now();
         let (mut attempts, mut next) = (Vec::new(), None::<Timestamp>);
         for mut delivery in self.objects.open_deliveries(tx)? {
-            if select(&delivery) && delivery.begin(now) {
+            let is_free = attempts.len() < self.slots.available_permits();
+            if is_free && select(&delivery) && delivery.begin(now) {
                 self.objects.save_delivery(tx, &delivery)?;
                 match self.requests(tx, &delivery, now)? {
                     Some(requests) => attempts.push(Attempt { delivery: delivery.clone(), requests }),
                     None => self.objects.close_delivery(tx, &delivery)?,
                 }
             }
+            next = Some(next.map_or(delivery.due, |next| next.min(delivery.due)));
+        }
+        for delivery in self.objects.new_deliveries(tx)? {
             next = Some(next.map_or(delivery.due, |next| next.min(delivery.due)));
         }
         Ok(Due { attempts, next })
@@ -213,7 +234,7 @@ impl Inner {
         let Some(endpoint) = endpoint.filter(is_enabled) else { return Ok(None) };
         let Some(event) = self.objects.event(tx, delivery.event.as_str())? else { return Ok(None) };
         let Some(intent) = self.objects.intent(tx, event.intent.as_str())? else { return Ok(None) };
-        let pending = self.objects.open_deliveries(tx)?.iter().filter(|open| open.event == event.id).count();
+        let pending = self.objects.pending(tx, &event)?;
         let secret = endpoint.field("secret").unwrap_or_default();
         let request = SignedEvent {
             url: endpoint.field("url").unwrap_or_default().to_owned(),
@@ -227,6 +248,8 @@ impl Inner {
     /// Sends the requests of an attempt, and stores its result.
     async fn attempt(self: &Arc<Self>, attempt: Attempt) -> Result<(), StoreError> {
         let Attempt { delivery, requests } = attempt;
+        // The semaphore is never closed.
+        let _slot = self.slots.acquire().await.ok();
         let mut succeeded = true;
         for request in requests {
             succeeded &= self.sender.send(request).await;
@@ -243,9 +266,7 @@ impl Inner {
         self.deps
             .store
             .transact(move |tx| {
-                // The endpoint may have been deleted meanwhile.
-                let open = this.objects.open_deliveries(tx)?;
-                if let Some(mut stored) = open.into_iter().find(|open| open.id() == delivery.id()) {
+                if let Some(mut stored) = this.objects.open_delivery(tx, &delivery)? {
                     stored.end(succeeded, PAUSE, this.deps.clock.now());
                     this.objects.save_delivery(tx, &stored)?;
                 }

@@ -16,9 +16,10 @@ use crate::{
 
 const INTENT: &str = "stripe_payment_intent";
 const EVENT: &str = "stripe_event";
-/// The deliveries that have not ended, in one record.
-const OPEN_DELIVERIES: &str = "stripe_open_deliveries";
-const ALL: &str = "all";
+/// The deliveries that chaos has not decided.
+const NEW_DELIVERY: &str = "stripe_new_delivery";
+/// The decided deliveries that have not ended.
+const OPEN_DELIVERY: &str = "stripe_open_delivery";
 /// The id of a charge or a refund → the id of its intent.
 const INTENT_OF: &str = "stripe_intent_of";
 
@@ -155,23 +156,51 @@ impl Library for StripeRecords {
         newest_first(tx, EVENT)
     }
 
+    fn new_deliveries(&self, tx: &dyn Transaction) -> Result<Vec<Delivery>, StoreError> {
+        let mut new: Vec<Delivery> = newest_first(tx, NEW_DELIVERY)?;
+        new.reverse();
+        Ok(new)
+    }
+
     fn open_deliveries(&self, tx: &dyn Transaction) -> Result<Vec<Delivery>, StoreError> {
-        let open: Vec<Delivery> = get(tx, OPEN_DELIVERIES, ALL)?.unwrap_or_default();
+        let mut open: Vec<Delivery> = newest_first(tx, OPEN_DELIVERY)?;
+        open.reverse();
         Ok(open)
     }
 
-    fn save_delivery(&self, tx: &mut dyn Transaction, delivery: &Delivery) -> Result<(), StoreError> {
-        let mut open = self.open_deliveries(tx)?;
-        let place = open
-            .iter()
-            .position(|known| known.event == delivery.event && known.endpoint == delivery.endpoint);
-        match (place, delivery.is_open()) {
-            (Some(place), true) => open[place] = delivery.clone(),
-            (Some(place), false) => drop(open.remove(place)),
-            (None, true) => open.push(delivery.clone()),
-            (None, false) => {}
+    fn open_delivery(
+        &self,
+        tx: &dyn Transaction,
+        delivery: &Delivery,
+    ) -> Result<Option<Delivery>, StoreError> {
+        get(tx, OPEN_DELIVERY, &delivery.id())
+    }
+
+    fn pending(&self, tx: &dyn Transaction, event: &EventRecord) -> Result<usize, StoreError> {
+        let mut pending = 0;
+        for endpoint in self.documents(tx, Kind::WebhookEndpoint)? {
+            let id = Delivery::new(event.id.clone(), endpoint.id, event.at).id();
+            pending += usize::from(tx.get(NEW_DELIVERY, &id)?.or(tx.get(OPEN_DELIVERY, &id)?).is_some());
         }
-        tx.put(OPEN_DELIVERIES, ALL, encode(OPEN_DELIVERIES, ALL, &open)?)
+        Ok(pending)
+    }
+
+    fn save_delivery(&self, tx: &mut dyn Transaction, delivery: &Delivery) -> Result<(), StoreError> {
+        let id = delivery.id();
+        let kind = match delivery.state {
+            DeliveryState::New => Some(NEW_DELIVERY),
+            DeliveryState::Pending => Some(OPEN_DELIVERY),
+            DeliveryState::Delivered | DeliveryState::Failed => None,
+        };
+        for other in [NEW_DELIVERY, OPEN_DELIVERY] {
+            if kind != Some(other) {
+                tx.remove(other, &id)?;
+            }
+        }
+        match kind {
+            Some(kind) => tx.put(kind, &id, encode(kind, &id, delivery)?),
+            None => Ok(()),
+        }
     }
 
     fn close_delivery(&self, tx: &mut dyn Transaction, delivery: &Delivery) -> Result<(), StoreError> {

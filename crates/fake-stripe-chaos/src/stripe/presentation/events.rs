@@ -30,8 +30,7 @@ pub async fn show(
         .show(request.expand, missing, move |found, tx, _| {
             let Some(event) = found.event(tx, &id)? else { return Ok(None) };
             let intent = found.intent(tx, event.intent.as_str())?;
-            let open = found.open_deliveries(tx)?;
-            let pending = open.iter().filter(|delivery| delivery.event == event.id).count();
+            let pending = found.pending(tx, &event)?;
             Ok(intent.map(|intent| objects::event(&event, pending, &intent)))
         })
         .await
@@ -56,10 +55,10 @@ pub async fn list(
             let wanted = |event: &EventRecord| {
                 types.is_empty() || types.iter().any(|of| matches(of, event.kind.name()))
             };
-            let (mut shown, open) = (Vec::new(), found.open_deliveries(tx)?);
+            let mut shown = Vec::new();
             for event in found.events(tx)?.into_iter().filter(wanted) {
                 let intent = found.intent(tx, event.intent.as_str())?;
-                let pending = open.iter().filter(|delivery| delivery.event == event.id).count();
+                let pending = found.pending(tx, &event)?;
                 shown.extend(intent.map(|intent| objects::event(&event, pending, &intent)));
             }
             Ok(shown)

@@ -1,8 +1,11 @@
 //! The rules of the ledger. Each returns a text about the violation it finds.
 
+use std::collections::BTreeMap;
+
 use super::facts::OrderFacts;
 use crate::shared::{
     ledger::{Posting, Totals},
+    money::Money,
     orders::Outcome,
 };
 
@@ -10,8 +13,8 @@ use crate::shared::{
 pub type Rule = (&'static str, fn(&OrderFacts) -> Option<String>);
 
 /// The rules of an order. Four apply to an order that shipped, four to one that came back, four to one that is paid
-/// with nothing to ship, and four to one that did not ship. The last two apply to all.
-pub const RULES: [Rule; 18] = [
+/// with nothing to ship, and four to one that did not ship. The last three apply to all.
+pub const RULES: [Rule; 19] = [
     ("shipped_is_paid_once_in_full", shipped_is_paid_once_in_full),
     ("shipped_leaves_no_hold", shipped_leaves_no_hold),
     ("shipped_has_one_reservation", shipped_has_one_reservation),
@@ -30,7 +33,11 @@ pub const RULES: [Rule; 18] = [
     ("not_shipped_leaves_no_label", not_shipped_leaves_no_label),
     ("refunds_stay_within_captures", refunds_stay_within_captures),
     ("no_effect_after_a_tombstone", no_effect_after_a_tombstone),
+    ("a_retry_keeps_its_key", a_retry_keeps_its_key),
 ];
+
+/// The context whose calls are known to be retries: SDKs make a key for each call.
+const STRIPE: &str = "stripe";
 
 /// The rule of the whole ledger.
 pub const TOTALS: &str = "totals_equal_the_sum_of_entries";
@@ -186,6 +193,34 @@ fn no_effect_after_a_tombstone(facts: &OrderFacts) -> Option<String> {
     }))
 }
 
+/// Finds equal payments of one order that different calls of Stripe's API made, unless all but one were undone. A retry
+/// with the key of the first call makes no second payment.
+fn a_retry_keeps_its_key(facts: &OrderFacts) -> Option<String> {
+    facts.order.as_ref()?;
+    let payments = facts.payments();
+    let is_live = |id: &str| {
+        payments.iter().any(|(known, sums)| *known == id && (sums.net() != 0 || sums.held(facts.now) != 0))
+    };
+    let mut calls: BTreeMap<Money, Vec<String>> = BTreeMap::new();
+    for entry in facts.entries.iter().map(|entry| &entry.entry) {
+        let (Posting::Held { money, .. }, Some(operation), Some(id)) =
+            (entry.posting, entry.operation, entry.resource.as_deref())
+        else {
+            continue;
+        };
+        if operation.context() == STRIPE && is_live(id) {
+            let key = entry.key.as_ref().map_or_else(|| "no key".to_owned(), |key| format!("key {key}"));
+            calls.entry(money).or_default().push(format!("{id} ({operation}, {key})"));
+        }
+    }
+    joined(
+        calls
+            .iter()
+            .filter(|(_, calls)| calls.len() > 1)
+            .map(|(money, calls)| format!("{} payments of {money} each: {}", calls.len(), calls.join(", "))),
+    )
+}
+
 /// Compares the stored totals with the sum of the entries.
 pub fn totals_differ(stored: &Totals, sum: &Totals) -> Option<String> {
     (stored != sum).then(|| format!("the stored totals are {stored:?}, but the entries sum to {sum:?}"))
@@ -228,6 +263,7 @@ mod tests {
         ids::Key,
         ledger::{Entry, NewEntry},
         money::{Amount, Currency, Money},
+        operation::Operation,
         orders::RecordedOutcome,
     };
 
@@ -466,6 +502,30 @@ mod tests {
         assert_eq!(broken(&facts), [""; 0], "an effect before the tombstone is allowed");
         facts.tombstones = BTreeMap::from([(key, 0)]);
         assert_eq!(broken(&facts), ["no_effect_after_a_tombstone"]);
+    }
+
+    #[test]
+    fn equal_payments_of_an_order_by_two_calls_of_stripes_api_are_a_retry_under_another_key() {
+        let both = |second: Vec<(&str, Posting)>| {
+            let entries: Vec<_> = [("pi_1", held(5))].into_iter().chain(second).collect();
+            let mut facts = facts(None, &entries);
+            for (entry, key) in facts.entries.iter_mut().zip(["a", "b", "b"]) {
+                entry.entry.operation = Some(Operation::new("stripe.payment_intents.create"));
+                entry.entry.key = key.parse().ok();
+            }
+            facts
+        };
+        let twice = both(vec![("pi_2", held(5))]);
+        assert_eq!(broken(&twice), ["a_retry_keeps_its_key"]);
+        let detail = a_retry_keeps_its_key(&twice).unwrap();
+        assert!(detail.contains("pi_2 (stripe.payment_intents.create, key b)"), "{detail}");
+        assert_eq!(broken(&both(vec![("pi_2", held(6))])), [""; 0], "another amount is another payment");
+        assert_eq!(broken(&both(vec![("pi_2", held(5)), ("pi_2", Posting::Released(usd(5)))])), [""; 0]);
+        let mut own_api = twice;
+        for entry in &mut own_api.entries {
+            entry.entry.operation = Some(Operation::new("payment.authorize"));
+        }
+        assert_eq!(broken(&own_api), [""; 0]);
     }
 
     #[test]

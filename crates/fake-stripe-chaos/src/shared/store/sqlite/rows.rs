@@ -79,13 +79,16 @@ pub(super) fn write(
     };
     let written = match change {
         Change::Record { kind, id, .. } => {
-            let Some(record) = state.records.get(*kind).and_then(|records| records.get(id)) else {
-                return Ok(());
-            };
-            execute(
-                "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)",
-                params![run, kind, &**id, &**record],
-            )
+            match state.records.get(*kind).and_then(|records| records.get(id)) {
+                Some(record) => execute(
+                    "INSERT OR REPLACE INTO records VALUES (?, ?, ?, ?)",
+                    params![run, kind, &**id, &**record],
+                ),
+                None => execute(
+                    "DELETE FROM records WHERE run = ? AND kind = ? AND id = ?",
+                    params![run, kind, &**id],
+                ),
+            }
         }
         Change::Key { key, .. } | Change::DroppedRefusal { key, .. } => {
             return write_key(connection, run, key, state.keys.get(key).map(|record| &**record));
