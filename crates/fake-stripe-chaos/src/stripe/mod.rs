@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use self::{
     application::{StripeService, Webhooks},
-    infrastructure::{HttpSender, StripeRecords, chaos},
+    infrastructure::{Deliverer, HttpSender, StripeRecords, chaos},
     presentation::StripeCode,
 };
 use crate::shared::slice::Slice;
@@ -20,10 +20,9 @@ pub use presentation::layer;
 pub const SLICE: Slice = Slice {
     chaos: chaos::TABLES,
     install: |service, deps| {
-        let sender = Arc::new(HttpSender::new());
-        let webhooks = Webhooks::new(deps, Arc::new(StripeRecords), sender, presentation::event_body);
-        webhooks.start();
+        let webhooks = Webhooks::new(deps, Arc::new(StripeRecords), presentation::event_body);
+        let deliveries = Arc::new(Deliverer::start(webhooks, Arc::new(HttpSender::new())));
         let stripe = StripeService::new(deps, Arc::new(StripeRecords));
-        service.codes(StripeCode::ALL).routes(presentation::routes(stripe, webhooks, deps))
+        service.codes(StripeCode::ALL).routes(presentation::routes(stripe, deliveries, deps))
     },
 };

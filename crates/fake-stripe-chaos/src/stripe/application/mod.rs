@@ -13,4 +13,4 @@ pub use commands::{
 };
 pub use ports::{Library, Objects};
 pub use service::StripeService;
-pub use webhooks::{Sender, SignedEvent, Webhooks};
+pub use webhooks::{Attempt, Deliveries, Due, Sender, SignedEvent, Webhooks};

@@ -1,16 +1,9 @@
-//! Delivers events to webhook endpoints, with retries and faults. The deliveries are written with their events in the
+//! Decides, begins and ends the deliveries of events to webhook endpoints. They are written with their events in the
 //! ledger's transaction, so a crash loses none.
 
-use std::{
-    sync::{Arc, Weak},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use tokio::{
-    sync::{Notify, Semaphore},
-    time::Instant,
-};
 
 use super::{commands::DELIVER_WEBHOOK, ports::Objects};
 use crate::{
@@ -26,13 +19,7 @@ use crate::{
 };
 
 /// The pause before the first retry. Stripe's is an hour in live mode; a test has no hour.
-pub const PAUSE: Duration = Duration::from_secs(1);
-/// The most requests to endpoints at a time.
-const MAX_REQUESTS: usize = 64;
-/// The pause between two looks at the deliveries, however often they change.
-const MIN_SLEEP: Duration = Duration::from_millis(20);
-/// The longest sleep. A clock of a test can jump.
-const MAX_SLEEP: Duration = Duration::from_millis(200);
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// One request to an endpoint.
 #[derive(Debug, Clone)]
@@ -50,127 +37,96 @@ pub trait Sender: Send + Sync {
     async fn send(&self, event: SignedEvent) -> bool;
 }
 
-/// Renders an event as the body of a webhook.
-pub type Render = fn(&EventRecord, usize, &Intent) -> String;
-
-/// Delivers the events of one run.
-#[derive(Clone)]
-pub struct Webhooks(Arc<Inner>);
-
-struct Inner {
-    deps: Deps,
-    objects: Arc<dyn Objects>,
-    sender: Arc<dyn Sender>,
-    render: Render,
-    wake: Arc<Notify>,
-    /// Limits the requests at a time.
-    slots: Semaphore,
-}
-
-/// One attempt that has begun.
-struct Attempt {
-    delivery: Delivery,
-    requests: Vec<SignedEvent>,
-}
-
-/// The deliveries that can begin, and the time of the next one.
-struct Due {
-    attempts: Vec<Attempt>,
-    next: Option<Timestamp>,
-}
-
-impl Webhooks {
-    #[must_use]
-    pub fn new(deps: &Deps, objects: Arc<dyn Objects>, sender: Arc<dyn Sender>, render: Render) -> Self {
-        let wake = Arc::new(Notify::new());
-        Self(Arc::new(Inner {
-            deps: deps.clone(),
-            objects,
-            sender,
-            render,
-            wake,
-            slots: Semaphore::new(MAX_REQUESTS),
-        }))
-    }
-
-    /// Starts the deliveries, if there is a runtime. They end with the last user of the run.
-    pub fn start(&self) {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        runtime.spawn(deliver(Arc::downgrade(&self.0), Arc::clone(&self.0.wake)));
-    }
-
+/// Delivers events.
+#[async_trait]
+pub trait Deliveries: Send + Sync {
     /// Decides the faults of new deliveries, and sends those that come before the answer.
     ///
     /// # Errors
     /// Fails if the store fails.
-    pub async fn before_answer(&self) -> Result<(), StoreError> {
-        let inner = Arc::clone(&self.0);
-        let due = self
-            .0
-            .deps
-            .store
-            .transact(move |tx| {
-                if !inner.decide_new(tx, |_| true)? {
-                    return Ok(None);
-                }
-                inner
-                    .begin_due(tx, |delivery| delivery.fault == Some(DeliveryFault::DeliveredBeforeAnswer))
-                    .map(Some)
-            })
-            .await?;
-        let Some(due) = due else { return Ok(()) };
-        for attempt in due.attempts {
-            self.0.attempt(attempt).await?;
-        }
-        self.0.wake.notify_one();
-        Ok(())
-    }
+    async fn before_answer(&self) -> Result<(), StoreError>;
 }
 
-/// Delivers what is due until the run is gone.
-async fn deliver(inner: Weak<Inner>, wake: Arc<Notify>) {
-    loop {
-        let Some(this) = inner.upgrade() else { return };
-        let work = Arc::clone(&this);
-        let due = this.deps.store.transact(move |tx| {
-            // Younger ones belong to the request that waits for them.
-            let now = work.deps.clock.now();
-            work.decide_new(tx, |delivery| delivery.due <= now)?;
-            work.begin_due(tx, |_| true)
-        });
-        let next = match due.await {
-            Ok(Due { attempts, next }) => {
-                for attempt in attempts {
-                    let this = Arc::clone(&this);
-                    tokio::spawn(async move {
-                        if let Err(error) = this.attempt(attempt).await {
-                            tracing::error!(%error, "the result of a webhook was not stored");
-                        }
-                        this.wake.notify_one();
-                    });
-                }
-                next
+/// Renders an event as the body of a webhook.
+pub type Render = fn(&EventRecord, usize, &Intent) -> String;
+
+/// The deliveries of one run.
+#[derive(Clone)]
+pub struct Webhooks {
+    deps: Deps,
+    objects: Arc<dyn Objects>,
+    render: Render,
+}
+
+/// One attempt that has begun.
+pub struct Attempt {
+    pub delivery: Delivery,
+    pub requests: Vec<SignedEvent>,
+}
+
+/// The deliveries that can begin, and the time of the next one.
+pub struct Due {
+    pub attempts: Vec<Attempt>,
+    pub next: Option<Timestamp>,
+}
+
+impl Webhooks {
+    #[must_use]
+    pub fn new(deps: &Deps, objects: Arc<dyn Objects>, render: Render) -> Self {
+        Self { deps: deps.clone(), objects, render }
+    }
+
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.deps.clock.now()
+    }
+
+    /// Decides all new deliveries, and begins those that come before the answer. The time of the next one is none if
+    /// there was no new delivery.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    pub async fn begin_before_answer(&self, limit: usize) -> Result<Due, StoreError> {
+        let this = self.clone();
+        let begin = move |tx: &mut dyn Transaction| {
+            if !this.decide_new(tx, |_| true)? {
+                return Ok(Due { attempts: Vec::new(), next: None });
             }
-            Err(StoreError::RunDeleted) => return,
-            Err(error) => {
-                tracing::error!(%error, "webhooks were not read");
-                Some(this.deps.clock.now())
-            }
+            this.begin_due(tx, limit, |delivery| delivery.fault == Some(DeliveryFault::DeliveredBeforeAnswer))
         };
-        let now = this.deps.clock.now();
-        drop(this);
-        tokio::time::sleep(MIN_SLEEP).await;
-        match next {
-            Some(next) => {
-                let sleep = next.duration_since(now).clamp(Duration::from_millis(1), MAX_SLEEP);
-                let _ = tokio::time::timeout_at(Instant::now() + sleep, wake.notified()).await;
-            }
-            None => wake.notified().await,
-        }
+        self.deps.store.transact(begin).await
     }
-}
 
-impl Inner {
+    /// Begins at most `limit` of the deliveries that are due.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    pub async fn begin(&self, limit: usize) -> Result<Due, StoreError> {
+        let (this, now) = (self.clone(), self.now());
+        let begin = move |tx: &mut dyn Transaction| {
+            // Younger ones belong to the request that waits for them.
+            this.decide_new(tx, |delivery| delivery.due <= now)?;
+            this.begin_due(tx, limit, |_| true)
+        };
+        self.deps.store.transact(begin).await
+    }
+
+    /// Stores the result of an attempt.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    pub async fn end(&self, delivery: Delivery, succeeded: bool) -> Result<(), StoreError> {
+        let this = self.clone();
+        let end = move |tx: &mut dyn Transaction| match this.objects.open_delivery(tx, &delivery)? {
+            Some(mut stored) => {
+                stored.end(succeeded, PAUSE, this.now());
+                this.objects.save_delivery(tx, &stored)
+            }
+            None => Ok(()),
+        };
+        self.deps.store.transact(end).await
+    }
+
     /// Decides the fault of each new delivery that `select` chooses. Returns true if there is one.
     fn decide_new(
         &self,
@@ -202,12 +158,13 @@ impl Inner {
     fn begin_due(
         &self,
         tx: &mut dyn Transaction,
+        limit: usize,
         select: impl Fn(&Delivery) -> bool,
     ) -> Result<Due, StoreError> {
         let now = self.deps.clock.now();
         let (mut attempts, mut next) = (Vec::new(), None::<Timestamp>);
         for mut delivery in self.objects.open_deliveries(tx)? {
-            let is_free = attempts.len() < self.slots.available_permits();
+            let is_free = attempts.len() < limit;
             if is_free && select(&delivery) && delivery.begin(now) {
                 self.objects.save_delivery(tx, &delivery)?;
                 match self.requests(tx, &delivery, now)? {
@@ -243,36 +200,6 @@ impl Inner {
             body: (self.render)(&event, pending, &intent),
         };
         Ok(Some(vec![request; delivery.copies()]))
-    }
-
-    /// Sends the requests of an attempt, and stores its result.
-    async fn attempt(self: &Arc<Self>, attempt: Attempt) -> Result<(), StoreError> {
-        let Attempt { delivery, requests } = attempt;
-        // The semaphore is never closed.
-        let _slot = self.slots.acquire().await.ok();
-        let mut succeeded = true;
-        for request in requests {
-            succeeded &= self.sender.send(request).await;
-        }
-        tracing::info!(
-            event = delivery.event.as_str(),
-            endpoint = delivery.endpoint.as_str(),
-            attempt = delivery.attempts + 1,
-            fault = delivery.fault.map(<&str>::from),
-            succeeded,
-            "webhook sent"
-        );
-        let this = Arc::clone(self);
-        self.deps
-            .store
-            .transact(move |tx| {
-                if let Some(mut stored) = this.objects.open_delivery(tx, &delivery)? {
-                    stored.end(succeeded, PAUSE, this.deps.clock.now());
-                    this.objects.save_delivery(tx, &stored)?;
-                }
-                Ok(())
-            })
-            .await
     }
 }
 

@@ -73,8 +73,8 @@ impl Delivery {
         format!("{}.{}", self.event, self.endpoint)
     }
 
-    #[must_use]
-    pub const fn is_open(&self) -> bool {
+    #[cfg(test)]
+    const fn is_open(&self) -> bool {
         matches!(self.state, DeliveryState::New | DeliveryState::Pending)
     }
 

@@ -1,8 +1,10 @@
 //! The storage of Stripe's objects, and their chaos.
 
 pub mod chaos;
+mod deliverer;
 mod records;
 mod sender;
 
+pub use deliverer::Deliverer;
 pub use records::StripeRecords;
 pub use sender::HttpSender;

@@ -1,5 +1,7 @@
 //! The parts that all endpoints share: the state, and the answers of the protocol.
 
+use std::sync::Arc;
+
 use axum::{
     Json,
     http::{HeaderName, HeaderValue},
@@ -23,7 +25,7 @@ use crate::{
         store::{StoreError, Transaction},
     },
     stripe::{
-        application::{Objects, StripeService, Webhooks},
+        application::{Deliveries, Objects, StripeService},
         domain::{Document, Intent, StripeError},
     },
 };
@@ -34,7 +36,7 @@ const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// The state of the endpoints.
 pub struct Stripe {
     pub service: StripeService,
-    pub webhooks: Webhooks,
+    pub deliveries: Arc<dyn Deliveries>,
     pub deps: Deps,
 }
 
@@ -53,7 +55,7 @@ impl Stripe {
         expand: Vec<String>,
         render: impl FnOnce(&Changed) -> Result<Value, Problem>,
     ) -> Response {
-        if let Err(error) = self.webhooks.before_answer().await {
+        if let Err(error) = self.deliveries.before_answer().await {
             return Problem::from(error).into_response();
         }
         self.answer(reply, async |intent, now, part| {

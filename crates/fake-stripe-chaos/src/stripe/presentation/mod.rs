@@ -34,11 +34,11 @@ use crate::{
         deps::Deps,
         presentation::{Distribution, distribution},
     },
-    stripe::application::{CONTEXT, StripeService, Webhooks},
+    stripe::application::{CONTEXT, Deliveries, StripeService},
 };
 
 /// Returns the routes of the context. Stripe documents them, so our document does not.
-pub fn routes(service: StripeService, webhooks: Webhooks, deps: &Deps) -> OpenApiRouter {
+pub fn routes(service: StripeService, deliveries: Arc<dyn Deliveries>, deps: &Deps) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(get_distribution))
         .route("/v1/payment_intents", get(intents::list).post(intents::create).fallback(unknown))
@@ -88,7 +88,7 @@ pub fn routes(service: StripeService, webhooks: Webhooks, deps: &Deps) -> OpenAp
         .route("/v1/balance", get(events::balance).fallback(unknown))
         .route("/v1", any(unknown))
         .route("/v1/{*rest}", any(unknown))
-        .with_state(Arc::new(Stripe { service, webhooks, deps: deps.clone() }))
+        .with_state(Arc::new(Stripe { service, deliveries, deps: deps.clone() }))
 }
 
 /// Show the weight of each scenario of Stripe's API.

@@ -1,0 +1,123 @@
+//! Delivers events in the background: sends what is due, and waits for the next delivery.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, Semaphore},
+    time::{sleep, timeout},
+};
+
+use crate::{
+    shared::store::StoreError,
+    stripe::application::{Attempt, Deliveries, Due, Sender, Webhooks},
+};
+
+/// The most requests to endpoints at a time.
+const MAX_REQUESTS: usize = 64;
+/// The pause between two looks at the deliveries, however often they change.
+const MIN_SLEEP: Duration = Duration::from_millis(20);
+/// The longest sleep. A clock of a test can jump.
+const MAX_SLEEP: Duration = Duration::from_millis(200);
+
+/// Delivers the events of one run.
+pub struct Deliverer(Arc<Inner>);
+
+struct Inner {
+    webhooks: Webhooks,
+    sender: Arc<dyn Sender>,
+    wake: Arc<Notify>,
+    /// Limits the requests at a time.
+    slots: Semaphore,
+}
+
+impl Deliverer {
+    /// Starts the deliveries, if there is a runtime. They end with the last user of the run.
+    #[must_use]
+    pub fn start(webhooks: Webhooks, sender: Arc<dyn Sender>) -> Self {
+        let wake = Arc::new(Notify::new());
+        let slots = Semaphore::new(MAX_REQUESTS);
+        let inner = Arc::new(Inner { webhooks, sender, wake: Arc::clone(&wake), slots });
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(deliver(Arc::downgrade(&inner), wake));
+        }
+        Self(inner)
+    }
+}
+
+#[async_trait]
+impl Deliveries for Deliverer {
+    async fn before_answer(&self) -> Result<(), StoreError> {
+        let Due { attempts, next } = self.0.webhooks.begin_before_answer(MAX_REQUESTS).await?;
+        for attempt in attempts {
+            self.0.attempt(attempt).await?;
+        }
+        if next.is_some() {
+            self.0.wake.notify_one();
+        }
+        Ok(())
+    }
+}
+
+/// Delivers what is due until the run is gone.
+async fn deliver(inner: Weak<Inner>, wake: Arc<Notify>) {
+    loop {
+        let Some(this) = inner.upgrade() else { return };
+        let next = match this.webhooks.begin(this.slots.available_permits()).await {
+            Ok(Due { attempts, next }) => {
+                for attempt in attempts {
+                    tokio::spawn(Arc::clone(&this).attempt_in_background(attempt));
+                }
+                next
+            }
+            Err(StoreError::RunDeleted) => return,
+            Err(error) => {
+                tracing::error!(%error, "reading the deliveries of webhooks failed");
+                Some(this.webhooks.now())
+            }
+        };
+        let now = this.webhooks.now();
+        drop(this);
+        sleep(MIN_SLEEP).await;
+        match next {
+            // It ends early if a delivery is added or ends.
+            Some(next) => drop(timeout(next.duration_since(now).min(MAX_SLEEP), wake.notified()).await),
+            None => wake.notified().await,
+        }
+    }
+}
+
+impl Inner {
+    async fn attempt_in_background(self: Arc<Self>, attempt: Attempt) {
+        if let Err(error) = self.attempt(attempt).await {
+            tracing::error!(%error, "storing the result of a webhook failed");
+        }
+        self.wake.notify_one();
+    }
+
+    /// Sends the requests of an attempt, and stores its result.
+    async fn attempt(&self, attempt: Attempt) -> Result<(), StoreError> {
+        let Attempt { delivery, requests } = attempt;
+        let mut succeeded = true;
+        {
+            // The semaphore is never closed.
+            let _slot = self.slots.acquire().await.ok();
+            for request in requests {
+                succeeded &= self.sender.send(request).await;
+            }
+        }
+        tracing::info!(
+            event = delivery.event.as_str(),
+            endpoint = delivery.endpoint.as_str(),
+            attempt = delivery.attempts + 1,
+            fault = delivery.fault.map(<&str>::from),
+            succeeded,
+            "webhook sent"
+        );
+        self.webhooks.end(delivery, succeeded).await
+    }
+}
