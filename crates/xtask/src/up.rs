@@ -71,6 +71,7 @@ fn list_ports(taken: &[UnavailablePort]) -> String {
 }
 
 /// The options of `up` and `demo`.
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent switch")]
 #[derive(Debug, Clone)]
 pub struct UpOptions {
     /// The provider's profile. The default is an earlier profile override, else [`DEFAULT_CHAOS`].

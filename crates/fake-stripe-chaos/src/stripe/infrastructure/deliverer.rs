@@ -64,6 +64,7 @@ impl Deliveries for Deliverer {
 }
 
 /// Delivers what is due until the run is gone.
+#[expect(clippy::disallowed_methods, reason = "deliveries are repeated after a pause")]
 async fn deliver(inner: Weak<Inner>, wake: Arc<Notify>) {
     loop {
         let Some(this) = inner.upgrade() else { return };
