@@ -239,9 +239,9 @@ class Pod:
         """Runs a command with the user of the container, whose root is /proc/1/root; returns its output."""
         user = f"{self.security['runAsUser']}:{self.security['runAsGroup']}"
         return docker(
-            "run", "--rm", "--name", f"{RUN}-inside", "--network", "none", "--pid", f"container:{self.container_name}", "--user", user,
-            "--group-add", str(self.security["fsGroup"]), "--cap-drop", "ALL", "--entrypoint", "sh", TOOLS, "-c", command,
-            fails=True,
+            "run", "--rm", "--name", f"{RUN}-inside", "--network", "none", "--pid", f"container:{self.container_name}",
+            "--user", user, "--group-add", str(self.security["fsGroup"]), "--cap-drop", "ALL",
+            "--entrypoint", "sh", TOOLS, "-c", command, fails=True,
         )
 
 
