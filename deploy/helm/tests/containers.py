@@ -112,6 +112,16 @@ def request(method, url, body=None, timeout=40):
         return error.code, error.read().decode()
 
 
+def open_port(host, port, timeout):
+    """Returns whether a connection stays open. The engine accepts each one, and closes it if nobody listens inside."""
+    with socket.create_connection((host, port), timeout) as connection:
+        connection.settimeout(min(timeout, 0.5))
+        try:
+            return connection.recv(1) != b""
+        except TimeoutError:
+            return True
+
+
 class Pod:
     """A container that runs as the pod of a rendered workload."""
 
@@ -151,15 +161,11 @@ class Pod:
         for source in self.container.get("envFrom", []):
             for name, value in named(self.resources, "ConfigMap", source["configMapRef"]["name"])["data"].items():
                 yield from ("--env", f"{name}={value}")
-        volumes = {volume["name"]: volume for volume in self.spec["volumes"]}
         for mount in self.container["volumeMounts"]:
             only(mount, {"name", "mountPath"}, self.name)
-            if mount["name"] in self.claims:
-                yield from ("--mount", f"type=volume,src={RUN}-{mount['name']},dst={mount['mountPath']},volume-nocopy")
-                continue
-            limit = only(volumes[mount["name"]]["emptyDir"], {"sizeLimit"}, self.name).get("sizeLimit")
-            size = f"size={amount(limit)}," if limit else ""
-            yield from ("--tmpfs", f"{mount['mountPath']}:{size}mode=777,gid={security['fsGroup']}")
+            # Nothing of the image's folder is copied, neither its files nor its owner.
+            source = self.volume(mount["name"])
+            yield from ("--mount", f"type=volume,src={source},dst={mount['mountPath']},volume-nocopy")
         for service in of_kind(self.resources, "Service"):
             if service["spec"]["selector"].items() <= self.labels.items():
                 for port in service["spec"]["ports"]:
@@ -167,6 +173,30 @@ class Pod:
                 yield from ("--network-alias", service["metadata"]["name"])
         for port in self.ports.values():
             yield from ("--publish", f"127.0.0.1::{port}")
+
+    def volume(self, name):
+        """Returns the name of a volume at the engine."""
+        return f"{RUN}-{self.name}-{name}"
+
+    def make_volumes(self):
+        """Makes the volumes as a cluster does: they belong to root, and the group of the pod may write."""
+        group = self.security["fsGroup"]
+        for claim in self.claims:
+            docker("volume", "create", self.volume(claim))
+            docker(
+                "run", "--rm", "--name", f"{RUN}-volume", "--network", "none", "--user", "0", "--entrypoint", "sh",
+                "--mount", f"type=volume,src={self.volume(claim)},dst=/volume,volume-nocopy", TOOLS,
+                "-c", f"chown 0:{group} /volume && chmod 2775 /volume",
+            )
+        for volume in self.spec["volumes"]:
+            # In memory, so that its size has a limit. Each start begins empty, as a new pod does.
+            limit = only(volume["emptyDir"], {"sizeLimit"}, self.name).get("sizeLimit")
+            size = f"size={amount(limit)}," if limit else ""
+            options = f"{size}mode=2777,uid=0,gid={group}"
+            docker(
+                "volume", "create", "--opt", "type=tmpfs", "--opt", "device=tmpfs", "--opt", f"o={options}",
+                self.volume(volume["name"]),
+            )
 
     def start(self):
         docker(
@@ -196,8 +226,7 @@ class Pod:
         try:
             if "tcpSocket" in probe:
                 host, port = self.address(probe["tcpSocket"]["port"]).split(":")
-                socket.create_connection((host, int(port)), timeout).close()
-                return True, "open"
+                return open_port(host, int(port), timeout), "a connection"
             target = only(probe["httpGet"], {"path", "port"}, self.name)
             status, text = request("GET", f"http://{self.address(target['port'])}{target['path']}", timeout=timeout)
             return 200 <= status < 400, f"{status} {text}"
@@ -260,7 +289,7 @@ def confined(pod):
     # Everyone may write to /var/tmp, so only the read-only root prevents it.
     for folder in ("/", "/usr/local/bin", "/var/tmp"):
         said = pod.inside(f"mkdir /proc/1/root{folder}/written")
-        check(READ_ONLY in said, f"{pod.name} can write to {folder}: {said.strip() or 'no error'}")
+        check(READ_ONLY in said, f"the root of {pod.name} isn't read-only: {said.strip() or f'wrote to {folder}'}")
     for folder in pod.mounts:
         said = pod.inside(f"mkdir /proc/1/root{folder}/written && rmdir /proc/1/root{folder}/written")
         check(not said, f"{pod.name} can't write to {folder}: {said.strip()}")
@@ -282,17 +311,6 @@ def rendered():
     [(_, metadata, spec)] = pods(resources)
     made["temporal"] = Pod("temporal", metadata, spec, resources)
     return made
-
-
-def make_volumes(pod):
-    """Makes a volume for each claim. As in a cluster, it belongs to root, and the pod's group may write."""
-    for claim in pod.claims:
-        docker("volume", "create", f"{RUN}-{claim}")
-        docker(
-            "run", "--rm", "--name", f"{RUN}-volume", "--network", "none", "--user", "0", "--entrypoint", "sh",
-            "--mount", f"type=volume,src={RUN}-{claim},dst=/volume,volume-nocopy", TOOLS,
-            "-c", f"chown 0:{pod.security['fsGroup']} /volume && chmod 2775 /volume",
-        )
 
 
 def at_once(function, items):
@@ -409,7 +427,7 @@ def all_end(stack):
         say(f"{name} ended with 0 {seconds:.1f} s after SIGTERM, of {stack[name].grace} s")
 
 
-def clean_up(stack, failed):
+def clean_up(failed):
     existing = docker("ps", "--all", "--format", "{{.Names}}", "--filter", f"name=^{RUN}-").split()
     for name in existing:
         if failed:
@@ -426,11 +444,12 @@ def main():
         sys.exit("containers: IMAGE_TAG has no tag of the four images")
     # SIGTERM cleans up as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    stack, failed = rendered(), True
+    failed = True
     try:
+        stack = rendered()
         docker("network", "create", RUN)
-        for name in COMPONENTS:
-            make_volumes(stack[name])
+        for pod in stack.values():
+            pod.make_volumes()
         without_temporal(stack)
         for name in COMPONENTS:
             confined(stack[name])
@@ -443,10 +462,9 @@ def main():
         all_end(stack)
         failed = False
     except Failed as error:
-        print(f"containers: FAILED: {error}", file=sys.stderr)
-        sys.exit(1)
+        sys.exit(f"containers: FAILED: {error}")
     finally:
-        clean_up(stack, failed)
+        clean_up(failed)
     say("passed")
 
 
