@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Tests each compose file: builds the images, starts the stack, ships an order, checks the verdict, repeats `up`,
-# restarts with `down` and `up`, and removes everything.
+# Builds the images, and runs them with the settings of the Helm chart's pods. Then tests each compose file: starts the
+# stack, ships an order, checks the verdict, repeats `up`, restarts with `down` and `up`, and removes everything.
 # Project name, ports, image tags and volumes are unique, so that it can run beside other stacks.
 #
 #   OPT_LEVEL=0 .ci/compose-smoke.sh     builds without optimisation, in half the time
@@ -101,5 +101,11 @@ done
 for size in $(docker image ls --format '{{.Repository}}={{.Size}}' --filter "reference=*:$IMAGE_TAG"); do
     say "${size/=/: }"
 done
+if .ci/helm path >/dev/null; then
+    .ci/helm containers
+    say "the containers fit the chart's pods"
+else
+    say "the chart's containers: skipped, since Helm is not available"
+fi
 smoke docker-compose.yml
 smoke docker-compose.light.yml
