@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use self::{
     application::{StripeService, Webhooks},
-    infrastructure::{Deliverer, HttpSender, StripeRecords, chaos},
+    infrastructure::{Deliverer, HttpSender, NewDeliveries, StripeRecords, chaos},
     presentation::StripeCode,
 };
 use crate::shared::slice::Slice;
@@ -20,9 +20,11 @@ pub use presentation::layer;
 pub const SLICE: Slice = Slice {
     chaos: chaos::TABLES,
     install: |service, deps| {
-        let webhooks = Webhooks::new(deps, Arc::new(StripeRecords), presentation::event_body);
-        let deliveries = Arc::new(Deliverer::start(webhooks, Arc::new(HttpSender::new())));
-        let stripe = StripeService::new(deps, Arc::new(StripeRecords));
+        let new = Arc::new(NewDeliveries::default());
+        let records = Arc::new(StripeRecords::new(Arc::clone(&new)));
+        let webhooks = Webhooks::new(deps, records.clone(), presentation::event_body);
+        let deliveries = Arc::new(Deliverer::start(webhooks, Arc::new(HttpSender::new()), &new));
+        let stripe = StripeService::new(deps, records);
         service.codes(StripeCode::ALL).routes(presentation::routes(stripe, deliveries, deps))
     },
 };

@@ -1,6 +1,7 @@
 //! Tests webhooks on a real endpoint: signatures, retries, and the faults of deliveries.
 
 use std::{
+    future::IntoFuture as _,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -205,6 +206,21 @@ async fn a_late_event_comes_seconds_later() {
     provider.clock.advance(Duration::from_secs(4));
     tokio::time::sleep(Duration::from_millis(400)).await;
     assert!(endpoint.received().is_empty());
+    endpoint.wait_for(&provider, 1).await;
+}
+
+#[tokio::test]
+async fn an_event_is_delivered_although_its_caller_disconnects() {
+    let provider = Provider::with(&[("CHAOS_TIMEOUT_DELAY", "1h")]);
+    let (endpoint, _) = Endpoint::register(&provider, "payment_intent.succeeded").await;
+    // Longer than the deliverer needs to find nothing to do.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let plan = json!({"stripe.payment_intents.create": ["timeout_after_commit"]});
+    provider.put("/chaos/plans/o1", &plan).await.expect(200);
+    let form = "amount=5&currency=usd&confirm=true&payment_method=pm_card_visa&metadata[order_id]=o1";
+    let request = provider.stripe(Method::POST, "/v1/payment_intents", form).into_future();
+    assert!(tokio::time::timeout(Duration::from_millis(300), request).await.is_err(), "the caller gives up");
+    assert_eq!(provider.effects("o1").await, ["held", "captured"]);
     endpoint.wait_for(&provider, 1).await;
 }
 

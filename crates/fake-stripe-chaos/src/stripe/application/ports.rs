@@ -145,9 +145,8 @@ impl Resource for Document {
     }
 
     fn not_found(id: &str) -> StripeError {
-        let kinds = [Kind::Customer, Kind::PaymentMethod, Kind::WebhookEndpoint];
-        let kind = kinds.into_iter().find(|kind| id.starts_with(kind.prefix()));
-        StripeError::ResourceMissing { kind: kind.map_or("object", Kind::title), id: id.to_owned() }
+        let kind = Kind::of_id(id).map_or("object", Kind::title);
+        StripeError::ResourceMissing { kind, id: id.to_owned() }
     }
 
     fn refusal(_: Scenario) -> Option<StripeError> {

@@ -81,18 +81,16 @@ impl Webhooks {
         self.deps.clock.now()
     }
 
-    /// Decides all new deliveries, and begins those that come before the answer. The time of the next one is none if
-    /// there was no new delivery.
+    /// Decides all new deliveries, and begins at most `limit` of those that come before the answer.
     ///
     /// # Errors
     /// Fails if the store fails.
-    pub async fn begin_before_answer(&self, limit: usize) -> Result<Due, StoreError> {
+    pub async fn begin_before_answer(&self, limit: usize) -> Result<Vec<Attempt>, StoreError> {
         let this = self.clone();
         let begin = move |tx: &mut dyn Transaction| {
-            if !this.decide_new(tx, |_| true)? {
-                return Ok(Due { attempts: Vec::new(), next: None });
-            }
-            this.begin_due(tx, limit, |delivery| delivery.fault == Some(DeliveryFault::DeliveredBeforeAnswer))
+            this.decide_new(tx, |_| true)?;
+            let is_early = |delivery: &Delivery| delivery.fault == Some(DeliveryFault::DeliveredBeforeAnswer);
+            Ok(this.begin_due(tx, limit, is_early)?.attempts)
         };
         self.deps.store.transact(begin).await
     }
@@ -127,18 +125,17 @@ impl Webhooks {
         self.deps.store.transact(end).await
     }
 
-    /// Decides the fault of each new delivery that `select` chooses. Returns true if there is one.
+    /// Decides the fault of each new delivery that `select` chooses.
     fn decide_new(
         &self,
         tx: &mut dyn Transaction,
         select: impl Fn(&Delivery) -> bool,
-    ) -> Result<bool, StoreError> {
-        let (now, mut decided) = (self.deps.clock.now(), false);
+    ) -> Result<(), StoreError> {
+        let now = self.deps.clock.now();
         for mut delivery in self.objects.new_deliveries(tx)? {
             if !select(&delivery) {
                 continue;
             }
-            decided = true;
             let Some(event) = self.objects.event(tx, delivery.event.as_str())? else { continue };
             let key = match &event.order {
                 Some(order) => ChaosKey::Order(order.clone()),
@@ -151,7 +148,7 @@ impl Webhooks {
             self.deps.telemetry.record(&line);
             self.objects.save_delivery(tx, &delivery)?;
         }
-        Ok(decided)
+        Ok(())
     }
 
     /// Begins the due deliveries among those that `select` chooses.
@@ -188,7 +185,7 @@ impl Webhooks {
         now: Timestamp,
     ) -> Result<Option<Vec<SignedEvent>>, StoreError> {
         let endpoint = self.objects.document(tx, Kind::WebhookEndpoint, delivery.endpoint.as_str())?;
-        let Some(endpoint) = endpoint.filter(is_enabled) else { return Ok(None) };
+        let Some(endpoint) = endpoint.filter(Document::is_enabled) else { return Ok(None) };
         let Some(event) = self.objects.event(tx, delivery.event.as_str())? else { return Ok(None) };
         let Some(intent) = self.objects.intent(tx, event.intent.as_str())? else { return Ok(None) };
         let pending = self.objects.pending(tx, &event)?;
@@ -201,10 +198,6 @@ impl Webhooks {
         };
         Ok(Some(vec![request; delivery.copies()]))
     }
-}
-
-fn is_enabled(endpoint: &Document) -> bool {
-    !endpoint.is_deleted() && endpoint.field("disabled") != Some("true")
 }
 
 fn journal_line(

@@ -35,6 +35,14 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Returns the kind of a document with this id.
+    #[must_use]
+    pub fn of_id(id: &str) -> Option<Self> {
+        [Self::Customer, Self::PaymentMethod, Self::WebhookEndpoint]
+            .into_iter()
+            .find(|kind| id.starts_with(kind.prefix()))
+    }
+
     /// Returns its name in the member `object`.
     #[must_use]
     pub const fn object(self) -> &'static str {
@@ -118,9 +126,14 @@ impl Document {
     /// Returns true for an enabled webhook endpoint that takes this event.
     #[must_use]
     pub fn takes(&self, event: EventType) -> bool {
-        let is_enabled = !self.deleted && self.field("disabled") != Some("true");
         let mut wanted = self.fields().iter().filter(|(name, _)| name.starts_with("enabled_events["));
-        is_enabled && wanted.any(|(_, name)| name == "*" || name == event.name())
+        self.is_enabled() && wanted.any(|(_, name)| name == "*" || name == event.name())
+    }
+
+    /// Returns true for a webhook endpoint that is neither deleted nor disabled.
+    #[must_use]
+    pub fn is_enabled(&self) -> bool {
+        !self.deleted && self.field("disabled") != Some("true")
     }
 
     #[must_use]

@@ -1,7 +1,10 @@
 //! Delivers events in the background: sends what is due, and waits for the next delivery.
 
 use std::{
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -24,13 +27,28 @@ const MIN_SLEEP: Duration = Duration::from_millis(20);
 /// The longest sleep. A clock of a test can jump.
 const MAX_SLEEP: Duration = Duration::from_millis(200);
 
+/// Reports new deliveries to the deliverer, also those of a caller who disconnects before the answer.
+#[derive(Default)]
+pub struct NewDeliveries {
+    wake: Notify,
+    /// Is true if there may be undecided deliveries.
+    added: AtomicBool,
+}
+
+impl NewDeliveries {
+    pub fn add(&self) {
+        self.added.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+}
+
 /// Delivers the events of one run.
 pub struct Deliverer(Arc<Inner>);
 
 struct Inner {
     webhooks: Webhooks,
     sender: Arc<dyn Sender>,
-    wake: Arc<Notify>,
+    new: Arc<NewDeliveries>,
     /// Limits the requests at a time.
     slots: Semaphore,
 }
@@ -38,12 +56,11 @@ struct Inner {
 impl Deliverer {
     /// Starts the deliveries, if there is a runtime. They end with the last user of the run.
     #[must_use]
-    pub fn start(webhooks: Webhooks, sender: Arc<dyn Sender>) -> Self {
-        let wake = Arc::new(Notify::new());
+    pub fn start(webhooks: Webhooks, sender: Arc<dyn Sender>, new: &Arc<NewDeliveries>) -> Self {
         let slots = Semaphore::new(MAX_REQUESTS);
-        let inner = Arc::new(Inner { webhooks, sender, wake: Arc::clone(&wake), slots });
+        let inner = Arc::new(Inner { webhooks, sender, new: Arc::clone(new), slots });
         if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(deliver(Arc::downgrade(&inner), wake));
+            runtime.spawn(deliver(Arc::downgrade(&inner), Arc::clone(new)));
         }
         Self(inner)
     }
@@ -52,20 +69,21 @@ impl Deliverer {
 #[async_trait]
 impl Deliveries for Deliverer {
     async fn before_answer(&self) -> Result<(), StoreError> {
-        let Due { attempts, next } = self.0.webhooks.begin_before_answer(MAX_REQUESTS).await?;
-        for attempt in attempts {
+        if !self.0.new.added.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        for attempt in self.0.webhooks.begin_before_answer(MAX_REQUESTS).await? {
             self.0.attempt(attempt).await?;
         }
-        if next.is_some() {
-            self.0.wake.notify_one();
-        }
+        // The deliverer waits for the time of a new delivery, and a decided one can be due before it.
+        self.0.new.wake.notify_one();
         Ok(())
     }
 }
 
 /// Delivers what is due until the run is gone.
 #[expect(clippy::disallowed_methods, reason = "deliveries are repeated after a pause")]
-async fn deliver(inner: Weak<Inner>, wake: Arc<Notify>) {
+async fn deliver(inner: Weak<Inner>, new: Arc<NewDeliveries>) {
     loop {
         let Some(this) = inner.upgrade() else { return };
         let next = match this.webhooks.begin(this.slots.available_permits()).await {
@@ -86,8 +104,8 @@ async fn deliver(inner: Weak<Inner>, wake: Arc<Notify>) {
         sleep(MIN_SLEEP).await;
         match next {
             // It ends early if a delivery is added or ends.
-            Some(next) => drop(timeout(next.duration_since(now).min(MAX_SLEEP), wake.notified()).await),
-            None => wake.notified().await,
+            Some(next) => drop(timeout(next.duration_since(now).min(MAX_SLEEP), new.wake.notified()).await),
+            None => new.wake.notified().await,
         }
     }
 }
@@ -97,7 +115,7 @@ impl Inner {
         if let Err(error) = self.attempt(attempt).await {
             tracing::error!(%error, "storing the result of a webhook failed");
         }
-        self.wake.notify_one();
+        self.new.wake.notify_one();
     }
 
     /// Sends the requests of an attempt, and stores its result.

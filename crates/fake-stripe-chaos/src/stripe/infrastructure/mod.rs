@@ -5,6 +5,6 @@ mod deliverer;
 mod records;
 mod sender;
 
-pub use deliverer::Deliverer;
+pub use deliverer::{Deliverer, NewDeliveries};
 pub use records::StripeRecords;
 pub use sender::HttpSender;

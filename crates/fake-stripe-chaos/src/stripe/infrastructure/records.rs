@@ -1,7 +1,10 @@
 //! Stripe's objects as JSON records in the store. An intent is saved with its new events and payment methods.
 
+use std::sync::Arc;
+
 use serde::de::DeserializeOwned;
 
+use super::deliverer::NewDeliveries;
 use crate::{
     shared::{
         clock::Timestamp,
@@ -23,8 +26,47 @@ const OPEN_DELIVERY: &str = "stripe_open_delivery";
 /// The id of a charge or a refund → the id of its intent.
 const INTENT_OF: &str = "stripe_intent_of";
 
-#[derive(Debug, Clone, Copy)]
-pub struct StripeRecords;
+pub struct StripeRecords {
+    new: Arc<NewDeliveries>,
+}
+
+impl StripeRecords {
+    #[must_use]
+    pub fn new(new: Arc<NewDeliveries>) -> Self {
+        Self { new }
+    }
+
+    /// Adds a delivery for each endpoint that takes the event.
+    fn add_deliveries(
+        &self,
+        tx: &mut dyn Transaction,
+        endpoints: &[Document],
+        event: &EventRecord,
+    ) -> Result<(), StoreError> {
+        for endpoint in endpoints.iter().filter(|endpoint| endpoint.takes(event.kind)) {
+            let delivery = Delivery::new(event.id.clone(), endpoint.id.clone(), event.at);
+            self.save_delivery(tx, &delivery)?;
+            self.new.add();
+        }
+        Ok(())
+    }
+
+    fn save_new_method(
+        &self,
+        tx: &mut dyn Transaction,
+        method: &Method,
+        at: Timestamp,
+        intent: &Intent,
+    ) -> Result<(), StoreError> {
+        let Ok(id) = method.id.parse() else { return Ok(()) };
+        if tx.get(kind_name(Kind::PaymentMethod), &method.id)?.is_some() {
+            return Ok(());
+        }
+        let fields = Fields::from([("card".to_owned(), method.card.clone())]);
+        let document = Document::new(id, Kind::PaymentMethod, at, intent.order.clone(), fields);
+        self.save(tx, &document)
+    }
+}
 
 const fn kind_name(kind: Kind) -> &'static str {
     match kind {
@@ -35,15 +77,20 @@ const fn kind_name(kind: Kind) -> &'static str {
 }
 
 fn kind_of(id: &str) -> Option<&'static str> {
-    let kinds = [Kind::Customer, Kind::PaymentMethod, Kind::WebhookEndpoint];
-    kinds.into_iter().find(|kind| id.starts_with(kind.prefix())).map(kind_name)
+    Kind::of_id(id).map(kind_name)
 }
 
-/// Returns the records of a kind, the newest first. Ids sort by their time of creation.
-fn newest_first<T: DeserializeOwned>(tx: &dyn Transaction, kind: &'static str) -> Result<Vec<T>, StoreError> {
+/// Returns the records of a kind, the oldest first. Ids sort by their time of creation.
+fn oldest_first<T: DeserializeOwned>(tx: &dyn Transaction, kind: &'static str) -> Result<Vec<T>, StoreError> {
     let mut records = tx.list(kind)?;
-    records.sort_unstable_by(|(one, _), (other, _)| other.cmp(one));
+    records.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
     records.iter().map(|(id, text)| decode(kind, id, text)).collect()
+}
+
+fn newest_first<T: DeserializeOwned>(tx: &dyn Transaction, kind: &'static str) -> Result<Vec<T>, StoreError> {
+    let mut records = oldest_first(tx, kind)?;
+    records.reverse();
+    Ok(records)
 }
 
 fn get<T: DeserializeOwned>(
@@ -75,40 +122,15 @@ impl Repository<Intent> for StripeRecords {
             }
         }
         for (method, at) in intent.new_methods() {
-            save_new_method(tx, method, at, intent)?;
+            self.save_new_method(tx, method, at, intent)?;
         }
+        let endpoints = self.documents(tx, Kind::WebhookEndpoint)?;
         for event in intent.new_events() {
             tx.put(EVENT, event.id.as_str(), encode(EVENT, event.id.as_str(), &event)?)?;
-            add_deliveries(tx, &event)?;
+            self.add_deliveries(tx, &endpoints, &event)?;
         }
         tx.put(INTENT, id, encode(INTENT, id, intent)?)
     }
-}
-
-/// Adds a delivery for each endpoint that takes the event.
-fn add_deliveries(tx: &mut dyn Transaction, event: &EventRecord) -> Result<(), StoreError> {
-    for endpoint in StripeRecords.documents(tx, Kind::WebhookEndpoint)? {
-        if endpoint.takes(event.kind) {
-            let delivery = Delivery::new(event.id.clone(), endpoint.id.clone(), event.at);
-            StripeRecords.save_delivery(tx, &delivery)?;
-        }
-    }
-    Ok(())
-}
-
-fn save_new_method(
-    tx: &mut dyn Transaction,
-    method: &Method,
-    at: Timestamp,
-    intent: &Intent,
-) -> Result<(), StoreError> {
-    let Ok(id) = method.id.parse() else { return Ok(()) };
-    if tx.get(kind_name(Kind::PaymentMethod), &method.id)?.is_some() {
-        return Ok(());
-    }
-    let fields = Fields::from([("card".to_owned(), method.card.clone())]);
-    let document = Document::new(id, Kind::PaymentMethod, at, intent.order.clone(), fields);
-    StripeRecords.save(tx, &document)
 }
 
 impl Repository<Document> for StripeRecords {
@@ -157,15 +179,11 @@ impl Library for StripeRecords {
     }
 
     fn new_deliveries(&self, tx: &dyn Transaction) -> Result<Vec<Delivery>, StoreError> {
-        let mut new: Vec<Delivery> = newest_first(tx, NEW_DELIVERY)?;
-        new.reverse();
-        Ok(new)
+        oldest_first(tx, NEW_DELIVERY)
     }
 
     fn open_deliveries(&self, tx: &dyn Transaction) -> Result<Vec<Delivery>, StoreError> {
-        let mut open: Vec<Delivery> = newest_first(tx, OPEN_DELIVERY)?;
-        open.reverse();
-        Ok(open)
+        oldest_first(tx, OPEN_DELIVERY)
     }
 
     fn open_delivery(
