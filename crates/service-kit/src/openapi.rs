@@ -237,8 +237,12 @@ pub fn repeated_operation_ids(api: &openapi::OpenApi) -> BTreeSet<String> {
 pub(crate) fn docs_routes(api: openapi::OpenApi, service: &str, codes: &[CodeInfo]) -> Router {
     let catalogue = Html(catalogue_page(service, codes));
     Router::from(SwaggerUi::new(UI_PATH).url(DOCUMENT_PATH, api))
-        .route("/", get(|| std::future::ready(Redirect::temporary(UI_PATH))))
         .route(CATALOGUE_PATH, get(move || std::future::ready(catalogue.clone())))
+}
+
+/// Returns the path `/` of a service without pages. It leads to the documentation.
+pub(crate) fn home() -> Router {
+    Router::new().route("/", get(|| std::future::ready(Redirect::temporary(UI_PATH))))
 }
 
 /// Returns each code once, since two contexts may declare the same code.

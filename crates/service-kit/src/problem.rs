@@ -263,7 +263,10 @@ pub(crate) async fn to_problem_document(
     }
     let status = response.status();
     let is_error = status.is_client_error() || status.is_server_error();
-    if !is_error || response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == CONTENT) {
+    let kind = response.headers().get(CONTENT_TYPE);
+    // A page for people explains its error itself. No library answers with one.
+    let is_page = kind.is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    if !is_error || is_page || response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == CONTENT) {
         return response;
     }
     let (parts, body) = response.into_parts();

@@ -30,7 +30,11 @@ pub struct Service {
     routes: OpenApiRouter,
     long_routes: OpenApiRouter,
     largest_body: usize,
+    pages: Option<Pages>,
 }
+
+/// Makes the pages over the routes of a service.
+type Pages = Box<dyn FnOnce(Router) -> Router>;
 
 impl Service {
     #[must_use]
@@ -44,6 +48,7 @@ impl Service {
             routes: OpenApiRouter::with_openapi(api_info),
             long_routes: OpenApiRouter::new(),
             largest_body: 0,
+            pages: None,
         }
     }
 
@@ -76,6 +81,14 @@ impl Service {
         self
     }
 
+    /// Adds pages for people. `pages` gets the routes without the common layers, so that it can call them in process.
+    /// It has the path `/`, which leads to the documentation otherwise.
+    #[must_use]
+    pub fn pages(mut self, pages: impl FnOnce(Router) -> Router + 'static) -> Self {
+        self.pages = Some(Box::new(pages));
+        self
+    }
+
     /// Adds a dependency that readiness checks.
     #[must_use]
     pub fn depends_on(mut self, dependency: Dependency) -> Self {
@@ -91,12 +104,17 @@ impl Service {
     }
 
     /// Builds the router, and returns it with the OpenAPI document that it serves.
-    pub fn build(self, common: &Common) -> (Router, openapi::OpenApi) {
+    pub fn build(mut self, common: &Common) -> (Router, openapi::OpenApi) {
+        let pages = self.pages.take();
         let (name, codes, metrics) = (self.name, self.codes.clone(), self.metrics.clone());
         let largest_body = self.largest_body;
         let (router, api) = self.assemble_routes(common);
         let api = docs::add_common_failures(api);
-        let router = router.merge(docs::docs_routes(api.clone(), name, &codes));
+        let home = match pages {
+            Some(pages) => pages(router.clone()),
+            None => docs::home(),
+        };
+        let router = router.merge(home).merge(docs::docs_routes(api.clone(), name, &codes));
         (layers::around(router, common, metrics, largest_body), api)
     }
 

@@ -96,6 +96,23 @@ const ORDER_BATCH_BODY_LIMIT: Variable = Variable {
     default: Some("16777216"),
     meaning: "The largest body of a batch in bytes, before and after decompression.",
 };
+const PROVIDER_URL: Variable = Variable {
+    name: "PROVIDER_URL",
+    default: None,
+    meaning: "The provider that the console shows: chaos, ledger and verdict. Without it, those pages say so.",
+};
+const FOUNDER_URL: Variable = Variable {
+    name: "FOUNDER_URL",
+    default: None,
+    meaning: "The founder that the console asks. Without it, its page says so.",
+};
+const TEMPORAL_UI_URL: Variable = Variable {
+    name: "TEMPORAL_UI_URL",
+    default: None,
+    meaning: "The Temporal Web UI that the console links to.",
+};
+const TRACES_UI_URL: Variable =
+    Variable { name: "TRACES_UI_URL", default: None, meaning: "Jaeger's page that the console links to." };
 const MAX_WAITING: Variable = Variable {
     name: "MAX_WAITING",
     default: Some("1000"),
@@ -132,6 +149,7 @@ pub struct Config {
     pub batches: BatchLimits,
     /// Limits the event streams and long polls that are open at the same time.
     pub max_waiting: usize,
+    pub console: console::Settings,
 }
 
 impl Configuration for Config {
@@ -157,6 +175,10 @@ impl Configuration for Config {
             ORDER_BATCH_CHUNK_SIZE,
             ORDER_BATCH_BODY_LIMIT,
             MAX_WAITING,
+            PROVIDER_URL,
+            FOUNDER_URL,
+            TEMPORAL_UI_URL,
+            TRACES_UI_URL,
         ];
         [&own, temporal_connection::VARIABLES, config::COMMON].concat()
     }
@@ -204,10 +226,22 @@ impl Configuration for Config {
         let max_waiting = reader.read(&MAX_WAITING, |text| {
             text.parse().ok().filter(|most| (1..=1_000_000).contains(most)).ok_or("must be from 1 to 1000000")
         });
+        let provider = reader.read_optional(&PROVIDER_URL, config::base_url);
+        let founder = reader.read_optional(&FOUNDER_URL, config::base_url);
+        let temporal_ui = reader.read_optional(&TEMPORAL_UI_URL, config::base_url);
+        let traces = reader.read_optional(&TRACES_UI_URL, config::base_url);
         let config = (|| {
-            let common = common?;
+            let (common, temporal, max_waiting) = (common?, temporal?, max_waiting?);
+            let in_namespace = |ui: String| format!("{ui}/namespaces/{}", temporal.namespace());
             Some(Self {
-                temporal: temporal?.with_traces(&common),
+                console: console::Settings {
+                    provider: provider?,
+                    founder: founder?,
+                    temporal_ui: temporal_ui?.map(in_namespace),
+                    traces: traces?,
+                    max_viewers: max_waiting,
+                },
+                temporal: temporal.with_traces(&common),
                 common,
                 listen_addr: listen_addr?,
                 task_queue: task_queue?,
@@ -230,7 +264,7 @@ impl Configuration for Config {
                     chunk_size: batch_chunk_size?,
                     body: batch_body_limit?,
                 },
-                max_waiting: max_waiting?,
+                max_waiting,
             })
         })();
         reader.finish(config)

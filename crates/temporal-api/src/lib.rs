@@ -24,6 +24,7 @@ use std::{error::Error, sync::Arc, time::Duration};
 use axum::{Extension, Router};
 use batch::Batches;
 pub use config::Config;
+use console::Console;
 use futures::FutureExt;
 use gateway::{HistoryGateway, temporal::TemporalGateway};
 use open_orders::OpenOrders;
@@ -96,7 +97,9 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
     };
     let approval_timeout = Duration::from_millis(config.timing.approval_timeout_ms);
     let metrics = Metrics::new().append(OpenOrders::new(gateway.clone(), approval_timeout).appendix());
-    let (app, _) = router(services, gateway.dependency(), metrics, &config.common, config.max_waiting);
+    let console = Console::new(config.console)?;
+    let (app, _) =
+        router(services, gateway.dependency(), metrics, &config.common, config.max_waiting, console);
     tracing::info!(address = %config.listen_addr, task_queue = config.task_queue, "listening");
     let result = serve::run(listener, app, stop, &config.common).await;
     connecting.abort();
@@ -122,6 +125,7 @@ fn router(
     metrics: Metrics,
     common: &Common,
     max_waiting: usize,
+    console: Console,
 ) -> (Router, openapi::OpenApi) {
     let Services {
         orders,
@@ -156,6 +160,7 @@ fn router(
         .codes(subscription::SubscriptionCode::ALL)
         .codes(reconciliation::ReconciliationCode::ALL)
         .codes(workflow::WorkflowCode::ALL)
+        .codes(console::ConsoleCode::ALL)
         .depends_on(temporal)
         .routes(order_routes)
         .routes(order_return::module(returns))
@@ -168,5 +173,6 @@ fn router(
         .long_routes(long_batch_routes)
         .long_routes(long_order_routes.layer(waiting.clone()))
         .long_routes(long_workflow_routes.layer(waiting))
+        .pages(|api| console.routes(api))
         .build(common)
 }

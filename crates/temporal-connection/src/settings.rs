@@ -65,6 +65,12 @@ impl Settings {
         self
     }
 
+    /// Returns the name of the namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.client.namespace
+    }
+
     /// Reads the SDK's variables. Temporal shows the identity as the author of an action.
     pub fn read(reader: &mut Reader<'_>, identity: &str) -> Option<Self> {
         let mut environment = HashMap::new();

@@ -94,12 +94,15 @@ pub static WORKER: Service = Service {
 
 pub static API: Service = Service {
     name: "temporal-api",
-    about: "REST over Temporal: start, signal, query, await",
-    page: "/api/docs",
+    about: "the console, and REST over Temporal",
+    page: "/",
     standard_port: 3002,
     program: Program::Ours(|options| {
         let mut environment = options.temporal_environment();
         environment.push(("LISTEN_ADDR", options.ports.address(&API)));
+        environment.push(("PROVIDER_URL", options.ports.url(&PROVIDER)));
+        environment.push(("FOUNDER_URL", options.ports.url(&FOUNDER)));
+        environment.extend(options.ports.ui().map(|ui| ("TEMPORAL_UI_URL", format!("http://localhost:{ui}"))));
         environment
     }),
 };

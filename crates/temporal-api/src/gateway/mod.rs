@@ -51,7 +51,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 7] = [
+    pub const ALL: [Self; 7] = [
         Self::Order,
         Self::Payment,
         Self::UserContext,
@@ -60,6 +60,32 @@ impl Kind {
         Self::Batch,
         Self::Return,
     ];
+
+    /// Returns its name in lists.
+    pub const fn plural(self) -> &'static str {
+        match self {
+            Self::Order => "orders",
+            Self::Payment => "payments",
+            Self::UserContext => "user-contexts",
+            Self::Subscription => "subscriptions",
+            Self::Reconciliation => "reconciliations",
+            Self::Batch => "batches",
+            Self::Return => "returns",
+        }
+    }
+
+    /// Returns the name of the workflow's type.
+    pub const fn workflow_type(self) -> &'static str {
+        match self {
+            Self::Order => "orderFulfillmentWorkflow",
+            Self::Payment => "paymentWorkflow",
+            Self::UserContext => "userContextWorkflow",
+            Self::Subscription => "subscriptionWorkflow",
+            Self::Reconciliation => "reconciliationWorkflow",
+            Self::Batch => "orderBatchWorkflow",
+            Self::Return => "returnWorkflow",
+        }
+    }
 
     fn prefix(self) -> String {
         match self {
@@ -185,6 +211,8 @@ pub struct OrderFilter {
     pub customer: Option<CustomerId>,
     pub min_total: Option<Decimal>,
     pub max_total: Option<Decimal>,
+    pub started_after: Option<SystemTime>,
+    pub started_before: Option<SystemTime>,
 }
 
 impl OrderFilter {
@@ -295,6 +323,9 @@ pub trait OrderGateway: Send + Sync {
 
     /// Lists the running orders first, then the others by their end, the last first.
     async fn list(&self, filter: &OrderFilter, limit: u8, page: Vec<u8>) -> Result<OrderPage, GatewayError>;
+
+    /// Counts the orders that a filter selects.
+    async fn count(&self, filter: &OrderFilter) -> Result<i64, GatewayError>;
 }
 
 /// Describes a workflow that callers can only start, follow and cancel.
@@ -481,15 +512,6 @@ pub struct ReconciliationSchedule {
     pub missed: i64,
 }
 
-/// Describes one run of a reconciliation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListedReconciliation {
-    pub workflow_id: WorkflowId,
-    pub run: Run,
-    /// Holds `running`, `completed`, `terminated` or `timed_out`.
-    pub status: &'static str,
-}
-
 #[async_trait]
 pub trait ReconciliationGateway: FlowGateway<ReconciliationFlow> {
     /// Returns the schedule, or `NotFound` before it was created.
@@ -499,7 +521,7 @@ pub trait ReconciliationGateway: FlowGateway<ReconciliationFlow> {
     async fn set_paused(&self, paused: bool, note: Option<String>) -> Result<(), GatewayError>;
 
     /// Returns the last runs: the running ones, then those that ended, the last first.
-    async fn last_runs(&self) -> Result<Vec<ListedReconciliation>, GatewayError>;
+    async fn last_runs(&self) -> Result<Vec<ListedWorkflow>, GatewayError>;
 }
 
 /// Describes one event of a history. It omits inputs and results, because those can be personal.
@@ -523,8 +545,28 @@ pub struct HistoryPage {
     pub next: Vec<u8>,
 }
 
+/// Describes one workflow of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedWorkflow {
+    pub workflow_id: WorkflowId,
+    pub run: Run,
+    /// Holds the status of the execution: `running`, `completed`, `terminated` or `timed_out`.
+    pub status: &'static str,
+}
+
+/// Holds one page of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkflowPage {
+    pub workflows: Vec<ListedWorkflow>,
+    /// Is empty on the last page.
+    pub next: Vec<u8>,
+}
+
 #[async_trait]
 pub trait HistoryGateway: Send + Sync {
+    /// Lists the running workflows of a kind first, then the others by their end, the last first.
+    async fn list(&self, kind: Kind, limit: u8, page: Vec<u8>) -> Result<WorkflowPage, GatewayError>;
+
     /// Returns the history of the workflow's last run, oldest event first.
     async fn history(&self, id: &WorkflowId, limit: u16, page: Vec<u8>) -> Result<HistoryPage, GatewayError>;
 }

@@ -122,11 +122,15 @@ impl TemporalGateway {
 
     /// Counts the running orders that have a status and started before a time.
     pub async fn count_orders(&self, status: OrderStatus, before: SystemTime) -> Result<i64, GatewayError> {
-        let Link { client, search_attributes } = self.link()?;
-        if *search_attributes == Registered::Unusable {
+        if self.link()?.search_attributes == Registered::Unusable {
             return Err(GatewayError::NotSearchable);
         }
-        let query = visibility::running_query(&self.task_queue, status, before);
+        self.count_executions(visibility::running_query(&self.task_queue, status, before)).await
+    }
+
+    /// Counts the executions that a query selects.
+    async fn count_executions(&self, query: String) -> Result<i64, GatewayError> {
+        let client = &self.link()?.client;
         let request = CountWorkflowExecutionsRequest { namespace: client.namespace(), query };
         let mut service = client.connection().workflow_service();
         let response = within(service.count_workflow_executions(request.into_request())).await??;

@@ -11,15 +11,14 @@ use workflows::{
 };
 
 use super::{
-    ListedOrder, ListedReconciliation, ListedSubscription, OrderFilter, Outside, Run, Shown,
+    Kind, ListedOrder, ListedSubscription, ListedWorkflow, OrderFilter, Outside, Run, Shown,
     SubscriptionFilter, WorkflowId,
 };
 
 /// Returns the query for a filter.
 pub fn query(filter: &OrderFilter) -> String {
     // The list shows an order once, even if it continues in a new run.
-    let mut terms =
-        vec!["WorkflowType = 'orderFulfillmentWorkflow' AND ExecutionStatus != 'ContinuedAsNew'".to_owned()];
+    let mut terms = vec![kind_query(Kind::Order)];
     match filter.status {
         Some(Shown::Outside(outside)) => terms.push(format!("ExecutionStatus = '{}'", execution(outside))),
         Some(Shown::Own(status)) => {
@@ -37,14 +36,29 @@ pub fn query(filter: &OrderFilter) -> String {
     if let Some(total) = filter.max_total {
         terms.push(format!("{} <= {total}", search_attributes::TOTAL_AMOUNT.name()));
     }
+    if let Some(after) = filter.started_after {
+        terms.push(format!("StartTime >= '{}'", rfc3339(after)));
+    }
+    if let Some(before) = filter.started_before {
+        terms.push(format!("StartTime <= '{}'", rfc3339(before)));
+    }
     terms.join(" AND ")
+}
+
+/// Returns the query for all workflows of a kind. One that continues in a new run is listed once.
+pub fn kind_query(kind: Kind) -> String {
+    format!("WorkflowType = '{}' AND ExecutionStatus != 'ContinuedAsNew'", kind.workflow_type())
+}
+
+fn rfc3339(at: SystemTime) -> String {
+    let millis = at.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+    service_kit::time::from_millis(i64::try_from(millis).unwrap_or(i64::MAX))
 }
 
 /// Returns the query for the running orders of a task queue that have a status and started before a time.
 pub fn running_query(task_queue: &str, status: OrderStatus, before: SystemTime) -> String {
     let task_queue = task_queue.replace('\'', "''");
-    let millis = before.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-    let before = service_kit::time::from_millis(i64::try_from(millis).unwrap_or(i64::MAX));
+    let before = rfc3339(before);
     format!(
         "WorkflowType = 'orderFulfillmentWorkflow' AND ExecutionStatus = 'Running' AND {} = '{}' \
          AND TaskQueue = '{task_queue}' AND StartTime <= '{before}'",
@@ -55,8 +69,7 @@ pub fn running_query(task_queue: &str, status: OrderStatus, before: SystemTime) 
 
 /// Returns the query for a filter of subscriptions.
 pub fn subscription_query(filter: &SubscriptionFilter) -> String {
-    let mut terms =
-        vec!["WorkflowType = 'subscriptionWorkflow' AND ExecutionStatus != 'ContinuedAsNew'".to_owned()];
+    let mut terms = vec![kind_query(Kind::Subscription)];
     if let Some(status) = filter.status {
         terms.push(format!("{} = '{}'", search_attributes::SUBSCRIPTION_STATUS.name(), status.name()));
         terms.extend(Outside::ALL.map(|one| format!("ExecutionStatus != '{}'", execution(one))));
@@ -94,15 +107,12 @@ pub fn subscription(info: &WorkflowExecutionInfo) -> Option<ListedSubscription> 
 /// Returns the query for the reconciliations of a task queue.
 pub fn reconciliation_query(task_queue: &str) -> String {
     let task_queue = task_queue.replace('\'', "''");
-    format!(
-        "WorkflowType = 'reconciliationWorkflow' AND ExecutionStatus != 'ContinuedAsNew' \
-         AND TaskQueue = '{task_queue}'"
-    )
+    format!("{} AND TaskQueue = '{task_queue}'", kind_query(Kind::Reconciliation))
 }
 
-/// Returns the list entry of a reconciliation. Returns `None` if it is no reconciliation of ours.
-pub fn reconciliation(info: &WorkflowExecutionInfo) -> Option<ListedReconciliation> {
-    Some(ListedReconciliation {
+/// Returns the list entry of a workflow. Returns `None` if it is none of ours.
+pub fn workflow(info: &WorkflowExecutionInfo) -> Option<ListedWorkflow> {
+    Some(ListedWorkflow {
         workflow_id: WorkflowId::parse(&info.execution.as_ref()?.workflow_id)?,
         run: run(info)?,
         status: match info.status() {
@@ -197,13 +207,16 @@ mod tests {
             customer: Some("c-1".parse().unwrap()),
             min_total: Some(Decimal::new(1050, 2)),
             max_total: Some(Decimal::from(99)),
+            started_after: Some(UNIX_EPOCH),
+            started_before: Some(UNIX_EPOCH + Duration::from_millis(1500)),
         };
         assert_eq!(
             query(&filter),
             format!(
                 "{orders} AND orderStatus = 'compensation_failed' \
                  AND ExecutionStatus != 'Terminated' AND ExecutionStatus != 'TimedOut' \
-                 AND customerId = 'c-1' AND totalAmount >= 10.50 AND totalAmount <= 99"
+                 AND customerId = 'c-1' AND totalAmount >= 10.50 AND totalAmount <= 99 \
+                 AND StartTime >= '1970-01-01T00:00:00.000Z' AND StartTime <= '1970-01-01T00:00:01.500Z'"
             )
         );
         let ended = OrderFilter { status: Some(Shown::Outside(Outside::TimedOut)), ..OrderFilter::default() };

@@ -461,7 +461,49 @@ impl From<ListedOrder> for ListedBody {
     }
 }
 
+/// Counts orders.
+#[derive(Serialize, ToSchema)]
+#[schema(as = OrderCounts)]
+pub struct CountsBody {
+    success: bool,
+    /// Counts also the orders without a status of ours, such as those that are older than the search attributes.
+    total: i64,
+    /// Status → number of orders.
+    #[schema(example = json!({"processing": 3, "shipped": 120}))]
+    statuses: BTreeMap<&'static str, i64>,
+}
+
+impl CountsBody {
+    pub fn new(total: i64, counts: impl Iterator<Item = (&'static str, i64)>) -> Self {
+        Self { success: true, total, statuses: counts.collect() }
+    }
+}
+
 #[derive(Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub struct CountQuery {
+    pub customer_id: Option<String>,
+    /// Is the lowest amount, in the currency of each order.
+    #[param(example = "10.50")]
+    pub min_total: Option<String>,
+    /// Is the highest amount, in the currency of each order.
+    pub max_total: Option<String>,
+    /// Is the earliest start, by RFC 3339.
+    #[param(example = "2026-05-01T12:00:00Z")]
+    pub started_after: Option<String>,
+    /// Is the latest start, by RFC 3339.
+    pub started_before: Option<String>,
+}
+
+impl From<CountQuery> for ListQuery {
+    fn from(query: CountQuery) -> Self {
+        let CountQuery { customer_id, min_total, max_total, started_after, started_before } = query;
+        Self { customer_id, min_total, max_total, started_after, started_before, ..Self::default() }
+    }
+}
+
+#[derive(Default, Deserialize, IntoParams)]
 #[serde(rename_all = "camelCase")]
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {
@@ -473,6 +515,11 @@ pub struct ListQuery {
     pub min_total: Option<String>,
     /// Is the highest amount, in the currency of each order.
     pub max_total: Option<String>,
+    /// Is the earliest start, by RFC 3339.
+    #[param(example = "2026-05-01T12:00:00Z")]
+    pub started_after: Option<String>,
+    /// Is the latest start, by RFC 3339.
+    pub started_before: Option<String>,
     /// Limits the orders on a page: 1 to 100; 20 if absent.
     #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
     pub limit: Option<String>,

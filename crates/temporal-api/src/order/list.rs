@@ -1,15 +1,18 @@
 //! Lists the orders.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use axum::{
     Json,
     extract::{Query, State},
 };
+use futures::future;
 use rust_decimal::Decimal;
-use service_kit::problem::Problem;
+use service_kit::{problem::Problem, time};
 
 use super::{
     Orders,
-    dto::{ListQuery, OrdersBody},
+    dto::{CountQuery, CountsBody, ListQuery, OrdersBody},
     problems::list_problem,
 };
 use crate::{
@@ -38,6 +41,28 @@ pub(super) async fn list_orders(
     Ok(Json(OrdersBody::new(page.orders, next)))
 }
 
+/// Counts the orders: all of them, and those with each status.
+#[utoipa::path(
+    get,
+    path = "/api/v1/orders/counts",
+    tag = "orders",
+    params(CountQuery),
+    responses((status = 200, body = CountsBody))
+)]
+pub(super) async fn count_orders(
+    State(orders): State<Orders>,
+    Query(query): Query<CountQuery>,
+) -> Result<Json<CountsBody>, Problem> {
+    let of_all = filter(&query.into())?;
+    let of = |status| OrderFilter { status: Some(status), ..of_all.clone() };
+    let filters: Vec<_> = Shown::all().map(of).collect();
+    let counts = filters.iter().map(|filter| orders.gateway.count(filter));
+    let (total, counts) = future::try_join(orders.gateway.count(&of_all), future::try_join_all(counts))
+        .await
+        .map_err(list_problem)?;
+    Ok(Json(CountsBody::new(total, Shown::all().map(Shown::name).zip(counts))))
+}
+
 fn filter(query: &ListQuery) -> Result<OrderFilter, Problem> {
     let status = given(query.status.as_deref())
         .map(|name| {
@@ -52,7 +77,19 @@ fn filter(query: &ListQuery) -> Result<OrderFilter, Problem> {
         .transpose()?;
     let min_total = total("minTotal", query.min_total.as_deref())?;
     let max_total = total("maxTotal", query.max_total.as_deref())?;
-    Ok(OrderFilter { status, customer, min_total, max_total })
+    let started_after = moment("startedAfter", query.started_after.as_deref())?;
+    let started_before = moment("startedBefore", query.started_before.as_deref())?;
+    Ok(OrderFilter { status, customer, min_total, max_total, started_after, started_before })
+}
+
+fn moment(name: &str, text: Option<&str>) -> Result<Option<SystemTime>, Problem> {
+    given(text)
+        .map(|text| {
+            let millis = time::to_millis(text).and_then(|millis| u64::try_from(millis).ok());
+            let moment = millis.and_then(|millis| UNIX_EPOCH.checked_add(Duration::from_millis(millis)));
+            moment.ok_or_else(|| invalid_query(name, "must be a time such as 2026-05-01T12:00:00Z"))
+        })
+        .transpose()
 }
 
 fn total(name: &str, text: Option<&str>) -> Result<Option<Decimal>, Problem> {

@@ -80,6 +80,7 @@ pub fn module(orders: Orders) -> (OpenApiRouter, OpenApiRouter) {
         .routes(routes!(decisions::retry_compensation))
         .routes(routes!(decisions::resolve_compensation))
         .routes(routes!(list::list_orders))
+        .routes(routes!(list::count_orders))
         .with_state(orders.clone());
     let long = OpenApiRouter::new()
         .routes(routes!(handlers::order_result))

@@ -14,7 +14,7 @@ use workflows::{
 };
 
 use crate::{
-    gateway::{ListedReconciliation, Observed, ReconciliationSchedule, WorkflowId},
+    gateway::{ListedWorkflow, Observed, ReconciliationSchedule, WorkflowId},
     order::{ErrorBody, RunBody},
 };
 
@@ -67,10 +67,10 @@ struct ReconciliationRunBody {
 }
 
 impl ReconciliationBody {
-    pub fn new(schedule: ReconciliationSchedule, repair: bool, runs: Vec<ListedReconciliation>) -> Self {
+    pub fn new(schedule: ReconciliationSchedule, repair: bool, runs: Vec<ListedWorkflow>) -> Self {
         let every = schedule.every.and_then(|every| u64::try_from(every.as_millis()).ok());
         let moment = |at: SystemTime| rfc3339(Some(at));
-        let run = |run: ListedReconciliation| ReconciliationRunBody {
+        let run = |run: ListedWorkflow| ReconciliationRunBody {
             workflow_id: run.workflow_id.as_str().to_owned(),
             run: run.run.into(),
             status: run.status,

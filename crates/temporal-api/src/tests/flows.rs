@@ -5,6 +5,26 @@ use super::*;
 const PAYMENT: &str = r#"{"orderId":"1","amount":5998,"currency":"usd","source":"tok_visa"}"#;
 
 #[tokio::test]
+async fn workflows_of_a_kind_are_listed() {
+    let gateway = Arc::new(Script::default());
+    let (status, body) = get(&gateway, "/api/v1/workflows?kind=payments").await;
+    let listed = &body["workflows"][0];
+    assert_eq!((status, &listed["workflowId"], &listed["status"]), (200, &json!("payment-1"), &json!("running")));
+    let next = body["nextPageToken"].as_str().unwrap();
+    let (_, body) = get(&gateway, &format!("/api/v1/workflows?kind=payments&pageToken={next}")).await;
+    assert_eq!(body.get("nextPageToken"), None);
+}
+
+#[tokio::test]
+async fn a_list_of_workflows_has_a_kind() {
+    for query in ["", "?kind=", "?kind=invoices"] {
+        let (status, body) = get(&Arc::new(Script::default()), &format!("/api/v1/workflows{query}")).await;
+        assert_eq!((status, &body["error"]), (400, &json!("invalid_query")), "{query}");
+        assert!(body["detail"].as_str().unwrap().contains("user-contexts"));
+    }
+}
+
+#[tokio::test]
 async fn a_payment_is_started_under_its_order_and_the_callers_correlation_id() {
     let gateway = Arc::new(Script::default());
     let body = PAYMENT.replace('}', r#","correlationId":"corr-1"}"#);

@@ -280,6 +280,30 @@ async fn a_list_hands_on_its_page_token_and_exact_totals() {
 }
 
 #[tokio::test]
+async fn orders_are_counted_by_status_within_a_filter() {
+    let gateway = Arc::new(Script::default());
+    let query = "customerId=c-1&startedAfter=2026-05-01T12:00:00Z";
+    let (status, body) = get(&gateway, &format!("/api/v1/orders/counts?{query}")).await;
+    assert_eq!((status, &body["total"]), (200, &json!(1)));
+    let statuses = body["statuses"].as_object().unwrap();
+    assert_eq!((&statuses["terminated"], &statuses["shipped"]), (&json!(1), &json!(0)));
+    assert_eq!(statuses.len(), Shown::all().count());
+    let started = SystemTime::UNIX_EPOCH + Duration::from_secs(1_777_636_800);
+    let filters = gateway.lists.lock().unwrap();
+    assert!(filters.iter().all(|filter| filter.started_after == Some(started) && filter.customer.is_some()));
+}
+
+#[tokio::test]
+async fn a_start_of_an_order_list_is_a_time() {
+    let gateway = Arc::new(Script::default());
+    for strange in ["yesterday", "2026-05-01", "-1"] {
+        let (status, body) = get(&gateway, &format!("/api/v1/orders?startedBefore={strange}")).await;
+        assert_eq!((status, &body["error"]), (400, &json!("invalid_query")), "{strange}");
+    }
+    assert!(gateway.lists.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn no_text_of_a_caller_reaches_a_visibility_query() {
     let gateway = Arc::new(Script::default());
     for query in [

@@ -15,9 +15,9 @@ use super::problem;
 use crate::{
     batch::BatchBody,
     fields,
-    gateway::{Begun, GatewayError, HistoryEvent, HistoryPage, WorkflowId},
+    gateway::{Begun, GatewayError, HistoryEvent, HistoryPage, ListedWorkflow, WorkflowId, WorkflowPage},
     idempotency::Answered,
-    order::{ProgressBody, StateBody},
+    order::{ProgressBody, RunBody, StateBody},
     order_return::ReturnBody,
     payment::PaymentBody,
     reconciliation::ReportBody,
@@ -108,6 +108,59 @@ pub struct HistoryQuery {
     pub limit: Option<String>,
     /// Is the `nextPageToken` of the previous page.
     pub page_token: Option<String>,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub struct ListQuery {
+    /// Is `orders`, `payments`, `user-contexts`, `subscriptions`, `reconciliations`, `batches` or `returns`.
+    #[param(value_type = String, example = "payments")]
+    pub kind: Option<String>,
+    /// Limits the workflows on a page: 1 to 100; 20 if absent.
+    #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
+    pub limit: Option<String>,
+    /// Is the `nextPageToken` of the previous page.
+    pub page_token: Option<String>,
+}
+
+/// Holds one page of workflows.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Workflows)]
+pub struct WorkflowsBody {
+    success: bool,
+    workflows: Vec<ListedBody>,
+    /// Is the `pageToken` of the next page; absent on the last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_page_token: Option<String>,
+}
+
+impl WorkflowsBody {
+    pub fn new(page: WorkflowPage) -> Self {
+        let workflows = page.workflows.into_iter().map(Into::into).collect();
+        Self { success: true, workflows, next_page_token: fields::token(&page.next) }
+    }
+}
+
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ListedWorkflow)]
+pub struct ListedBody {
+    #[schema(example = "payment-order-1001")]
+    workflow_id: String,
+    #[serde(flatten)]
+    run: RunBody,
+    /// Is the status of the execution: `running`, `completed`, `terminated` or `timed_out`. A workflow that failed in
+    /// its own way is `completed`; its state says how.
+    #[schema(example = "running")]
+    status: &'static str,
+}
+
+impl From<ListedWorkflow> for ListedBody {
+    fn from(ListedWorkflow { workflow_id, run, status }: ListedWorkflow) -> Self {
+        Self { workflow_id: workflow_id.as_str().to_owned(), run: run.into(), status }
+    }
 }
 
 /// Lists the events of a workflow's last run, oldest first, without inputs and results.

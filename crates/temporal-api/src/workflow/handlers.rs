@@ -11,14 +11,14 @@ use service_kit::{openapi::Fails, problem::Problem};
 
 use super::{
     Workflows,
-    dto::{HistoryBody, HistoryQuery, WorkflowBody, WorkflowProgressBody},
+    dto::{HistoryBody, HistoryQuery, ListQuery, WorkflowBody, WorkflowProgressBody, WorkflowsBody},
     problems::{invalid_query, not_found, problem},
 };
 use crate::{
     batch::BatchBody,
-    fields::{given, page},
+    fields::{given, limit, page},
     gateway::{GatewayError, Kind, WorkflowId},
-    order::{LONGEST_WAIT, ProgressBody, ResultQuery, StateBody, WaitFor},
+    order::{LONGEST_WAIT, ProgressBody, ResultQuery, StateBody, WaitFor, list_problem},
     order_return::ReturnBody,
     payment::PaymentBody,
     reconciliation::ReportBody,
@@ -114,6 +114,27 @@ pub(super) async fn history(
     let page = page(query.page_token.as_deref())?;
     let page = workflows.history.history(&id, limit, page).await;
     page.map(|page| Json(HistoryBody::new(&id, page))).map_err(|error| problem(id.as_str(), error))
+}
+
+/// Lists the workflows of a kind: those that run, then those that ended, the last first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/workflows",
+    tag = "workflows",
+    params(ListQuery),
+    responses((status = 200, body = WorkflowsBody))
+)]
+pub(super) async fn list_workflows(
+    State(workflows): State<Workflows>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<WorkflowsBody>, Problem> {
+    let named = given(query.kind.as_deref());
+    let kind = Kind::ALL.into_iter().find(|kind| named == Some(kind.plural())).ok_or_else(|| {
+        invalid_query("kind", format_args!("must be one of {}", Kind::ALL.map(Kind::plural).join(", ")))
+    })?;
+    let (limit, page) = (limit(query.limit.as_deref())?, page(query.page_token.as_deref())?);
+    let page = workflows.history.list(kind, limit, page).await.map_err(list_problem)?;
+    Ok(Json(WorkflowsBody::new(page)))
 }
 
 pub(super) fn workflow(id: &str) -> Result<WorkflowId, Problem> {

@@ -35,6 +35,7 @@ pub fn module(workflows: Workflows) -> (OpenApiRouter, OpenApiRouter) {
         .routes(routes!(handlers::workflow_status))
         .routes(routes!(handlers::workflow_progress))
         .routes(routes!(handlers::history))
+        .routes(routes!(handlers::list_workflows))
         .routes(routes!(cancel::cancel_workflow))
         .with_state(workflows.clone());
     let long = OpenApiRouter::new().routes(routes!(handlers::workflow_result)).with_state(workflows);

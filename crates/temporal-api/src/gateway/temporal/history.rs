@@ -12,7 +12,9 @@ use temporalio_common::protos::temporal::api::{
 };
 
 use super::{TemporalGateway, is_bad_token, within};
-use crate::gateway::{GatewayError, HistoryEvent, HistoryGateway, HistoryPage, WorkflowId};
+use crate::gateway::{
+    GatewayError, HistoryEvent, HistoryGateway, HistoryPage, Kind, WorkflowId, WorkflowPage, visibility,
+};
 
 #[async_trait]
 impl HistoryGateway for TemporalGateway {
@@ -36,6 +38,12 @@ impl HistoryGateway for TemporalGateway {
             Err(status) if !first_page && is_bad_token(&status) => Err(GatewayError::BadPageToken),
             Err(status) => Err(status.into()),
         }
+    }
+
+    async fn list(&self, kind: Kind, limit: u8, page: Vec<u8>) -> Result<WorkflowPage, GatewayError> {
+        let response = self.list_executions(visibility::kind_query(kind), i32::from(limit), page).await?;
+        let workflows = response.executions.iter().filter_map(visibility::workflow).collect();
+        Ok(WorkflowPage { workflows, next: response.next_page_token })
     }
 }
 

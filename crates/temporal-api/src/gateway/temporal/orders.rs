@@ -142,6 +142,13 @@ impl OrderGateway for TemporalGateway {
         let orders = response.executions.iter().filter_map(visibility::order).collect();
         Ok(OrderPage { orders, next: response.next_page_token })
     }
+
+    async fn count(&self, filter: &OrderFilter) -> Result<i64, GatewayError> {
+        if self.link()?.search_attributes == Registered::Unusable && filter.needs_search_attributes() {
+            return Err(GatewayError::NotSearchable);
+        }
+        self.count_executions(visibility::query(filter)).await
+    }
 }
 
 /// Returns the options of an update. Temporal repeats the answer to a known update id.

@@ -21,7 +21,7 @@ use workflows::{
 use super::{TemporalGateway, signalled, within};
 use crate::{
     gateway::{
-        Awaited, Begun, FlowGateway, GatewayError, ListedReconciliation, Observed, ReconciliationFlow,
+        Awaited, Begun, FlowGateway, GatewayError, ListedWorkflow, Observed, ReconciliationFlow,
         ReconciliationGateway, ReconciliationSchedule, WorkflowId, visibility,
     },
     idempotency::Claim,
@@ -155,10 +155,10 @@ impl ReconciliationGateway for TemporalGateway {
         within(sent).await?.map_err(failed)
     }
 
-    async fn last_runs(&self) -> Result<Vec<ListedReconciliation>, GatewayError> {
+    async fn last_runs(&self) -> Result<Vec<ListedWorkflow>, GatewayError> {
         let query = visibility::reconciliation_query(&self.task_queue);
         let found = self.list_executions(query, LAST_RUNS, Vec::new()).await?;
-        Ok(found.executions.iter().filter_map(visibility::reconciliation).collect())
+        Ok(found.executions.iter().filter_map(visibility::workflow).collect())
     }
 }
 

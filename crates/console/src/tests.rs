@@ -1,0 +1,1 @@
+//! Tests the pages over a scripted API.
