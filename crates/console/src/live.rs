@@ -59,7 +59,8 @@ where
         let progress = if part.is_final { Progress::Final } else { Progress::Shown(part.html) };
         Some((event, (progress, render)))
     });
-    let end = stream::iter([Event::default().event("end").data("")]);
+    // A browser ignores an event without data.
+    let end = stream::iter([Event::default().event("end").data("final")]);
     // The drop of the stream makes room for another viewer.
     let events = parts.chain(end).take_until(stopping.wait()).map(move |event| {
         let _viewer = &viewer;

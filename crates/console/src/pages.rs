@@ -67,6 +67,10 @@ impl Pages {
         environment.add_filter("words", words);
         environment.add_filter("tone", tone);
         environment.add_filter("path", |text: String| path_segment(&text));
+        environment.add_filter("major", |amount: f64, currency: String| match decimals(&currency) {
+            0 => format!("{amount:.0} {}", currency.to_uppercase()),
+            _ => format!("{amount:.2} {}", currency.to_uppercase()),
+        });
         environment.add_filter("minor", |amount: i64, currency: String| minor_units(amount, &currency));
         environment.add_filter("rule", rule);
         environment.add_filter("percent", |text: String| text.trim_end_matches('%').to_owned());
@@ -207,8 +211,11 @@ fn rule(name: &str) -> &'static str {
 
 /// Writes minor units as an amount: 5998 `usd` → `59.98 USD`.
 fn minor_units(amount: i64, currency: &str) -> String {
-    let decimals = if matches!(currency, "jpy" | "krw") { 0 } else { 2 };
-    format!("{} {}", rust_decimal::Decimal::new(amount, decimals), currency.to_uppercase())
+    format!("{} {}", rust_decimal::Decimal::new(amount, decimals(currency)), currency.to_uppercase())
+}
+
+fn decimals(currency: &str) -> u32 {
+    if matches!(currency, "jpy" | "krw") { 0 } else { 2 }
 }
 
 #[cfg(test)]

@@ -102,7 +102,8 @@ pub static API: Service = Service {
         environment.push(("LISTEN_ADDR", options.ports.address(&API)));
         environment.push(("PROVIDER_URL", options.ports.url(&PROVIDER)));
         environment.push(("FOUNDER_URL", options.ports.url(&FOUNDER)));
-        environment.extend(options.ports.ui().map(|ui| ("TEMPORAL_UI_URL", format!("http://localhost:{ui}"))));
+        environment
+            .extend(options.ports.ui().map(|ui| ("TEMPORAL_UI_URL", format!("http://localhost:{ui}"))));
         environment
     }),
 };

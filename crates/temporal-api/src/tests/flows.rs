@@ -9,7 +9,10 @@ async fn workflows_of_a_kind_are_listed() {
     let gateway = Arc::new(Script::default());
     let (status, body) = get(&gateway, "/api/v1/workflows?kind=payments").await;
     let listed = &body["workflows"][0];
-    assert_eq!((status, &listed["workflowId"], &listed["status"]), (200, &json!("payment-1"), &json!("running")));
+    assert_eq!(
+        (status, &listed["workflowId"], &listed["status"]),
+        (200, &json!("payment-1"), &json!("running"))
+    );
     let next = body["nextPageToken"].as_str().unwrap();
     let (_, body) = get(&gateway, &format!("/api/v1/workflows?kind=payments&pageToken={next}")).await;
     assert_eq!(body.get("nextPageToken"), None);
