@@ -3,7 +3,7 @@
 use axum::{
     Form, Router,
     extract::State,
-    http::Method,
+    http::{Method, StatusCode},
     response::Response,
     routing::{get, post},
 };
@@ -18,7 +18,7 @@ use crate::{
     live::{Viewers, follow},
     pages::{Refusal, context, path_segment, see},
     upstream::Upstream,
-    visitor::Visitor,
+    visitor::{OPERATORS, READERS, Visitor},
 };
 
 pub fn routes() -> Router<Site> {
@@ -48,7 +48,7 @@ async fn page(site: &Site, visitor: &Visitor, failure: Option<Failure>) -> Resul
     let seen = seen(site, visitor).await.map_err(refuse)?;
     let profiles = provider.get(visitor, "/chaos/profiles").await.map_err(refuse)?;
     let scenarios = provider.get(visitor, "/chaos/scenarios").await.map_err(refuse)?;
-    let status = failure.as_ref().map_or(axum::http::StatusCode::OK, Failure::status);
+    let status = failure.as_ref().map_or(StatusCode::OK, Failure::status);
     let context = context! { profiles => profiles, scenarios => scenarios, failure => failure, ..seen };
     site.page_with(status, "chaos.html", visitor, context)
 }
@@ -69,12 +69,13 @@ async fn follow_chaos(
 }
 
 async fn seen(site: &Site, visitor: &Visitor) -> Result<Context, Failure> {
+    visitor.require(READERS)?;
     let provider = site.provider()?;
     let profile = provider.get(visitor, "/chaos/profile").await?;
     let audit = provider.get(visitor, "/chaos/audit").await?;
     let journal = provider.get(visitor, "/journal?limit=50").await?;
     let runs = provider.get(visitor, "/runs").await.ok();
-    Ok(context! { profile => profile, audit => audit, journal => journal, runs => runs })
+    Ok(context! { visitor => visitor, profile => profile, audit => audit, journal => journal, runs => runs })
 }
 
 #[derive(Deserialize)]
@@ -123,8 +124,12 @@ async fn send(
     path: &str,
     body: Option<&Value>,
 ) -> Result<Response, Refusal> {
-    let provider = site.provider().map_err(|failure| site.refuse(visitor, failure))?;
-    match provider.call(visitor, method, path, body).await {
+    let refuse = |failure| site.refuse(visitor, failure);
+    visitor.require(OPERATORS).map_err(refuse)?;
+    let sent = site.provider().map_err(refuse)?.call(visitor, method.clone(), path, body).await;
+    let status = sent.as_ref().err().map_or(StatusCode::OK, Failure::status);
+    visitor.audit(&method, path, status);
+    match sent {
         Ok(_) => Ok(see("/chaos")),
         Err(failure) => page(site, visitor, Some(failure)).await,
     }

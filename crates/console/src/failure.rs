@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
+use service_kit::problem::Problem;
 
 /// Explains why a page or an action failed.
 #[derive(Debug, Clone, Serialize)]
@@ -47,6 +48,20 @@ impl Failure {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "The console failed", detail.to_owned())
     }
 
+    pub fn unauthenticated() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "Sign in first", "This page needs a token.".to_owned())
+    }
+
+    pub fn cross_site() -> Self {
+        let detail = "A page of another site sent this request. Open the console, and do it there.";
+        Self::new(StatusCode::FORBIDDEN, "Another site sent this request", detail.to_owned())
+    }
+
+    pub fn too_long() -> Self {
+        let detail = "The token is longer than 4000 bytes, and browsers keep no cookie of that size.";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "The token is too long", detail.to_owned())
+    }
+
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "There is nothing here", detail.into())
     }
@@ -69,5 +84,12 @@ impl Failure {
 
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        let status = problem.status();
+        Self::refused(status, serde_json::to_value(problem.body("", "")).unwrap_or_default())
     }
 }

@@ -10,6 +10,7 @@ mod live;
 mod orders;
 mod pages;
 mod reconciliation;
+mod session;
 #[cfg(test)]
 mod tests;
 mod upstream;
@@ -21,13 +22,19 @@ use axum::{
     Router,
     extract::FromRef,
     http::{HeaderValue, header},
+    middleware::from_fn_with_state,
     routing::get,
 };
+use service_kit::auth::Authenticator;
 use tower::ServiceBuilder;
 use tower_http::set_header::SetResponseHeaderLayer;
 
 pub use self::pages::ConsoleCode;
-use self::{live::Viewers, pages::Pages, upstream::Upstream};
+use self::{
+    live::Viewers,
+    pages::Pages,
+    upstream::{Token, Upstream},
+};
 
 /// Only files of the console itself run or load, and no other page may frame it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
@@ -38,6 +45,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 pub struct Settings {
     /// The provider, for chaos, ledger and verdict.
     pub provider: Option<String>,
+    /// The provider's token for changes of its chaos.
+    pub provider_token: Option<String>,
     pub founder: Option<String>,
     /// The Temporal Web UI with its namespace, such as `http://localhost:8080/namespaces/default`.
     pub temporal_ui: Option<String>,
@@ -49,6 +58,7 @@ pub struct Settings {
 
 /// The pages, before they have an API.
 pub struct Console {
+    authenticator: Authenticator,
     provider: Option<Upstream>,
     founder: Option<Upstream>,
     pages: Pages,
@@ -58,6 +68,7 @@ pub struct Console {
 /// The state of all handlers.
 #[derive(Clone)]
 struct Site {
+    authenticator: Authenticator,
     api: Upstream,
     provider: Option<Upstream>,
     founder: Option<Upstream>,
@@ -76,11 +87,14 @@ impl Console {
     ///
     /// # Errors
     /// Fails if a template is wrong, or if no HTTP client can be made.
-    pub fn new(settings: Settings) -> Result<Self, Error> {
-        let remote = |address: &Option<String>| address.as_deref().map(Upstream::remote).transpose();
+    pub fn new(settings: Settings, authenticator: Authenticator) -> Result<Self, Error> {
+        let remote = |address: &Option<String>, token| {
+            address.as_deref().map(|address| Upstream::remote(address, token)).transpose()
+        };
         Ok(Self {
-            provider: remote(&settings.provider)?,
-            founder: remote(&settings.founder)?,
+            authenticator,
+            provider: remote(&settings.provider, Token::Own(settings.provider_token.clone()))?,
+            founder: remote(&settings.founder, Token::OfVisitor)?,
             viewers: Viewers::new(settings.max_viewers),
             pages: Pages::new(settings)?,
         })
@@ -88,8 +102,8 @@ impl Console {
 
     /// Returns the pages over an API, which they call in process.
     pub fn routes(self, api: Router) -> Router {
-        let Self { provider, founder, pages, viewers } = self;
-        let site = Site { api: Upstream::in_process(api), provider, founder, pages, viewers };
+        let Self { authenticator, provider, founder, pages, viewers } = self;
+        let site = Site { authenticator, api: Upstream::in_process(api), provider, founder, pages, viewers };
         let routes = Router::new()
             .merge(orders::routes())
             .merge(workflows::routes())
@@ -97,6 +111,8 @@ impl Console {
             .merge(founder::routes())
             .merge(chaos::routes())
             .merge(verdict::routes())
+            .route_layer(from_fn_with_state(site.clone(), visitor::guard))
+            .merge(session::routes())
             .route("/assets/{name}", get(assets::asset));
         with_headers(routes).with_state(site)
     }

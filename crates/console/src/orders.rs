@@ -24,7 +24,7 @@ use crate::{
     live::{Viewers, follow},
     pages::{Refusal, context, path_segment, see},
     upstream::Upstream,
-    visitor::Visitor,
+    visitor::{READERS, Visitor},
 };
 
 /// Orders on one page.
@@ -154,12 +154,12 @@ async fn shown(site: &Site, visitor: &Visitor, id: &str) -> Result<Shown, Failur
     let history = site.api.get(visitor, &history).await.ok();
     let order_id = text(&state, "orderId");
     let proof = match &site.provider {
-        Some(provider) => proof(provider, visitor, order_id).await,
-        None => Context::default(),
+        Some(provider) if visitor.has_any(READERS) => proof(provider, visitor, order_id).await,
+        _ => Context::default(),
     };
-    let actions: Vec<_> = actions::ALL.iter().filter(|action| action.is_offered(&state)).collect();
+    let actions: Vec<_> = actions::ALL.iter().filter(|action| action.is_offered(&state, visitor)).collect();
     let is_final = FINAL.contains(&text(&state, "status"));
-    let context = context! { id => id, state => state, history => history, actions => actions, is_final => is_final, ..proof };
+    let context = context! { visitor => visitor, id => id, state => state, history => history, actions => actions, is_final => is_final, ..proof };
     Ok(Shown { context, is_final })
 }
 

@@ -48,6 +48,7 @@ templates![
     "workflow.part.html",
     "reconciliation.html",
     "founder.html",
+    "login.html",
     "chaos.html",
     "chaos.part.html",
     "verdict.html",

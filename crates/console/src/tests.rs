@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     body::Body,
     extract::Request,
     http::{Method, StatusCode, header},
@@ -11,7 +11,10 @@ use axum::{
 };
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
-use service_kit::problem::{HttpCode, Problem};
+use service_kit::{
+    auth::{Auth, Authenticator, Caller, Identity},
+    problem::{HttpCode, Problem},
+};
 use tower::ServiceExt as _;
 
 use crate::{Console, Settings};
@@ -84,6 +87,13 @@ fn answer(method: &Method, path: &str, body: &Value) -> Response {
     }
 }
 
+/// Returns the pages for one visitor.
+fn pages(calls: &Calls, identity: Identity) -> Router {
+    let settings = Settings { max_viewers: 1, ..Settings::default() };
+    let console = Console::new(settings, Authenticator::new(Auth::default())).unwrap();
+    console.routes(api(calls)).layer(Extension(identity))
+}
+
 struct Page {
     status: StatusCode,
     location: Option<String>,
@@ -92,8 +102,7 @@ struct Page {
 }
 
 async fn open(calls: &Calls, request: Request) -> Page {
-    let console = Console::new(Settings { max_viewers: 1, ..Settings::default() }).unwrap();
-    let response = console.routes(api(calls)).oneshot(request).await.unwrap();
+    let response = pages(calls, Identity(Ok(Caller::anyone()))).oneshot(request).await.unwrap();
     let (parts, body) = response.into_parts();
     let html = String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap();
     let location = parts.headers.get(header::LOCATION).map(|to| to.to_str().unwrap().to_owned());
@@ -106,7 +115,8 @@ async fn get(calls: &Calls, path: &str) -> Page {
 
 async fn post(calls: &Calls, path: &str, form: &str) -> Page {
     let kind = (header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-    open(calls, Request::post(path).header(kind.0, kind.1).body(Body::from(form.to_owned())).unwrap()).await
+    let request = Request::post(path).header(kind.0, kind.1).header("sec-fetch-site", "same-origin");
+    open(calls, request.body(Body::from(form.to_owned())).unwrap()).await
 }
 
 #[tokio::test]
@@ -236,8 +246,7 @@ async fn other_workflows_are_listed_shown_and_cancelled() {
 #[tokio::test]
 async fn a_live_part_is_an_event_and_one_viewer_too_many_is_refused() {
     let calls = Calls::default();
-    let console = Console::new(Settings { max_viewers: 1, ..Settings::default() }).unwrap();
-    let pages = console.routes(api(&calls));
+    let pages = pages(&calls, Identity(Ok(Caller::anyone())));
     let live = || Request::get("/orders/order-fulfillment-1/live").body(Body::empty()).unwrap();
     let first = pages.clone().oneshot(live()).await.unwrap();
     let second = pages.clone().oneshot(live()).await.unwrap();
@@ -249,4 +258,32 @@ async fn a_live_part_is_an_event_and_one_viewer_too_many_is_refused() {
     drop(body);
     let third = pages.oneshot(live()).await.unwrap();
     assert_eq!(third.status(), StatusCode::OK, "a viewer who leaves makes room");
+}
+
+#[tokio::test]
+async fn a_page_of_another_site_changes_nothing() {
+    let calls = Calls::default();
+    for site in [Some("cross-site"), Some("same-site"), Some("none"), None] {
+        let mut request = Request::post("/orders/order-fulfillment-1/approve")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        if let Some(site) = site {
+            request = request.header("sec-fetch-site", site);
+        }
+        let page = open(&calls, request.body(Body::empty()).unwrap()).await;
+        assert_eq!(page.status, StatusCode::FORBIDDEN, "{site:?}");
+    }
+    assert!(calls.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn nobody_is_led_to_the_sign_in_page_and_back() {
+    let calls = Calls::default();
+    let nobody = Identity(Identity::of(&axum::http::Extensions::new()));
+    for path in ["/", "/orders/order-fulfillment-1", "/chaos", "/verdict", "/payments", "/reconciliation"] {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = pages(&calls, nobody.clone()).oneshot(request).await.unwrap();
+        let location = response.headers()[header::LOCATION].to_str().unwrap().to_owned();
+        assert!(location.starts_with("/login?next=%2F"), "{path}: {location}");
+    }
+    assert!(calls.lock().unwrap().is_empty(), "nothing is asked for nobody");
 }

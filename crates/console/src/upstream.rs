@@ -32,7 +32,17 @@ pub enum Upstream {
     Remote {
         client: Client,
         base: String,
+        token: Token,
     },
+}
+
+/// The token that a service gets.
+#[derive(Clone)]
+pub enum Token {
+    /// The visitor's own, since the service knows the same people.
+    OfVisitor,
+    /// One of the console, for changes.
+    Own(Option<String>),
 }
 
 impl Upstream {
@@ -40,8 +50,12 @@ impl Upstream {
         Self::InProcess(router)
     }
 
-    pub fn remote(address: &str) -> reqwest::Result<Self> {
-        Ok(Self::Remote { client: client::build(LIMIT)?, base: address.trim_end_matches('/').to_owned() })
+    pub fn remote(address: &str, token: Token) -> reqwest::Result<Self> {
+        Ok(Self::Remote {
+            client: client::build(LIMIT)?,
+            base: address.trim_end_matches('/').to_owned(),
+            token,
+        })
     }
 
     /// Reads a resource.
@@ -62,7 +76,13 @@ impl Upstream {
     ) -> Result<Value, Failure> {
         let (status, answer) = match self {
             Self::InProcess(router) => in_process(router.clone(), visitor, method, path, body).await?,
-            Self::Remote { client, base } => remote(client, base, method, path, body).await?,
+            Self::Remote { client, base, token } => {
+                let token = match token {
+                    Token::OfVisitor => visitor.token(),
+                    Token::Own(token) => token.as_deref().filter(|_| !method.is_safe()),
+                };
+                remote(client, base, token, method, path, body).await?
+            }
         };
         if status.is_success() { Ok(answer) } else { Err(Failure::refused(status, answer)) }
     }
@@ -88,8 +108,7 @@ async fn in_process(
     let Ok(mut response) = router.oneshot(request).await;
     let status = response.status();
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        let body = problem.body(path, "");
-        return Ok((status, serde_json::to_value(body).unwrap_or_default()));
+        return Err(problem.into());
     }
     let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
     let bytes = body.map_err(|error| Failure::internal(&error))?.to_bytes();
@@ -99,6 +118,7 @@ async fn in_process(
 async fn remote(
     client: &Client,
     base: &str,
+    token: Option<&str>,
     method: Method,
     path: &str,
     body: Option<&Value>,
@@ -106,6 +126,9 @@ async fn remote(
     let mut request = client.request(method, format!("{base}{path}"));
     if let Some(id) = CorrelationId::current() {
         request = request.header(correlation::HEADER, id.as_str());
+    }
+    if let Some(token) = token {
+        request = request.bearer_auth(token);
     }
     if let Some(body) = body {
         request = request.json(body);

@@ -9,7 +9,7 @@ use crate::{
     failure::Failure,
     live::{Viewers, follow},
     pages::{Refusal, context},
-    visitor::Visitor,
+    visitor::{READERS, Visitor},
 };
 
 pub fn routes() -> Router<Site> {
@@ -37,6 +37,7 @@ async fn follow_verdict(
 }
 
 async fn judged(site: &Site, visitor: &Visitor) -> Result<Context, Failure> {
+    visitor.require(READERS)?;
     let provider = site.provider()?;
     let verdict = provider.get(visitor, "/verdict").await?;
     let ledger = provider.get(visitor, "/ledger").await?;

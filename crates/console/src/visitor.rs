@@ -1,34 +1,117 @@
-//! The person behind a request.
-
-use std::convert::Infallible;
+//! The person behind a request: who they are, and what they may do.
 
 use axum::{
-    extract::FromRequestParts,
-    http::{Extensions, request::Parts},
+    extract::{FromRequestParts, Request, State},
+    http::{Extensions, Method, StatusCode, request::Parts},
+    middleware::Next,
+    response::{IntoResponse as _, Redirect, Response},
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeStruct as _};
+use service_kit::{
+    auth::{self, Caller, Identity, Role, is_same_origin},
+    problem::Problem,
+};
 
-/// The person behind a request, with what a page shows of them.
-#[derive(Debug, Clone, Default, Serialize)]
+use crate::{
+    Site,
+    failure::Failure,
+    pages::{Refusal, path_segment},
+};
+
+/// Everyone who looks after orders. The API has the same list.
+pub const READERS: &[Role] = &[Role::Viewer, Role::Manager, Role::Operator];
+pub const OPERATORS: &[Role] = &[Role::Operator];
+pub const MANAGERS: &[Role] = &[Role::Manager];
+pub const OPERATORS_AND_CUSTOMERS: &[Role] = &[Role::Operator, Role::Customer];
+
+/// The person behind a request.
+#[derive(Debug, Clone)]
 pub struct Visitor {
+    caller: Option<Caller>,
     /// The path and query of the page.
-    pub path: String,
+    path: String,
 }
 
 impl Visitor {
+    fn of(extensions: &Extensions, path: &axum::http::Uri) -> Self {
+        let path = path.path_and_query().map(ToString::to_string).unwrap_or_default();
+        Self { caller: Identity::of(extensions).ok(), path }
+    }
+
     /// Identifies the person to the API, which decides what they may do.
-    #[expect(
-        clippy::unused_self,
-        clippy::needless_pass_by_ref_mut,
-        reason = "filled with the callers' roles"
-    )]
-    pub fn identify(&self, _: &mut Extensions) {}
+    pub fn identify(&self, extensions: &mut Extensions) {
+        if let Some(caller) = &self.caller {
+            extensions.insert(Identity(Ok(caller.clone())));
+        }
+    }
+
+    /// Returns the person's token, for other services.
+    pub fn token(&self) -> Option<&str> {
+        self.caller.as_ref()?.token()
+    }
+
+    pub fn has_any(&self, roles: &[Role]) -> bool {
+        self.caller.as_ref().is_some_and(|caller| caller.has_any(roles))
+    }
+
+    /// Checks the roles, for what no service checks.
+    ///
+    /// # Errors
+    /// Fails with 403 if the person has none of the roles.
+    pub fn require(&self, roles: &[Role]) -> Result<(), Failure> {
+        let caller = self.caller.as_ref();
+        caller.ok_or_else(Failure::unauthenticated)?.require(roles).map_err(Failure::from)
+    }
+
+    /// Logs what the person changed at a service that doesn't know them.
+    pub fn audit(&self, method: &Method, route: &str, status: StatusCode) {
+        if let Some(caller) = &self.caller {
+            auth::audit(caller, method, route, status);
+        }
+    }
+}
+
+/// Writes what pages show of the person.
+impl Serialize for Visitor {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let caller = self.caller.as_ref();
+        let roles: Vec<_> = caller.iter().flat_map(|caller| caller.roles()).map(Role::name).collect();
+        let mut view = to.serialize_struct("Visitor", 5)?;
+        view.serialize_field("path", &self.path)?;
+        view.serialize_field("subject", &caller.and_then(Caller::subject))?;
+        view.serialize_field("roles", &roles)?;
+        view.serialize_field("reads", &self.has_any(READERS))?;
+        view.serialize_field("operates", &self.has_any(OPERATORS))?;
+        view.end()
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Visitor {
-    type Rejection = Infallible;
+    type Rejection = std::convert::Infallible;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self { path: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default() })
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        Ok(Self::of(&parts.extensions, &parts.uri))
     }
+}
+
+/// Leads a person without a valid token to the sign-in page, and refuses what a page of another site sends.
+pub async fn guard(State(site): State<Site>, request: Request, next: Next) -> Response {
+    let visitor = Visitor::of(request.extensions(), request.uri());
+    if !request.method().is_safe() && !is_same_origin(request.headers()) {
+        return site.refuse(&visitor, Failure::cross_site()).into_response();
+    }
+    match Identity::of(request.extensions()) {
+        Ok(_) => next.run(request).await,
+        Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => sign_in(&visitor, &problem),
+        Err(problem) => refuse(&site, &visitor, problem).into_response(),
+    }
+}
+
+fn sign_in(visitor: &Visitor, problem: &Problem) -> Response {
+    let reason = path_segment(problem.code());
+    Redirect::to(&format!("/login?next={}&reason={reason}", path_segment(&visitor.path))).into_response()
+}
+
+fn refuse(site: &Site, visitor: &Visitor, problem: Problem) -> Refusal {
+    site.refuse(visitor, Failure::from(problem))
 }

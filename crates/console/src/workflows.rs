@@ -253,7 +253,7 @@ async fn read(
     let history = site.api.get(visitor, &format!("/api/v1/workflows/{path}/history")).await.ok();
     let is_final = state.get("closeTime").is_some();
     let facts = facts(&state);
-    let context = context! { kind => kind, id => id, state => state, facts => facts, history => history, is_final => is_final };
+    let context = context! { visitor => visitor, kind => kind, id => id, state => state, facts => facts, history => history, is_final => is_final };
     Ok((context, is_final))
 }
 

@@ -247,7 +247,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn missing<T>(&mut self, variable: &Variable) -> Option<T> {
+    pub(crate) fn missing<T>(&mut self, variable: &Variable) -> Option<T> {
         self.errors.push(format!("{} is required: {}", variable.name, variable.meaning));
         None
     }

@@ -6,7 +6,7 @@ use axum::{
     body::Body,
     http::{
         HeaderValue, StatusCode,
-        header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
+        header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE},
         response,
     },
     response::{IntoResponse, Response},
@@ -125,6 +125,7 @@ struct ProblemParts {
     detail: String,
     errors: Vec<Fault>,
     retry_after: Option<Duration>,
+    challenge: Option<String>,
     extensions: Map<String, Value>,
 }
 
@@ -136,6 +137,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             retry_after: None,
+            challenge: None,
             extensions: Map::new(),
         }))
     }
@@ -164,6 +166,13 @@ impl Problem {
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {
         self.0.retry_after = Some(after);
+        self
+    }
+
+    /// Adds the header `WWW-Authenticate`, for 401.
+    #[must_use]
+    pub fn challenge(mut self, challenge: impl Into<String>) -> Self {
+        self.0.challenge = Some(challenge.into());
         self
     }
 
@@ -226,13 +235,17 @@ impl Problem {
         }
     }
 
-    pub(crate) fn into_problem_response(self, instance: &str, correlation: &CorrelationId) -> Response {
+    pub(crate) fn into_problem_response(mut self, instance: &str, correlation: &CorrelationId) -> Response {
         let (status, retry_after) = (self.status(), self.0.retry_after);
+        let challenge = self.0.challenge.take();
         let body = self.body(instance, correlation.as_str());
         let mut response =
             (status, Body::from(serde_json::to_vec(&body).unwrap_or_default())).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(CONTENT));
+        if let Some(challenge) = challenge.and_then(|challenge| challenge.try_into().ok()) {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
         if let Some(after) = retry_after {
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));

@@ -6,12 +6,14 @@ use axum::{
     Json, Router,
     extract::State,
     http::header::CONTENT_TYPE,
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
 };
 use utoipa::openapi;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
+    auth::{AuthCode, Authenticator, authenticate},
     config::Common,
     health::{self, Dependency, Health, Ready},
     layers,
@@ -31,6 +33,7 @@ pub struct Service {
     long_routes: OpenApiRouter,
     largest_body: usize,
     pages: Option<Pages>,
+    authenticator: Option<Authenticator>,
 }
 
 /// Makes the pages over the routes of a service.
@@ -49,6 +52,7 @@ impl Service {
             long_routes: OpenApiRouter::new(),
             largest_body: 0,
             pages: None,
+            authenticator: None,
         }
     }
 
@@ -89,6 +93,14 @@ impl Service {
         self
     }
 
+    /// Finds out who sends each request. Routes and pages decide what that caller may do.
+    #[must_use]
+    pub fn authenticate(mut self, authenticator: Authenticator) -> Self {
+        self.codes.extend(AuthCode::ALL.iter().map(|code| code.info()));
+        self.authenticator = Some(authenticator);
+        self
+    }
+
     /// Adds a dependency that readiness checks.
     #[must_use]
     pub fn depends_on(mut self, dependency: Dependency) -> Self {
@@ -105,7 +117,7 @@ impl Service {
 
     /// Builds the router, and returns it with the OpenAPI document that it serves.
     pub fn build(mut self, common: &Common) -> (Router, openapi::OpenApi) {
-        let pages = self.pages.take();
+        let (pages, authenticator) = (self.pages.take(), self.authenticator.take());
         let (name, codes, metrics) = (self.name, self.codes.clone(), self.metrics.clone());
         let largest_body = self.largest_body;
         let (router, api) = self.assemble_routes(common);
@@ -115,6 +127,10 @@ impl Service {
             None => docs::home(),
         };
         let router = router.merge(home).merge(docs::docs_routes(api.clone(), name, &codes));
+        let router = match authenticator {
+            Some(authenticator) => router.layer(from_fn_with_state(authenticator, authenticate)),
+            None => router,
+        };
         (layers::around(router, common, metrics, largest_body), api)
     }
 

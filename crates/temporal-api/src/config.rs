@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use service_kit::{
+    auth::{self, Auth},
     config::{self, Common, ConfigFaults, Reader, Variable},
     process::Configuration,
 };
@@ -113,6 +114,11 @@ const TEMPORAL_UI_URL: Variable = Variable {
 };
 const TRACES_UI_URL: Variable =
     Variable { name: "TRACES_UI_URL", default: None, meaning: "Jaeger's page that the console links to." };
+const CHAOS_ADMIN_TOKEN: Variable = Variable {
+    name: "CHAOS_ADMIN_TOKEN",
+    default: None,
+    meaning: "The provider's token, with which the console changes chaos for operators.",
+};
 const MAX_WAITING: Variable = Variable {
     name: "MAX_WAITING",
     default: Some("1000"),
@@ -150,6 +156,7 @@ pub struct Config {
     /// Limits the event streams and long polls that are open at the same time.
     pub max_waiting: usize,
     pub console: console::Settings,
+    pub auth: Auth,
 }
 
 impl Configuration for Config {
@@ -176,11 +183,12 @@ impl Configuration for Config {
             ORDER_BATCH_BODY_LIMIT,
             MAX_WAITING,
             PROVIDER_URL,
+            CHAOS_ADMIN_TOKEN,
             FOUNDER_URL,
             TEMPORAL_UI_URL,
             TRACES_UI_URL,
         ];
-        [&own, temporal_connection::VARIABLES, config::COMMON].concat()
+        [&own, auth::VARIABLES, temporal_connection::VARIABLES, config::COMMON].concat()
     }
 
     fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigFaults> {
@@ -227,20 +235,25 @@ impl Configuration for Config {
             text.parse().ok().filter(|most| (1..=1_000_000).contains(most)).ok_or("must be from 1 to 1000000")
         });
         let provider = reader.read_optional(&PROVIDER_URL, config::base_url);
+        let provider_token =
+            reader.read_optional(&CHAOS_ADMIN_TOKEN, |text| Ok::<_, String>(text.to_owned()));
         let founder = reader.read_optional(&FOUNDER_URL, config::base_url);
         let temporal_ui = reader.read_optional(&TEMPORAL_UI_URL, config::base_url);
         let traces = reader.read_optional(&TRACES_UI_URL, config::base_url);
+        let auth = Auth::read(&mut reader);
         let config = (|| {
             let (common, temporal, max_waiting) = (common?, temporal?, max_waiting?);
             let in_namespace = |ui: String| format!("{ui}/namespaces/{}", temporal.namespace());
             Some(Self {
                 console: console::Settings {
                     provider: provider?,
+                    provider_token: provider_token?,
                     founder: founder?,
                     temporal_ui: temporal_ui?.map(in_namespace),
                     traces: traces?,
                     max_viewers: max_waiting,
                 },
+                auth: auth?,
                 temporal: temporal.with_traces(&common),
                 common,
                 listen_addr: listen_addr?,

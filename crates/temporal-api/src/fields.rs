@@ -5,6 +5,7 @@ use std::str::FromStr;
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Serialize, Serializer};
 use service_kit::{
+    auth::Caller,
     correlation::CorrelationId,
     json::{Faults, FromJson, Node},
     problem::Problem,
@@ -106,13 +107,14 @@ pub struct ReasonRequest(pub Reason);
 impl FromJson for ReasonRequest {
     fn from_json(node: &Node<'_>, faults: &mut Faults) -> Option<Self> {
         let reason = node.object(&["reason"], faults)?.optional::<Text>("reason", faults)?;
-        Some(Self(Reason { reason: reason.map(|text| text.0) }))
+        Some(Self(Reason { reason: reason.map(|text| text.0), actor: None }))
     }
 }
 
-/// Returns the reason from an optional body.
-pub fn reason(body: Option<ReasonRequest>) -> Reason {
-    body.map(|body| body.0).unwrap_or_default()
+/// Returns the reason from an optional body, with the caller as its author.
+pub fn reason(body: Option<ReasonRequest>, caller: &Caller) -> Reason {
+    let reason = body.and_then(|body| body.0.reason);
+    Reason { reason, actor: caller.subject().map(str::to_owned) }
 }
 
 /// Reads a page token from a query. It is empty for the first page.

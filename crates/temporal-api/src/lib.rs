@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(test, allow(clippy::disallowed_methods))]
 
+mod access;
 mod batch;
 mod config;
 mod fields;
@@ -32,7 +33,14 @@ use order::Orders;
 use order_return::Returns;
 use payment::Payments;
 use reconciliation::Reconciliations;
-use service_kit::{config::Common, health::Dependency, metrics::Metrics, serve, service::Service};
+use service_kit::{
+    auth::{self, Authenticator},
+    config::Common,
+    health::Dependency,
+    metrics::Metrics,
+    serve,
+    service::Service,
+};
 use subscription::Subscriptions;
 use user_context::UserContexts;
 use utoipa::{OpenApi, openapi};
@@ -97,9 +105,18 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
     };
     let approval_timeout = Duration::from_millis(config.timing.approval_timeout_ms);
     let metrics = Metrics::new().append(OpenOrders::new(gateway.clone(), approval_timeout).appendix());
-    let console = Console::new(config.console)?;
-    let (app, _) =
-        router(services, gateway.dependency(), metrics, &config.common, config.max_waiting, console);
+    let authenticator = Authenticator::new(config.auth.clone());
+    auth::warn_if_open(&config.auth, config.listen_addr);
+    let console = Console::new(config.console, authenticator.clone())?;
+    let (app, _) = router(
+        services,
+        gateway.dependency(),
+        metrics,
+        &config.common,
+        config.max_waiting,
+        console,
+        authenticator,
+    );
     tracing::info!(address = %config.listen_addr, task_queue = config.task_queue, "listening");
     let result = serve::run(listener, app, stop, &config.common).await;
     connecting.abort();
@@ -126,6 +143,7 @@ fn router(
     common: &Common,
     max_waiting: usize,
     console: Console,
+    authenticator: Authenticator,
 ) -> (Router, openapi::OpenApi) {
     let Services {
         orders,
@@ -173,6 +191,7 @@ fn router(
         .long_routes(long_batch_routes)
         .long_routes(long_order_routes.layer(waiting.clone()))
         .long_routes(long_workflow_routes.layer(waiting))
+        .authenticate(authenticator)
         .pages(|api| console.routes(api))
         .build(common)
 }

@@ -22,6 +22,7 @@ use axum::{
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use service_kit::{
+    auth::{Auth, Authenticator},
     config::{Common, Reader},
     correlation::CorrelationId,
     health::Dependency,
@@ -211,6 +212,11 @@ impl OrderGateway for Script {
         Ok(self.observed(state, is_closed))
     }
 
+    async fn customer(&self, _: &WorkflowId) -> Result<Option<String>, GatewayError> {
+        self.check()?;
+        Ok(Some("c-1".to_owned()))
+    }
+
     async fn wait(&self, id: &WorkflowId, at_most: Duration) -> Result<Awaited<OrderState>, GatewayError> {
         awaited(OrderGateway::state(self, id).await?, at_most).await
     }
@@ -221,10 +227,8 @@ impl OrderGateway for Script {
         if let Some(order) = self.order.lock().unwrap().as_mut().filter(|_| !self.deaf) {
             match signal {
                 OrderSignal::Approve => order.approve(),
-                OrderSignal::Reject(Reason { reason }) => order.reject(reason),
-                OrderSignal::Cancel(Reason { reason }) => {
-                    order.cancel(reason);
-                }
+                OrderSignal::Reject(reason) => order.decide(Decide::Reject(reason)),
+                OrderSignal::Cancel(reason) => order.cancel_by(reason),
                 OrderSignal::ResolveCompensation(by_hand) => {
                     let compensation = by_hand.step.parse().unwrap();
                     order.record_resolution(compensation, by_hand.note, "");
@@ -244,15 +248,10 @@ impl OrderGateway for Script {
         }
         self.updates.lock().unwrap().push(claim.clone());
         if !self.deaf {
+            order.decide(decide.clone());
             let signal = match decide {
-                Decide::Approve => {
-                    order.approve();
-                    OrderSignal::Approve
-                }
-                Decide::Reject { reason } => {
-                    order.reject(reason.clone());
-                    OrderSignal::Reject(Reason { reason })
-                }
+                Decide::Approve { .. } => OrderSignal::Approve,
+                Decide::Reject(reason) => OrderSignal::Reject(reason),
             };
             self.signals.lock().unwrap().push(signal);
         }
@@ -740,6 +739,10 @@ async fn awaited<S>(seen: Observed<S>, at_most: Duration) -> Result<Awaited<S>, 
 const PLACES: usize = 2;
 
 fn router(gateway: Arc<Script>) -> (Router, utoipa::openapi::OpenApi) {
+    router_for(gateway, Authenticator::new(Auth::default()))
+}
+
+fn router_for(gateway: Arc<Script>, authenticator: Authenticator) -> (Router, utoipa::openapi::OpenApi) {
     let lookup = |_: &str| None;
     let mut reader = Reader::new(&lookup);
     let common = Common::read(&mut reader);
@@ -760,8 +763,9 @@ fn router(gateway: Arc<Script>) -> (Router, utoipa::openapi::OpenApi) {
         ),
         history: gateway,
     };
-    let console = console::Console::new(console::Settings::default()).unwrap();
-    crate::router(services, temporal, service_kit::metrics::Metrics::new(), &common, PLACES, console)
+    let console = console::Console::new(console::Settings::default(), authenticator.clone()).unwrap();
+    let metrics = service_kit::metrics::Metrics::new();
+    crate::router(services, temporal, metrics, &common, PLACES, console, authenticator)
 }
 
 fn reconciliation_input() -> ReconciliationInput {

@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn any_payload_is_accepted_and_a_valid_one_is_read() {
-        let good = Signal(Some(Reason { reason: Some("late".to_owned()) }));
+        let good = Signal(Some(Reason { reason: Some("late".to_owned()), actor: None }));
         assert_eq!(read(&[r#"{"reason":"late"}"#]), good);
         assert_eq!(read(&[r#"{"reason":"late"}"#, "7"]), good);
         for payloads in [&[][..], &[""], &["null"], &["7"], &["{"], &["\u{0}"], &[r#"{"reason":7}"#]] {

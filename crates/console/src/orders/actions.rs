@@ -3,6 +3,7 @@
 use axum::http::Method;
 use serde::Serialize;
 use serde_json::Value;
+use service_kit::auth::Role;
 
 use super::text;
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     failure::Failure,
     form::{Field, Group, Kind, Values, body},
     pages::path_segment,
-    visitor::Visitor,
+    visitor::{MANAGERS, OPERATORS, OPERATORS_AND_CUSTOMERS, Visitor},
 };
 
 /// One action. Its name is the last part of its path in the API.
@@ -24,6 +25,8 @@ pub struct Action {
     pub done: &'static str,
     pub groups: &'static [Group],
     pub is_dangerous: bool,
+    #[serde(skip)]
+    roles: &'static [Role],
     #[serde(skip)]
     offered: fn(&Value) -> bool,
 }
@@ -42,6 +45,7 @@ pub const ALL: &[Action] = &[
         done: "The order is approved.",
         groups: NO_FIELDS,
         is_dangerous: false,
+        roles: MANAGERS,
         offered: waits_for_approval,
     },
     Action {
@@ -51,6 +55,7 @@ pub const ALL: &[Action] = &[
         done: "The order is rejected.",
         groups: REASON,
         is_dangerous: true,
+        roles: MANAGERS,
         offered: waits_for_approval,
     },
     Action {
@@ -60,6 +65,7 @@ pub const ALL: &[Action] = &[
         done: "The order is being cancelled.",
         groups: REASON,
         is_dangerous: true,
+        roles: OPERATORS_AND_CUSTOMERS,
         offered: |state| {
             is_open(state) && !has(state, "labelId") && !has(state, "error") && !is_true(state, "cancelled")
         },
@@ -71,6 +77,7 @@ pub const ALL: &[Action] = &[
         done: "The compensations are tried again.",
         groups: NO_FIELDS,
         is_dangerous: false,
+        roles: OPERATORS,
         offered: |state| {
             text(state, "status") == "compensation_failed" || has_compensation(state, &["waiting"])
         },
@@ -95,10 +102,16 @@ pub const ALL: &[Action] = &[
                     "The one that you did by hand.",
                 ),
                 Field::new("/note", "Note", Kind::Text, "How you undid it; stays in the order's history."),
-                Field::new("/actor", "Your name", Kind::Text, "Stays in the order's history."),
+                Field::new(
+                    "/actor",
+                    "Your name",
+                    Kind::Text,
+                    "Stays in the order's history. Leave it empty if you are signed in.",
+                ),
             ],
         }],
         is_dangerous: true,
+        roles: OPERATORS,
         offered: |state| is_open(state) && has_compensation(state, &["waiting", "failed"]),
     },
     Action {
@@ -111,6 +124,7 @@ pub const ALL: &[Action] = &[
             fields: &[Field::new("/reason", "Reason", Kind::Text, "Why the customer returns it.")],
         }],
         is_dangerous: false,
+        roles: OPERATORS,
         offered: |state| text(state, "status") == "shipped",
     },
 ];
@@ -124,8 +138,9 @@ impl Action {
         Self::find(name).ok_or_else(|| Failure::not_found(format!("An order knows no action {name}.")))
     }
 
-    pub fn is_offered(&self, state: &Value) -> bool {
-        (self.offered)(state)
+    /// Returns true if the state permits it, and the visitor may do it.
+    pub fn is_offered(&self, state: &Value, visitor: &Visitor) -> bool {
+        (self.offered)(state) && visitor.has_any(self.roles)
     }
 
     /// Returns the values that the form begins with.
@@ -180,7 +195,7 @@ mod tests {
     use super::*;
 
     fn offered(state: &Value) -> Vec<&'static str> {
-        ALL.iter().filter(|action| action.is_offered(state)).map(|action| action.name).collect()
+        ALL.iter().filter(|action| (action.offered)(state)).map(|action| action.name).collect()
     }
 
     #[test]

@@ -10,10 +10,15 @@ use std::sync::Arc;
 use axum::extract::DefaultBodyLimit;
 pub use dto::BatchBody;
 pub use problems::BatchCode;
+use service_kit::auth::only;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use workflows::policies::Timing;
 
-use crate::{config::BatchLimits, gateway::BatchGateway};
+use crate::{
+    access::{OPERATORS, READERS},
+    config::BatchLimits,
+    gateway::BatchGateway,
+};
 
 /// Holds the dependencies of the handlers.
 #[derive(Clone)]
@@ -36,8 +41,8 @@ impl Batches {
 
 /// Returns the routes under the general request timeout, and the route that takes longer for a large batch.
 pub fn module(batches: &Batches) -> (OpenApiRouter, OpenApiRouter) {
-    let routes = OpenApiRouter::new()
-        .routes(routes!(handlers::show_batch))
+    let read = OpenApiRouter::new().routes(routes!(handlers::show_batch)).with_state(batches.clone());
+    let operate = OpenApiRouter::new()
         .routes(routes!(handlers::pause_batch))
         .routes(routes!(handlers::resume_batch))
         .routes(routes!(handlers::cancel_batch))
@@ -46,5 +51,5 @@ pub fn module(batches: &Batches) -> (OpenApiRouter, OpenApiRouter) {
         .routes(routes!(handlers::create_batch))
         .layer(DefaultBodyLimit::max(batches.limits.body))
         .with_state(batches.clone());
-    (routes, long)
+    (only(READERS, read).merge(only(OPERATORS, operate)), only(OPERATORS, long))
 }

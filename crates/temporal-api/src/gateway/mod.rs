@@ -302,6 +302,9 @@ pub trait OrderGateway: Send + Sync {
     /// Returns the current state of the order, or its final state.
     async fn state(&self, id: &WorkflowId) -> Result<Observed<OrderState>, GatewayError>;
 
+    /// Returns the id of the order's customer.
+    async fn customer(&self, id: &WorkflowId) -> Result<Option<String>, GatewayError>;
+
     /// Waits for the order's end.
     async fn wait(&self, id: &WorkflowId, at_most: Duration) -> Result<Awaited<OrderState>, GatewayError>;
 

@@ -6,9 +6,10 @@ use axum::{
     extract::{Path, State},
 };
 use service_kit::{
+    auth::Caller,
     json::{OptionalJson, ValidJson},
     openapi::Fails,
-    problem::Problem,
+    problem::{Fault, Problem},
 };
 use workflows::{
     order_fulfillment::{
@@ -47,10 +48,12 @@ pub(super) async fn approve(
     State(orders): State<Orders>,
     Path(id): Path<String>,
     IdempotencyKey(key): IdempotencyKey,
+    caller: Caller,
 ) -> Result<Json<Accepted>, Problem> {
     let id = order(&id)?;
     let claim = Claim { key, fingerprint: Fingerprint::of("approve", &()) };
-    match orders.gateway.decide(&id, Decide::Approve, &claim).await {
+    let approve = Decide::Approve { actor: caller.subject().map(str::to_owned) };
+    match orders.gateway.decide(&id, approve, &claim).await {
         Err(GatewayError::Refused(_)) => orders.decide_by_signal(&id, OrderSignal::Approve).await?,
         decided => orders.check_decided(&id, decided).await?,
     }
@@ -73,12 +76,13 @@ pub(super) async fn reject(
     State(orders): State<Orders>,
     Path(id): Path<String>,
     IdempotencyKey(key): IdempotencyKey,
+    caller: Caller,
     OptionalJson(body): OptionalJson<ReasonRequest>,
 ) -> Result<Json<Accepted>, Problem> {
     let id = order(&id)?;
-    let given = reason(body);
+    let given = reason(body, &caller);
     let claim = Claim { key, fingerprint: Fingerprint::of("reject", &given.reason) };
-    let reject = Decide::Reject { reason: given.reason.clone() };
+    let reject = Decide::Reject(given.clone());
     match orders.gateway.decide(&id, reject, &claim).await {
         Err(GatewayError::Refused(_)) => orders.decide_by_signal(&id, OrderSignal::Reject(given)).await?,
         decided => orders.check_decided(&id, decided).await?,
@@ -108,9 +112,11 @@ pub(super) async fn change_order_address(
     State(orders): State<Orders>,
     Path(id): Path<String>,
     IdempotencyKey(key): IdempotencyKey,
+    caller: Caller,
     body: ValidJson<Destination>,
 ) -> Result<Json<Accepted>, Problem> {
     let id = order(&id)?;
+    orders.check_owner(&caller, &id).await?;
     let Destination(address) = body.value;
     let claim = Claim { key, fingerprint: Fingerprint::of("shipping-address", &address) };
     match orders.gateway.change_address(&id, address, &claim).await {
@@ -136,9 +142,12 @@ pub(super) async fn change_order_address(
 pub(super) async fn cancel_order(
     State(orders): State<Orders>,
     Path(id): Path<String>,
+    caller: Caller,
     OptionalJson(body): OptionalJson<ReasonRequest>,
 ) -> Result<Json<Accepted>, Problem> {
-    orders.cancel(&order(&id)?, reason(body)).await
+    let id = order(&id)?;
+    orders.check_owner(&caller, &id).await?;
+    orders.cancel(&id, reason(body, &caller)).await
 }
 
 /// Tries undos again at once: the one that waits for its next attempt, or those that failed.
@@ -174,10 +183,12 @@ pub(super) async fn retry_compensation(
 pub(super) async fn resolve_compensation(
     State(orders): State<Orders>,
     Path(id): Path<String>,
+    caller: Caller,
     body: ValidJson<ResolutionRequest>,
 ) -> Result<Json<Accepted>, Problem> {
     let id = order(&id)?;
     let ResolutionRequest { compensation, note, actor } = body.value;
+    let actor = author(&caller, actor)?;
     let state = orders.state(&id).await?;
     if let Some(refusal) = cannot_resolve(&state, compensation) {
         return Err(refusal);
@@ -190,6 +201,21 @@ pub(super) async fn resolve_compensation(
         return Ok(accepted(&id, "the step is taken as undone"));
     }
     Err(cannot_resolve(&state, compensation).unwrap_or_else(|| closed(&state)))
+}
+
+/// Returns who resolved a compensation: the caller, if a token names them.
+fn author(caller: &Caller, given: Option<String>) -> Result<String, Problem> {
+    let fault = |message: &str| {
+        Problem::invalid(vec![Fault { pointer: "/actor".to_owned(), message: message.to_owned() }])
+    };
+    match (caller.subject(), given) {
+        (Some(subject), Some(given)) if given != subject => {
+            Err(fault("must be the subject of the token, or absent"))
+        }
+        (Some(subject), _) => Ok(subject.to_owned()),
+        (None, Some(given)) => Ok(given),
+        (None, None) => Err(fault("is required")),
+    }
 }
 
 /// Reports whether an undo waits for its next attempt, or for its next round.

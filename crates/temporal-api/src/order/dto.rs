@@ -187,8 +187,14 @@ pub struct StateBody {
     /// Is the first decision: `approved`, `rejected` or `timed_out`.
     #[serde(skip_serializing_if = "Option::is_none")]
     decision: Option<&'static str>,
+    /// Is the subject of the token that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decided_by: Option<String>,
     /// Says whether somebody cancelled it in time.
     cancelled: bool,
+    /// Is the subject of the token that cancelled it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cancelled_by: Option<String>,
     /// Grows with every change.
     version: u64,
 }
@@ -214,7 +220,9 @@ impl StateBody {
             tracking_number: state.tracking_number,
             requires_approval: state.requires_approval,
             decision: state.decision.map(Decision::name),
+            decided_by: state.decided_by,
             cancelled: state.cancelled,
+            cancelled_by: state.cancelled_by,
             version: state.version,
         }
     }
@@ -384,8 +392,9 @@ pub struct ResolutionBody {
     step: String,
     #[schema(example = "refunded in the provider's dashboard", max_length = 200)]
     note: String,
+    /// Is required without authentication. With it, it is the subject of the token.
     #[schema(example = "ops@night-shift", max_length = 200)]
-    actor: String,
+    actor: Option<String>,
 }
 
 /// Holds one page of orders.

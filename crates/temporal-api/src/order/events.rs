@@ -12,6 +12,7 @@ use axum::{
 };
 use futures::{Stream, StreamExt, stream};
 use service_kit::{
+    auth::Caller,
     openapi::{Fails, ServerSentEvent},
     problem::Problem,
 };
@@ -46,9 +47,11 @@ pub(super) async fn events(
     State(orders): State<Orders>,
     Path(id): Path<String>,
     headers: HeaderMap,
+    caller: Caller,
     place: Place,
 ) -> Result<Response, Problem> {
     let id = order(&id)?;
+    orders.check_owner(&caller, &id).await?;
     let first = orders.observed(&id).await?;
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(Seen::read);
     if is_final(&first) && seen.as_ref().is_some_and(|seen| seen.is(&first)) {

@@ -8,7 +8,9 @@ use axum::{
     http::StatusCode,
     response::IntoResponse,
 };
-use service_kit::{correlation::CorrelationId, json::ValidJson, openapi::Fails, problem::Problem};
+use service_kit::{
+    auth::Caller, correlation::CorrelationId, json::ValidJson, openapi::Fails, problem::Problem,
+};
 
 use super::{
     Orders,
@@ -45,8 +47,10 @@ pub(super) async fn place(
     State(orders): State<Orders>,
     correlation: CorrelationId,
     IdempotencyKey(key): IdempotencyKey,
+    caller: Caller,
     body: ValidJson<OrderRequest>,
 ) -> Result<impl IntoResponse, Problem> {
+    body.value.check_customer(&caller)?;
     let claim = Claim { key, fingerprint: body.value.fingerprint() };
     let input = body.value.into_input(correlation.to_string(), orders.timing);
     let (order_id, requires_approval) = (input.order_id.clone(), input.requires_approval);
@@ -72,8 +76,10 @@ pub(super) async fn place(
 pub(super) async fn order_status(
     State(orders): State<Orders>,
     Path(id): Path<String>,
+    caller: Caller,
 ) -> Result<Json<StateBody>, Problem> {
     let id = order(&id)?;
+    orders.check_owner(&caller, &id).await?;
     let state = orders.observed(&id).await?;
     Ok(Json(StateBody::new(&id, state)))
 }
@@ -89,8 +95,10 @@ pub(super) async fn order_status(
 pub(super) async fn order_progress(
     State(orders): State<Orders>,
     Path(id): Path<String>,
+    caller: Caller,
 ) -> Result<Json<ProgressBody>, Problem> {
     let id = order(&id)?;
+    orders.check_owner(&caller, &id).await?;
     let state = orders.observed(&id).await?.state;
     Ok(Json(ProgressBody::new(&id, state.progress)))
 }
@@ -110,10 +118,12 @@ pub(super) async fn order_progress(
 pub(super) async fn order_result(
     State(orders): State<Orders>,
     Path(id): Path<String>,
+    caller: Caller,
     Query(query): Query<ResultQuery>,
     place: Place,
 ) -> Result<(StatusCode, Json<StateBody>), Problem> {
     let id = order(&id)?;
+    orders.check_owner(&caller, &id).await?;
     query.wait_for()?;
     let at_most = Duration::from_secs(query.timeout).min(LONGEST_WAIT);
     let awaited = place.unless_stopping(orders.wait(&id, at_most)).await;

@@ -8,7 +8,11 @@ use axum::{
 };
 use futures::future;
 use rust_decimal::Decimal;
-use service_kit::{problem::Problem, time};
+use service_kit::{
+    auth::{AuthCode, Caller},
+    problem::Problem,
+    time,
+};
 
 use super::{
     Orders,
@@ -32,8 +36,9 @@ use crate::{
 pub(super) async fn list_orders(
     State(orders): State<Orders>,
     Query(query): Query<ListQuery>,
+    caller: Caller,
 ) -> Result<Json<OrdersBody>, Problem> {
-    let filter = filter(&query)?;
+    let filter = filter(&query, &caller)?;
     let limit = limit(query.limit.as_deref())?;
     let page = page(query.page_token.as_deref())?;
     let page = orders.gateway.list(&filter, limit, page).await.map_err(list_problem)?;
@@ -52,8 +57,9 @@ pub(super) async fn list_orders(
 pub(super) async fn count_orders(
     State(orders): State<Orders>,
     Query(query): Query<CountQuery>,
+    caller: Caller,
 ) -> Result<Json<CountsBody>, Problem> {
-    let of_all = filter(&query.into())?;
+    let of_all = filter(&query.into(), &caller)?;
     let of = |status| OrderFilter { status: Some(status), ..of_all.clone() };
     let filters: Vec<_> = Shown::all().map(of).collect();
     let counts = filters.iter().map(|filter| orders.gateway.count(filter));
@@ -63,7 +69,8 @@ pub(super) async fn count_orders(
     Ok(Json(CountsBody::new(total, Shown::all().map(Shown::name).zip(counts))))
 }
 
-fn filter(query: &ListQuery) -> Result<OrderFilter, Problem> {
+/// Reads a filter. A customer sees only their own orders.
+fn filter(query: &ListQuery, caller: &Caller) -> Result<OrderFilter, Problem> {
     let status = given(query.status.as_deref())
         .map(|name| {
             Shown::all().find(|status| status.name() == name).ok_or_else(|| {
@@ -72,9 +79,14 @@ fn filter(query: &ListQuery) -> Result<OrderFilter, Problem> {
             })
         })
         .transpose()?;
-    let customer = given(query.customer_id.as_deref())
-        .map(|text| text.parse().map_err(|why| invalid_query("customerId", why)))
-        .transpose()?;
+    let customer = match (caller.as_customer_only(), given(query.customer_id.as_deref())) {
+        (Some(own), Some(other)) if own != other => {
+            return Err(Problem::new(AuthCode::Forbidden, "a customer lists only their own orders"));
+        }
+        (own, given) => own.or(given),
+    };
+    let customer =
+        customer.map(|text| text.parse().map_err(|why| invalid_query("customerId", why))).transpose()?;
     let min_total = total("minTotal", query.min_total.as_deref())?;
     let max_total = total("maxTotal", query.max_total.as_deref())?;
     let started_after = moment("startedAfter", query.started_after.as_deref())?;

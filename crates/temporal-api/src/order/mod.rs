@@ -19,11 +19,17 @@ pub use dto::{
 pub use handlers::{LONGEST_WAIT, order as parse};
 pub use problems::{OrderCode, list_problem, problem};
 pub use request::{CustomerId, Email, ITEMS, OrderRequest, QUANTITY, items, sum};
-use service_kit::problem::Problem;
+use service_kit::{
+    auth::{Caller, only},
+    problem::Problem,
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use workflows::{order_fulfillment::state::OrderState, policies::Timing};
 
-use crate::gateway::{Awaited, GatewayError, Observed, OrderGateway, WorkflowId};
+use crate::{
+    access::{MANAGERS, OPERATORS, OPERATORS_AND_CUSTOMERS, READERS_AND_CUSTOMERS},
+    gateway::{Awaited, GatewayError, Observed, OrderGateway, WorkflowId},
+};
 
 /// Holds the dependencies of the handlers.
 #[derive(Clone)]
@@ -51,6 +57,13 @@ impl Orders {
         self.gateway.wait(id, at_most).await
     }
 
+    /// Hides the order of another customer, as if there were none.
+    async fn check_owner(&self, caller: &Caller, id: &WorkflowId) -> Result<(), Problem> {
+        let Some(customer) = caller.as_customer_only() else { return Ok(()) };
+        let owner = self.gateway.customer(id).await.map_err(|error| problems::problem(id, error))?;
+        if owner.as_deref() == Some(customer) { Ok(()) } else { Err(problems::not_found(id.as_str())) }
+    }
+
     async fn observed(&self, id: &WorkflowId) -> Result<Observed<OrderState>, Problem> {
         self.look(id).await.map_err(|error| problems::problem(id, error))
     }
@@ -69,22 +82,32 @@ impl Orders {
 
 /// Returns the routes under the general request timeout, and the routes that wait longer.
 pub fn module(orders: Orders) -> (OpenApiRouter, OpenApiRouter) {
-    let routes = OpenApiRouter::new()
-        .routes(routes!(handlers::place))
+    let read = OpenApiRouter::new()
         .routes(routes!(handlers::order_status))
         .routes(routes!(handlers::order_progress))
-        .routes(routes!(decisions::approve))
-        .routes(routes!(decisions::reject))
-        .routes(routes!(decisions::cancel_order))
-        .routes(routes!(decisions::change_order_address))
-        .routes(routes!(decisions::retry_compensation))
-        .routes(routes!(decisions::resolve_compensation))
         .routes(routes!(list::list_orders))
         .routes(routes!(list::count_orders))
+        .with_state(orders.clone());
+    let own = OpenApiRouter::new()
+        .routes(routes!(handlers::place))
+        .routes(routes!(decisions::cancel_order))
+        .routes(routes!(decisions::change_order_address))
+        .with_state(orders.clone());
+    let decide = OpenApiRouter::new()
+        .routes(routes!(decisions::approve))
+        .routes(routes!(decisions::reject))
+        .with_state(orders.clone());
+    let repair = OpenApiRouter::new()
+        .routes(routes!(decisions::retry_compensation))
+        .routes(routes!(decisions::resolve_compensation))
         .with_state(orders.clone());
     let long = OpenApiRouter::new()
         .routes(routes!(handlers::order_result))
         .routes(routes!(events::events))
         .with_state(orders);
-    (routes, long)
+    let routes = only(READERS_AND_CUSTOMERS, read)
+        .merge(only(OPERATORS_AND_CUSTOMERS, own))
+        .merge(only(MANAGERS, decide))
+        .merge(only(OPERATORS, repair));
+    (routes, only(READERS_AND_CUSTOMERS, long))
 }

@@ -4,7 +4,11 @@ use std::str::FromStr;
 
 use email_address::{EmailAddress, Options};
 use serde::Serialize;
-use service_kit::json::{Faults, FromJson, Node};
+use service_kit::{
+    auth::{AuthCode, Caller},
+    json::{Faults, FromJson, Node},
+    problem::Problem,
+};
 use workflows::{
     activities::shipping::Address,
     order_fulfillment::messages::{Item, OrderInput},
@@ -64,7 +68,7 @@ impl FromJson for Email {
 pub struct ResolutionRequest {
     pub compensation: Compensation,
     pub note: String,
-    pub actor: String,
+    pub actor: Option<String>,
 }
 
 impl FromJson for ResolutionRequest {
@@ -79,8 +83,8 @@ impl FromJson for ResolutionRequest {
             })
         });
         let note: Option<Text> = object.required("note", faults);
-        let actor: Option<Text> = object.required("actor", faults);
-        Some(Self { compensation: compensation?, note: note?.0, actor: actor?.0 })
+        let actor = object.optional::<Text>("actor", faults);
+        Some(Self { compensation: compensation?, note: note?.0, actor: actor?.map(|text| text.0) })
     }
 }
 
@@ -129,6 +133,19 @@ pub struct OrderRequest {
 }
 
 impl OrderRequest {
+    /// Refuses a customer who orders in another's name.
+    ///
+    /// # Errors
+    /// 403 `forbidden`.
+    pub fn check_customer(&self, caller: &Caller) -> Result<(), Problem> {
+        match caller.as_customer_only() {
+            Some(own) if own != self.customer_id => {
+                Err(Problem::new(AuthCode::Forbidden, "a customer orders only for themselves"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Returns the value that distinguishes this order from others, for any spelling of both.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint::of("order", self)

@@ -11,10 +11,15 @@ use std::sync::Arc;
 pub use dto::ReturnBody;
 pub use goods::Shipment;
 pub use problems::ReturnCode;
+use service_kit::auth::only;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use workflows::policies::Timing;
 
-use crate::{gateway::ReturnGateway, order::Orders};
+use crate::{
+    access::{OPERATORS, READERS},
+    gateway::ReturnGateway,
+    order::Orders,
+};
 
 /// Holds the dependencies of the handlers.
 #[derive(Clone)]
@@ -31,8 +36,7 @@ impl Returns {
 }
 
 pub fn module(returns: Returns) -> OpenApiRouter {
-    OpenApiRouter::new()
-        .routes(routes!(handlers::return_order))
-        .routes(routes!(handlers::show_return))
-        .with_state(returns)
+    let read = OpenApiRouter::new().routes(routes!(handlers::show_return)).with_state(returns.clone());
+    let operate = OpenApiRouter::new().routes(routes!(handlers::return_order)).with_state(returns);
+    only(READERS, read).merge(only(OPERATORS, operate))
 }

@@ -7,10 +7,14 @@ mod request;
 use std::{sync::Arc, time::Duration};
 
 pub use dto::PaymentBody;
+use service_kit::auth::only;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use workflows::{payment::state::PaymentState, policies::Timing};
 
-use crate::gateway::{Awaited, FlowGateway, GatewayError, PaymentFlow, WorkflowId};
+use crate::{
+    access::OPERATORS,
+    gateway::{Awaited, FlowGateway, GatewayError, PaymentFlow, WorkflowId},
+};
 
 /// Separates two reads of a payment that is not charged yet.
 const POLL_INTERVAL: Duration = Duration::from_millis(300);
@@ -64,5 +68,5 @@ impl Payments {
 }
 
 pub fn module(payments: Payments) -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(handlers::start_payment)).with_state(payments)
+    only(OPERATORS, OpenApiRouter::new().routes(routes!(handlers::start_payment)).with_state(payments))
 }

@@ -2,12 +2,13 @@
 
 use axum::{Json, extract::State, response::IntoResponse};
 use service_kit::{
+    auth::Caller,
     correlation::CorrelationId,
     json::{Faults, FromJson, Node, OptionalJson},
     openapi::Fails,
     problem::Problem,
 };
-use workflows::reconciliation::messages::ReconciliationInput;
+use workflows::{reconciliation::messages::ReconciliationInput, saga::Reason};
 
 use super::{
     Reconciliations,
@@ -80,9 +81,10 @@ pub(super) async fn trigger_reconciliation(
 )]
 pub(super) async fn pause_reconciliation(
     State(reconciliations): State<Reconciliations>,
+    caller: Caller,
     OptionalJson(body): OptionalJson<ReasonRequest>,
 ) -> Result<Json<ReconciliationBody>, Problem> {
-    reconciliations.set_paused(true, reason(body).reason).await
+    reconciliations.set_paused(true, note(reason(body, &caller))).await
 }
 
 /// Resumes the schedule.
@@ -93,9 +95,10 @@ pub(super) async fn pause_reconciliation(
 )]
 pub(super) async fn resume_reconciliation(
     State(reconciliations): State<Reconciliations>,
+    caller: Caller,
     OptionalJson(body): OptionalJson<ReasonRequest>,
 ) -> Result<Json<ReconciliationBody>, Problem> {
-    reconciliations.set_paused(false, reason(body).reason).await
+    reconciliations.set_paused(false, note(reason(body, &caller))).await
 }
 
 /// Returns the report of the run that runs, else of the last one.
@@ -110,6 +113,14 @@ pub(super) async fn reconciliation_report(
     let id = runs.into_iter().next().ok_or_else(no_report)?.workflow_id;
     let seen = reconciliations.gateway.state(&id).await.map_err(|error| problem(&id, error))?;
     Ok(Json(ReportBody::new(&id, seen)))
+}
+
+/// Returns the note of a pause or a resumption: the reason, and who gave it.
+fn note(Reason { reason, actor }: Reason) -> Option<String> {
+    match (reason, actor) {
+        (Some(reason), Some(actor)) => Some(format!("{reason} ({actor})")),
+        (reason, actor) => reason.or(actor),
+    }
 }
 
 impl Reconciliations {

@@ -8,10 +8,14 @@ use std::sync::Arc;
 
 pub use dto::ReportBody;
 pub use problems::ReconciliationCode;
+use service_kit::auth::only;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use workflows::reconciliation::messages::ReconciliationInput;
 
-use crate::gateway::{ReconciliationGateway, WorkflowId};
+use crate::{
+    access::{OPERATORS, READERS},
+    gateway::{ReconciliationGateway, WorkflowId},
+};
 
 /// Holds the dependencies of the handlers.
 #[derive(Clone)]
@@ -34,11 +38,14 @@ impl Reconciliations {
 }
 
 pub fn module(reconciliations: Reconciliations) -> OpenApiRouter {
-    OpenApiRouter::new()
+    let read = OpenApiRouter::new()
         .routes(routes!(handlers::show_reconciliation))
+        .routes(routes!(handlers::reconciliation_report))
+        .with_state(reconciliations.clone());
+    let operate = OpenApiRouter::new()
         .routes(routes!(handlers::trigger_reconciliation))
         .routes(routes!(handlers::pause_reconciliation))
         .routes(routes!(handlers::resume_reconciliation))
-        .routes(routes!(handlers::reconciliation_report))
-        .with_state(reconciliations)
+        .with_state(reconciliations);
+    only(READERS, read).merge(only(OPERATORS, operate))
 }

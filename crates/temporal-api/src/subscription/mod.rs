@@ -11,10 +11,14 @@ use std::{sync::Arc, time::Duration};
 
 pub use dto::SubscriptionBody;
 pub use problems::SubscriptionCode;
+use service_kit::auth::only;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use workflows::policies::Timing;
 
-use crate::gateway::SubscriptionGateway;
+use crate::{
+    access::{OPERATORS, READERS},
+    gateway::SubscriptionGateway,
+};
 
 /// Holds the dependencies of the handlers.
 #[derive(Clone)]
@@ -38,9 +42,12 @@ impl Subscriptions {
 }
 
 pub fn module(subscriptions: Subscriptions) -> OpenApiRouter {
-    OpenApiRouter::new()
-        .routes(routes!(list::list_subscriptions, handlers::create_subscription))
+    let read = OpenApiRouter::new()
+        .routes(routes!(list::list_subscriptions))
         .routes(routes!(handlers::show_subscription))
+        .with_state(subscriptions.clone());
+    let operate = OpenApiRouter::new()
+        .routes(routes!(handlers::create_subscription))
         .routes(routes!(changes::pause_subscription))
         .routes(routes!(changes::resume_subscription))
         .routes(routes!(changes::skip_next))
@@ -48,5 +55,6 @@ pub fn module(subscriptions: Subscriptions) -> OpenApiRouter {
         .routes(routes!(changes::change_items))
         .routes(routes!(changes::change_subscription_address))
         .routes(routes!(changes::change_interval))
-        .with_state(subscriptions)
+        .with_state(subscriptions);
+    only(READERS, read).merge(only(OPERATORS, operate))
 }

@@ -194,7 +194,7 @@ async fn a_reason_is_handed_on_and_a_bad_one_refused() {
     let path = "/api/v1/order/order-fulfillment-1/reject";
     assert_eq!(post(&gateway, path, r#"{"reason":7}"#).await.0, 422);
     assert_eq!(post(&gateway, path, r#"{"reason":"too dear"}"#).await.0, 200);
-    let reason = Reason { reason: Some("too dear".to_owned()) };
+    let reason = Reason { reason: Some("too dear".to_owned()), actor: None };
     assert_eq!(*gateway.signals.lock().unwrap(), [OrderSignal::Reject(reason)]);
 }
 

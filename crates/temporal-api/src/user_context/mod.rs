@@ -7,10 +7,14 @@ mod request;
 use std::sync::Arc;
 
 pub use dto::{ContextProgressBody, UserContextBody};
+use service_kit::auth::only;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use workflows::policies::Timing;
 
-use crate::gateway::{FlowGateway, UserContextFlow};
+use crate::{
+    access::OPERATORS,
+    gateway::{FlowGateway, UserContextFlow},
+};
 
 /// Holds the dependencies of the handlers.
 #[derive(Clone)]
@@ -26,5 +30,8 @@ impl UserContexts {
 }
 
 pub fn module(user_contexts: UserContexts) -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(handlers::start_user_context)).with_state(user_contexts)
+    only(
+        OPERATORS,
+        OpenApiRouter::new().routes(routes!(handlers::start_user_context)).with_state(user_contexts),
+    )
 }

@@ -5,7 +5,7 @@ use axum::{
     Json,
     extract::{Path, State},
 };
-use service_kit::{json::OptionalJson, openapi::Fails, problem::Problem};
+use service_kit::{auth::Caller, json::OptionalJson, openapi::Fails, problem::Problem};
 use workflows::{
     order_batch::state::{BatchState, BatchStatus},
     order_return::state::{ReturnState, ReturnStatus, ReturnStep},
@@ -40,9 +40,10 @@ use crate::{
 pub(super) async fn cancel_workflow(
     State(workflows): State<Workflows>,
     Path(id): Path<String>,
+    caller: Caller,
     OptionalJson(body): OptionalJson<ReasonRequest>,
 ) -> Result<Json<Accepted>, Problem> {
-    let (id, reason) = (workflow(&id)?, reason(body));
+    let (id, reason) = (workflow(&id)?, reason(body, &caller));
     match id.kind() {
         Kind::Order => workflows.orders.cancel(&id, reason).await,
         Kind::Payment => stop(&*workflows.payments.gateway, &id, reason).await,

@@ -9,11 +9,19 @@ use std::sync::Arc;
 
 pub use dto::StartedBody;
 pub use problems::{WorkflowCode, changed_meanwhile, impersonal, invalid_query, problem, too_many_waiting};
+use service_kit::auth::only;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    batch::Batches, gateway::HistoryGateway, order::Orders, order_return::Returns, payment::Payments,
-    reconciliation::Reconciliations, subscription::Subscriptions, user_context::UserContexts,
+    access::{OPERATORS, READERS},
+    batch::Batches,
+    gateway::HistoryGateway,
+    order::Orders,
+    order_return::Returns,
+    payment::Payments,
+    reconciliation::Reconciliations,
+    subscription::Subscriptions,
+    user_context::UserContexts,
 };
 
 /// Holds the dependencies of the handlers.
@@ -31,13 +39,13 @@ pub struct Workflows {
 
 /// Returns the routes under the general request timeout, and the routes that wait longer.
 pub fn module(workflows: Workflows) -> (OpenApiRouter, OpenApiRouter) {
-    let routes = OpenApiRouter::new()
+    let read = OpenApiRouter::new()
         .routes(routes!(handlers::workflow_status))
         .routes(routes!(handlers::workflow_progress))
         .routes(routes!(handlers::history))
         .routes(routes!(handlers::list_workflows))
-        .routes(routes!(cancel::cancel_workflow))
         .with_state(workflows.clone());
+    let operate = OpenApiRouter::new().routes(routes!(cancel::cancel_workflow)).with_state(workflows.clone());
     let long = OpenApiRouter::new().routes(routes!(handlers::workflow_result)).with_state(workflows);
-    (routes, long)
+    (only(READERS, read).merge(only(OPERATORS, operate)), only(READERS, long))
 }

@@ -3,7 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::state::{Order, OrderState};
-use crate::{activities::shipping::Address, policies::Timing, saga::Saga};
+use crate::{
+    activities::shipping::Address,
+    policies::Timing,
+    saga::{Reason, Saga},
+};
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -40,11 +44,12 @@ pub struct Item {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "decision")]
 pub enum Decide {
-    Approve,
-    Reject {
+    Approve {
+        /// Who decided, if the API knows.
         #[serde(default, skip_serializing_if = "Option::is_none")]
-        reason: Option<String>,
+        actor: Option<String>,
     },
+    Reject(Reason),
 }
 
 /// The answer of update `decide`.

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::messages::Decide;
 use crate::{
     activities::refusal::Refusal,
     failure::{StateError, with_reason},
-    saga::{CompensationRecords, RecordsCompensations, Saga},
+    saga::{CompensationRecords, Reason, RecordsCompensations, Saga},
 };
 
 #[derive(
@@ -221,8 +222,14 @@ pub struct OrderState {
     pub requires_approval: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
+    /// Who made the decision, if the API knew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<String>,
     /// True after a cancellation in time. The order won't ship.
     pub cancelled: bool,
+    /// Who cancelled it, if the API knew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancelled_by: Option<String>,
     /// Grows by one with every change that a caller can see.
     pub version: u64,
 }
@@ -297,7 +304,9 @@ impl Order {
                 tracking_number: None,
                 requires_approval,
                 decision: None,
+                decided_by: None,
                 cancelled: false,
+                cancelled_by: None,
                 version: 0,
             },
             cause: None,
@@ -429,12 +438,30 @@ impl Order {
         }
     }
 
-    /// Handles signal `rejectOrder`.
+    /// Rejects the order.
     pub fn reject(&mut self, reason: Option<String>) {
         if self.is_undecided() {
             self.state_mut().decision = Some(Decision::Rejected);
             let message = with_reason("the order was rejected", reason);
             self.cause = Some(Cause::new(FailureCode::OrderRejected, message));
+        }
+    }
+
+    /// Handles update `decide`.
+    pub fn decide(&mut self, decide: Decide) {
+        let counts = self.is_undecided();
+        let actor = match decide {
+            Decide::Approve { actor } => {
+                self.approve();
+                actor
+            }
+            Decide::Reject(Reason { reason, actor }) => {
+                self.reject(reason);
+                actor
+            }
+        };
+        if counts && actor.is_some() {
+            self.state_mut().decided_by = actor;
         }
     }
 
@@ -456,6 +483,13 @@ impl Order {
             Some(Cause::new(FailureCode::OrderCancelled, with_reason("the order was cancelled", reason)));
         self.state_mut().cancelled = true;
         true
+    }
+
+    /// Handles signal `cancelOrder`, which can name the person who sent it.
+    pub fn cancel_by(&mut self, Reason { reason, actor }: Reason) {
+        if self.cancel(reason) && actor.is_some() {
+            self.state_mut().cancelled_by = actor;
+        }
     }
 
     #[must_use]

@@ -104,12 +104,12 @@ impl OrderFulfillment {
 
     #[signal(name = "rejectOrder")]
     pub fn reject(&mut self, _ctx: &mut SyncWorkflowContext<Self>, reason: Signal<Reason>) {
-        self.order.reject(reason.0.and_then(|reason| reason.reason));
+        self.order.decide(Decide::Reject(reason.0.unwrap_or_default()));
     }
 
     #[signal(name = "cancelOrder")]
     pub fn cancel(&mut self, _ctx: &mut SyncWorkflowContext<Self>, reason: Signal<Reason>) {
-        self.order.cancel(reason.0.and_then(|reason| reason.reason));
+        self.order.cancel_by(reason.0.unwrap_or_default());
     }
 
     #[signal(name = "retryCompensation")]
@@ -135,10 +135,7 @@ impl OrderFulfillment {
     #[update(name = "decide")]
     pub fn decide(&mut self, _ctx: &mut SyncWorkflowContext<Self>, decide: Decide) -> Decided {
         let counted = self.order.check_decision().is_ok();
-        match decide {
-            Decide::Approve => self.order.approve(),
-            Decide::Reject { reason } => self.order.reject(reason),
-        }
+        self.order.decide(decide);
         Decided { counted, state: self.order.state().clone() }
     }
 

@@ -30,6 +30,9 @@ use crate::{
 pub struct Reason {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// Who asked for it, if the API knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
 }
 
 /// The payload of `resolveCompensation`: a step was undone by hand.

@@ -18,6 +18,7 @@ use temporalio_common::{
         enums::v1::HistoryEventFilterType,
         failure::v1::{Failure, failure::FailureInfo},
         history::v1::{HistoryEvent as Event, history_event::Attributes},
+        workflow::v1 as execution,
         workflowservice::v1::GetWorkflowExecutionHistoryRequest,
     },
 };
@@ -45,15 +46,12 @@ pub struct Described {
 impl Described {
     /// Reads a value of the memo.
     pub fn memo<T: DeserializeOwned>(&self, name: &str) -> Option<T> {
-        self.description
-            .raw()
-            .workflow_execution_info
-            .as_ref()?
-            .memo
-            .as_ref()?
-            .fields
-            .get(name)
-            .and_then(read)
+        self.info()?.memo.as_ref()?.fields.get(name).and_then(read)
+    }
+
+    /// Returns the execution as lists have it.
+    pub fn info(&self) -> Option<&execution::WorkflowExecutionInfo> {
+        self.description.raw().workflow_execution_info.as_ref()
     }
 
     /// Reads a search attribute.

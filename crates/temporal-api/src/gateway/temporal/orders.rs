@@ -90,6 +90,11 @@ impl OrderGateway for TemporalGateway {
         self.observe::<OrderFulfillment, _>(id, || OrderFulfillment::status).await
     }
 
+    async fn customer(&self, id: &WorkflowId) -> Result<Option<String>, GatewayError> {
+        let described = self.describe::<OrderFulfillment>(id).await?;
+        Ok(described.info().and_then(visibility::order).and_then(|order| order.customer_id))
+    }
+
     async fn wait(&self, id: &WorkflowId, at_most: Duration) -> Result<Awaited<OrderState>, GatewayError> {
         self.outcome::<OrderFulfillment, _>(id, at_most, || OrderFulfillment::status).await
     }

@@ -152,7 +152,7 @@ impl Past<'_> {
                 }
                 Some(Attributes::WorkflowExecutionCancelRequestedEventAttributes(asked)) => {
                     let reason = Some(asked.cause.clone()).filter(|cause| !cause.is_empty());
-                    unheard.push((at, Fact::CancelAsked(Reason { reason })));
+                    unheard.push((at, Fact::CancelAsked(Reason { reason, actor: None })));
                 }
                 Some(Attributes::TimerFiredEventAttributes(_)) => unheard.push((at, Fact::TimerFired)),
                 Some(Attributes::WorkflowTaskCompletedEventAttributes(_)) => facts.append(&mut unheard),
@@ -236,23 +236,21 @@ fn remember(order: &mut Order, fact: Fact<'_>, at: &str) {
             }
         }
         Fact::Signalled("approveOrder", _) => order.approve(),
-        Fact::Signalled("rejectOrder", payload) => order.reject(reason(payload)),
-        Fact::Updated("decide", payload) => match first(payload) {
-            Some(Decide::Approve) => order.approve(),
-            Some(Decide::Reject { reason }) => order.reject(reason),
-            None => {}
-        },
-        Fact::Signalled("cancelOrder", payload) => {
-            order.cancel(reason(payload));
+        Fact::Signalled("rejectOrder", payload) => {
+            order.decide(Decide::Reject(first(payload).unwrap_or_default()));
         }
+        Fact::Updated("decide", payload) => {
+            if let Some(decide) = first(payload) {
+                order.decide(decide);
+            }
+        }
+        Fact::Signalled("cancelOrder", payload) => order.cancel_by(first(payload).unwrap_or_default()),
         Fact::Signalled("resolveCompensation", payload) => {
             if let Some((compensation, note)) = by_hand(&order.state().compensations, payload) {
                 order.record_resolution(compensation, note, at);
             }
         }
-        Fact::CancelAsked(Reason { reason }) => {
-            order.cancel(reason);
-        }
+        Fact::CancelAsked(reason) => order.cancel_by(reason),
         Fact::TimerFired => {
             if order.state().current_step == CurrentStep::AwaitingApproval {
                 order.time_out_approval();
@@ -319,7 +317,7 @@ impl Recall for PaymentState {
                         payment.record_resolution(compensation, note, &at);
                     }
                 }
-                Fact::CancelAsked(Reason { reason }) => {
+                Fact::CancelAsked(Reason { reason, .. }) => {
                     payment.cancel(reason);
                 }
                 Fact::Signalled(..) | Fact::Updated(..) | Fact::TimerFired => {}
@@ -368,7 +366,7 @@ impl Recall for UserContextState {
                 Fact::Signalled("cancel", payload) => {
                     context.cancel(reason(payload));
                 }
-                Fact::CancelAsked(Reason { reason }) => {
+                Fact::CancelAsked(Reason { reason, .. }) => {
                     context.cancel(reason);
                 }
                 Fact::Began(_)
