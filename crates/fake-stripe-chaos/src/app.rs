@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use futures::FutureExt;
 use service_kit::{
+    auth::AuthCode,
     layers,
     metrics::{Appendix, Metrics},
     service::Service,
@@ -114,8 +115,11 @@ pub fn build(config: &Config, ports: Ports) -> (Router, openapi::OpenApi) {
         )
     };
     let registry = Arc::new(Registry::new(ports.stores, ports.seed, config.max_runs, Box::new(build_run)));
-    let (default_run, openapi) =
-        default_run.codes(RunsCode::ALL).routes(runs::routes(Arc::clone(&registry))).build(&config.common);
+    let (default_run, openapi) = default_run
+        .codes(RunsCode::ALL)
+        .codes(AuthCode::ALL)
+        .routes(runs::routes(Arc::clone(&registry), &config.admin))
+        .build(&config.common);
     let dress =
         |router| stripe::layer(layers::around(router, &config.common, metrics, config.common.body_limit));
     (runs::run_router(stripe::layer(default_run), registry, dress), openapi)
@@ -176,6 +180,7 @@ impl RunBuilder {
             telemetry: self.telemetry.clone(),
             timeout_delay: TimeoutDelay::new(self.config.timeout_delay),
             label_duration: self.config.label_duration,
+            admin: self.config.admin.clone(),
         }
     }
 

@@ -12,7 +12,7 @@ use std::{
 
 use service_kit::{
     config::{
-        BODY_LIMIT, BODY_TIMEOUT, CORS_ORIGINS, Common, ConfigFaults, HEADER_TIMEOUT, LOG_FORMAT,
+        self, BODY_LIMIT, BODY_TIMEOUT, CORS_ORIGINS, Common, ConfigFaults, HEADER_TIMEOUT, LOG_FORMAT,
         MAX_CONNECTIONS, OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_EXPORTER_OTLP_PROTOCOL, OTEL_TRACES_SAMPLER,
         OTEL_TRACES_SAMPLER_ARG, PORT, RUST_LOG, Reader, SHUTDOWN_GRACE, Variable, duration,
     },
@@ -24,6 +24,7 @@ use crate::{
     app,
     shared::{
         chaos::{Profile, ProfileName, ProfileParser, UnknownProfile},
+        presentation::AdminToken,
         store::Limits,
     },
 };
@@ -40,7 +41,12 @@ pub const CHAOS_SEED: Variable = Variable {
     default: None,
     meaning: "What every draw is made from, 0 to 2^64 - 1; random when absent, and logged at start.",
 };
-pub const CHAOS_MAX_RUNS: Variable = Variable {
+pub const CHAOS_ADMIN_TOKEN: Variable = Variable {
+    name: "CHAOS_ADMIN_TOKEN",
+    default: None,
+    meaning: "The token for changes of chaos, outcomes, and runs. Without it, everyone may make them.",
+};
+const CHAOS_MAX_RUNS: Variable = Variable {
     name: "CHAOS_MAX_RUNS",
     default: Some("100"),
     meaning: "How many isolated runs there may be at once, beside the default one.",
@@ -113,6 +119,7 @@ pub struct Config {
     pub limits: Limits,
     pub timeout_delay: Duration,
     pub label_duration: Duration,
+    pub admin: AdminToken,
     pub ledger: LedgerLocation,
 }
 
@@ -189,6 +196,7 @@ impl Configuration for Config {
             CHAOS_TIMEOUT_DELAY,
             SHIPPING_LABEL_DURATION,
             LEDGER,
+            CHAOS_ADMIN_TOKEN,
             REQUEST_TIMEOUT,
             SHUTDOWN_GRACE,
             BODY_LIMIT,
@@ -216,6 +224,7 @@ impl Configuration for Config {
         let journal_bytes = reader.read(&CHAOS_JOURNAL_BYTES, count);
         let timeout_delay = reader.read(&CHAOS_TIMEOUT_DELAY, duration);
         let label_duration = reader.read(&SHIPPING_LABEL_DURATION, duration);
+        let admin = reader.read_optional(&CHAOS_ADMIN_TOKEN, config::secret);
         let ledger = reader.read(&LEDGER, str::parse);
         let config = || {
             Some(Self {
@@ -227,6 +236,7 @@ impl Configuration for Config {
                 limits: Limits { keys: keys?, journal_bytes: journal_bytes? },
                 timeout_delay: timeout_delay?,
                 label_duration: label_duration?,
+                admin: AdminToken::new(admin?.as_deref()),
                 ledger: ledger?,
             })
         };

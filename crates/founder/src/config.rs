@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use service_kit::{
+    auth::{self, Auth},
     config::{self, Common, ConfigFaults, Reader, Variable},
     process::Configuration,
 };
@@ -47,6 +48,7 @@ pub struct Config {
     pub deadline: Duration,
     pub tries: Tries,
     pub sources: user_context::Config,
+    pub auth: Auth,
 }
 
 impl Configuration for Config {
@@ -59,7 +61,7 @@ impl Configuration for Config {
             SOURCE_TRIES,
             SOURCE_RETRY_WAIT,
         ];
-        [&own, user_context::VARIABLES, config::COMMON].concat()
+        [&own, auth::VARIABLES, user_context::VARIABLES, config::COMMON].concat()
     }
 
     fn from_lookup(lookup: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigFaults> {
@@ -73,6 +75,7 @@ impl Configuration for Config {
         });
         let wait = reader.read(&SOURCE_RETRY_WAIT, short_duration);
         let sources = user_context::Config::read(&mut reader);
+        let auth = Auth::read(&mut reader);
         let config = (|| {
             Some(Self {
                 common: common?,
@@ -81,6 +84,7 @@ impl Configuration for Config {
                 deadline: deadline?,
                 tries: Tries::new(tries?, wait?),
                 sources: sources?,
+                auth: auth?,
             })
         })();
         reader.finish(config)

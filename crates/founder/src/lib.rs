@@ -12,7 +12,12 @@ use axum::Router;
 pub use config::Config;
 use futures::FutureExt;
 use presentation::{FounderCode, UserContextApi};
-use service_kit::{metrics::Metrics, serve, service::Service};
+use service_kit::{
+    auth::{self, Authenticator, Role},
+    metrics::Metrics,
+    serve,
+    service::Service,
+};
 use user_context::Sources;
 use utoipa::{OpenApi, openapi};
 
@@ -36,6 +41,7 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
     let stop = serve::stop_signal()?.shared();
     let listener = serve::bind(config.listen_addr).await?;
     let sources = Sources::start(&config.sources, config.tries).await?;
+    auth::warn_if_open(&config.auth, config.listen_addr);
     let (app, _) = router(sources, &config);
     tracing::info!(address = %listener.local_addr()?, strategy = config.strategy.name(), "listening");
     Ok(serve::run(listener, app, stop, &config.common).await?)
@@ -49,6 +55,7 @@ pub fn router(sources: Sources, config: &Config) -> (Router, openapi::OpenApi) {
     Service::new("founder", env!("CARGO_PKG_VERSION"), About::openapi())
         .metrics(metrics)
         .codes(FounderCode::ALL)
-        .long_routes(presentation::routes(api))
+        .authenticate(Authenticator::new(config.auth.clone()))
+        .long_routes(auth::only(&Role::ALL, presentation::routes(api)))
         .build(&config.common)
 }

@@ -374,6 +374,15 @@ pub fn socket_address(text: &str) -> Result<SocketAddr, String> {
 ///
 /// # Errors
 /// Returns a message that shows the format.
+/// Reads a secret that a header will carry.
+///
+/// # Errors
+/// Returns the reason for a secret that is too short, or that no header can hold.
+pub fn secret(text: &str) -> Result<String, &'static str> {
+    let fits = (16..=1024).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if fits { Ok(text.to_owned()) } else { Err("must be 16 to 1024 visible ASCII characters") }
+}
+
 pub fn base_url(text: &str) -> Result<String, String> {
     match reqwest::Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {

@@ -17,6 +17,7 @@ use utoipa::{
         self, ContentBuilder, Ref, RefOr, ResponseBuilder, Schema,
         path::{Operation, PathItem},
         schema::{AdditionalProperties, ArrayItems},
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 use utoipa_swagger_ui::SwaggerUi;
@@ -177,6 +178,31 @@ fn add_schema_names(
     for part in parts {
         add_schema_names(part, all, found);
     }
+}
+
+/// Adds 401 to every change among the operations of a document.
+pub fn add_unauthenticated(api: &mut openapi::OpenApi) {
+    for item in api.paths.paths.values_mut() {
+        let changes = [&mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
+        for operation in changes.into_iter().filter_map(Option::as_mut) {
+            add_failures(operation, &[401]);
+        }
+    }
+}
+
+/// Adds the failures of authentication to every operation of the API, and its scheme: a token is sent if the service
+/// requires one.
+pub(crate) fn add_access(api: &mut openapi::OpenApi) {
+    const SCHEME: &str = "bearer";
+    let paths = api.paths.paths.iter_mut().filter(|(path, _)| path.starts_with("/api/v1"));
+    for operation in paths.flat_map(|(_, item)| operations(item)) {
+        add_failures(operation, &[401, 403, 429, 503]);
+        let bearer = SecurityRequirement::new(SCHEME, Vec::<String>::new());
+        operation.security = Some(vec![SecurityRequirement::default(), bearer]);
+    }
+    let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+    let components = api.components.get_or_insert_default();
+    components.add_security_scheme(SCHEME, SecurityScheme::Http(scheme));
 }
 
 /// Adds the failure of the request timeout to every operation of a document.

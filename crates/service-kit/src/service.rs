@@ -121,7 +121,10 @@ impl Service {
         let (name, codes, metrics) = (self.name, self.codes.clone(), self.metrics.clone());
         let largest_body = self.largest_body;
         let (router, api) = self.assemble_routes(common);
-        let api = docs::add_common_failures(api);
+        let mut api = docs::add_common_failures(api);
+        if authenticator.is_some() {
+            docs::add_access(&mut api);
+        }
         let home = match pages {
             Some(pages) => pages(router.clone()),
             None => docs::home(),

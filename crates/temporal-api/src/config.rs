@@ -235,8 +235,7 @@ impl Configuration for Config {
             text.parse().ok().filter(|most| (1..=1_000_000).contains(most)).ok_or("must be from 1 to 1000000")
         });
         let provider = reader.read_optional(&PROVIDER_URL, config::base_url);
-        let provider_token =
-            reader.read_optional(&CHAOS_ADMIN_TOKEN, |text| Ok::<_, String>(text.to_owned()));
+        let provider_token = reader.read_optional(&CHAOS_ADMIN_TOKEN, config::secret);
         let founder = reader.read_optional(&FOUNDER_URL, config::base_url);
         let temporal_ui = reader.read_optional(&TEMPORAL_UI_URL, config::base_url);
         let traces = reader.read_optional(&TRACES_UI_URL, config::base_url);

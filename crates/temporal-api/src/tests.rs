@@ -1,5 +1,6 @@
 //! Tests the API over a scripted gateway: requests and answers, without a server.
 
+mod access;
 mod batches;
 mod flows;
 mod orders;

@@ -16,6 +16,11 @@ const METRICS_ADDR: Variable = Variable {
     default: Some("127.0.0.1:9464"),
     meaning: "Where the worker serves its health and its metrics.",
 };
+const CHAOS_ADMIN_TOKEN: Variable = Variable {
+    name: "CHAOS_ADMIN_TOKEN",
+    default: None,
+    meaning: "The provider's token, with which a reconciliation records outcomes.",
+};
 const PROVIDER_URL: Variable = Variable {
     name: "PROVIDER_URL",
     default: Some("http://127.0.0.1:3001"),
@@ -54,6 +59,8 @@ pub struct Config {
     pub deployment: Option<Deployment>,
     /// The sources of user contexts.
     pub sources: user_context::Config,
+    /// The provider's token for outcomes.
+    pub provider_token: Option<String>,
 }
 
 impl Configuration for Config {
@@ -62,6 +69,7 @@ impl Configuration for Config {
             METRICS_ADDR,
             PROVIDER_URL,
             FAKE_STRIPE_URL,
+            CHAOS_ADMIN_TOKEN,
             TASK_QUEUE,
             TEMPORAL_TASK_QUEUE,
             MAX_CONCURRENT_ACTIVITIES,
@@ -76,6 +84,7 @@ impl Configuration for Config {
         let temporal = Settings::read(&mut reader, "temporal-worker");
         let metrics_addr = reader.read(&METRICS_ADDR, config::socket_address);
         let provider_url = reader.read_aliased(&PROVIDER_URL, &FAKE_STRIPE_URL, config::base_url);
+        let provider_token = reader.read_optional(&CHAOS_ADMIN_TOKEN, config::secret);
         let task_queue =
             reader.read_aliased(&TASK_QUEUE, &TEMPORAL_TASK_QUEUE, |text| Ok::<_, String>(text.to_owned()));
         let max_concurrent_activities = reader.read(&MAX_CONCURRENT_ACTIVITIES, |text| {
@@ -94,6 +103,7 @@ impl Configuration for Config {
                 max_concurrent_activities: max_concurrent_activities?,
                 deployment: deployment?,
                 sources: sources?,
+                provider_token: provider_token?,
             })
         })();
         reader.finish(config)

@@ -78,7 +78,7 @@ pub async fn run(config: Config) -> Result<(), Box<dyn Error + Send + Sync>> {
     let listener = serve::bind(config.metrics_addr).await?;
     let (runtime, sdk_metrics) = runtime()?;
     let metrics = Metrics::new().append(sdk_metrics);
-    let provider = Provider::new(&config.provider_url)?;
+    let provider = Provider::new(&config.provider_url)?.with_admin_token(config.provider_token.clone());
     // Temporal retries.
     let sources = Sources::start(&config.sources, Tries::ONCE).await?;
     let state = Arc::new(PollingState::default());

@@ -18,5 +18,5 @@ pub const SLICE: Slice = Slice { chaos: &[], install: |service, deps| service.ro
 /// Returns the routes of control.
 pub fn module(deps: &Deps) -> OpenApiRouter {
     let deps = Arc::new(deps.clone());
-    plans::routes(&deps).merge(profiles::routes(&deps)).merge(audit::routes(&deps))
+    deps.admin.guard(plans::routes(&deps).merge(profiles::routes(&deps)).merge(audit::routes(&deps)))
 }

@@ -17,13 +17,17 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::registry::{Registry, RunInfo};
-use crate::shared::{presentation::problems, run::RunName};
+use crate::shared::{
+    presentation::{AdminToken, problems},
+    run::RunName,
+};
 
 type Runs = State<Arc<Registry<Router>>>;
 
 /// Returns the routes that list, create and delete runs.
-pub fn routes(registry: Arc<Registry<Router>>) -> OpenApiRouter {
-    OpenApiRouter::new().routes(routes!(get_runs)).routes(routes!(put_run, delete_run)).with_state(registry)
+pub fn routes(registry: Arc<Registry<Router>>, admin: &AdminToken) -> OpenApiRouter {
+    let routes = OpenApiRouter::new().routes(routes!(get_runs)).routes(routes!(put_run, delete_run));
+    admin.guard(routes.with_state(registry))
 }
 
 fn name(text: &str) -> Result<RunName, Problem> {

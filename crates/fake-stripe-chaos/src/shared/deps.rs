@@ -6,6 +6,7 @@ use crate::shared::{
     chaos::{Catalogue, TimeoutDelay},
     clock::Clock,
     ids::Ids,
+    presentation::AdminToken,
     profiles::{ActiveProfile, Profiles},
     request_counts::RequestCounts,
     run::RunName,
@@ -28,6 +29,8 @@ pub struct Deps {
     pub telemetry: Telemetry,
     pub timeout_delay: TimeoutDelay,
     pub label_duration: Duration,
+    /// The token of those who may steer.
+    pub admin: AdminToken,
 }
 
 impl Deps {

@@ -26,8 +26,9 @@ pub const SLICE: Slice =
 /// Returns the routes of the ledger, the journal and the verdict.
 pub fn module(deps: &Deps) -> OpenApiRouter {
     let deps = Arc::new(deps.clone());
-    ledger::routes(&deps)
+    let routes = ledger::routes(&deps)
         .merge(open_effects::routes(&deps))
         .merge(judge::routes(&deps))
-        .merge(journal::routes(&deps))
+        .merge(journal::routes(&deps));
+    deps.admin.guard(routes)
 }

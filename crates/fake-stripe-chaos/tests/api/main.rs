@@ -2,6 +2,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "test code may wait and draw")]
 
+mod admin;
 mod chaos;
 mod concurrency;
 mod growth;

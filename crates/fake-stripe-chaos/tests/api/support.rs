@@ -144,6 +144,12 @@ impl Provider {
         self.ask(Method::PUT, path).body(&body.to_string())
     }
 
+    /// Sends any method, without a body if it is null.
+    pub fn request(&self, method: Method, path: &str, body: &Value) -> TestRequest {
+        let request = self.ask(method, path);
+        if body.is_null() { request } else { request.body(&body.to_string()) }
+    }
+
     /// Sends a form to Stripe's API.
     pub fn stripe(&self, method: Method, path: &str, form: &str) -> TestRequest {
         let request = self.ask(method, path).header("authorization", "Bearer sk_test_1");

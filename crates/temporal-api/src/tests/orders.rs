@@ -9,7 +9,7 @@ async fn decide(gateway: &Arc<Script>, what: &str) -> (u16, String) {
     (status, body["error"].as_str().unwrap_or_default().to_owned())
 }
 
-fn order() -> Value {
+pub(super) fn order() -> Value {
     json!({
         "orderId": "1",
         "customerId": "c",
@@ -199,7 +199,7 @@ async fn a_reason_is_handed_on_and_a_bad_one_refused() {
 }
 
 /// Returns an order in compensation, with its refund at this step.
-fn refunding(status: CompensationStatus) -> Order {
+pub(super) fn refunding(status: CompensationStatus) -> Order {
     let mut order = compensating(FailureCode::OutOfStock);
     let compensation = Compensation::RefundPayment;
     match status {

@@ -32,6 +32,8 @@ struct Payments {
 
 /// Returns the routes of the context.
 pub fn routes(service: PaymentService, deps: &Deps) -> OpenApiRouter {
+    let payments = Arc::new(Payments { service, deps: deps.clone() });
+    let reset = OpenApiRouter::new().routes(routes!(reset)).with_state(Arc::clone(&payments));
     OpenApiRouter::new()
         .routes(routes!(authorize))
         .routes(routes!(capture))
@@ -41,9 +43,9 @@ pub fn routes(service: PaymentService, deps: &Deps) -> OpenApiRouter {
         .routes(routes!(get_distribution))
         .routes(routes!(get_stats))
         .routes(routes!(get_recent))
-        .routes(routes!(reset))
         .routes(routes!(get_payment))
-        .with_state(Arc::new(Payments { service, deps: deps.clone() }))
+        .with_state(payments)
+        .merge(deps.admin.guard(reset))
 }
 
 /// Authorize an amount for a later capture.

@@ -1,5 +1,6 @@
 //! The HTTP of all contexts: the headers of a request and the writing of an answer.
 
+mod admin;
 mod body_members;
 mod distribution;
 mod headers;
@@ -11,6 +12,7 @@ mod respond;
 mod stats;
 mod wire;
 
+pub use admin::AdminToken;
 pub use body_members::{order_id, target, text};
 pub use distribution::{Distribution, distribution, percent};
 pub use headers::{CallHeaders, RequestHeaders, header};
