@@ -435,7 +435,7 @@ async fn a_webhook_endpoint_shows_its_secret_once() {
     assert_eq!((&changed["enabled_events"], &changed["status"]), (&json!(["*"]), &json!("disabled")));
     for (form, param) in [
         ("url=ftp://a&enabled_events[]=*", "url"),
-        ("url=http://a&enabled_events[]=invoice.paid", "enabled_events"),
+        ("url=http://a&enabled_events[]=Everything", "enabled_events"),
         ("enabled_events[]=*", "url"),
         ("url=http://a", "enabled_events"),
     ] {
@@ -589,4 +589,104 @@ proptest! {
             Ok(())
         })?;
     }
+}
+
+#[tokio::test]
+async fn a_form_that_is_nested_too_deeply_is_refused() {
+    let provider = Provider::new();
+    for (path, name) in [
+        ("/v1/customers", "shipping"),
+        ("/v1/customers", "metadata"),
+        ("/v1/payment_methods", "billing_details"),
+        (INTENTS, "shipping"),
+    ] {
+        let form = format!("{name}{}=1", "[a]".repeat(10_000));
+        let answer = post(&provider, path, &form).await;
+        assert_error(&answer, 400, "invalid_request_error", None, Some(name));
+    }
+    get(&provider, "/v1/customers").await.expect(200);
+}
+
+#[tokio::test]
+async fn only_the_charge_that_is_named_is_refunded() {
+    let provider = Provider::new();
+    let declined = "amount=5998&currency=usd&payment_method=pm_card_visa_chargeDeclined&confirm=true&metadata[order_id]=o1";
+    let failed = post(&provider, INTENTS, declined).await.expect(402).json();
+    let intent = failed["error"]["payment_intent"]["id"].as_str().unwrap().to_owned();
+    let charge = failed["error"]["charge"].as_str().unwrap().to_owned();
+    post(&provider, &format!("{INTENTS}/{intent}/confirm"), "payment_method=pm_card_visa").await.expect(200);
+    let refund = post(&provider, "/v1/refunds", &format!("charge={charge}")).await;
+    assert_error(&refund, 400, "invalid_request_error", Some("charge_not_captured"), Some("charge"));
+    let form = format!("charge=ch_nope&payment_intent={intent}");
+    let refund = post(&provider, "/v1/refunds", &form).await;
+    assert_error(&refund, 400, "invalid_request_error", Some("resource_missing"), Some("charge"));
+    assert_eq!(provider.effects("o1").await, ["held", "captured"]);
+}
+
+#[tokio::test]
+async fn an_answer_is_repeated_although_the_objects_that_it_names_are_gone() {
+    let provider = Provider::new();
+    let customer = post(&provider, "/v1/customers", "name=Ada").await.expect(200).json();
+    let form = format!("{VISA}&customer={}", id(&customer));
+    let first = post(&provider, INTENTS, &form).key("k1").await.expect(200);
+    provider.stripe(Method::DELETE, &format!("/v1/customers/{}", id(&customer)), "").await.expect(200);
+    let again = post(&provider, INTENTS, &form).key("k1").await.expect(200);
+    assert_eq!((&again.body, again.replayed()), (&first.body, true));
+    let other = post(&provider, INTENTS, &form).key("k2").await;
+    assert_error(&other, 400, "invalid_request_error", Some("resource_missing"), Some("customer"));
+}
+
+#[tokio::test]
+async fn changes_of_a_refund_at_the_same_time_are_all_kept() {
+    let provider = Provider::new();
+    let intent = charged(&provider, "").await;
+    let form = format!("payment_intent={}", id(&intent));
+    let refund = post(&provider, "/v1/refunds", &form).await.expect(200).json();
+    let path = format!("/v1/refunds/{}", id(&refund));
+    let changes = (0..20).map(|number| {
+        let request = post(&provider, &path, &format!("metadata[k{number}]=v"));
+        tokio::spawn(async move { request.await })
+    });
+    for change in changes.collect::<Vec<_>>() {
+        change.await.unwrap().expect(200);
+    }
+    let refund = get(&provider, &path).await.expect(200).json();
+    assert_eq!(refund["metadata"].as_object().unwrap().len(), 20);
+}
+
+#[tokio::test]
+async fn a_list_of_a_customers_methods_pages_at_its_own_address() {
+    let provider = Provider::new();
+    let customer = post(&provider, "/v1/customers", "name=Ada").await.expect(200).json();
+    let path = format!("/v1/customers/{}/payment_methods", id(&customer));
+    let list = get(&provider, &path).await.expect(200).json();
+    assert_eq!(list["url"], path);
+    get(&provider, "/v1/customers/cus_nope/payment_methods").await.expect(404);
+}
+
+#[tokio::test]
+async fn a_confirmation_can_choose_the_capture_method() {
+    let provider = Provider::new();
+    let form = "amount=5998&currency=usd&payment_method=pm_card_visa&metadata[order_id]=o1";
+    let intent = post(&provider, INTENTS, form).await.expect(200).json();
+    let confirm = format!("{INTENTS}/{}/confirm", id(&intent));
+    let intent = post(&provider, &confirm, "capture_method=manual&receipt_email=a@example.com")
+        .await
+        .expect(200)
+        .json();
+    assert_eq!(
+        (&intent["status"], &intent["receipt_email"]),
+        (&json!("requires_capture"), &json!("a@example.com"))
+    );
+    assert_eq!(provider.effects("o1").await, ["held"]);
+}
+
+#[tokio::test]
+async fn an_endpoint_may_want_events_that_never_come() {
+    let provider = Provider::new();
+    let form = "url=http://127.0.0.1:9/hook&enabled_events[]=checkout.session.completed";
+    post(&provider, "/v1/webhook_endpoints", form).await.expect(200);
+    let form = "url=http://127.0.0.1:9/hook&enabled_events[]=Everything";
+    let answer = post(&provider, "/v1/webhook_endpoints", form).await;
+    assert_error(&answer, 400, "invalid_request_error", None, Some("enabled_events"));
 }

@@ -77,6 +77,11 @@ pub fn header<T: FromStr<Err: Display>>(headers: &HeaderMap, name: &str) -> Resu
 
 impl RequestHeaders {
     #[must_use]
+    pub fn key(&self) -> Option<&Key> {
+        self.key.as_ref()
+    }
+
+    #[must_use]
     pub fn order(&self) -> Option<&OrderId> {
         self.order.as_ref()
     }

@@ -35,10 +35,11 @@ pub struct CreateIntent {
     pub order: Option<OrderId>,
 }
 
-#[derive(Debug, Clone)]
 pub struct ConfirmIntent {
     pub intent: String,
     pub method: Option<Method>,
+    /// The attributes that change before the charge.
+    pub change: Option<ChangeAttributes>,
 }
 
 #[derive(Debug, Clone)]
@@ -57,18 +58,26 @@ pub struct CancelIntent {
 #[derive(Debug, Clone)]
 pub struct CreateRefund {
     pub intent: String,
+    /// The charge that the caller means, if they named it.
+    pub charge: Option<String>,
     /// The remaining amount, if it is none.
     pub amount: Option<Amount>,
     pub reason: Option<String>,
     pub metadata: BTreeMap<String, String>,
 }
 
-#[derive(Debug, Clone)]
 pub struct UpdateRefund {
     pub intent: String,
     pub refund: RefundId,
-    pub metadata: BTreeMap<String, String>,
+    /// Changes the metadata that the refund has by then.
+    pub metadata: ChangeMetadata,
 }
+
+/// A change of metadata, from the current ones.
+pub type ChangeMetadata = Box<dyn FnOnce(BTreeMap<String, String>) -> BTreeMap<String, String> + Send>;
+
+/// A change of an intent's attributes, from its current ones.
+pub type ChangeAttributes = Box<dyn FnOnce(&Attributes) -> Attributes + Send>;
 
 #[derive(Debug, Clone)]
 pub struct CreateDocument {

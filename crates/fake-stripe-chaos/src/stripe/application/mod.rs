@@ -7,9 +7,10 @@ mod webhooks;
 
 pub use commands::{
     ATTACH_METHOD, CANCEL_INTENT, CAPTURE_INTENT, CONFIRM_INTENT, CONTEXT, CREATE_CUSTOMER, CREATE_ENDPOINT,
-    CREATE_INTENT, CREATE_METHOD, CREATE_REFUND, CancelIntent, CaptureIntent, ConfirmIntent, CreateDocument,
-    CreateIntent, CreateRefund, DELETE_CUSTOMER, DELETE_ENDPOINT, DELIVER_WEBHOOK, DETACH_METHOD,
-    UPDATE_CUSTOMER, UPDATE_ENDPOINT, UPDATE_INTENT, UPDATE_METHOD, UPDATE_REFUND, UpdateRefund,
+    CREATE_INTENT, CREATE_METHOD, CREATE_REFUND, CancelIntent, CaptureIntent, ChangeAttributes,
+    ConfirmIntent, CreateDocument, CreateIntent, CreateRefund, DELETE_CUSTOMER, DELETE_ENDPOINT,
+    DELIVER_WEBHOOK, DETACH_METHOD, UPDATE_CUSTOMER, UPDATE_ENDPOINT, UPDATE_INTENT, UPDATE_METHOD,
+    UPDATE_REFUND, UpdateRefund,
 };
 pub use ports::{Library, Objects};
 pub use service::StripeService;

@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use super::{
     commands::{
-        CancelIntent, CaptureIntent, ConfirmIntent, CreateDocument, CreateIntent, CreateRefund, UpdateRefund,
+        CancelIntent, CaptureIntent, ChangeAttributes, ConfirmIntent, CreateDocument, CreateIntent,
+        CreateRefund, UpdateRefund,
     },
     ports::Objects,
 };
@@ -32,9 +33,6 @@ pub struct StripeService {
     objects: Arc<dyn Objects>,
     deps: Deps,
 }
-
-/// A change of an intent's attributes, from its current ones.
-pub type ChangeAttributes = Box<dyn FnOnce(&Attributes) -> Attributes + Send>;
 
 impl StripeService {
     #[must_use]
@@ -76,6 +74,10 @@ impl StripeService {
     pub async fn confirm_intent(&self, call: Call, command: ConfirmIntent) -> Reply<Intent> {
         let key = call.key.clone();
         self.change(call, command.intent, move |work, intent| {
+            if let Some(change) = command.change {
+                let attributes = change(&intent.state(work.now).attributes);
+                intent.update(attributes, &changing(work, key.clone()))?;
+            }
             let method = command.method.map(|method| minted(method, work));
             confirm_intent(work, intent, method, key)
         })
@@ -109,9 +111,10 @@ impl StripeService {
 
     pub async fn create_refund(&self, call: Call, command: CreateRefund) -> Reply<Intent> {
         let key = call.key.clone();
-        let CreateRefund { intent, amount, reason, metadata } = command;
+        let CreateRefund { intent, charge, amount, reason, metadata } = command;
         self.change(call, intent, move |work, intent| {
-            let (_, refunded) = intent.refund(amount, reason, metadata, &changing(work, key))?;
+            let charge = charge.as_deref();
+            let (_, refunded) = intent.refund(charge, amount, reason, metadata, &changing(work, key))?;
             work.post(Posting::Refunded(refunded));
             Ok(())
         })
@@ -157,6 +160,16 @@ impl StripeService {
                 Ok(Some(Part(document.version().to_string())))
             })
             .await
+    }
+
+    /// Returns true if a request with this key has its answer already. Then a repeated one gets that answer, whatever
+    /// became of the objects that it names.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    pub async fn has_answer(&self, key: Option<Key>) -> Result<bool, StoreError> {
+        let Some(key) = key else { return Ok(false) };
+        self.deps.store.transact(move |tx| Ok(tx.record(&key)?.is_some())).await
     }
 
     /// Reads objects in one transaction.

@@ -31,6 +31,8 @@ pub enum StripeError {
         "This PaymentIntent ({0}) has no captured charge, so there is nothing to refund. Cancel it instead."
     )]
     ChargeNotCaptured(String),
+    #[error("Charge {0} failed or was not captured, so it can't be refunded.")]
+    ChargeFailed(String),
     #[error("This payment method is not attached to a customer, so it can't be detached.")]
     NotAttached,
     #[error("This payment method is attached to another customer already.")]

@@ -39,12 +39,6 @@ impl EventType {
     pub fn name(self) -> &'static str {
         self.into()
     }
-
-    /// Returns true for the name of an event of this provider.
-    #[must_use]
-    pub fn is_known(name: &str) -> bool {
-        <Self as strum::IntoEnumIterator>::iter().any(|kind| kind.name() == name)
-    }
 }
 
 /// An event. Its object is the intent, its charge or its refund, as it was at a version of the intent.

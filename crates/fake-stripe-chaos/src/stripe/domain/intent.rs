@@ -385,16 +385,22 @@ impl Intent {
     /// Fails unless at least this amount remains.
     pub fn refund(
         &mut self,
+        charge: Option<&str>,
         amount: Option<Amount>,
         reason: Option<String>,
         metadata: BTreeMap<String, String>,
         changing: &Changing<'_>,
     ) -> Result<(RefundId, Money), StripeError> {
         let state = self.state(changing.now);
+        let wanted = charge;
         let charge = state
             .latest_charge()
             .filter(|charge| charge.captured.is_some())
             .ok_or_else(|| StripeError::ChargeNotCaptured(self.id.to_string()))?;
+        // Only the last charge of an intent can be captured, so any other one failed.
+        if let Some(other) = wanted.filter(|wanted| *wanted != charge.id.as_str()) {
+            return Err(StripeError::ChargeFailed(other.to_owned()));
+        }
         let remaining = charge.remaining();
         if remaining == Amount::ZERO {
             return Err(StripeError::ChargeAlreadyRefunded(charge.id.to_string()));
@@ -410,13 +416,17 @@ impl Intent {
         Ok((id, state.attributes.money.with_amount(amount)))
     }
 
-    /// Replaces the metadata of a refund.
+    /// Changes the metadata of a refund.
     pub fn update_refund(
         &mut self,
         id: RefundId,
-        metadata: BTreeMap<String, String>,
+        change: impl FnOnce(BTreeMap<String, String>) -> BTreeMap<String, String>,
         changing: &Changing<'_>,
     ) {
+        let state = self.state(changing.now);
+        let mut refunds = state.charges.iter().flat_map(|charge| &charge.refunds);
+        let metadata = refunds.find(|refund| refund.id == id).map(|refund| refund.metadata.clone());
+        let metadata = change(metadata.unwrap_or_default());
         self.change(What::RefundUpdated { id, metadata }, changing);
     }
 

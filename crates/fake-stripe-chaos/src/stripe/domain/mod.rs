@@ -11,7 +11,7 @@ pub use card::{Decline, TestCard};
 pub use delivery::{Delivery, DeliveryFault, DeliveryState};
 pub use document::{Document, DocumentId, Fields, Kind};
 pub use error::StripeError;
-pub use event::{EventRecord, EventType};
+pub use event::EventRecord;
 pub use intent::{
     AUTHORIZATION_TTL, Attributes, CancellationReason, CaptureMethod, Changing, ChargeState, Intent,
     IntentState, Method, NewIds, Refund, RefundId,

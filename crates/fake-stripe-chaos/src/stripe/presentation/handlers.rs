@@ -164,19 +164,19 @@ impl Stripe {
     pub async fn list(
         &self,
         page: Page,
-        url: &'static str,
+        url: &str,
         expand: Vec<String>,
         find: impl FnOnce(&dyn Objects, &dyn Transaction, Timestamp) -> Result<Vec<Value>, StoreError>
         + Send
         + 'static,
     ) -> Result<Json<Value>, Problem> {
         expand::check(&expand, true)?;
-        let now = self.deps.clock.now();
+        let (now, url) = (self.deps.clock.now(), url.to_owned());
         let page = self
             .service
             .read(move |objects, tx| {
                 let found = find(objects, tx, now)?;
-                let mut page = page.of(&found, url, "object");
+                let mut page = page.of(&found, &url, "object");
                 if let Ok(page) = &mut page {
                     Expander { objects, tx, now, intent: None }.expand(page, &expand)?;
                 }

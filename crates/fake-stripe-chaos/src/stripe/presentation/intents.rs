@@ -15,16 +15,19 @@ use super::{
     handlers::{Changed, Stripe},
     lists::Page,
     objects,
-    params::Params,
+    params::{Metadata, Params},
     problems::{self, StripeCode},
     request::StripeRequest,
 };
 use crate::{
-    shared::money::{Currency, Money},
+    shared::{
+        ids::Key,
+        money::{Currency, Money},
+    },
     stripe::{
         application::{
             CANCEL_INTENT, CAPTURE_INTENT, CONFIRM_INTENT, CREATE_INTENT, CancelIntent, CaptureIntent,
-            ConfirmIntent, CreateIntent, UPDATE_INTENT,
+            ChangeAttributes, ConfirmIntent, CreateIntent, UPDATE_INTENT,
         },
         domain::{Attributes, CancellationReason, CaptureMethod, Kind, Method, TestCard},
     },
@@ -56,50 +59,50 @@ const IGNORED: [&str; 22] = [
     "payment_details",
 ];
 
-/// The changes of attributes that a request asks for.
+/// The attributes that a request changes. An empty text removes its attribute.
+#[derive(Default)]
 struct AttributeChanges {
-    money: Option<Money>,
-    texts: [(Text, Option<String>); 5],
+    customer: Option<String>,
+    description: Option<String>,
+    receipt_email: Option<String>,
+    statement_descriptor: Option<String>,
+    setup_future_usage: Option<String>,
     capture_method: Option<CaptureMethod>,
-    metadata: super::params::Metadata,
+    metadata: Metadata,
     method: Option<Method>,
 }
 
-#[derive(Clone, Copy)]
-enum Text {
-    Customer,
-    Description,
-    ReceiptEmail,
-    StatementDescriptor,
-    SetupFutureUsage,
-}
-
-impl Text {
-    fn of(self, attributes: &mut Attributes) -> &mut Option<String> {
-        match self {
-            Self::Customer => &mut attributes.customer,
-            Self::Description => &mut attributes.description,
-            Self::ReceiptEmail => &mut attributes.receipt_email,
-            Self::StatementDescriptor => &mut attributes.statement_descriptor,
-            Self::SetupFutureUsage => &mut attributes.setup_future_usage,
-        }
-    }
-}
-
 impl AttributeChanges {
+    /// Reads the attributes that a confirmation can change.
+    fn of_confirmation(params: &mut Params) -> Result<Self, Problem> {
+        Ok(Self {
+            receipt_email: params.take("receipt_email"),
+            setup_future_usage: params.take("setup_future_usage"),
+            capture_method: capture_method(params)?,
+            ..Self::default()
+        })
+    }
+
     fn apply(self, mut attributes: Attributes) -> Attributes {
-        attributes.money = self.money.unwrap_or(attributes.money);
-        attributes.capture_method = self.capture_method.unwrap_or(attributes.capture_method);
-        for (text, value) in self.texts {
-            // An empty text removes the attribute.
+        let replace = |text: &mut Option<String>, value: Option<String>| {
             if let Some(value) = value {
-                *text.of(&mut attributes) = Some(value).filter(|value| !value.is_empty());
+                *text = Some(value).filter(|value| !value.is_empty());
             }
-        }
+        };
+        replace(&mut attributes.customer, self.customer);
+        replace(&mut attributes.description, self.description);
+        replace(&mut attributes.receipt_email, self.receipt_email);
+        replace(&mut attributes.statement_descriptor, self.statement_descriptor);
+        replace(&mut attributes.setup_future_usage, self.setup_future_usage);
+        attributes.capture_method = self.capture_method.unwrap_or(attributes.capture_method);
         attributes.metadata = self.metadata.apply(attributes.metadata);
         attributes.method = self.method.or(attributes.method);
         attributes
     }
+}
+
+fn capture_method(params: &mut Params) -> Result<Option<CaptureMethod>, Problem> {
+    params.one_of("capture_method", "automatic, automatic_async, or manual")
 }
 
 /// Creates a payment intent, and confirms it if `confirm` is true.
@@ -108,13 +111,14 @@ pub async fn create(
     mut request: StripeRequest,
 ) -> Result<Response, Problem> {
     expand::check(&request.expand, false)?;
+    let key = request.key();
     let params = &mut request.params;
     let amount = params.amount("amount")?.ok_or_else(|| problems::parameter_missing("amount"))?;
     let currency = currency(params)?.ok_or_else(|| problems::parameter_missing("currency"))?;
     let confirm = params.boolean("confirm")?.unwrap_or(false);
     let automatic_methods =
         params.peek("payment_method_types[]").or(params.peek("payment_method_types[0]")).is_none();
-    let changes = attribute_changes(&stripe, params, Some(Money { amount, currency })).await?;
+    let changes = attribute_changes(&stripe, params, key).await?;
     let attributes = changes.apply(Attributes {
         money: Money { amount, currency },
         capture_method: CaptureMethod::AutomaticAsync,
@@ -145,9 +149,10 @@ pub async fn update(
     mut request: StripeRequest,
 ) -> Result<Response, Problem> {
     expand::check(&request.expand, false)?;
+    let key = request.key();
     let params = &mut request.params;
     let (amount, currency) = (params.amount("amount")?, currency(params)?);
-    let changes = attribute_changes(&stripe, params, None).await?;
+    let changes = attribute_changes(&stripe, params, key).await?;
     std::mem::take(params).finish(&IGNORED)?;
     let expand = std::mem::take(&mut request.expand);
     let call = request.into_call(UPDATE_INTENT, &stripe.deps.catalogue)?;
@@ -169,15 +174,18 @@ pub async fn confirm(
     mut request: StripeRequest,
 ) -> Result<Response, Problem> {
     expand::check(&request.expand, false)?;
+    let key = request.key();
     let params = &mut request.params;
-    let method = method(&stripe, params).await?;
-    for unread in ["receipt_email", "setup_future_usage", "capture_method"] {
-        params.take(unread);
-    }
+    let method = method(&stripe, params, key).await?;
+    let changed = ["receipt_email", "setup_future_usage", "capture_method"];
+    let is_changed = changed.iter().any(|name| params.peek(name).is_some());
+    let changes = AttributeChanges::of_confirmation(params)?;
+    let change = is_changed
+        .then(|| -> ChangeAttributes { Box::new(move |attributes| changes.apply(attributes.clone())) });
     std::mem::take(params).finish(&IGNORED)?;
     let expand = std::mem::take(&mut request.expand);
     let call = request.into_call(CONFIRM_INTENT, &stripe.deps.catalogue)?;
-    let reply = stripe.service.confirm_intent(call, ConfirmIntent { intent, method }).await;
+    let reply = stripe.service.confirm_intent(call, ConfirmIntent { intent, method, change }).await;
     Ok(stripe.answer_intent(reply, expand, Changed::charged).await)
 }
 
@@ -314,40 +322,37 @@ fn currency(params: &mut Params) -> Result<Option<Currency>, Problem> {
 async fn attribute_changes(
     stripe: &Stripe,
     params: &mut Params,
-    money: Option<Money>,
+    key: Option<Key>,
 ) -> Result<AttributeChanges, Problem> {
     let customer = params.take("customer");
     if let Some(id) = customer.clone().filter(|id| !id.is_empty()) {
-        require_customer(stripe, id).await?;
+        require_customer(stripe, id, key.clone()).await?;
     }
     Ok(AttributeChanges {
-        money,
-        texts: [
-            (Text::Customer, customer),
-            (Text::Description, params.take("description")),
-            (Text::ReceiptEmail, params.take("receipt_email")),
-            (Text::StatementDescriptor, params.take("statement_descriptor")),
-            (Text::SetupFutureUsage, params.take("setup_future_usage")),
-        ],
-        capture_method: params.one_of("capture_method", "automatic, automatic_async, or manual")?,
+        customer,
+        description: params.take("description"),
+        receipt_email: params.take("receipt_email"),
+        statement_descriptor: params.take("statement_descriptor"),
+        setup_future_usage: params.take("setup_future_usage"),
+        capture_method: capture_method(params)?,
         metadata: params.metadata()?,
-        method: method(stripe, params).await?,
+        method: method(stripe, params, key).await?,
     })
 }
 
 /// Fails unless there is this customer.
-async fn require_customer(stripe: &Stripe, id: String) -> Result<(), Problem> {
+async fn require_customer(stripe: &Stripe, id: String, key: Option<Key>) -> Result<(), Problem> {
     let missing = problems::no_such("customer", &id, "customer");
     let find = move |found: &dyn crate::stripe::application::Objects,
                      tx: &dyn crate::shared::store::Transaction| {
         found.document(tx, Kind::Customer, &id)
     };
     let customer = stripe.service.read(find).await?.filter(|customer| !customer.is_deleted());
-    customer.map(drop).ok_or(missing)
+    if customer.is_some() || stripe.service.has_answer(key).await? { Ok(()) } else { Err(missing) }
 }
 
 /// Reads the payment method: a name such as `pm_card_visa`, the id of one, or the data of a card.
-async fn method(stripe: &Stripe, params: &mut Params) -> Result<Option<Method>, Problem> {
+async fn method(stripe: &Stripe, params: &mut Params, key: Option<Key>) -> Result<Option<Method>, Problem> {
     let data = params.members("payment_method_data");
     if !data.is_empty() {
         let card = super::documents::card_of(&data, "payment_method_data[card]")?;
@@ -364,7 +369,11 @@ async fn method(stripe: &Stripe, params: &mut Params) -> Result<Option<Method>, 
             found.document(tx, Kind::PaymentMethod, &id)
         }
     };
-    let found = stripe.service.read(find).await?.filter(|method| !method.is_deleted()).ok_or(missing)?;
-    let card = found.field("card").unwrap_or_default().to_owned();
+    let found = stripe.service.read(find).await?.filter(|method| !method.is_deleted());
+    let card = match found {
+        Some(found) => found.field("card").unwrap_or_default().to_owned(),
+        None if stripe.service.has_answer(key).await? => String::new(),
+        None => return Err(missing),
+    };
     Ok(Some(Method { id, card, is_new: false }))
 }

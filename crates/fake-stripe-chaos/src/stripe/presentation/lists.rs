@@ -89,7 +89,8 @@ mod tests {
 
     fn page(query: &str) -> Result<(Vec<i64>, bool), &'static str> {
         let objects = (1..=5).rev().map(|number| json!({ "id": format!("x_{number}"), "created": number }));
-        let page = Page::read(&mut Params::parse(query.as_bytes())).map_err(|problem| problem.code())?;
+        let page =
+            Page::read(&mut Params::parse(query.as_bytes()).unwrap()).map_err(|problem| problem.code())?;
         let page = page.of(&objects.collect::<Vec<_>>(), "/v1/x", "x").map_err(|problem| problem.code())?;
         let data = page["data"].as_array().unwrap().iter().map(|object| object["created"].as_i64().unwrap());
         Ok((data.collect(), page["has_more"] == true))

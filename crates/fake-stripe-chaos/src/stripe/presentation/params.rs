@@ -12,6 +12,8 @@ use crate::{
 
 /// The largest amount that Stripe accepts, in minor units.
 const MAX_AMOUNT: u64 = 99_999_999;
+/// The most brackets in a name. Deeper members would overflow the stack of those who read them.
+const MAX_DEPTH: usize = 8;
 /// The limits of metadata.
 const MAX_METADATA: usize = 50;
 const MAX_METADATA_KEY: usize = 40;
@@ -23,9 +25,19 @@ pub struct Params(Vec<(String, String)>);
 
 impl Params {
     /// Reads a form.
-    #[must_use]
-    pub fn parse(form: &[u8]) -> Self {
-        Self(form_urlencoded::parse(form).into_owned().collect())
+    ///
+    /// # Errors
+    /// Fails if a name is nested too deeply.
+    pub fn parse(form: &[u8]) -> Result<Self, Problem> {
+        let params: Vec<(String, String)> = form_urlencoded::parse(form).into_owned().collect();
+        match params.iter().find(|(name, _)| name.matches('[').count() > MAX_DEPTH) {
+            Some((name, _)) => {
+                let root = name.split('[').next().unwrap_or_default();
+                let why = format!("Invalid {root}: it is nested deeper than {MAX_DEPTH} levels.");
+                Err(problems::invalid(StripeCode::ParameterInvalid, root, why))
+            }
+            None => Ok(Self(params)),
+        }
     }
 
     /// Returns the same text for the same parameters in any order.
@@ -219,7 +231,7 @@ mod tests {
 
     #[test]
     fn a_list_is_read_in_the_order_of_its_indices() {
-        let mut params = Params::parse(b"expand[1]=b&expand%5B0%5D=a&types[]=x&types[]=y&other=1");
+        let mut params = Params::parse(b"expand[1]=b&expand%5B0%5D=a&types[]=x&types[]=y&other=1").unwrap();
         assert_eq!(params.list("expand"), ["a", "b"]);
         assert_eq!(params.list("types"), ["x", "y"]);
         assert_eq!(params.finish(&[]).unwrap_err().detail(), "Received unknown parameter: other");
@@ -227,7 +239,7 @@ mod tests {
 
     #[test]
     fn the_order_of_parameters_does_not_matter() {
-        let canonical = |form: &[u8]| Params::parse(form).canonical();
+        let canonical = |form: &[u8]| Params::parse(form).unwrap().canonical();
         assert_eq!(canonical(b"b=1&a=%2F"), canonical(b"a=/&b=1"));
         assert_ne!(canonical(b"a=1&a=2"), canonical(b"a=2&a=1"));
     }
@@ -235,14 +247,15 @@ mod tests {
     #[test]
     fn metadata_are_added_replaced_and_removed() {
         let before = BTreeMap::from([("a".to_owned(), "1".to_owned()), ("b".to_owned(), "2".to_owned())]);
-        let change = |form: &[u8]| Params::parse(form).metadata().unwrap().apply(before.clone());
+        let change = |form: &[u8]| Params::parse(form).unwrap().metadata().unwrap().apply(before.clone());
         assert_eq!(change(b"metadata[a]=&metadata[c]=3").into_keys().collect::<Vec<_>>(), ["b", "c"]);
         assert!(change(b"metadata=").is_empty());
     }
 
     #[test]
     fn an_amount_is_a_positive_integer() {
-        let amount = |text: &str| Params::parse(format!("amount={text}").as_bytes()).amount("amount");
+        let amount =
+            |text: &str| Params::parse(format!("amount={text}").as_bytes()).unwrap().amount("amount");
         assert_eq!(amount("1").unwrap(), Some(Amount::new(1)));
         for (text, code) in [
             ("0", "parameter_invalid_integer"),

@@ -96,6 +96,7 @@ pub fn of(error: &StripeError) -> Problem {
         StripeError::ChargeAlreadyRefunded(_) => (StripeCode::ChargeAlreadyRefunded, None),
         StripeError::RefundTooLarge { .. } => (StripeCode::RefundTooLarge, Some("amount")),
         StripeError::ChargeNotCaptured(_) => (StripeCode::ChargeNotCaptured, None),
+        StripeError::ChargeFailed(_) => (StripeCode::ChargeNotCaptured, Some("charge")),
         StripeError::NotAttached | StripeError::AttachedToAnother => {
             (StripeCode::PaymentMethodUnexpectedState, None)
         }

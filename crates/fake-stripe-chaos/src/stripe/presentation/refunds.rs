@@ -34,6 +34,7 @@ pub async fn create(
     mut request: StripeRequest,
 ) -> Result<Response, Problem> {
     expand::check(&request.expand, false)?;
+    let key = request.key();
     let params = &mut request.params;
     let amount = params.amount("amount")?;
     let reason = params.text("reason");
@@ -42,12 +43,21 @@ pub async fn create(
         return Err(problems::invalid(StripeCode::ParameterInvalid, "reason", why));
     }
     let metadata = params.metadata()?.apply(std::collections::BTreeMap::new());
-    let intent = match (params.text("payment_intent"), params.text("charge")) {
-        (Some(intent), _) => intent,
-        (None, Some(charge)) => {
+    let (named, charge) = (params.text("payment_intent"), params.text("charge"));
+    let intent = match (named, charge.clone()) {
+        (Some(intent), None) => intent,
+        (named, Some(charge)) => {
             let missing = problems::no_such("charge", &charge, "charge");
-            let found = stripe.service.read(move |found, tx| found.intent_of(tx, &charge)).await?;
-            found.ok_or(missing)?.id.to_string()
+            let found = {
+                let charge = charge.clone();
+                stripe.service.read(move |found, tx| found.intent_of(tx, &charge)).await?
+            };
+            let found = found.map(|intent| intent.id.to_string());
+            match found.filter(|found| named.is_none_or(|named| named == *found)) {
+                Some(intent) => intent,
+                None if stripe.service.has_answer(key).await? => charge,
+                None => return Err(missing),
+            }
         }
         (None, None) => {
             let why =
@@ -59,7 +69,8 @@ pub async fn create(
     let expand = std::mem::take(&mut request.expand);
     let call = request.into_call(CREATE_REFUND, &stripe.deps.catalogue)?;
     let missing = problems::no_such("payment_intent", &intent, "payment_intent");
-    let reply = stripe.service.create_refund(call, CreateRefund { intent, amount, reason, metadata }).await;
+    let reply =
+        stripe.service.create_refund(call, CreateRefund { intent, charge, amount, reason, metadata }).await;
     Ok(stripe.answer_intent(reply, expand, |changed| changed.newest_refund().ok_or(missing)).await)
 }
 
@@ -79,7 +90,7 @@ pub async fn update(
     let command = UpdateRefund {
         intent: intent.id.to_string(),
         refund: refund.id,
-        metadata: metadata.apply(refund.metadata),
+        metadata: Box::new(|current| metadata.apply(current)),
     };
     let reply = stripe.service.update_refund(call, command).await;
     let render = |changed: &Changed| {

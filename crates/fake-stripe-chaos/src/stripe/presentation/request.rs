@@ -14,7 +14,11 @@ use service_kit::problem::Problem;
 
 use super::{params::Params, problems::StripeCode};
 use crate::shared::{
-    chaos::Catalogue, ids::OrderId, operation::Operation, presentation::RequestHeaders, protocol::Call,
+    chaos::Catalogue,
+    ids::{Key, OrderId},
+    operation::Operation,
+    presentation::RequestHeaders,
+    protocol::Call,
 };
 
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -65,7 +69,7 @@ impl<S: Send + Sync> FromRequest<S> for StripeRequest {
             // The SDKs send the parameters of a DELETE in the query.
             if body.is_empty() { query.into_bytes().into() } else { body }
         };
-        let mut params = Params::parse(&form);
+        let mut params = Params::parse(&form)?;
         let (canonical, shown) = (params.canonical(), shown(&params));
         let order = params.order()?;
         Ok(Self { headers, canonical, shown, expand: params.list("expand"), order, params })
@@ -77,6 +81,11 @@ impl StripeRequest {
     #[must_use]
     pub fn order(&self) -> Option<OrderId> {
         self.headers.order().or(self.order.as_ref()).cloned()
+    }
+
+    #[must_use]
+    pub fn key(&self) -> Option<Key> {
+        self.headers.key().cloned()
     }
 
     /// Returns the call of an operation.
