@@ -202,7 +202,7 @@ async fn a_new_order_is_sent_with_its_total() {
 }
 
 #[tokio::test]
-async fn a_validation_error_stands_at_its_field_and_loses_nothing() {
+async fn a_validation_error_is_shown_at_its_field_and_loses_nothing() {
     let page = post(&Calls::default(), "/orders/new", "%2ForderId=twice&%2Fitems%2F0%2Fprice=dear").await;
     assert_eq!(page.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert!(page.html.contains(r#"value="dear""#) && page.html.contains(r#"value="twice""#));

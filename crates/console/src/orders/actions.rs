@@ -1,4 +1,4 @@
-//! What a person can do about an order.
+//! The actions of a person on an order.
 
 use axum::http::Method;
 use serde::Serialize;

@@ -49,7 +49,7 @@ def test_a_forced_fault_is_in_the_journal_of_the_order(page, order_id):
     until(lambda: status_of(workflow) == "shipped")
 
 
-def test_draws_stand_beside_their_odds(page, order_id):
+def test_draws_are_beside_their_odds(page, order_id):
     workflow = place(order_id)
     until(lambda: status_of(workflow) == "shipped")
     page.goto("/chaos")

@@ -36,7 +36,7 @@ def test_an_order_is_placed_and_followed_to_its_shipment_without_a_reload(page, 
     expect(page.get_by_text("payment.authorize")).to_be_visible()
 
 
-def test_a_wrong_order_keeps_its_form_and_each_error_stands_at_its_field(page, order_id):
+def test_a_wrong_order_keeps_its_form_and_each_error_is_at_its_field(page, order_id):
     page.goto("/orders/new")
     page.get_by_label("Order id").fill(order_id)
     page.get_by_label("E-mail address").fill("nobody")

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::AuthCode;
 use crate::problem::Problem;
 
-/// What a caller may do.
+/// Permits a caller a part of the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
@@ -116,7 +116,7 @@ impl Caller {
     }
 }
 
-/// Who calls, as an extension of each request: a caller, or the reason why there is none.
+/// Identifies who calls, as an extension of each request: a caller, or the reason why there is none.
 #[derive(Debug, Clone)]
 pub struct Identity(pub Result<Caller, Problem>);
 

@@ -44,7 +44,7 @@ const AUTH_RATE_LIMIT: Variable = Variable {
 pub const VARIABLES: &[Variable] =
     &[AUTH, AUTH_ISSUER, AUTH_AUDIENCE, AUTH_JWKS, AUTH_JWKS_REFRESH, AUTH_ROLES_CLAIM, AUTH_RATE_LIMIT];
 
-/// Whether and how callers are authenticated.
+/// Configures the authentication of callers.
 #[derive(Debug, Clone, Default)]
 pub struct Auth {
     /// None lets every caller do everything.
@@ -63,7 +63,7 @@ pub struct JwtSettings {
     pub roles_claim: String,
 }
 
-/// Where the public keys are.
+/// Locates the public keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeySource {
     File(PathBuf),

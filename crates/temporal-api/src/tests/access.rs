@@ -148,7 +148,7 @@ async fn a_customer_lists_and_places_orders_only_for_themselves() {
 }
 
 #[tokio::test]
-async fn the_subject_of_the_token_stands_in_the_order() {
+async fn the_subject_of_the_token_is_in_the_order() {
     let gateway = Script::with(waiting());
     let (app, _) = guarded(&gateway);
     let path = "/api/v1/order/order-fulfillment-1";

@@ -45,7 +45,7 @@ pub struct Item {
 #[serde(rename_all = "camelCase", tag = "decision")]
 pub enum Decide {
     Approve {
-        /// Who decided, if the API knows.
+        /// The person who decided, if the API knows.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         actor: Option<String>,
     },

@@ -222,12 +222,12 @@ pub struct OrderState {
     pub requires_approval: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
-    /// Who made the decision, if the API knew.
+    /// The person who decided, if the API knew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided_by: Option<String>,
     /// True after a cancellation in time. The order won't ship.
     pub cancelled: bool,
-    /// Who cancelled it, if the API knew.
+    /// The person who cancelled it, if the API knew.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancelled_by: Option<String>,
     /// Grows by one with every change that a caller can see.

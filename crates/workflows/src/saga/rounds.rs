@@ -30,7 +30,7 @@ use crate::{
 pub struct Reason {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Who asked for it, if the API knows.
+    /// The person who asked for it, if the API knows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub actor: Option<String>,
 }
