@@ -43,7 +43,7 @@ async fn chaos(State(site): State<Site>, visitor: Visitor) -> Result<Response, R
 
 /// Shows the page, with the reason why a change was refused.
 async fn page(site: &Site, visitor: &Visitor, failure: Option<Failure>) -> Result<Response, Refusal> {
-    let refuse = |failure| site.refuse(visitor, failure);
+    let refuse = |failure| site.refuse(visitor, &failure);
     let provider = site.provider().map_err(refuse)?;
     let seen = seen(site, visitor).await.map_err(refuse)?;
     let profiles = provider.get(visitor, "/chaos/profiles").await.map_err(refuse)?;
@@ -124,7 +124,7 @@ async fn send(
     path: &str,
     body: Option<&Value>,
 ) -> Result<Response, Refusal> {
-    let refuse = |failure| site.refuse(visitor, failure);
+    let refuse = |failure| site.refuse(visitor, &failure);
     visitor.require(OPERATORS).map_err(refuse)?;
     let sent = site.provider().map_err(refuse)?.call(visitor, method.clone(), path, body).await;
     let status = sent.as_ref().err().map_or(StatusCode::OK, Failure::status);

@@ -20,7 +20,7 @@ pub struct Failure {
 
 impl Failure {
     /// Reads a problem document.
-    pub fn refused(status: StatusCode, problem: Value) -> Self {
+    pub fn refused(status: StatusCode, problem: &Value) -> Self {
         let text = |name: &str| problem.get(name).and_then(Value::as_str).map(str::to_owned);
         let title =
             text("title").unwrap_or_else(|| status.canonical_reason().unwrap_or("Refused").to_owned());
@@ -90,6 +90,6 @@ impl Failure {
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
         let status = problem.status();
-        Self::refused(status, serde_json::to_value(problem.body("", "")).unwrap_or_default())
+        Self::refused(status, &serde_json::to_value(problem.body("", "")).unwrap_or_default())
     }
 }

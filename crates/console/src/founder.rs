@@ -31,7 +31,7 @@ async fn founder(
     Query(ask): Query<Ask>,
     visitor: Visitor,
 ) -> Result<Response, Refusal> {
-    let not_configured = || site.refuse(&visitor, Failure::not_configured("FOUNDER_URL"));
+    let not_configured = || site.refuse(&visitor, &Failure::not_configured("FOUNDER_URL"));
     let founder = site.founder.as_ref().ok_or_else(not_configured)?;
     let query =
         form_urlencoded::Serializer::new(String::new()).append_pair("strategy", &ask.strategy).finish();

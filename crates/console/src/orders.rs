@@ -121,7 +121,7 @@ async fn order(
     Query(query): Query<BTreeMap<String, String>>,
     visitor: Visitor,
 ) -> Result<Response, Refusal> {
-    let shown = shown(&site, &visitor, &id).await.map_err(|failure| site.refuse(&visitor, failure))?;
+    let shown = shown(&site, &visitor, &id).await.map_err(|failure| site.refuse(&visitor, &failure))?;
     let done = query.get("done").and_then(|name| Action::find(name)).map(|action| action.done);
     site.page("order.html", &visitor, context! { done => done, ..shown.context })
 }
@@ -191,10 +191,11 @@ async fn confirm(
     Path((id, name)): Path<(String, String)>,
     visitor: Visitor,
 ) -> Result<Response, Refusal> {
-    let refuse = |failure| site.refuse(&visitor, failure);
+    let refuse = |failure| site.refuse(&visitor, &failure);
     let action = Action::named(&name).map_err(refuse)?;
     let state = state(&site, &visitor, &id).await.map_err(refuse)?;
-    let context = context! { action => action, id => id, values => action.defaults(&state), state => state };
+    let context =
+        context! { action => action, id => id, values => actions::defaults(&state), state => state };
     site.page("action.html", &visitor, context)
 }
 
@@ -205,7 +206,7 @@ async fn act(
     visitor: Visitor,
     Form(values): Form<Values>,
 ) -> Result<Response, Refusal> {
-    let refuse = |failure| site.refuse(&visitor, failure);
+    let refuse = |failure| site.refuse(&visitor, &failure);
     let action = Action::named(&name).map_err(refuse)?;
     let Err(failure) = action.send(&site, &visitor, &id, &values).await else {
         return Ok(see(&format!("/orders/{}?done={name}", path_segment(&id))));

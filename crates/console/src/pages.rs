@@ -76,8 +76,8 @@ impl Pages {
         environment.add_filter("rule", rule);
         environment.add_filter("percent", |text: String| text.trim_end_matches('%').to_owned());
         environment.add_global("version", assets::version());
-        environment.add_global("temporal_ui", settings.temporal_ui.map(no_slash));
-        environment.add_global("traces", settings.traces.map(no_slash));
+        environment.add_global("temporal_ui", settings.temporal_ui);
+        environment.add_global("traces", settings.traces);
         environment.add_global("has_provider", settings.provider.is_some());
         environment.add_global("has_founder", settings.founder.is_some());
         for (name, text) in TEMPLATES {
@@ -90,10 +90,6 @@ impl Pages {
         let rendered = self.0.get_template(template).and_then(|template| template.render(context));
         rendered.map_err(|error| Failure::internal(&format_args!("{error:#}")))
     }
-}
-
-fn no_slash(address: String) -> String {
-    address.trim_end_matches('/').to_owned()
 }
 
 impl Site {
@@ -110,7 +106,7 @@ impl Site {
         context: Value,
     ) -> Result<Response, Refusal> {
         let context = context! { visitor => visitor, ..context };
-        let html = self.pages.render(template, &context).map_err(|failure| self.refuse(visitor, failure))?;
+        let html = self.pages.render(template, &context).map_err(|failure| self.refuse(visitor, &failure))?;
         Ok((status, Html(html)).into_response())
     }
 
@@ -121,7 +117,7 @@ impl Site {
     }
 
     /// Makes the page of a failure.
-    pub fn refuse(&self, visitor: &Visitor, failure: Failure) -> Refusal {
+    pub fn refuse(&self, visitor: &Visitor, failure: &Failure) -> Refusal {
         let status = failure.status();
         let context = context! { visitor => visitor, failure => failure };
         let html = self.pages.render("failure.html", &context);

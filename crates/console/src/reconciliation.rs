@@ -46,7 +46,7 @@ async fn act(
     let body = match action.as_str() {
         "trigger" => json!({"repair": values.contains_key("repair")}),
         "pause" | "resume" => reason(&values),
-        _ => return Err(site.refuse(&visitor, Failure::not_found(format!("There is no action {action}.")))),
+        _ => return Err(site.refuse(&visitor, &Failure::not_found(format!("There is no action {action}.")))),
     };
     let path = format!("/api/v1/reconciliation/{action}");
     match site.api.call(&visitor, Method::POST, &path, Some(&body)).await {

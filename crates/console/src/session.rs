@@ -57,7 +57,7 @@ async fn sign_in(
     Form(given): Form<Given>,
 ) -> Result<Response, Refusal> {
     if !is_same_origin(&headers) {
-        return Err(site.refuse(&visitor, Failure::cross_site()));
+        return Err(site.refuse(&visitor, &Failure::cross_site()));
     }
     let token = given.token.trim();
     let checked = if token.len() > MAX_TOKEN {

@@ -84,7 +84,7 @@ impl Upstream {
                 remote(client, base, token, method, path, body).await?
             }
         };
-        if status.is_success() { Ok(answer) } else { Err(Failure::refused(status, answer)) }
+        if status.is_success() { Ok(answer) } else { Err(Failure::refused(status, &answer)) }
     }
 }
 

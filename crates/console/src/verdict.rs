@@ -17,7 +17,7 @@ pub fn routes() -> Router<Site> {
 }
 
 async fn verdict(State(site): State<Site>, visitor: Visitor) -> Result<Response, Refusal> {
-    let judged = judged(&site, &visitor).await.map_err(|failure| site.refuse(&visitor, failure))?;
+    let judged = judged(&site, &visitor).await.map_err(|failure| site.refuse(&visitor, &failure))?;
     site.page("verdict.html", &visitor, judged)
 }
 

@@ -98,7 +98,7 @@ impl<S: Sync> FromRequestParts<S> for Visitor {
 pub async fn guard(State(site): State<Site>, request: Request, next: Next) -> Response {
     let visitor = Visitor::of(request.extensions(), request.uri());
     if !request.method().is_safe() && !is_same_origin(request.headers()) {
-        return site.refuse(&visitor, Failure::cross_site()).into_response();
+        return site.refuse(&visitor, &Failure::cross_site()).into_response();
     }
     match Identity::of(request.extensions()) {
         Ok(_) => next.run(request).await,
@@ -113,5 +113,5 @@ fn sign_in(visitor: &Visitor, problem: &Problem) -> Response {
 }
 
 fn refuse(site: &Site, visitor: &Visitor, problem: Problem) -> Refusal {
-    site.refuse(visitor, Failure::from(problem))
+    site.refuse(visitor, &Failure::from(problem))
 }

@@ -1,5 +1,7 @@
 //! The other workflows: payments, user contexts, subscriptions, batches and returns.
 
+use std::future::ready;
+
 use axum::{
     Form, Router,
     extract::{Path, Query, State},
@@ -169,7 +171,7 @@ pub fn routes() -> Router<Site> {
             .route(
                 &with_kind("/{id}/live"),
                 get(move |site, viewers, id, visitor, stopping| {
-                    follow_one(kind, site, viewers, id, visitor, stopping)
+                    ready(follow_one(kind, site, viewers, id, visitor, stopping))
                 }),
             )
             .route(
@@ -181,7 +183,7 @@ pub fn routes() -> Router<Site> {
             None => routes,
             Some(start) => routes.route(
                 &with_kind("/new"),
-                get(move |site, visitor| form(kind, start, site, visitor))
+                get(move |State(site), visitor| ready(form(kind, start, &site, &visitor)))
                     .post(move |site, visitor, values| begin(kind, start, site, visitor, values)),
             ),
         }
@@ -205,7 +207,7 @@ async fn list(
         path.push_str("&pageToken=");
         path.push_str(&path_segment(&query.page_token));
     }
-    let page = site.api.get(&visitor, &path).await.map_err(|failure| site.refuse(&visitor, failure))?;
+    let page = site.api.get(&visitor, &path).await.map_err(|failure| site.refuse(&visitor, &failure))?;
     site.page(
         "workflows.html",
         &visitor,
@@ -220,11 +222,11 @@ async fn show(
     visitor: Visitor,
 ) -> Result<Response, Refusal> {
     let (context, _) =
-        read(kind, &site, &visitor, &id).await.map_err(|failure| site.refuse(&visitor, failure))?;
+        read(kind, &site, &visitor, &id).await.map_err(|failure| site.refuse(&visitor, &failure))?;
     site.page("workflow.html", &visitor, context)
 }
 
-async fn follow_one(
+fn follow_one(
     kind: &'static Kind,
     State(site): State<Site>,
     State(viewers): State<Viewers>,
@@ -306,7 +308,7 @@ async fn confirmation(
     name: &str,
     failure: Option<Failure>,
 ) -> Result<Response, Refusal> {
-    let refuse = |failure| site.refuse(visitor, failure);
+    let refuse = |failure| site.refuse(visitor, &failure);
     let action = action(kind, name).map_err(refuse)?;
     let (context, _) = read(kind, site, visitor, id).await.map_err(refuse)?;
     let status = failure.as_ref().map_or(axum::http::StatusCode::OK, Failure::status);
@@ -324,7 +326,7 @@ async fn act(
     Path((id, name)): Path<(String, String)>,
     visitor: Visitor,
 ) -> Result<Response, Refusal> {
-    let refuse = |failure| site.refuse(&visitor, failure);
+    let refuse = |failure| site.refuse(&visitor, &failure);
     let action = action(kind, &name).map_err(refuse)?;
     let path = match action.target {
         Target::Workflow => format!("/api/v1/workflows/{}/{name}", path_segment(&id)),
@@ -347,15 +349,10 @@ fn action(kind: &Kind, name: &str) -> Result<&'static Action, Failure> {
     found.ok_or_else(|| Failure::not_found(format!("{} know no action {name}.", kind.title)))
 }
 
-async fn form(
-    kind: &'static Kind,
-    start: Start,
-    State(site): State<Site>,
-    visitor: Visitor,
-) -> Result<Response, Refusal> {
+fn form(kind: &'static Kind, start: Start, site: &Site, visitor: &Visitor) -> Result<Response, Refusal> {
     let values = start.example.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let values: Values = values.collect();
-    site.page("form.html", &visitor, context! { values => values, ..fixed(kind, start) })
+    site.page("form.html", visitor, context! { values => values, ..fixed(kind, start) })
 }
 
 fn fixed(kind: &Kind, start: Start) -> Context {

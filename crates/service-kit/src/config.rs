@@ -370,10 +370,6 @@ pub fn socket_address(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "must be an address and a port such as 127.0.0.1:3001".to_owned())
 }
 
-/// Parses an absolute `http` or `https` URL, and removes its closing slash.
-///
-/// # Errors
-/// Returns a message that shows the format.
 /// Reads a secret that a header will carry.
 ///
 /// # Errors
@@ -383,6 +379,10 @@ pub fn secret(text: &str) -> Result<String, &'static str> {
     if fits { Ok(text.to_owned()) } else { Err("must be 16 to 1024 visible ASCII characters") }
 }
 
+/// Parses an absolute `http` or `https` URL, and removes its closing slash.
+///
+/// # Errors
+/// Returns a message that shows the format.
 pub fn base_url(text: &str) -> Result<String, String> {
     match reqwest::Url::parse(text) {
         Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {

@@ -19,10 +19,11 @@ WIDTHS = {"wide": {"width": 1400, "height": 900}, "phone": {"width": 390, "heigh
 _numbers = itertools.count(1)
 
 
-def send(method, url, body=None):
+def send(method, url, body=None, headers=None):
     """Sends JSON, and returns the status and the JSON of the answer."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
+    headers = {"Content-Type": "application/json"} | (headers or {})
+    request = urllib.request.Request(url, data, headers, method=method)
     try:
         with urllib.request.urlopen(request, timeout=30) as response:
             return response.status, json.load(response)

@@ -37,7 +37,7 @@ async fn a_change_needs_the_token_and_gets_it() {
         let refused = send(None).await.expect(401);
         assert_eq!(refused.json()["error"], "unauthenticated", "{method} {path}");
         assert_eq!(refused.headers[WWW_AUTHENTICATE], r#"Bearer realm="chaos""#);
-        for wrong in ["", "a-token-of-the-night-shif", "A-token-of-the-night-shift", "another"] {
+        for wrong in ["", "a-token-of-the-night", "A-token-of-the-night-shift", "another"] {
             assert_eq!(
                 send(Some(wrong)).await.expect(401).json()["error"],
                 "invalid_token",

@@ -34,6 +34,7 @@ pub fn install() {
     let _ = PROVIDER.install_default();
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the library's type")]
 fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>, Error> {
     let (family, scheme) = match algorithm {
         Algorithm::RS256 => (AlgorithmFamily::Rsa, Scheme::Rsa(&ring::RSA_PKCS1_2048_8192_SHA256)),

@@ -35,7 +35,7 @@ struct Cache {
 }
 
 /// The reasons why no key was found.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoKey {
     /// The issuer has no such key.
     Unknown,

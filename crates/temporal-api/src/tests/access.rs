@@ -63,7 +63,7 @@ fn operations(api: &utoipa::openapi::OpenApi) -> Vec<(&'static str, String)> {
             if operation.is_some() && path.starts_with("/api/v1") {
                 found.push((
                     method,
-                    path.replace("{workflowId}", "order-fulfillment-1").replace('{', "x").replace('}', "x"),
+                    path.replace("{workflowId}", "order-fulfillment-1").replace(['{', '}'], "x"),
                 ));
             }
         }
@@ -161,7 +161,7 @@ async fn the_subject_of_the_token_is_in_the_order() {
 }
 
 #[tokio::test]
-async fn nobody_resolves_a_compensation_in_anothers_name() {
+async fn nobody_resolves_a_compensation_as_somebody_else() {
     let gateway = Script::with(super::orders::refunding(CompensationStatus::Failed));
     let (app, _) = guarded(&gateway);
     let path = "/api/v1/order/order-fulfillment-1/resolve-compensation";

@@ -177,8 +177,8 @@ pub async fn confirm(
     let key = request.key();
     let params = &mut request.params;
     let method = method(&stripe, params, key).await?;
-    let changed = ["receipt_email", "setup_future_usage", "capture_method"];
-    let is_changed = changed.iter().any(|name| params.peek(name).is_some());
+    let changeable = ["receipt_email", "setup_future_usage", "capture_method"];
+    let is_changed = changeable.iter().any(|name| params.peek(name).is_some());
     let changes = AttributeChanges::of_confirmation(params)?;
     let change = is_changed
         .then(|| -> ChangeAttributes { Box::new(move |attributes| changes.apply(attributes.clone())) });
