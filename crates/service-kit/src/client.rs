@@ -11,6 +11,7 @@ use backon::{ExponentialBuilder, Retryable};
 use reqwest::{
     Client, ClientBuilder, Response, StatusCode, Url,
     header::{HeaderMap, HeaderValue, RETRY_AFTER},
+    redirect::Policy,
 };
 
 use crate::{
@@ -31,6 +32,14 @@ const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Returns an error when the TLS library has no usable root certificates.
 pub fn build(timeout: Duration) -> reqwest::Result<Client> {
     builder(timeout).no_proxy().build()
+}
+
+/// Makes a client that takes a redirect as an answer, with a time limit for the whole call and without a proxy.
+///
+/// # Errors
+/// Returns an error when the TLS library has no usable root certificates.
+pub fn build_without_redirects(timeout: Duration) -> reqwest::Result<Client> {
+    builder(timeout).no_proxy().redirect(Policy::none()).build()
 }
 
 /// Makes a client for the internet. It uses the proxies of `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`.

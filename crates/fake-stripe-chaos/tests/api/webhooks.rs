@@ -252,3 +252,118 @@ async fn each_delivery_has_its_decision_in_the_journal() {
     let deliveries = scenarios["operations"]["stripe.webhooks.deliver"].as_array().unwrap().len();
     assert_eq!(deliveries, 8, "calls have other scenarios: {scenarios}");
 }
+
+/// Registers an endpoint that takes requests and never answers. Returns the number of those that wait.
+async fn register_hanging(provider: &Provider) -> Arc<Mutex<usize>> {
+    let waiting = Arc::new(Mutex::new(0));
+    let counted = waiting.clone();
+    let router = Router::new().fallback(move || {
+        *counted.lock().unwrap() += 1;
+        std::future::pending::<StatusCode>()
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let form = format!("url=http://{}/hook&enabled_events[]=*", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    provider.stripe(Method::POST, "/v1/webhook_endpoints", &form).await.expect(200);
+    waiting
+}
+
+#[tokio::test]
+async fn an_endpoint_that_hangs_holds_up_no_other() {
+    let provider = Provider::new();
+    let waiting = register_hanging(&provider).await;
+    let (endpoint, _) = Endpoint::register(&provider, "payment_intent.succeeded").await;
+    for number in 0..40 {
+        let form = format!(
+            "amount=5&currency=usd&confirm=true&payment_method=pm_card_visa&metadata[order_id]=o{number}"
+        );
+        provider.stripe(Method::POST, "/v1/payment_intents", &form).await.expect(200);
+    }
+    endpoint.wait_for(&provider, 40).await;
+    assert_eq!(*waiting.lock().unwrap(), 8, "each endpoint has a share of its own");
+}
+
+#[tokio::test]
+async fn answers_wait_for_their_early_events_and_not_for_ever() {
+    let provider = Provider::with(&[]);
+    let profile =
+        json!({"name": "early", "operations": {"stripe.webhooks.deliver": {"delivered_before_answer": 1}}});
+    provider.put("/chaos/profile", &profile).await.expect(200);
+    let (endpoint, _) = Endpoint::register(&provider, "payment_intent.succeeded").await;
+    let create = |number: usize| {
+        let form = format!(
+            "amount=5&currency=usd&confirm=true&payment_method=pm_card_visa&metadata[order_id]=o{number}"
+        );
+        let (request, endpoint) =
+            (provider.stripe(Method::POST, "/v1/payment_intents", &form), endpoint.clone());
+        tokio::spawn(async move {
+            let intent = request.await.expect(200).json();
+            let events = endpoint.received();
+            let mut own = events.iter().filter(|one| one.event()["data"]["object"]["id"] == intent["id"]);
+            own.next().is_some()
+        })
+    };
+    for answer in (0..10).map(create).collect::<Vec<_>>() {
+        assert!(answer.await.unwrap(), "the event comes before the answer");
+    }
+    register_hanging(&provider).await;
+    let started = std::time::Instant::now();
+    let answers: Vec<_> = (10..12).map(create).collect();
+    for answer in answers {
+        answer.await.unwrap();
+    }
+    assert!(started.elapsed() < Duration::from_secs(12), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_redirect_is_a_failure() {
+    let provider = Provider::new();
+    let (endpoint, _) = Endpoint::register(&provider, "payment_intent.succeeded").await;
+    let requests = Arc::new(Mutex::new(0));
+    let counted = requests.clone();
+    let router = Router::new().fallback(move || {
+        *counted.lock().unwrap() += 1;
+        std::future::ready((StatusCode::FOUND, [("location", "/elsewhere")]))
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let form = format!(
+        "url=http://{}/hook&enabled_events[]=payment_intent.succeeded",
+        listener.local_addr().unwrap()
+    );
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    provider.stripe(Method::POST, "/v1/webhook_endpoints", &form).await.expect(200);
+    charge(&provider, &[]).await;
+    endpoint.wait_for(&provider, 1).await;
+    for _ in 0..200 {
+        if *requests.lock().unwrap() >= 2 {
+            break;
+        }
+        provider.clock.advance(Duration::from_millis(100));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let events =
+        provider.stripe(Method::GET, "/v1/events?type=payment_intent.succeeded", "").await.expect(200).json();
+    assert_eq!(events["data"][0]["pending_webhooks"], 1, "the delivery is repeated");
+    assert!(*requests.lock().unwrap() >= 2);
+}
+
+#[tokio::test]
+async fn a_page_of_events_renders_only_itself() {
+    let provider = Provider::new();
+    let form = "amount=800&currency=usd&confirm=true&payment_method=pm_card_visa&metadata[order_id]=o1";
+    let intent = provider.stripe(Method::POST, "/v1/payment_intents", form).await.expect(200).text("id");
+    for _ in 0..150 {
+        let form = format!("payment_intent={intent}&amount=1");
+        provider.stripe(Method::POST, "/v1/refunds", &form).await.expect(200);
+    }
+    let time = async |limit: usize| {
+        let started = std::time::Instant::now();
+        let path = format!("/v1/events?limit={limit}");
+        let page = provider.stripe(Method::GET, &path, "").await.expect(200).json();
+        assert_eq!(page["data"].as_array().unwrap().len(), limit);
+        started.elapsed()
+    };
+    time(1).await;
+    let (one, hundred) = (time(1).await, time(100).await);
+    assert!(one * 5 < hundred, "one event takes {one:?}, a hundred take {hundred:?}");
+}

@@ -12,6 +12,6 @@ pub use commands::{
     DELIVER_WEBHOOK, DETACH_METHOD, UPDATE_CUSTOMER, UPDATE_ENDPOINT, UPDATE_INTENT, UPDATE_METHOD,
     UPDATE_REFUND, UpdateRefund,
 };
-pub use ports::{Library, Objects};
+pub use ports::{DueDelivery, Library, Objects};
 pub use service::StripeService;
 pub use webhooks::{Attempt, Deliveries, Due, Sender, SignedEvent, Webhooks};

@@ -5,14 +5,22 @@ use uuid::Uuid;
 use crate::{
     shared::{
         chaos::Scenario,
+        clock::Timestamp,
         ids::OrderId,
         operation::Operation,
         protocol::OperationContext,
         resource::{Repository, Resource, UndoState},
         store::{StoreError, Transaction},
     },
-    stripe::domain::{Delivery, Document, EventRecord, Intent, Kind, NewIds, StripeError},
+    stripe::domain::{Delivery, Document, DocumentId, EventRecord, Intent, Kind, NewIds, StripeError},
 };
+
+/// Names a delivery that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueDelivery {
+    pub id: String,
+    pub endpoint: DocumentId,
+}
 
 /// Stores and loads the objects.
 pub trait Objects: Repository<Intent> + Repository<Document> + Library {}
@@ -57,20 +65,21 @@ pub trait Library: Send + Sync {
     /// # Errors
     /// Fails if the store fails.
     fn new_deliveries(&self, tx: &dyn Transaction) -> Result<Vec<Delivery>, StoreError>;
-    /// Returns the decided deliveries that have not ended, the oldest first.
+    /// Returns the decided deliveries that are due, the first due first, and the time of the next one. It reads none of
+    /// them.
     ///
     /// # Errors
     /// Fails if the store fails.
-    fn open_deliveries(&self, tx: &dyn Transaction) -> Result<Vec<Delivery>, StoreError>;
+    fn due_deliveries(
+        &self,
+        tx: &dyn Transaction,
+        now: Timestamp,
+    ) -> Result<(Vec<DueDelivery>, Option<Timestamp>), StoreError>;
     /// Returns the stored state of a decided delivery, if it has not ended.
     ///
     /// # Errors
     /// Fails if the store fails.
-    fn open_delivery(
-        &self,
-        tx: &dyn Transaction,
-        delivery: &Delivery,
-    ) -> Result<Option<Delivery>, StoreError>;
+    fn open_delivery(&self, tx: &dyn Transaction, id: &str) -> Result<Option<Delivery>, StoreError>;
     /// Returns the number of an event's deliveries that have not ended.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use crate::{
         protocol::decide_next,
         store::{StoreError, Transaction},
     },
-    stripe::domain::{Delivery, DeliveryFault, Document, EventRecord, Intent, Kind},
+    stripe::domain::{Delivery, DeliveryFault, Document, DocumentId, EventRecord, Intent, Kind},
 };
 
 /// The pause before the first retry. Stripe's is an hour in live mode; a test has no hour.
@@ -88,23 +88,32 @@ impl Webhooks {
     pub async fn begin_before_answer(&self, limit: usize) -> Result<Vec<Attempt>, StoreError> {
         let this = self.clone();
         let begin = move |tx: &mut dyn Transaction| {
-            this.decide_new(tx, |_| true)?;
+            let decided = this.decide_new(tx, |_| true)?;
             let is_early = |delivery: &Delivery| delivery.fault == Some(DeliveryFault::DeliveredBeforeAnswer);
-            Ok(this.begin_due(tx, limit, is_early)?.attempts)
+            let mut attempts = Vec::new();
+            for delivery in decided.into_iter().filter(is_early).take(limit) {
+                attempts.extend(this.begin_one(tx, delivery)?);
+            }
+            Ok(attempts)
         };
         self.deps.store.transact(begin).await
     }
 
-    /// Begins at most `limit` of the deliveries that are due.
+    /// Begins at most `limit` of the deliveries that are due. `is_free` gets an endpoint and the number of its attempts that
+    /// begin now; an endpoint that isn't free is left out.
     ///
     /// # Errors
     /// Fails if the store fails.
-    pub async fn begin(&self, limit: usize) -> Result<Due, StoreError> {
+    pub async fn begin(
+        &self,
+        limit: usize,
+        is_free: impl Fn(&DocumentId, usize) -> bool + Send + 'static,
+    ) -> Result<Due, StoreError> {
         let (this, now) = (self.clone(), self.now());
         let begin = move |tx: &mut dyn Transaction| {
             // Younger ones belong to the request that waits for them.
             this.decide_new(tx, |delivery| delivery.due <= now)?;
-            this.begin_due(tx, limit, |_| true)
+            this.begin_due(tx, limit, is_free)
         };
         self.deps.store.transact(begin).await
     }
@@ -115,7 +124,7 @@ impl Webhooks {
     /// Fails if the store fails.
     pub async fn end(&self, delivery: Delivery, succeeded: bool) -> Result<(), StoreError> {
         let this = self.clone();
-        let end = move |tx: &mut dyn Transaction| match this.objects.open_delivery(tx, &delivery)? {
+        let end = move |tx: &mut dyn Transaction| match this.objects.open_delivery(tx, &delivery.id())? {
             Some(mut stored) => {
                 stored.end(succeeded, PAUSE, this.now());
                 this.objects.save_delivery(tx, &stored)
@@ -125,13 +134,14 @@ impl Webhooks {
         self.deps.store.transact(end).await
     }
 
-    /// Decides the fault of each new delivery that `select` chooses.
+    /// Decides the fault of each new delivery that `select` chooses, and returns those deliveries.
     fn decide_new(
         &self,
         tx: &mut dyn Transaction,
         select: impl Fn(&Delivery) -> bool,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<Delivery>, StoreError> {
         let now = self.deps.clock.now();
+        let mut decided = Vec::new();
         for mut delivery in self.objects.new_deliveries(tx)? {
             if !select(&delivery) {
                 continue;
@@ -147,34 +157,55 @@ impl Webhooks {
             tx.append_line(Arc::clone(&line))?;
             self.deps.telemetry.record(&line);
             self.objects.save_delivery(tx, &delivery)?;
+            decided.push(delivery);
         }
-        Ok(())
+        Ok(decided)
     }
 
-    /// Begins the due deliveries among those that `select` chooses.
+    /// Begins due deliveries, the oldest first. The next time is that of the first one that is not due.
     fn begin_due(
         &self,
         tx: &mut dyn Transaction,
         limit: usize,
-        select: impl Fn(&Delivery) -> bool,
+        is_free: impl Fn(&DocumentId, usize) -> bool,
     ) -> Result<Due, StoreError> {
         let now = self.deps.clock.now();
-        let (mut attempts, mut next) = (Vec::new(), None::<Timestamp>);
-        for mut delivery in self.objects.open_deliveries(tx)? {
-            let is_free = attempts.len() < limit;
-            if is_free && select(&delivery) && delivery.begin(now) {
-                self.objects.save_delivery(tx, &delivery)?;
-                match self.requests(tx, &delivery, now)? {
-                    Some(requests) => attempts.push(Attempt { delivery: delivery.clone(), requests }),
-                    None => self.objects.close_delivery(tx, &delivery)?,
-                }
+        let mut attempts: Vec<Attempt> = Vec::new();
+        let (due, next) = self.objects.due_deliveries(tx, now)?;
+        // The end of an attempt wakes the deliverer, so what doesn't fit now needs no time of its own.
+        for due in due {
+            if attempts.len() >= limit {
+                break;
             }
-            next = Some(next.map_or(delivery.due, |next| next.min(delivery.due)));
+            let begun = attempts.iter().filter(|attempt| attempt.delivery.endpoint == due.endpoint).count();
+            if is_free(&due.endpoint, begun)
+                && let Some(delivery) = self.objects.open_delivery(tx, &due.id)?
+            {
+                attempts.extend(self.begin_one(tx, delivery)?);
+            }
         }
-        for delivery in self.objects.new_deliveries(tx)? {
-            next = Some(next.map_or(delivery.due, |next| next.min(delivery.due)));
+        let new = self.objects.new_deliveries(tx)?.into_iter().map(|delivery| delivery.due);
+        Ok(Due { attempts, next: new.chain(next).min() })
+    }
+
+    /// Begins a delivery if it is due and its endpoint takes it.
+    fn begin_one(
+        &self,
+        tx: &mut dyn Transaction,
+        mut delivery: Delivery,
+    ) -> Result<Option<Attempt>, StoreError> {
+        let now = self.deps.clock.now();
+        if !delivery.begin(now) {
+            return Ok(None);
         }
-        Ok(Due { attempts, next })
+        self.objects.save_delivery(tx, &delivery)?;
+        match self.requests(tx, &delivery, now)? {
+            Some(requests) => Ok(Some(Attempt { delivery, requests })),
+            None => {
+                self.objects.close_delivery(tx, &delivery)?;
+                Ok(None)
+            }
+        }
     }
 
     /// Returns the requests of an attempt. None if the endpoint is gone or disabled.

@@ -1,14 +1,16 @@
 //! Delivers events in the background: sends what is due, and waits for the next delivery.
 
 use std::{
+    collections::BTreeMap,
     sync::{
-        Arc, Weak,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
 };
 
 use async_trait::async_trait;
+use futures::future::join_all;
 use tokio::{
     runtime::Handle,
     sync::{Notify, Semaphore},
@@ -17,11 +19,18 @@ use tokio::{
 
 use crate::{
     shared::store::StoreError,
-    stripe::application::{Attempt, Deliveries, Due, Sender, Webhooks},
+    stripe::{
+        application::{Attempt, Deliveries, Due, Sender, Webhooks},
+        domain::DocumentId,
+    },
 };
 
 /// The most requests to endpoints at a time.
 const MAX_REQUESTS: usize = 64;
+/// The most attempts at one endpoint at a time, so that one that hangs holds up no other.
+const MAX_OF_ENDPOINT: usize = 8;
+/// The longest that an answer waits for the events that come before it. Then they go on in the background.
+const MAX_WAIT: Duration = Duration::from_secs(5);
 /// The pause between two looks at the deliveries, however often they change.
 const MIN_SLEEP: Duration = Duration::from_millis(20);
 /// The longest sleep. A clock of a test can jump.
@@ -51,6 +60,10 @@ struct Inner {
     new: Arc<NewDeliveries>,
     /// Limits the requests at a time.
     slots: Semaphore,
+    /// The number of attempts in progress at each endpoint.
+    in_progress: Mutex<BTreeMap<DocumentId, usize>>,
+    /// Is held while events are sent before an answer. An answer whose events another one sends waits for it.
+    early: tokio::sync::Mutex<()>,
 }
 
 impl Deliverer {
@@ -58,7 +71,14 @@ impl Deliverer {
     #[must_use]
     pub fn start(webhooks: Webhooks, sender: Arc<dyn Sender>, new: &Arc<NewDeliveries>) -> Self {
         let slots = Semaphore::new(MAX_REQUESTS);
-        let inner = Arc::new(Inner { webhooks, sender, new: Arc::clone(new), slots });
+        let inner = Arc::new(Inner {
+            webhooks,
+            sender,
+            new: Arc::clone(new),
+            slots,
+            in_progress: Mutex::default(),
+            early: tokio::sync::Mutex::default(),
+        });
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(deliver(Arc::downgrade(&inner), Arc::clone(new)));
         }
@@ -69,12 +89,21 @@ impl Deliverer {
 #[async_trait]
 impl Deliveries for Deliverer {
     async fn before_answer(&self) -> Result<(), StoreError> {
+        let is_idle = self.0.early.try_lock().is_ok();
+        if is_idle && !self.0.new.added.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let _turn = self.0.early.lock().await;
         if !self.0.new.added.swap(false, Ordering::AcqRel) {
             return Ok(());
         }
+        let mut sending = Vec::new();
         for attempt in self.0.webhooks.begin_before_answer(MAX_REQUESTS).await? {
-            self.0.attempt(attempt).await?;
+            self.0.count(&attempt);
+            // A task of its own goes on when the caller disconnects or the wait is over.
+            sending.push(tokio::spawn(Arc::clone(&self.0).attempt_in_background(attempt)));
         }
+        let _ = timeout(MAX_WAIT, join_all(sending)).await;
         // The deliverer waits for the time of a new delivery, and a decided one can be due before it.
         self.0.new.wake.notify_one();
         Ok(())
@@ -86,9 +115,14 @@ impl Deliveries for Deliverer {
 async fn deliver(inner: Weak<Inner>, new: Arc<NewDeliveries>) {
     loop {
         let Some(this) = inner.upgrade() else { return };
-        let next = match this.webhooks.begin(this.slots.available_permits()).await {
+        let is_free = {
+            let this = Arc::clone(&this);
+            move |endpoint: &DocumentId, begun: usize| this.has_room(endpoint, begun)
+        };
+        let next = match this.webhooks.begin(this.slots.available_permits(), is_free).await {
             Ok(Due { attempts, next }) => {
                 for attempt in attempts {
+                    this.count(&attempt);
                     tokio::spawn(Arc::clone(&this).attempt_in_background(attempt));
                 }
                 next
@@ -111,10 +145,33 @@ async fn deliver(inner: Weak<Inner>, new: Arc<NewDeliveries>) {
 }
 
 impl Inner {
+    /// Returns true if one more attempt at an endpoint may begin, beside those that `begun` counts.
+    fn has_room(&self, endpoint: &DocumentId, begun: usize) -> bool {
+        let in_progress = self.in_progress.lock().unwrap_or_else(PoisonError::into_inner);
+        in_progress.get(endpoint).copied().unwrap_or_default() + begun < MAX_OF_ENDPOINT
+    }
+
+    fn count(&self, attempt: &Attempt) {
+        let mut in_progress = self.in_progress.lock().unwrap_or_else(PoisonError::into_inner);
+        *in_progress.entry(attempt.delivery.endpoint.clone()).or_default() += 1;
+    }
+
+    fn discount(&self, endpoint: &DocumentId) {
+        let mut in_progress = self.in_progress.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = in_progress.get(endpoint).map_or(0, |count| count.saturating_sub(1));
+        if left == 0 {
+            in_progress.remove(endpoint)
+        } else {
+            in_progress.insert(endpoint.clone(), left)
+        };
+    }
+
     async fn attempt_in_background(self: Arc<Self>, attempt: Attempt) {
+        let endpoint = attempt.delivery.endpoint.clone();
         if let Err(error) = self.attempt(attempt).await {
             tracing::error!(%error, "storing the result of a webhook failed");
         }
+        self.discount(&endpoint);
         self.new.wake.notify_one();
     }
 

@@ -12,7 +12,7 @@ use crate::{
         store::{StoreError, Transaction, decode, encode},
     },
     stripe::{
-        application::Library,
+        application::{DueDelivery, Library},
         domain::{Delivery, DeliveryState, Document, EventRecord, Fields, Intent, Kind, Method},
     },
 };
@@ -23,6 +23,8 @@ const EVENT: &str = "stripe_event";
 const NEW_DELIVERY: &str = "stripe_new_delivery";
 /// The decided deliveries that have not ended.
 const OPEN_DELIVERY: &str = "stripe_open_delivery";
+/// The time and the endpoint of an open delivery, in its key. A pass over all of them reads no record.
+const DUE_DELIVERY: &str = "stripe_due_delivery";
 /// The id of a charge or a refund → the id of its intent.
 const INTENT_OF: &str = "stripe_intent_of";
 
@@ -91,6 +93,18 @@ fn newest_first<T: DeserializeOwned>(tx: &dyn Transaction, kind: &'static str) -
     let mut records = oldest_first(tx, kind)?;
     records.reverse();
     Ok(records)
+}
+
+/// Returns a key with the time, the event and the endpoint of a delivery.
+fn due_key(delivery: &Delivery) -> String {
+    format!("{}.{}", delivery.due.millis(), delivery.id())
+}
+
+fn due(key: &str) -> Option<(Timestamp, DueDelivery)> {
+    let (millis, id) = key.split_once('.')?;
+    let (_, endpoint) = id.split_once('.')?;
+    let due = DueDelivery { id: id.to_owned(), endpoint: endpoint.parse().ok()? };
+    Some((Timestamp::from_millis(millis.parse().ok()?), due))
 }
 
 fn get<T: DeserializeOwned>(
@@ -182,16 +196,19 @@ impl Library for StripeRecords {
         oldest_first(tx, NEW_DELIVERY)
     }
 
-    fn open_deliveries(&self, tx: &dyn Transaction) -> Result<Vec<Delivery>, StoreError> {
-        oldest_first(tx, OPEN_DELIVERY)
-    }
-
-    fn open_delivery(
+    fn due_deliveries(
         &self,
         tx: &dyn Transaction,
-        delivery: &Delivery,
-    ) -> Result<Option<Delivery>, StoreError> {
-        get(tx, OPEN_DELIVERY, &delivery.id())
+        now: Timestamp,
+    ) -> Result<(Vec<DueDelivery>, Option<Timestamp>), StoreError> {
+        let mut keys: Vec<_> = tx.list(DUE_DELIVERY)?.into_iter().filter_map(|(key, _)| due(&key)).collect();
+        keys.sort_unstable_by(|(one, a), (other, b)| one.cmp(other).then_with(|| a.id.cmp(&b.id)));
+        let later = keys.split_off(keys.partition_point(|(due, _)| *due <= now));
+        Ok((keys.into_iter().map(|(_, due)| due).collect(), later.first().map(|(due, _)| *due)))
+    }
+
+    fn open_delivery(&self, tx: &dyn Transaction, id: &str) -> Result<Option<Delivery>, StoreError> {
+        get(tx, OPEN_DELIVERY, id)
     }
 
     fn pending(&self, tx: &dyn Transaction, event: &EventRecord) -> Result<usize, StoreError> {
@@ -205,6 +222,12 @@ impl Library for StripeRecords {
 
     fn save_delivery(&self, tx: &mut dyn Transaction, delivery: &Delivery) -> Result<(), StoreError> {
         let id = delivery.id();
+        if let Some(before) = get::<Delivery>(tx, OPEN_DELIVERY, &id)? {
+            tx.remove(DUE_DELIVERY, &due_key(&before))?;
+        }
+        if delivery.state == DeliveryState::Pending {
+            tx.put(DUE_DELIVERY, &due_key(delivery), String::new())?;
+        }
         let kind = match delivery.state {
             DeliveryState::New => Some(NEW_DELIVERY),
             DeliveryState::Pending => Some(OPEN_DELIVERY),

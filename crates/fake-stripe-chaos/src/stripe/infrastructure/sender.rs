@@ -17,7 +17,8 @@ pub struct HttpSender(Option<Client>);
 impl HttpSender {
     #[must_use]
     pub fn new() -> Self {
-        let client = client::build(LIMIT);
+        // Stripe takes a redirect as a failure.
+        let client = client::build_without_redirects(LIMIT);
         if let Err(error) = &client {
             tracing::error!(%error, "webhooks can't be sent");
         }

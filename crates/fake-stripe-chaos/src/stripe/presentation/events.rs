@@ -10,13 +10,17 @@ use serde_json::Value;
 use service_kit::problem::Problem;
 
 use super::{
+    expand,
     handlers::Stripe,
-    lists::Page,
+    lists::{self, Listed, Page},
     objects,
     problems::{self, StripeCode},
     request::StripeRequest,
 };
-use crate::stripe::domain::EventRecord;
+use crate::{
+    shared::store::Transaction,
+    stripe::{application::Objects, domain::EventRecord},
+};
 
 /// Shows an event.
 pub async fn show(
@@ -50,20 +54,34 @@ pub async fn list(
         return Err(problems::invalid(StripeCode::ParameterInvalid, "types", why));
     }
     types.extend(one);
-    stripe
-        .list(page, "/v1/events", request.expand, move |found, tx, _| {
-            let wanted = |event: &EventRecord| {
-                types.is_empty() || types.iter().any(|of| matches(of, event.kind.name()))
-            };
-            let mut shown = Vec::new();
-            for event in found.events(tx)?.into_iter().filter(wanted) {
-                let intent = found.intent(tx, event.intent.as_str())?;
-                let pending = found.pending(tx, &event)?;
-                shown.extend(intent.map(|intent| objects::event(&event, pending, &intent)));
-            }
-            Ok(shown)
-        })
-        .await
+    expand::check(&request.expand, true)?;
+    let read = move |found: &dyn Objects, tx: &dyn Transaction| {
+        let mut events = found.events(tx)?;
+        events.retain(|event| types.is_empty() || types.iter().any(|of| matches(of, event.kind.name())));
+        let (chosen, has_more) = match page.choose(&events, "event") {
+            Ok(chosen) => chosen,
+            Err(problem) => return Ok(Err(problem)),
+        };
+        // Only the events of the page are rendered, since each needs its intent.
+        let mut shown = Vec::new();
+        for event in chosen {
+            let intent = found.intent(tx, event.intent.as_str())?;
+            let pending = found.pending(tx, event)?;
+            shown.extend(intent.map(|intent| objects::event(event, pending, &intent)));
+        }
+        Ok(Ok(lists::list(&shown, has_more, "/v1/events")))
+    };
+    Ok(Json(stripe.service.read(read).await??))
+}
+
+impl Listed for EventRecord {
+    fn id(&self) -> &str {
+        self.id.as_str()
+    }
+
+    fn created(&self) -> i64 {
+        self.at.millis().div_euclid(1000)
+    }
 }
 
 /// Shows the captured money that is not refunded.

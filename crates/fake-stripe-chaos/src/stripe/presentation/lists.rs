@@ -57,13 +57,22 @@ impl Page {
     /// # Errors
     /// Fails if a cursor names none of them.
     pub fn of(&self, objects: &[Value], url: &str, kind: &str) -> Result<Value, Problem> {
+        let (found, has_more) = self.choose(objects, kind)?;
+        Ok(list(&found, has_more, url))
+    }
+
+    /// Chooses the objects of the page, which are the newest first, and returns whether there are more.
+    ///
+    /// # Errors
+    /// Fails if a cursor names none of them.
+    pub fn choose<'o, T: Listed>(&self, objects: &'o [T], kind: &str) -> Result<(Vec<&'o T>, bool), Problem> {
         let [from, until] = self.created;
-        let in_time = |object: &Value| {
-            let created = object["created"].as_i64().unwrap_or_default();
+        let in_time = |object: &&T| {
+            let created = object.created();
             from.is_none_or(|from| created >= from) && until.is_none_or(|until| created <= until)
         };
         let place = |cursor: &str, param: &str| {
-            let found = objects.iter().position(|object| object["id"] == cursor);
+            let found = objects.iter().position(|object| object.id() == cursor);
             found.ok_or_else(|| problems::no_such(kind, cursor, param))
         };
         let before =
@@ -71,16 +80,37 @@ impl Page {
         let after =
             self.starting_after.as_deref().map(|cursor| place(cursor, "starting_after")).transpose()?;
         let range = after.map_or(0, |place| place + 1)..before.unwrap_or(objects.len());
-        let mut found: Vec<_> =
-            objects.get(range).unwrap_or_default().iter().filter(|object| in_time(object)).collect();
+        let mut found: Vec<_> = objects.get(range).unwrap_or_default().iter().filter(in_time).collect();
         let has_more = found.len() > self.limit;
         if before.is_some() {
             // The page before a cursor is the one next to it.
             found.drain(..found.len().saturating_sub(self.limit));
         }
         found.truncate(self.limit);
-        Ok(json!({ "object": "list", "data": found, "has_more": has_more, "url": url }))
+        Ok((found, has_more))
     }
+}
+
+/// An object of a list.
+pub trait Listed {
+    fn id(&self) -> &str;
+    /// Returns the time of its creation, in seconds.
+    fn created(&self) -> i64;
+}
+
+impl Listed for Value {
+    fn id(&self) -> &str {
+        self["id"].as_str().unwrap_or_default()
+    }
+
+    fn created(&self) -> i64 {
+        self["created"].as_i64().unwrap_or_default()
+    }
+}
+
+/// Returns a page of objects as Stripe's list.
+pub fn list(data: &impl serde::Serialize, has_more: bool, url: &str) -> Value {
+    json!({ "object": "list", "data": data, "has_more": has_more, "url": url })
 }
 
 #[cfg(test)]
