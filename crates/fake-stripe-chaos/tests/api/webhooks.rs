@@ -321,10 +321,11 @@ async fn a_redirect_is_a_failure() {
     let (endpoint, _) = Endpoint::register(&provider, "payment_intent.succeeded").await;
     let requests = Arc::new(Mutex::new(0));
     let counted = requests.clone();
-    let router = Router::new().fallback(move || {
+    let redirect = move || {
         *counted.lock().unwrap() += 1;
         std::future::ready((StatusCode::FOUND, [("location", "/elsewhere")]))
-    });
+    };
+    let router = Router::new().route("/hook", post(redirect)).fallback(|| std::future::ready(StatusCode::OK));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let form = format!(
         "url=http://{}/hook&enabled_events[]=payment_intent.succeeded",
