@@ -9,6 +9,7 @@ mod founder;
 mod live;
 mod orders;
 mod pages;
+mod problems;
 mod reconciliation;
 mod session;
 #[cfg(test)]
@@ -29,7 +30,7 @@ use service_kit::auth::Authenticator;
 use tower::ServiceBuilder;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-pub use self::pages::ConsoleCode;
+pub use self::problems::ConsoleCode;
 use self::{
     live::Viewers,
     pages::Pages,

@@ -13,7 +13,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::pages::ConsoleCode;
+use crate::problems::ConsoleCode;
 
 /// Separates two looks at the services.
 const INTERVAL: Duration = Duration::from_secs(1);

@@ -7,16 +7,8 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
 };
 use minijinja::{Environment, UndefinedBehavior, Value, syntax::SyntaxConfig};
-use service_kit::error_codes;
 
 use crate::{Error, Settings, Site, assets, failure::Failure, live::Part, visitor::Visitor};
-
-error_codes! {
-    /// The codes of the console. Its other errors are pages.
-    pub enum ConsoleCode {
-        TooManyViewers = "too_many_viewers", 503, "Too many live pages are open", retryable;
-    }
-}
 
 /// Makes the context of a template from values that serialize, and from another context.
 macro_rules! context {
