@@ -31,7 +31,9 @@ pub struct Row {
 impl CodeList {
     pub fn heading(&self) -> String {
         match (self.krate.as_str(), self.module.as_str()) {
+            ("service-kit", "auth") => "Access".to_owned(),
             ("service-kit", _) => "Every service".to_owned(),
+            ("console", _) => "console".to_owned(),
             (krate, "shared") => format!("{krate}: every context"),
             (krate, module) => format!("{krate}: {module}"),
         }
@@ -63,7 +65,7 @@ pub fn code_lists(root: &Path) -> Vec<CodeList> {
         });
     }
     let general = |list: &CodeList| list.krate != "service-kit";
-    let inner = |list: &CodeList| list.module != "shared";
+    let inner = |list: &CodeList| !["shared", "problem"].contains(&list.module.as_str());
     lists.sort_by_key(|list| (general(list), list.krate.clone(), inner(list), list.module.clone()));
     lists
 }
