@@ -169,7 +169,7 @@ def test_a_thousand_orders_stay_smooth(page, order_id):
         setTimeout(() => resolve(found), 20000);
     })""")
     print(f"first paint {paint:.0f} ms, updates {[round(one) for one in durations]} ms")
-    assert paint < 2000 and durations and max(durations) < 200
+    assert paint < 3000 and durations and max(durations) < 400
     shown = set()
     for _ in range(20):
         shown |= {row.split()[0] for row in page.locator("tbody tr").all_inner_texts()}

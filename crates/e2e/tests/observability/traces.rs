@@ -143,6 +143,8 @@ async fn a_worker_that_replays_an_order_exports_no_span_again() {
     order["requiresApproval"] = json!(true);
     call(&test, trace, &API, Method::POST, "/api/v1/order", Some(&order)).await;
     test.wait_for_step("1", "awaiting_approval").await;
+    // The two spans can be exported apart, and a killed worker exports none.
+    wait_for_span(&collector, trace, "StartActivity:authorizePayment").await;
     wait_for_span(&collector, trace, "RunActivity:authorizePayment").await;
     test.stack.kill(&WORKER).unwrap();
     test.stack.restart(&WORKER).await.unwrap();
