@@ -73,7 +73,7 @@ async fn seen(site: &Site, visitor: &Visitor) -> Result<Context, Failure> {
     let provider = site.provider()?;
     let profile = provider.get(visitor, "/chaos/profile").await?;
     let audit = provider.get(visitor, "/chaos/audit").await?;
-    let journal = provider.get(visitor, "/journal?limit=50").await?;
+    let journal = provider.get(visitor, "/journal?limit=25").await?;
     let runs = provider.get(visitor, "/runs").await.ok();
     Ok(context! { visitor => visitor, profile => profile, audit => audit, journal => journal, runs => runs })
 }

@@ -170,9 +170,8 @@ pub fn siblings(file: &File) -> Vec<String> {
 pub fn statuses(file: &File) -> Vec<String> {
     let is_in = |folder: &str| file.place.split('/').any(|part| part.trim_end_matches(".rs") == folder);
     let is_presentation = match file.krate.as_str() {
-        "service-kit" => return Vec::new(),
-        // Its pages show the statuses of the services behind them.
-        "console" => return Vec::new(),
+        // The console's pages show the statuses of the services behind them.
+        "service-kit" | "console" => return Vec::new(),
         // The stand-in answers as foreign services do.
         "user-context" if file.place == "stand_in.rs" => return Vec::new(),
         PROVIDER if FLAT.iter().any(|folder| file.place.starts_with(&format!("{folder}/"))) => {

@@ -199,13 +199,11 @@ impl Webhooks {
             return Ok(None);
         }
         self.objects.save_delivery(tx, &delivery)?;
-        match self.requests(tx, &delivery, now)? {
-            Some(requests) => Ok(Some(Attempt { delivery, requests })),
-            None => {
-                self.objects.close_delivery(tx, &delivery)?;
-                Ok(None)
-            }
-        }
+        let Some(requests) = self.requests(tx, &delivery, now)? else {
+            self.objects.close_delivery(tx, &delivery)?;
+            return Ok(None);
+        };
+        Ok(Some(Attempt { delivery, requests }))
     }
 
     /// Returns the requests of an attempt. None if the endpoint is gone or disabled.
