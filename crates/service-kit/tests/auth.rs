@@ -420,3 +420,12 @@ async fn tokens_of_another_library_are_accepted() {
         assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, "ada viewer"), "{algorithm}");
     }
 }
+
+#[tokio::test]
+async fn health_has_no_limit_without_authentication() {
+    let app = service(Auth { jwt: None, rate_limit: std::num::NonZeroU32::new(1) });
+    for _ in 0..3 {
+        let answer = send(&app, Request::get("/health/live").body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    }
+}

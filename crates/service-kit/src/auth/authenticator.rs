@@ -71,12 +71,12 @@ impl Authenticator {
     }
 
     fn limit(&self, caller: &Caller) -> Result<(), Problem> {
-        let Some(limits) = &self.0.limits else { return Ok(()) };
+        // Without a subject, all callers would share one limit, health checks too.
+        let (Some(limits), Some(subject)) = (&self.0.limits, caller.subject()) else { return Ok(()) };
         if limits.len() > MAX_CALLERS {
             limits.retain_recent();
         }
-        let key = caller.subject().unwrap_or_default().to_owned();
-        limits.check_key(&key).map_err(|until| {
+        limits.check_key(&subject.to_owned()).map_err(|until| {
             let wait = until.wait_time_from(DefaultClock::default().now());
             Problem::new(AuthCode::TooManyRequests, "the limit of requests a second is reached")
                 .retry_after(wait)

@@ -96,10 +96,11 @@ impl Caller {
         self.0.roles.iter().copied()
     }
 
-    /// Returns the subject of a customer who has no role beyond their own orders.
+    /// Returns the subject of a caller who may do a thing only to what is their own: one with none of the roles that
+    /// may do it to everything.
     #[must_use]
-    pub fn as_customer_only(&self) -> Option<&str> {
-        if self.has_any(&[Role::Viewer, Role::Manager, Role::Operator]) { None } else { self.subject() }
+    pub fn limited_to_own(&self, roles: &[Role]) -> Option<&str> {
+        if self.has_any(roles) { None } else { self.subject() }
     }
 
     /// Checks the roles.

@@ -28,6 +28,7 @@ use super::{
     request::ResolutionRequest,
 };
 use crate::{
+    access::OPERATORS,
     fields::{ReasonRequest, reason},
     gateway::{GatewayError, OrderSignal, WorkflowId},
     idempotency::{Claim, Fingerprint, IdempotencyKey},
@@ -116,7 +117,7 @@ pub(super) async fn change_order_address(
     body: ValidJson<Destination>,
 ) -> Result<Json<Accepted>, Problem> {
     let id = order(&id)?;
-    orders.check_owner(&caller, &id).await?;
+    orders.check_owner(&caller, OPERATORS, &id).await?;
     let Destination(address) = body.value;
     let claim = Claim { key, fingerprint: Fingerprint::of("shipping-address", &address) };
     match orders.gateway.change_address(&id, address, &claim).await {
@@ -146,7 +147,7 @@ pub(super) async fn cancel_order(
     OptionalJson(body): OptionalJson<ReasonRequest>,
 ) -> Result<Json<Accepted>, Problem> {
     let id = order(&id)?;
-    orders.check_owner(&caller, &id).await?;
+    orders.check_owner(&caller, OPERATORS, &id).await?;
     orders.cancel(&id, reason(body, &caller)).await
 }
 

@@ -20,6 +20,7 @@ use workflows::order_fulfillment::state::OrderState;
 
 use super::{Orders, dto::StateBody, handlers::order};
 use crate::{
+    access::READERS,
     gateway::{GatewayError, Observed, WorkflowId},
     waiting::Place,
 };
@@ -51,7 +52,7 @@ pub(super) async fn events(
     place: Place,
 ) -> Result<Response, Problem> {
     let id = order(&id)?;
-    orders.check_owner(&caller, &id).await?;
+    orders.check_owner(&caller, READERS, &id).await?;
     let first = orders.observed(&id).await?;
     let seen = headers.get("last-event-id").and_then(|id| id.to_str().ok()).and_then(Seen::read);
     if is_final(&first) && seen.as_ref().is_some_and(|seen| seen.is(&first)) {

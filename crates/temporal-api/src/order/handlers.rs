@@ -19,6 +19,7 @@ use super::{
     request::OrderRequest,
 };
 use crate::{
+    access::READERS,
     gateway::{Awaited, Begun, Kind, WorkflowId},
     idempotency::{Claim, IdempotencyKey},
     waiting::Place,
@@ -79,7 +80,7 @@ pub(super) async fn order_status(
     caller: Caller,
 ) -> Result<Json<StateBody>, Problem> {
     let id = order(&id)?;
-    orders.check_owner(&caller, &id).await?;
+    orders.check_owner(&caller, READERS, &id).await?;
     let state = orders.observed(&id).await?;
     Ok(Json(StateBody::new(&id, state)))
 }
@@ -98,7 +99,7 @@ pub(super) async fn order_progress(
     caller: Caller,
 ) -> Result<Json<ProgressBody>, Problem> {
     let id = order(&id)?;
-    orders.check_owner(&caller, &id).await?;
+    orders.check_owner(&caller, READERS, &id).await?;
     let state = orders.observed(&id).await?.state;
     Ok(Json(ProgressBody::new(&id, state.progress)))
 }
@@ -123,7 +124,7 @@ pub(super) async fn order_result(
     place: Place,
 ) -> Result<(StatusCode, Json<StateBody>), Problem> {
     let id = order(&id)?;
-    orders.check_owner(&caller, &id).await?;
+    orders.check_owner(&caller, READERS, &id).await?;
     query.wait_for()?;
     let at_most = Duration::from_secs(query.timeout).min(LONGEST_WAIT);
     let awaited = place.unless_stopping(orders.wait(&id, at_most)).await;

@@ -20,6 +20,7 @@ use super::{
     problems::list_problem,
 };
 use crate::{
+    access::READERS,
     fields::{given, limit, page, token},
     gateway::{OrderFilter, Shown},
     workflow::invalid_query,
@@ -79,7 +80,7 @@ fn filter(query: &ListQuery, caller: &Caller) -> Result<OrderFilter, Problem> {
             })
         })
         .transpose()?;
-    let customer = match (caller.as_customer_only(), given(query.customer_id.as_deref())) {
+    let customer = match (caller.limited_to_own(READERS), given(query.customer_id.as_deref())) {
         (Some(own), Some(other)) if own != other => {
             return Err(Problem::new(AuthCode::Forbidden, "a customer lists only their own orders"));
         }

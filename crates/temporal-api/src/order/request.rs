@@ -18,6 +18,7 @@ use workflows::{
 
 use super::address::Destination;
 use crate::{
+    access::OPERATORS,
     fields::{Id, Text},
     idempotency::Fingerprint,
     money::{Currency, MAX_AMOUNT},
@@ -138,7 +139,7 @@ impl OrderRequest {
     /// # Errors
     /// 403 `forbidden`.
     pub fn check_customer(&self, caller: &Caller) -> Result<(), Problem> {
-        match caller.as_customer_only() {
+        match caller.limited_to_own(OPERATORS) {
             Some(own) if own != self.customer_id => {
                 Err(Problem::new(AuthCode::Forbidden, "a customer orders only for themselves"))
             }

@@ -179,3 +179,26 @@ async fn nobody_resolves_a_compensation_as_somebody_else() {
         "{signals:?}"
     );
 }
+
+#[tokio::test]
+async fn a_reader_who_is_a_customer_acts_only_on_own_orders() {
+    let gateway = Script::with(waiting());
+    let (app, _) = guarded(&gateway);
+    for other in ["viewer", "manager"] {
+        let both = token("c-2", &["customer", other]);
+        let cancel = "/api/v1/order/order-fulfillment-1/cancel";
+        let (status, body) = ask(&app, "POST", cancel, Some(&both), "{}").await;
+        assert!(status == 403 || status == 404, "{other}: {status} {body}");
+    }
+}
+
+#[tokio::test]
+async fn a_reader_who_is_a_customer_orders_only_for_themselves() {
+    let gateway = Arc::new(Script::default());
+    let (app, _) = guarded(&gateway);
+    let both = token("c-2", &["customer", "viewer"]);
+    let mut order = super::orders::order();
+    order["customerId"] = json!("c-1");
+    let (status, body) = ask(&app, "POST", "/api/v1/order", Some(&both), &order.to_string()).await;
+    assert_eq!(status, 403, "{body}");
+}
