@@ -471,7 +471,7 @@ impl From<ListedOrder> for ListedBody {
 }
 
 /// Counts orders.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 #[schema(as = OrderCounts)]
 pub struct CountsBody {
     success: bool,

@@ -9,7 +9,10 @@ mod list;
 mod problems;
 mod request;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 pub use address::Destination;
 pub use dto::{
@@ -23,12 +26,13 @@ use service_kit::{
     auth::{Caller, Role, only},
     problem::Problem,
 };
+use tokio::sync::Mutex;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use workflows::{order_fulfillment::state::OrderState, policies::Timing};
 
 use crate::{
     access::{MANAGERS, OPERATORS, OPERATORS_AND_CUSTOMERS, READERS_AND_CUSTOMERS},
-    gateway::{Awaited, GatewayError, Observed, OrderGateway, WorkflowId},
+    gateway::{Awaited, GatewayError, Observed, OrderFilter, OrderGateway, WorkflowId},
 };
 
 /// Holds the dependencies of the handlers.
@@ -36,11 +40,13 @@ use crate::{
 pub struct Orders {
     gateway: Arc<dyn OrderGateway>,
     timing: Timing,
+    /// Holds the last numbers of orders, with their filter and their time.
+    last_count: Arc<Mutex<Option<(OrderFilter, Instant, dto::CountsBody)>>>,
 }
 
 impl Orders {
     pub fn new(gateway: Arc<dyn OrderGateway>, timing: Timing) -> Self {
-        Self { gateway, timing }
+        Self { gateway, timing, last_count: Arc::default() }
     }
 
     /// Returns the state for handlers that read any workflow.
