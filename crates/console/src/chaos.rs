@@ -10,15 +10,19 @@ use axum::{
 use minijinja::Value as Context;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use service_kit::{problem::Problem, stopping::Stopping};
+use service_kit::{
+    auth::roles::{OPERATORS, READERS},
+    problem::Problem,
+    stopping::Stopping,
+};
 
 use crate::{
     Site,
     failure::Failure,
-    live::{Viewers, follow},
+    live::follow,
     pages::{Refusal, context, path_segment, see},
     upstream::Upstream,
-    visitor::{OPERATORS, READERS, Visitor},
+    visitor::Visitor,
 };
 
 pub fn routes() -> Router<Site> {
@@ -48,23 +52,17 @@ async fn page(site: &Site, visitor: &Visitor, failure: Option<Failure>) -> Resul
     let seen = seen(site, visitor).await.map_err(refuse)?;
     let profiles = provider.get(visitor, "/chaos/profiles").await.map_err(refuse)?;
     let scenarios = provider.get(visitor, "/chaos/scenarios").await.map_err(refuse)?;
-    let status = failure.as_ref().map_or(StatusCode::OK, Failure::status);
-    let context = context! { profiles => profiles, scenarios => scenarios, failure => failure, ..seen };
-    site.page_with(status, "chaos.html", visitor, context)
+    let context = context! { profiles => profiles, scenarios => scenarios, ..seen };
+    site.page_after(failure.as_ref(), "chaos.html", visitor, context)
 }
 
 async fn follow_chaos(
     State(site): State<Site>,
-    State(viewers): State<Viewers>,
     visitor: Visitor,
     stopping: Stopping,
 ) -> Result<Response, Problem> {
-    follow(&viewers, stopping, move || {
-        let (site, visitor) = (site.clone(), visitor.clone());
-        async move {
-            let seen = seen(&site, &visitor).await.ok()?;
-            site.part("chaos.part.html", false, &seen)
-        }
+    follow(site, visitor, stopping, (), |site, visitor, ()| async move {
+        site.part("chaos.part.html", false, &seen(&site, &visitor).await.ok()?)
     })
 }
 

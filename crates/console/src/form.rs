@@ -9,6 +9,11 @@ use serde_json::{Map, Value};
 /// The values of a form by the names of its fields.
 pub type Values = BTreeMap<String, String>;
 
+/// Returns the values that a form begins with.
+pub fn values<'a>(pairs: impl IntoIterator<Item = &'a (&'static str, &'static str)>) -> Values {
+    pairs.into_iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
 /// Fields under one heading.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Group {
@@ -116,8 +121,8 @@ mod tests {
         ],
     }];
 
-    fn filled(values: &[(&str, &str)]) -> Value {
-        body(GROUPS, &values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    fn filled(values: &[(&'static str, &'static str)]) -> Value {
+        body(GROUPS, &super::values(values))
     }
 
     #[test]

@@ -35,17 +35,13 @@ async fn founder(
     let founder = site.founder.as_ref().ok_or_else(not_configured)?;
     let query =
         form_urlencoded::Serializer::new(String::new()).append_pair("strategy", &ask.strategy).finish();
-    let answer = match ask.strategy.as_str() {
-        "" => None,
-        _ => Some(founder.get(&visitor, &format!("/api/v1/user-context?{query}")).await),
+    let (answer, failure) = match ask.strategy.as_str() {
+        "" => (None, None),
+        _ => match founder.get(&visitor, &format!("/api/v1/user-context?{query}")).await {
+            Ok(answer) => (Some(answer), None),
+            Err(failure) => (None, Some(failure)),
+        },
     };
-    let failure = answer.as_ref().and_then(|answer| answer.as_ref().err().cloned());
-    let status = failure.as_ref().map_or(axum::http::StatusCode::OK, Failure::status);
-    let answer = answer.and_then(Result::ok);
-    site.page_with(
-        status,
-        "founder.html",
-        &visitor,
-        context! { ask => ask, answer => answer, failure => failure },
-    )
+    let context = context! { ask => ask, answer => answer };
+    site.page_after(failure.as_ref(), "founder.html", &visitor, context)
 }

@@ -21,7 +21,6 @@ mod workflows;
 
 use axum::{
     Router,
-    extract::FromRef,
     http::{HeaderValue, header},
     middleware::from_fn_with_state,
     routing::get,
@@ -77,12 +76,6 @@ struct Site {
     viewers: Viewers,
 }
 
-impl FromRef<Site> for Viewers {
-    fn from_ref(site: &Site) -> Self {
-        site.viewers.clone()
-    }
-}
-
 impl Console {
     /// Prepares the pages.
     ///
@@ -104,7 +97,7 @@ impl Console {
     /// Returns the pages over an API, which they call in process.
     pub fn routes(self, api: Router) -> Router {
         let Self { authenticator, provider, founder, pages, viewers } = self;
-        let site = Site { authenticator, api: Upstream::in_process(api), provider, founder, pages, viewers };
+        let site = Site { authenticator, api: Upstream::InProcess(api), provider, founder, pages, viewers };
         let routes = Router::new()
             .merge(orders::routes())
             .merge(workflows::routes())
@@ -112,8 +105,9 @@ impl Console {
             .merge(founder::routes())
             .merge(chaos::routes())
             .merge(verdict::routes())
-            .route_layer(from_fn_with_state(site.clone(), visitor::guard))
+            .route_layer(from_fn_with_state(site.clone(), visitor::signed_in))
             .merge(session::routes())
+            .route_layer(from_fn_with_state(site.clone(), visitor::same_origin))
             .route("/assets/{name}", get(assets::asset));
         with_headers(routes).with_state(site)
     }

@@ -13,7 +13,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::problems::ConsoleCode;
+use crate::{Site, problems::ConsoleCode, visitor::Visitor};
 
 /// Separates two looks at the services.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -45,14 +45,21 @@ pub struct Part {
     pub is_final: bool,
 }
 
-/// Sends a part after each change, until it is final, the reader is gone or the service stops. `render` returns none
-/// if the part can't be rendered now.
-pub fn follow<F, R>(viewers: &Viewers, stopping: Stopping, render: R) -> Result<Response, Problem>
+/// Sends a part after each change, until it is final, the visitor is gone or the service stops. `render` gets the subject
+/// of the page, and returns none if the part can't be rendered now.
+pub fn follow<S, F>(
+    site: Site,
+    visitor: Visitor,
+    stopping: Stopping,
+    subject: S,
+    render: impl Fn(Site, Visitor, S) -> F + Send + Sync + 'static,
+) -> Result<Response, Problem>
 where
-    R: Fn() -> F + Send + Sync + 'static,
+    S: Clone + Send + Sync + 'static,
     F: Future<Output = Option<Part>> + Send,
 {
-    let viewer = viewers.enter()?;
+    let viewer = site.viewers.enter()?;
+    let render = move || render(site.clone(), visitor.clone(), subject.clone());
     let parts = stream::unfold((Progress::First, render), |(progress, render)| async move {
         let part = next(progress, &render).await?;
         let event = Event::default().event("part").data(part.html.replace('\r', ""));

@@ -14,17 +14,17 @@ use axum::{
 use minijinja::Value as Context;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use service_kit::{problem::Problem, stopping::Stopping};
+use service_kit::{auth::roles::READERS, problem::Problem, stopping::Stopping};
 
 use self::actions::Action;
 use crate::{
     Site,
     failure::Failure,
     form::{Values, moment},
-    live::{Viewers, follow},
+    live::follow,
     pages::{Refusal, context, path_segment, see},
-    upstream::Upstream,
-    visitor::{READERS, Visitor},
+    upstream::{Upstream, text},
+    visitor::Visitor,
 };
 
 /// Orders on one page.
@@ -90,14 +90,12 @@ async fn list(
 
 async fn follow_list(
     State(site): State<Site>,
-    State(viewers): State<Viewers>,
     Query(filter): Query<Filter>,
     visitor: Visitor,
     stopping: Stopping,
 ) -> Result<Response, Problem> {
-    follow(&viewers, stopping, move || {
-        let (site, visitor, filter) = (site.clone(), visitor.clone(), filter.clone());
-        async move { site.part("orders.part.html", false, &listed(&site, &visitor, &filter).await) }
+    follow(site, visitor, stopping, filter, |site, visitor, filter| async move {
+        site.part("orders.part.html", false, &listed(&site, &visitor, &filter).await)
     })
 }
 
@@ -128,17 +126,13 @@ async fn order(
 
 async fn follow_order(
     State(site): State<Site>,
-    State(viewers): State<Viewers>,
     Path(id): Path<String>,
     visitor: Visitor,
     stopping: Stopping,
 ) -> Result<Response, Problem> {
-    follow(&viewers, stopping, move || {
-        let (site, visitor, id) = (site.clone(), visitor.clone(), id.clone());
-        async move {
-            let shown = shown(&site, &visitor, &id).await.ok()?;
-            site.part("order.part.html", shown.is_final, &shown.context)
-        }
+    follow(site, visitor, stopping, id, |site, visitor, id| async move {
+        let shown = shown(&site, &visitor, &id).await.ok()?;
+        site.part("order.part.html", shown.is_final, &shown.context)
     })
 }
 
@@ -181,10 +175,6 @@ async fn proof(provider: &Upstream, visitor: &Visitor, order: &str) -> Context {
     context! { journal => journal.ok(), ledger => ledger, verdict => verdict, provider_failure => failure }
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value.get(name).and_then(Value::as_str).unwrap_or_default()
-}
-
 /// Asks for a confirmation, and says what will happen.
 async fn confirm(
     State(site): State<Site>,
@@ -212,8 +202,6 @@ async fn act(
         return Ok(see(&format!("/orders/{}?done={name}", path_segment(&id))));
     };
     let state = state(&site, &visitor, &id).await.map_err(refuse)?;
-    let status = failure.status();
-    let context =
-        context! { action => action, id => id, values => values, state => state, failure => failure };
-    site.page_with(status, "action.html", &visitor, context)
+    let context = context! { action => action, id => id, values => values, state => state };
+    site.page_after(Some(&failure), "action.html", &visitor, context)
 }

@@ -71,7 +71,6 @@ impl Pages {
         environment.add_global("temporal_ui", settings.temporal_ui);
         environment.add_global("traces", settings.traces);
         environment.add_global("has_provider", settings.provider.is_some());
-        environment.add_global("has_founder", settings.founder.is_some());
         for (name, text) in TEMPLATES {
             environment.add_template(name, text)?;
         }
@@ -87,17 +86,22 @@ impl Pages {
 impl Site {
     /// Renders a whole page.
     pub fn page(&self, template: &str, visitor: &Visitor, context: Value) -> Result<Response, Refusal> {
-        self.page_with(StatusCode::OK, template, visitor, context)
+        self.page_after(None, template, visitor, context)
     }
 
-    pub fn page_with(
+    /// Renders a page after an action that may have failed. Then the page shows the failure and has its status.
+    pub fn page_after(
         &self,
-        status: StatusCode,
+        failure: Option<&Failure>,
         template: &str,
         visitor: &Visitor,
         context: Value,
     ) -> Result<Response, Refusal> {
-        let context = context! { visitor => visitor, ..context };
+        let status = failure.map_or(StatusCode::OK, Failure::status);
+        let mut context = context! { visitor => visitor, ..context };
+        if let Some(failure) = failure {
+            context = context! { failure => failure, ..context };
+        }
         let html = self.pages.render(template, &context).map_err(|failure| self.refuse(visitor, &failure))?;
         Ok((status, Html(html)).into_response())
     }

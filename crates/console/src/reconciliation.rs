@@ -3,7 +3,7 @@
 use axum::{
     Form, Router,
     extract::{Path, State},
-    http::{Method, StatusCode},
+    http::Method,
     response::Response,
     routing::{get, post},
 };
@@ -32,9 +32,8 @@ async fn page(site: &Site, visitor: &Visitor, failure: Option<Failure>) -> Resul
         Ok(schedule) => (Some(schedule), failure),
         Err(unreadable) => (None, Some(failure.unwrap_or(unreadable))),
     };
-    let status = failure.as_ref().map_or(StatusCode::OK, Failure::status);
-    let context = context! { schedule => schedule, report => report, failure => failure };
-    site.page_with(status, "reconciliation.html", visitor, context)
+    let context = context! { schedule => schedule, report => report };
+    site.page_after(failure.as_ref(), "reconciliation.html", visitor, context)
 }
 
 async fn act(

@@ -3,12 +3,12 @@
 use axum::{
     Form, Router,
     extract::{Query, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, header},
     response::{IntoResponse as _, Response},
     routing::{get, post},
 };
 use serde::Deserialize;
-use service_kit::auth::{COOKIE, is_same_origin};
+use service_kit::auth::COOKIE;
 
 use crate::{
     Site,
@@ -56,9 +56,6 @@ async fn sign_in(
     headers: HeaderMap,
     Form(given): Form<Given>,
 ) -> Result<Response, Refusal> {
-    if !is_same_origin(&headers) {
-        return Err(site.refuse(&visitor, &Failure::cross_site()));
-    }
     let token = given.token.trim();
     let checked = if token.len() > MAX_TOKEN {
         Err(Failure::too_long())
@@ -71,16 +68,13 @@ async fn sign_in(
             Ok(([(header::SET_COOKIE, cookie)], see(local(&given.next))).into_response())
         }
         Err(failure) => {
-            let context = context! { next => given.next, is_expired => false, failure => failure };
-            site.page_with(failure.status(), "login.html", &visitor, context)
+            let context = context! { next => given.next, is_expired => false };
+            site.page_after(Some(&failure), "login.html", &visitor, context)
         }
     }
 }
 
 async fn sign_out(headers: HeaderMap) -> Response {
-    if !is_same_origin(&headers) {
-        return StatusCode::FORBIDDEN.into_response();
-    }
     let cookie = format!("{COOKIE}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0{}", secure(&headers));
     ([(header::SET_COOKIE, cookie)], see("/login")).into_response()
 }

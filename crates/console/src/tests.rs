@@ -287,3 +287,18 @@ async fn nobody_is_led_to_the_sign_in_page_and_back() {
     }
     assert!(calls.lock().unwrap().is_empty(), "nothing is asked for nobody");
 }
+
+#[tokio::test]
+async fn a_page_of_another_site_signs_nobody_in_or_out() {
+    for path in ["/login", "/logout"] {
+        let request = Request::post(path)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header("sec-fetch-site", "cross-site");
+        let page = open(&Calls::default(), request.body(Body::from("token=t")).unwrap()).await;
+        assert_eq!(
+            (page.status, page.headers.get(header::SET_COOKIE)),
+            (StatusCode::FORBIDDEN, None),
+            "{path}"
+        );
+    }
+}

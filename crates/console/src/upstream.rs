@@ -46,10 +46,6 @@ pub enum Token {
 }
 
 impl Upstream {
-    pub fn in_process(router: Router) -> Self {
-        Self::InProcess(router)
-    }
-
     pub fn remote(address: &str, token: Token) -> reqwest::Result<Self> {
         Ok(Self::Remote {
             client: client::build(LIMIT)?,
@@ -138,6 +134,11 @@ async fn remote(
     let status = response.status();
     let bytes = client::bounded(response, MAX_ANSWER).await.map_err(unreachable)?;
     Ok((status, parse(&bytes.unwrap_or_default())))
+}
+
+/// Returns a member that is a text; an empty text if there is none.
+pub fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Reads an answer. One without JSON, such as an error of a library, becomes a text.

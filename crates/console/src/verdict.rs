@@ -2,14 +2,14 @@
 
 use axum::{Router, extract::State, response::Response, routing::get};
 use minijinja::Value as Context;
-use service_kit::{problem::Problem, stopping::Stopping};
+use service_kit::{auth::roles::READERS, problem::Problem, stopping::Stopping};
 
 use crate::{
     Site,
     failure::Failure,
-    live::{Viewers, follow},
+    live::follow,
     pages::{Refusal, context},
-    visitor::{READERS, Visitor},
+    visitor::Visitor,
 };
 
 pub fn routes() -> Router<Site> {
@@ -23,16 +23,11 @@ async fn verdict(State(site): State<Site>, visitor: Visitor) -> Result<Response,
 
 async fn follow_verdict(
     State(site): State<Site>,
-    State(viewers): State<Viewers>,
     visitor: Visitor,
     stopping: Stopping,
 ) -> Result<Response, Problem> {
-    follow(&viewers, stopping, move || {
-        let (site, visitor) = (site.clone(), visitor.clone());
-        async move {
-            let judged = judged(&site, &visitor).await.ok()?;
-            site.part("verdict.part.html", false, &judged)
-        }
+    follow(site, visitor, stopping, (), |site, visitor, ()| async move {
+        site.part("verdict.part.html", false, &judged(&site, &visitor).await.ok()?)
     })
 }
 

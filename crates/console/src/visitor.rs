@@ -8,21 +8,14 @@ use axum::{
 };
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 use service_kit::{
-    auth::{self, Caller, Identity, Role, is_same_origin},
+    auth::{
+        self, Caller, Identity, Role, is_same_origin,
+        roles::{OPERATORS, READERS},
+    },
     problem::Problem,
 };
 
-use crate::{
-    Site,
-    failure::Failure,
-    pages::{Refusal, path_segment},
-};
-
-/// Everyone who looks after orders. The API has the same list.
-pub const READERS: &[Role] = &[Role::Viewer, Role::Manager, Role::Operator];
-pub const OPERATORS: &[Role] = &[Role::Operator];
-pub const MANAGERS: &[Role] = &[Role::Manager];
-pub const OPERATORS_AND_CUSTOMERS: &[Role] = &[Role::Operator, Role::Customer];
+use crate::{Site, failure::Failure, pages::path_segment};
 
 /// The person behind a request.
 #[derive(Debug, Clone)]
@@ -33,11 +26,6 @@ pub struct Visitor {
 }
 
 impl Visitor {
-    fn of(extensions: &Extensions, path: &axum::http::Uri) -> Self {
-        let path = path.path_and_query().map(ToString::to_string).unwrap_or_default();
-        Self { caller: Identity::of(extensions).ok(), path }
-    }
-
     /// Identifies the person to the API, which decides what they may do.
     pub fn identify(&self, extensions: &mut Extensions) {
         if let Some(caller) = &self.caller {
@@ -90,28 +78,35 @@ impl<S: Sync> FromRequestParts<S> for Visitor {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        Ok(Self::of(&parts.extensions, &parts.uri))
+        let path = parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default();
+        Ok(Self { caller: Identity::of(&parts.extensions).ok(), path })
     }
 }
 
-/// Leads a person without a valid token to the sign-in page, and refuses what a page of another site sends.
-pub async fn guard(State(site): State<Site>, request: Request, next: Next) -> Response {
-    let visitor = Visitor::of(request.extensions(), request.uri());
-    if !request.method().is_safe() && !is_same_origin(request.headers()) {
-        return site.refuse(&visitor, &Failure::cross_site()).into_response();
+/// Refuses what a page of another site sends.
+pub async fn same_origin(
+    State(site): State<Site>,
+    visitor: Visitor,
+    request: Request,
+    next: Next,
+) -> Response {
+    if request.method().is_safe() || is_same_origin(request.headers()) {
+        next.run(request).await
+    } else {
+        site.refuse(&visitor, &Failure::cross_site()).into_response()
     }
+}
+
+/// Leads a person without a valid token to the sign-in page.
+pub async fn signed_in(State(site): State<Site>, visitor: Visitor, request: Request, next: Next) -> Response {
     match Identity::of(request.extensions()) {
         Ok(_) => next.run(request).await,
         Err(problem) if problem.status() == StatusCode::UNAUTHORIZED => sign_in(&visitor, &problem),
-        Err(problem) => refuse(&site, &visitor, problem).into_response(),
+        Err(problem) => site.refuse(&visitor, &Failure::from(problem)).into_response(),
     }
 }
 
 fn sign_in(visitor: &Visitor, problem: &Problem) -> Response {
     let reason = path_segment(problem.code());
     Redirect::to(&format!("/login?next={}&reason={reason}", path_segment(&visitor.path))).into_response()
-}
-
-fn refuse(site: &Site, visitor: &Visitor, problem: Problem) -> Refusal {
-    site.refuse(visitor, &Failure::from(problem))
 }

@@ -17,9 +17,10 @@ use service_kit::{problem::Problem, stopping::Stopping};
 use crate::{
     Site,
     failure::Failure,
-    form::{Field, Group, Kind as Input, Values, body},
-    live::{Viewers, follow},
+    form::{Field, Group, Kind as Input, Values, body, values},
+    live::follow,
     pages::{Refusal, context, path_segment, see},
+    upstream::text,
     visitor::Visitor,
 };
 
@@ -170,9 +171,7 @@ pub fn routes() -> Router<Site> {
             .route(&with_kind("/{id}"), get(move |site, id, visitor| show(kind, site, id, visitor)))
             .route(
                 &with_kind("/{id}/live"),
-                get(move |site, viewers, id, visitor, stopping| {
-                    ready(follow_one(kind, site, viewers, id, visitor, stopping))
-                }),
+                get(move |site, id, visitor, stopping| ready(follow_one(kind, site, id, visitor, stopping))),
             )
             .route(
                 &with_kind("/{id}/{action}"),
@@ -229,17 +228,13 @@ async fn show(
 fn follow_one(
     kind: &'static Kind,
     State(site): State<Site>,
-    State(viewers): State<Viewers>,
     Path(id): Path<String>,
     visitor: Visitor,
     stopping: Stopping,
 ) -> Result<Response, Problem> {
-    follow(&viewers, stopping, move || {
-        let (site, visitor, id) = (site.clone(), visitor.clone(), id.clone());
-        async move {
-            let (context, is_final) = read(kind, &site, &visitor, &id).await.ok()?;
-            site.part("workflow.part.html", is_final, &context)
-        }
+    follow(site, visitor, stopping, id, move |site, visitor, id| async move {
+        let (context, is_final) = read(kind, &site, &visitor, &id).await.ok()?;
+        site.part("workflow.part.html", is_final, &context)
     })
 }
 
@@ -311,13 +306,8 @@ async fn confirmation(
     let refuse = |failure| site.refuse(visitor, &failure);
     let action = action(kind, name).map_err(refuse)?;
     let (context, _) = read(kind, site, visitor, id).await.map_err(refuse)?;
-    let status = failure.as_ref().map_or(axum::http::StatusCode::OK, Failure::status);
-    site.page_with(
-        status,
-        "action.html",
-        visitor,
-        context! { action => action, failure => failure, values => Values::new(), ..context },
-    )
+    let context = context! { action => action, values => Values::new(), ..context };
+    site.page_after(failure.as_ref(), "action.html", visitor, context)
 }
 
 async fn act(
@@ -333,8 +323,7 @@ async fn act(
         Target::Entity { prefix, member } => {
             let state = format!("/api/v1/workflows/{}/status", path_segment(&id));
             let state = site.api.get(&visitor, &state).await.map_err(refuse)?;
-            let entity = state.get(member).and_then(Value::as_str).unwrap_or_default();
-            format!("{prefix}/{}/{name}", path_segment(entity))
+            format!("{prefix}/{}/{name}", path_segment(text(&state, member)))
         }
     };
     let body = matches!(action.target, Target::Workflow).then(|| json!({}));
@@ -350,9 +339,7 @@ fn action(kind: &Kind, name: &str) -> Result<&'static Action, Failure> {
 }
 
 fn form(kind: &'static Kind, start: Start, site: &Site, visitor: &Visitor) -> Result<Response, Refusal> {
-    let values = start.example.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let values: Values = values.collect();
-    site.page("form.html", visitor, context! { values => values, ..fixed(kind, start) })
+    site.page("form.html", visitor, context! { values => values(start.example), ..fixed(kind, start) })
 }
 
 fn fixed(kind: &Kind, start: Start) -> Context {
@@ -368,13 +355,10 @@ async fn begin(
     Form(values): Form<Values>,
 ) -> Result<Response, Refusal> {
     match site.api.call(&visitor, Method::POST, start.api, Some(&body(start.groups, &values))).await {
-        Ok(started) => {
-            let id = started.get("workflowId").and_then(Value::as_str).unwrap_or_default();
-            Ok(see(&format!("/{}/{}", kind.path, path_segment(id))))
-        }
+        Ok(started) => Ok(see(&format!("/{}/{}", kind.path, path_segment(text(&started, "workflowId"))))),
         Err(failure) => {
-            let context = context! { values => values, failure => failure, ..fixed(kind, start) };
-            site.page_with(failure.status(), "form.html", &visitor, context)
+            let context = context! { values => values, ..fixed(kind, start) };
+            site.page_after(Some(&failure), "form.html", &visitor, context)
         }
     }
 }

@@ -13,7 +13,7 @@ pub use config::Config;
 use futures::FutureExt;
 use presentation::{FounderCode, UserContextApi};
 use service_kit::{
-    auth::{self, Authenticator, Role},
+    auth::{self, Authenticator, roles::READERS_AND_CUSTOMERS},
     metrics::Metrics,
     serve,
     service::Service,
@@ -56,6 +56,6 @@ pub fn router(sources: Sources, config: &Config) -> (Router, openapi::OpenApi) {
         .metrics(metrics)
         .codes(FounderCode::ALL)
         .authenticate(Authenticator::new(config.auth.clone()))
-        .long_routes(auth::only(&Role::ALL, presentation::routes(api)))
+        .long_routes(auth::only(READERS_AND_CUSTOMERS, presentation::routes(api)))
         .build(&config.common)
 }

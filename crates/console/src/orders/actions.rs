@@ -3,15 +3,18 @@
 use axum::http::Method;
 use serde::Serialize;
 use serde_json::Value;
-use service_kit::auth::Role;
+use service_kit::auth::{
+    Role,
+    roles::{MANAGERS, OPERATORS, OPERATORS_AND_CUSTOMERS},
+};
 
-use super::text;
 use crate::{
     Site,
     failure::Failure,
     form::{Field, Group, Kind, Values, body},
     pages::path_segment,
-    visitor::{MANAGERS, OPERATORS, OPERATORS_AND_CUSTOMERS, Visitor},
+    upstream::text,
+    visitor::Visitor,
 };
 
 /// One action. Its name is the last part of its path in the API.

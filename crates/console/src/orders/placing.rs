@@ -15,11 +15,11 @@ use axum::{
 use rust_decimal::Decimal;
 use serde_json::Value;
 
-use super::text;
 use crate::{
     Site,
-    form::{Field, Group, Kind, Values, body},
+    form::{Field, Group, Kind, Values, body, values},
     pages::{Refusal, context, path_segment, see},
+    upstream::text,
     visitor::Visitor,
 };
 
@@ -93,8 +93,7 @@ pub async fn form(
 ) -> Result<Response, Refusal> {
     let wanted = query.get("example").map_or("small", String::as_str);
     let example = EXAMPLES.iter().find(|(name, _)| *name == wanted).map_or(&[][..], |(_, values)| values);
-    let pairs = COMMON.iter().chain(example).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let mut values: Values = pairs.collect();
+    let mut values = values(COMMON.iter().chain(example));
     values.insert("/orderId".to_owned(), format!("console-{}", seconds()));
     site.page("form.html", &visitor, context! { values => values, ..fixed() })
 }
@@ -124,8 +123,8 @@ pub async fn place(
     match site.api.call(&visitor, Method::POST, "/api/v1/order", Some(&order)).await {
         Ok(placed) => Ok(see(&format!("/orders/{}", path_segment(text(&placed, "workflowId"))))),
         Err(failure) => {
-            let context = context! { values => values, failure => failure, ..fixed() };
-            site.page_with(failure.status(), "form.html", &visitor, context)
+            let context = context! { values => values, ..fixed() };
+            site.page_after(Some(&failure), "form.html", &visitor, context)
         }
     }
 }

@@ -59,7 +59,7 @@ impl Authenticator {
             return Ok(Caller::anyone());
         }
         let (token, is_cookie) = match (bearer(headers), cookie(headers)) {
-            (Some(token), _) => (token, false),
+            (Some(token), _) => (token.trim(), false),
             (None, Some(token)) => (token, true),
             (None, None) => return Err(unauthenticated()),
         };
@@ -100,9 +100,11 @@ pub(crate) async fn authenticate(
     next.run(request).await
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// Returns the token of the header `Authorization`.
+#[must_use]
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
 fn cookie(headers: &HeaderMap) -> Option<&str> {

@@ -1,19 +1,21 @@
 //! The caller of a request, and their roles.
 
-use std::{collections::BTreeSet, str::FromStr, sync::Arc};
+use std::{
+    collections::BTreeSet,
+    str::FromStr,
+    sync::{Arc, LazyLock},
+};
 
 use axum::{
     extract::FromRequestParts,
     http::{Extensions, request::Parts},
 };
-use serde::Serialize;
 
 use super::AuthCode;
 use crate::problem::Problem;
 
 /// Permits a caller a part of the work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
     /// Reads everything.
     Viewer,
@@ -66,7 +68,9 @@ impl Caller {
     /// Returns the caller of a service without authentication: nobody in particular, with every role.
     #[must_use]
     pub fn anyone() -> Self {
-        Self(Arc::new(Inner { subject: None, roles: Role::ALL.into(), token: None }))
+        static ANYONE: LazyLock<Caller> =
+            LazyLock::new(|| Caller(Arc::new(Inner { subject: None, roles: Role::ALL.into(), token: None })));
+        ANYONE.clone()
     }
 
     /// Returns the subject of the token. None without authentication.
@@ -82,13 +86,8 @@ impl Caller {
     }
 
     #[must_use]
-    pub fn has(&self, role: Role) -> bool {
-        self.0.roles.contains(&role)
-    }
-
-    #[must_use]
     pub fn has_any(&self, roles: &[Role]) -> bool {
-        roles.iter().any(|role| self.has(*role))
+        roles.iter().any(|role| self.0.roles.contains(role))
     }
 
     /// Returns the roles of the token.

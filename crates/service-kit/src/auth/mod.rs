@@ -6,12 +6,13 @@ mod authenticator;
 mod caller;
 mod crypto;
 mod keys;
+pub mod roles;
 mod settings;
 mod token;
 
 pub use access::{audit, only};
 pub(crate) use authenticator::authenticate;
-pub use authenticator::{Authenticator, COOKIE, is_same_origin};
+pub use authenticator::{Authenticator, COOKIE, bearer, is_same_origin};
 pub use caller::{Caller, Identity, Role};
 pub use settings::{Auth, JwtSettings, KeySource, VARIABLES, warn_if_open};
 

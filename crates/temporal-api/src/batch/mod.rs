@@ -10,15 +10,14 @@ use std::sync::Arc;
 use axum::extract::DefaultBodyLimit;
 pub use dto::BatchBody;
 pub use problems::BatchCode;
-use service_kit::auth::only;
+use service_kit::auth::{
+    only,
+    roles::{OPERATORS, READERS},
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use workflows::policies::Timing;
 
-use crate::{
-    access::{OPERATORS, READERS},
-    config::BatchLimits,
-    gateway::BatchGateway,
-};
+use crate::{config::BatchLimits, gateway::BatchGateway};
 
 /// Holds the dependencies of the handlers.
 #[derive(Clone)]

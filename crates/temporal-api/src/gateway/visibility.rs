@@ -60,8 +60,9 @@ pub fn running_query(task_queue: &str, status: OrderStatus, before: SystemTime) 
     let task_queue = task_queue.replace('\'', "''");
     let before = rfc3339(before);
     format!(
-        "WorkflowType = 'orderFulfillmentWorkflow' AND ExecutionStatus = 'Running' AND {} = '{}' \
+        "WorkflowType = '{}' AND ExecutionStatus = 'Running' AND {} = '{}' \
          AND TaskQueue = '{task_queue}' AND StartTime <= '{before}'",
+        Kind::Order.workflow_type(),
         search_attributes::ORDER_STATUS.name(),
         status.name()
     )

@@ -6,7 +6,7 @@ use axum::{
     extract::{Path, State},
 };
 use service_kit::{
-    auth::Caller,
+    auth::{Caller, roles::OPERATORS},
     json::{OptionalJson, ValidJson},
     openapi::Fails,
     problem::{Fault, Problem},
@@ -28,7 +28,6 @@ use super::{
     request::ResolutionRequest,
 };
 use crate::{
-    access::OPERATORS,
     fields::{ReasonRequest, reason},
     gateway::{GatewayError, OrderSignal, WorkflowId},
     idempotency::{Claim, Fingerprint, IdempotencyKey},

@@ -12,7 +12,7 @@ use axum::{
 };
 use futures::{Stream, StreamExt, stream};
 use service_kit::{
-    auth::Caller,
+    auth::{Caller, roles::READERS},
     openapi::{Fails, ServerSentEvent},
     problem::Problem,
 };
@@ -20,7 +20,6 @@ use workflows::order_fulfillment::state::OrderState;
 
 use super::{Orders, dto::StateBody, handlers::order};
 use crate::{
-    access::READERS,
     gateway::{GatewayError, Observed, WorkflowId},
     waiting::Place,
 };

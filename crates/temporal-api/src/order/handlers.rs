@@ -9,7 +9,11 @@ use axum::{
     response::IntoResponse,
 };
 use service_kit::{
-    auth::Caller, correlation::CorrelationId, json::ValidJson, openapi::Fails, problem::Problem,
+    auth::{Caller, roles::READERS},
+    correlation::CorrelationId,
+    json::ValidJson,
+    openapi::Fails,
+    problem::Problem,
 };
 
 use super::{
@@ -19,7 +23,6 @@ use super::{
     request::OrderRequest,
 };
 use crate::{
-    access::READERS,
     gateway::{Awaited, Begun, Kind, WorkflowId},
     idempotency::{Claim, IdempotencyKey},
     waiting::Place,

@@ -8,7 +8,7 @@ use axum::{
 };
 use rust_decimal::Decimal;
 use service_kit::{
-    auth::{AuthCode, Caller},
+    auth::{AuthCode, Caller, roles::READERS},
     problem::Problem,
     time,
 };
@@ -19,7 +19,6 @@ use super::{
     problems::list_problem,
 };
 use crate::{
-    access::READERS,
     fields::{given, limit, page, token},
     gateway::{OrderFilter, Shown},
     workflow::invalid_query,

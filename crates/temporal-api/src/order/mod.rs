@@ -23,17 +23,17 @@ pub use handlers::{LONGEST_WAIT, order as parse};
 pub use problems::{OrderCode, list_problem, problem};
 pub use request::{CustomerId, Email, ITEMS, OrderRequest, QUANTITY, items, sum};
 use service_kit::{
-    auth::{Caller, Role, only},
+    auth::{
+        Caller, Role, only,
+        roles::{MANAGERS, OPERATORS, OPERATORS_AND_CUSTOMERS, READERS_AND_CUSTOMERS},
+    },
     problem::Problem,
 };
 use tokio::sync::Mutex;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use workflows::{order_fulfillment::state::OrderState, policies::Timing};
 
-use crate::{
-    access::{MANAGERS, OPERATORS, OPERATORS_AND_CUSTOMERS, READERS_AND_CUSTOMERS},
-    gateway::{Awaited, GatewayError, Observed, OrderFilter, OrderGateway, WorkflowId},
-};
+use crate::gateway::{Awaited, GatewayError, Observed, OrderFilter, OrderGateway, WorkflowId};
 
 /// Holds the dependencies of the handlers.
 #[derive(Clone)]

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use email_address::{EmailAddress, Options};
 use serde::Serialize;
 use service_kit::{
-    auth::{AuthCode, Caller},
+    auth::{AuthCode, Caller, roles::OPERATORS},
     json::{Faults, FromJson, Node},
     problem::Problem,
 };
@@ -18,7 +18,6 @@ use workflows::{
 
 use super::address::Destination;
 use crate::{
-    access::OPERATORS,
     fields::{Id, Text},
     idempotency::Fingerprint,
     money::{Currency, MAX_AMOUNT},

@@ -11,15 +11,14 @@ use std::sync::Arc;
 pub use dto::ReturnBody;
 pub use goods::Shipment;
 pub use problems::ReturnCode;
-use service_kit::auth::only;
+use service_kit::auth::{
+    only,
+    roles::{OPERATORS, READERS},
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use workflows::policies::Timing;
 
-use crate::{
-    access::{OPERATORS, READERS},
-    gateway::ReturnGateway,
-    order::Orders,
-};
+use crate::{gateway::ReturnGateway, order::Orders};
 
 /// Holds the dependencies of the handlers.
 #[derive(Clone)]

@@ -7,14 +7,11 @@ mod request;
 use std::{sync::Arc, time::Duration};
 
 pub use dto::PaymentBody;
-use service_kit::auth::only;
+use service_kit::auth::{only, roles::OPERATORS};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use workflows::{payment::state::PaymentState, policies::Timing};
 
-use crate::{
-    access::OPERATORS,
-    gateway::{Awaited, FlowGateway, GatewayError, PaymentFlow, WorkflowId},
-};
+use crate::gateway::{Awaited, FlowGateway, GatewayError, PaymentFlow, WorkflowId};
 
 /// Separates two reads of a payment that is not charged yet.
 const POLL_INTERVAL: Duration = Duration::from_millis(300);

@@ -8,14 +8,14 @@ use std::sync::Arc;
 
 pub use dto::ReportBody;
 pub use problems::ReconciliationCode;
-use service_kit::auth::only;
+use service_kit::auth::{
+    only,
+    roles::{OPERATORS, READERS},
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use workflows::reconciliation::messages::ReconciliationInput;
 
-use crate::{
-    access::{OPERATORS, READERS},
-    gateway::{ReconciliationGateway, WorkflowId},
-};
+use crate::gateway::{ReconciliationGateway, WorkflowId};
 
 /// Holds the dependencies of the handlers.
 #[derive(Clone)]

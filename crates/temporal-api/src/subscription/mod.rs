@@ -11,14 +11,14 @@ use std::{sync::Arc, time::Duration};
 
 pub use dto::SubscriptionBody;
 pub use problems::SubscriptionCode;
-use service_kit::auth::only;
+use service_kit::auth::{
+    only,
+    roles::{OPERATORS, READERS},
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use workflows::policies::Timing;
 
-use crate::{
-    access::{OPERATORS, READERS},
-    gateway::SubscriptionGateway,
-};
+use crate::gateway::SubscriptionGateway;
 
 /// Holds the dependencies of the handlers.
 #[derive(Clone)]

@@ -7,14 +7,11 @@ mod request;
 use std::sync::Arc;
 
 pub use dto::{ContextProgressBody, UserContextBody};
-use service_kit::auth::only;
+use service_kit::auth::{only, roles::OPERATORS};
 use utoipa_axum::{router::OpenApiRouter, routes};
 use workflows::policies::Timing;
 
-use crate::{
-    access::OPERATORS,
-    gateway::{FlowGateway, UserContextFlow},
-};
+use crate::gateway::{FlowGateway, UserContextFlow};
 
 /// Holds the dependencies of the handlers.
 #[derive(Clone)]

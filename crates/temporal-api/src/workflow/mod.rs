@@ -9,19 +9,15 @@ use std::sync::Arc;
 
 pub use dto::StartedBody;
 pub use problems::{WorkflowCode, changed_meanwhile, impersonal, invalid_query, problem, too_many_waiting};
-use service_kit::auth::only;
+use service_kit::auth::{
+    only,
+    roles::{OPERATORS, READERS},
+};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    access::{OPERATORS, READERS},
-    batch::Batches,
-    gateway::HistoryGateway,
-    order::Orders,
-    order_return::Returns,
-    payment::Payments,
-    reconciliation::Reconciliations,
-    subscription::Subscriptions,
-    user_context::UserContexts,
+    batch::Batches, gateway::HistoryGateway, order::Orders, order_return::Returns, payment::Payments,
+    reconciliation::Reconciliations, subscription::Subscriptions, user_context::UserContexts,
 };
 
 /// Holds the dependencies of the handlers.

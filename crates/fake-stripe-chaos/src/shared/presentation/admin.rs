@@ -4,12 +4,14 @@ use std::{fmt, sync::Arc};
 
 use axum::{
     extract::{Request, State},
-    http::header::AUTHORIZATION,
     middleware::{self, Next},
     response::{IntoResponse as _, Response},
 };
 use ring::hmac;
-use service_kit::{auth::AuthCode, problem::Problem};
+use service_kit::{
+    auth::{self, AuthCode},
+    problem::Problem,
+};
 use utoipa_axum::router::OpenApiRouter;
 
 /// The configured token. Without one, everyone may steer.
@@ -51,12 +53,8 @@ async fn check(State(AdminToken(expected)): State<AdminToken>, request: Request,
     let Some(expected) = expected.filter(|_| !request.method().is_safe()) else {
         return next.run(request).await;
     };
-    let given = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let token = given
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    match token {
-        Some((_, token)) if hmac::verify(&expected.key, token.as_bytes(), expected.tag.as_ref()).is_ok() => {
+    match auth::bearer(request.headers()) {
+        Some(token) if hmac::verify(&expected.key, token.as_bytes(), expected.tag.as_ref()).is_ok() => {
             next.run(request).await
         }
         Some(_) => refused(AuthCode::InvalidToken, "the token is not that of CHAOS_ADMIN_TOKEN"),

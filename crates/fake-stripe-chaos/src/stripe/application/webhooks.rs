@@ -88,7 +88,7 @@ impl Webhooks {
     pub async fn begin_before_answer(&self, limit: usize) -> Result<Vec<Attempt>, StoreError> {
         let this = self.clone();
         let begin = move |tx: &mut dyn Transaction| {
-            let decided = this.decide_new(tx, |_| true)?;
+            let (decided, _) = this.decide_new(tx, |_| true)?;
             let is_early = |delivery: &Delivery| delivery.fault == Some(DeliveryFault::DeliveredBeforeAnswer);
             let mut attempts = Vec::new();
             for delivery in decided.into_iter().filter(is_early).take(limit) {
@@ -112,8 +112,9 @@ impl Webhooks {
         let (this, now) = (self.clone(), self.now());
         let begin = move |tx: &mut dyn Transaction| {
             // Younger ones belong to the request that waits for them.
-            this.decide_new(tx, |delivery| delivery.due <= now)?;
-            this.begin_due(tx, limit, is_free)
+            let (_, next_new) = this.decide_new(tx, |delivery| delivery.due <= now)?;
+            let Due { attempts, next } = this.begin_due(tx, limit, is_free)?;
+            Ok(Due { attempts, next: next.into_iter().chain(next_new).min() })
         };
         self.deps.store.transact(begin).await
     }
@@ -134,16 +135,18 @@ impl Webhooks {
         self.deps.store.transact(end).await
     }
 
-    /// Decides the fault of each new delivery that `select` chooses, and returns those deliveries.
+    /// Decides the fault of each new delivery that `select` chooses. Returns those deliveries, and the first time of the
+    /// others.
     fn decide_new(
         &self,
         tx: &mut dyn Transaction,
         select: impl Fn(&Delivery) -> bool,
-    ) -> Result<Vec<Delivery>, StoreError> {
+    ) -> Result<(Vec<Delivery>, Option<Timestamp>), StoreError> {
         let now = self.deps.clock.now();
-        let mut decided = Vec::new();
+        let (mut decided, mut next) = (Vec::new(), None::<Timestamp>);
         for mut delivery in self.objects.new_deliveries(tx)? {
             if !select(&delivery) {
+                next = Some(next.map_or(delivery.due, |next| next.min(delivery.due)));
                 continue;
             }
             let Some(event) = self.objects.event(tx, delivery.event.as_str())? else { continue };
@@ -159,7 +162,7 @@ impl Webhooks {
             self.objects.save_delivery(tx, &delivery)?;
             decided.push(delivery);
         }
-        Ok(decided)
+        Ok((decided, next))
     }
 
     /// Begins due deliveries, the oldest first. The next time is that of the first one that is not due.
@@ -184,8 +187,7 @@ impl Webhooks {
                 attempts.extend(self.begin_one(tx, delivery)?);
             }
         }
-        let new = self.objects.new_deliveries(tx)?.into_iter().map(|delivery| delivery.due);
-        Ok(Due { attempts, next: new.chain(next).min() })
+        Ok(Due { attempts, next })
     }
 
     /// Begins a delivery if it is due and its endpoint takes it.

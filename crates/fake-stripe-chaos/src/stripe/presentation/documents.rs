@@ -149,9 +149,7 @@ pub async fn attach_method(
     let customer = request.params.required("customer")?;
     std::mem::take(&mut request.params).finish(&[])?;
     let missing = problems::no_such("customer", &customer, "customer");
-    let wanted = customer.clone();
-    let found = stripe.service.read(move |found, tx| found.document(tx, Kind::Customer, &wanted)).await?;
-    if found.is_none_or(|customer| customer.is_deleted()) {
+    if stripe.existing(Kind::Customer, &customer).await?.is_none() {
         return Err(missing);
     }
     let id = match TestCard::of_token(&id) {
@@ -222,11 +220,7 @@ pub async fn list_customer_methods(
     request: StripeRequest,
 ) -> Result<Json<Value>, Problem> {
     let missing = problems::not_found("customer", &customer);
-    let known = {
-        let customer = customer.clone();
-        state.service.read(move |found, tx| found.document(tx, Kind::Customer, &customer)).await?
-    };
-    known.filter(|customer| !customer.is_deleted()).ok_or(missing)?;
+    state.existing(Kind::Customer, &customer).await?.ok_or(missing)?;
     let url = format!("/v1/customers/{customer}/payment_methods");
     list_methods_at(state, request, Some(customer), url).await
 }

@@ -26,7 +26,7 @@ use crate::{
     },
     stripe::{
         application::{Deliveries, Objects, StripeService},
-        domain::{Document, Intent, StripeError},
+        domain::{Document, Intent, Kind, StripeError},
     },
 };
 
@@ -130,6 +130,16 @@ impl Stripe {
             Ok(value)
         };
         Ok(self.service.read(expand).await?)
+    }
+
+    /// Returns a document that is not deleted.
+    ///
+    /// # Errors
+    /// Fails if the store fails.
+    pub async fn existing(&self, kind: Kind, id: &str) -> Result<Option<Document>, StoreError> {
+        let id = id.to_owned();
+        let found = self.service.read(move |found, tx| found.document(tx, kind, &id)).await?;
+        Ok(found.filter(|document| !document.is_deleted()))
     }
 
     /// Returns one object.

@@ -343,11 +343,7 @@ async fn attribute_changes(
 /// Fails unless there is this customer.
 async fn require_customer(stripe: &Stripe, id: String, key: Option<Key>) -> Result<(), Problem> {
     let missing = problems::no_such("customer", &id, "customer");
-    let find = move |found: &dyn crate::stripe::application::Objects,
-                     tx: &dyn crate::shared::store::Transaction| {
-        found.document(tx, Kind::Customer, &id)
-    };
-    let customer = stripe.service.read(find).await?.filter(|customer| !customer.is_deleted());
+    let customer = stripe.existing(Kind::Customer, &id).await?;
     if customer.is_some() || stripe.service.has_answer(key).await? { Ok(()) } else { Err(missing) }
 }
 
@@ -363,14 +359,7 @@ async fn method(stripe: &Stripe, params: &mut Params, key: Option<Key>) -> Resul
         return Ok(Some(Method { id: String::new(), card: card.name.to_owned(), is_new: true }));
     }
     let missing = problems::no_such("PaymentMethod", &id, "payment_method");
-    let find = {
-        let id = id.clone();
-        move |found: &dyn crate::stripe::application::Objects, tx: &dyn crate::shared::store::Transaction| {
-            found.document(tx, Kind::PaymentMethod, &id)
-        }
-    };
-    let found = stripe.service.read(find).await?.filter(|method| !method.is_deleted());
-    let card = match found {
+    let card = match stripe.existing(Kind::PaymentMethod, &id).await? {
         Some(found) => found.field("card").unwrap_or_default().to_owned(),
         None if stripe.service.has_answer(key).await? => String::new(),
         None => return Err(missing),

@@ -1,6 +1,6 @@
-//! The roles that may use the endpoints.
+//! The groups of roles that endpoints and pages name.
 
-use service_kit::auth::Role;
+use super::Role;
 
 /// Everyone who looks after orders.
 pub const READERS: &[Role] = &[Role::Viewer, Role::Manager, Role::Operator];
